@@ -1,0 +1,1 @@
+"""State and propagation for containerised geospatial blocks."""

@@ -1,0 +1,1 @@
+"""The storage abstraction: one contract, one module for each kind of store."""

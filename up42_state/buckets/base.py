@@ -1,0 +1,199 @@
+"""The storage contract: what the stage format needs of a store, and nothing else.
+
+A bucket is a flat map from keys to objects. Keys are relative to the bucket's URL, use ``/`` between their
+parts, and never begin or end with it. Every method may be called from several threads at once. SDK errors
+never leave a bucket: they are translated into the errors named here, chained with ``from``.
+
+Errors that every method may raise: :class:`~up42_state.errors.BucketNotFoundError`,
+:class:`~up42_state.errors.AccessDeniedError` (naming where the credentials came from, never their value),
+:class:`~up42_state.errors.StoreUnreachableError` (after bounded, backed-off retries) and
+:class:`~up42_state.errors.StorageError` for anything else.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    Buffer = bytes | bytearray | memoryview
+
+__all__ = ["Bucket", "ObjectInfo", "Upload", "UploadInfo"]
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectInfo:
+    """What a listing or a head request says of an object.
+
+    :param key: relative to the bucket's URL.
+    :param size: in bytes.
+    :param modified: when it was written, by the store's clock; timezone-aware, UTC.
+    """
+
+    key: str
+    size: int
+    modified: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadInfo:
+    """An upload in parts that was begun and neither completed nor aborted.
+
+    :param key: the key that it would create.
+    :param upload_id: the store's name for it.
+    :param started: by the store's clock; timezone-aware, UTC.
+    """
+
+    key: str
+    upload_id: str
+    started: datetime
+
+
+class Upload(ABC):
+    """One upload in parts. The object appears whole on :meth:`complete`, or not at all."""
+
+    @abstractmethod
+    def put_part(self, number: int, data: Buffer) -> None:
+        """Send part ``number`` (from 1). Parts may be sent in any order and from several threads.
+
+        Every part but the last has exactly the ``part_size`` that the upload was started with.
+        """
+
+    @abstractmethod
+    def complete(self) -> None:
+        """Make the object appear. Called once, after every part."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Discard what was sent. Never raises for an upload that is already gone."""
+
+
+class Bucket(ABC):
+    """A store of objects under one URL.
+
+    ``url``
+        the canonical URL, ``s3://bucket/prefix``, without credentials and without a trailing slash.
+    ``atomic_create``
+        whether :meth:`create` is known to be create-only: ``True`` by the store's own documentation,
+        ``False`` where it is known not to be, ``None`` where only a probe can tell.
+    """
+
+    url: str
+    atomic_create: bool | None = None
+    min_part_size: ClassVar[int] = 8 * MIB
+    max_parts: ClassVar[int] = 10_000
+
+    @property
+    @abstractmethod
+    def identity(self) -> str:
+        """Names the store (not the prefix) within this process: the probe runs once for each identity."""
+
+    @abstractmethod
+    def head(self, key: str) -> ObjectInfo:
+        """Size and time of an object.
+
+        :raises ObjectNotFoundError: there is none.
+        """
+
+    @abstractmethod
+    def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        """The object's bytes, or ``length`` of them from ``start``.
+
+        A range that ends past the object gives what there is; one that begins at or past its end gives
+        ``b""``. A body that ends early is retried, never returned.
+
+        :raises ObjectNotFoundError: there is none.
+        """
+
+    @abstractmethod
+    def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """The same bytes as :meth:`get`, in chunks of at most 1 MiB, without holding them all.
+
+        A connection that breaks in the body is resumed at the byte it broke at. Closing the iterator frees
+        the connection.
+
+        :raises ObjectNotFoundError: there is none; raised by the first ``next()`` at the latest.
+        """
+
+    @abstractmethod
+    def put(self, key: str, data: Buffer) -> None:
+        """Write an object whole, replacing one of the same key; durable on return."""
+
+    @abstractmethod
+    def create(self, key: str, data: Buffer) -> None:
+        """Write an object only if there is none under this key; durable on return.
+
+        After a :class:`~up42_state.errors.StorageError` the object may or may not be there (a lost answer):
+        the caller reads it back.
+
+        :raises ObjectExistsError: there is one already – perhaps this very write, sent twice by a retry.
+        """
+
+    @abstractmethod
+    def start_upload(self, key: str, size: int, part_size: int) -> Upload:
+        """Begin an upload of ``size`` bytes in parts of ``part_size`` (the last may be shorter)."""
+
+    @abstractmethod
+    def uploads(self, prefix: str) -> Iterator[UploadInfo]:
+        """Uploads to keys below ``prefix`` that were begun and not ended."""
+
+    @abstractmethod
+    def abort_upload(self, upload: UploadInfo) -> None:
+        """Discard an unfinished upload. One that is already gone is no error."""
+
+    @abstractmethod
+    def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
+        """Every object whose key begins with ``prefix``, in key order (UTF-8 bytes), page by page.
+
+        :param after: give only keys that sort after this one.
+        """
+
+    @abstractmethod
+    def prefixes(self, prefix: str) -> Iterator[str]:
+        """The next path part of every key below ``prefix`` (which is empty or ends with ``/``) that goes on
+        after it: ``prefixes("job/")`` gives ``"a"`` for ``job/a/b``, and nothing for ``job/c``. In order,
+        each once.
+        """
+
+    @abstractmethod
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete objects, in batches where the store can. Missing ones are no error.
+
+        :raises StorageError: some could not be deleted; all others were.
+        """
+
+    @abstractmethod
+    def copy(self, source: str, key: str) -> None:
+        """Copy an object within this bucket, without its bytes passing through here, whatever its size.
+
+        :raises ObjectNotFoundError: there is no ``source``.
+        """
+
+    @abstractmethod
+    def clock(self) -> datetime:
+        """The store's own time now; timezone-aware, UTC."""
+
+    @abstractmethod
+    def gdal_path(self, key: str) -> str:
+        """The object's path for GDAL and rasterio (``/vsis3/bucket/key``, or a plain path).
+
+        :raises UnsupportedStoreError: GDAL cannot read this store.
+        """
+
+    @abstractmethod
+    def gdal_options(self) -> Mapping[str, str]:
+        """GDAL configuration options with which :meth:`gdal_path` can be opened. They hold credentials."""
+
+    def part_size(self, size: int) -> int:
+        """Bytes a part for an upload of ``size`` bytes: 16 MiB, more where there would be too many parts."""
+        needed = -(-size // self.max_parts)
+        return max(16 * MIB, -(-needed // MIB) * MIB, self.min_part_size)
+
+    def close(self) -> None:
+        """Free connections. The bucket is not used afterwards."""

@@ -1,0 +1,297 @@
+"""The tree of errors.
+
+Grouped by what the caller would do about them; each class has a stable ``code`` and the exit status that
+the command line ends with::
+
+    StateError                        state                 1
+    ├── SettingsError                 settings              2   ValueError
+    │   └── InvalidNameError          invalid-name          2
+    ├── NotFoundError                 not-found             3   FileNotFoundError
+    │   ├── ObjectNotFoundError       object-not-found      3
+    │   ├── BucketNotFoundError       bucket-not-found      3
+    │   ├── JobNotFoundError          job-not-found         3
+    │   ├── StageNotFoundError        stage-not-found       3
+    │   ├── RevisionNotFoundError     revision-not-found    3
+    │   │   └── PrunedError           pruned                3
+    │   └── PathNotFoundError         path-not-found        3
+    ├── ConflictError                 conflict              4
+    │   ├── ObjectExistsError         object-exists         4   FileExistsError
+    │   ├── StageConflictError        stage-conflict        4
+    │   ├── TargetConflictError       target-conflict       4   FileExistsError
+    │   └── FeatureConflictError      feature-conflict      4
+    ├── InvalidDataError              invalid-data          5   ValueError
+    │   ├── InvalidOutputError        invalid-output        5
+    │   ├── InvalidManifestError      invalid-manifest      5
+    │   └── InvalidWorkflowError      invalid-workflow      5
+    ├── IntegrityError                integrity             6
+    │   └── UnsupportedFormatError    unsupported-format    6
+    ├── StorageError                  storage               7   OSError
+    │   ├── StoreUnreachableError     store-unreachable     7
+    │   ├── AccessDeniedError         access-denied         7   PermissionError
+    │   ├── UnsupportedStoreError     unsupported-store     7
+    │   └── CommitUncertainError      commit-uncertain      7
+    └── BlockError                    block-failed          8
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "AccessDeniedError",
+    "BlockError",
+    "BucketNotFoundError",
+    "CommitUncertainError",
+    "ConflictError",
+    "Defect",
+    "FeatureConflictError",
+    "IntegrityError",
+    "InvalidDataError",
+    "InvalidManifestError",
+    "InvalidNameError",
+    "InvalidOutputError",
+    "InvalidWorkflowError",
+    "JobNotFoundError",
+    "NotFoundError",
+    "ObjectExistsError",
+    "ObjectNotFoundError",
+    "PathNotFoundError",
+    "PrunedError",
+    "RevisionNotFoundError",
+    "SettingsError",
+    "StageConflictError",
+    "StageNotFoundError",
+    "StateError",
+    "StorageError",
+    "StoreUnreachableError",
+    "TargetConflictError",
+    "UnsupportedFormatError",
+    "UnsupportedStoreError",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """One thing that is wrong with a document, where it stands, and what to do about it.
+
+    :param place: a path into the document, ``features[17].properties["up42.data_path"]`` or a JSON pointer.
+    :param problem: what is wrong there.
+    :param advice: what to do about it; may be empty.
+    """
+
+    place: str
+    problem: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.place}: {self.problem}"
+        return f"{text}; {self.advice}" if self.advice else text
+
+
+class StateError(Exception):
+    """Anything that up42_state itself reports.
+
+    :param message: what happened, naming the thing it happened to; never a secret.
+    :param advice: what the reader can do next.
+    """
+
+    code: ClassVar[str] = "state"
+    exit_status: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, advice: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"{self.message} – {self.advice}" if self.advice else self.message
+
+
+class SettingsError(StateError, ValueError):
+    """A setting or an argument is missing, malformed or contradicts another."""
+
+    code = "settings"
+    exit_status = 2
+
+
+class InvalidNameError(SettingsError):
+    """A job key or a stage name is not made of the allowed characters."""
+
+    code = "invalid-name"
+
+
+class NotFoundError(StateError, FileNotFoundError):
+    """What was asked for does not exist."""
+
+    code = "not-found"
+    exit_status = 3
+
+
+class ObjectNotFoundError(NotFoundError):
+    """The bucket holds no object under this key."""
+
+    code = "object-not-found"
+
+
+class BucketNotFoundError(NotFoundError):
+    """The bucket itself does not exist."""
+
+    code = "bucket-not-found"
+
+
+class JobNotFoundError(NotFoundError):
+    """The store holds no such job."""
+
+    code = "job-not-found"
+
+
+class StageNotFoundError(NotFoundError):
+    """The job holds no such stage, or the stage was removed."""
+
+    code = "stage-not-found"
+
+
+class RevisionNotFoundError(NotFoundError):
+    """The stage has no such revision."""
+
+    code = "revision-not-found"
+
+
+class PrunedError(RevisionNotFoundError):
+    """The revision was there, but its bytes were pruned."""
+
+    code = "pruned"
+
+
+class PathNotFoundError(NotFoundError):
+    """The stage or the directory holds no such file."""
+
+    code = "path-not-found"
+
+
+class ConflictError(StateError):
+    """Something else is already where this should go."""
+
+    code = "conflict"
+    exit_status = 4
+
+
+class ObjectExistsError(ConflictError, FileExistsError):
+    """A create-only write found an object under its key."""
+
+    code = "object-exists"
+
+
+class StageConflictError(ConflictError):
+    """The stage has another revision than the caller allowed for."""
+
+    code = "stage-conflict"
+
+
+class TargetConflictError(ConflictError, FileExistsError):
+    """The target directory holds files that would be lost."""
+
+    code = "target-conflict"
+
+
+class FeatureConflictError(ConflictError):
+    """Two stages hold the same feature with different content, and the caller asked for an error."""
+
+    code = "feature-conflict"
+
+
+class InvalidDataError(StateError, ValueError):
+    """A document is not what its specification asks for; ``defects`` lists everything that is wrong.
+
+    :param defects: all defects found, in document order.
+    """
+
+    code = "invalid-data"
+    exit_status = 5
+
+    def __init__(self, message: str, *, defects: Iterable[Defect] = (), advice: str = "") -> None:
+        super().__init__(message, advice=advice)
+        self.defects = tuple(defects)
+
+    def __str__(self) -> str:
+        return "\n".join([super().__str__(), *(f"  {defect}" for defect in self.defects)])
+
+
+class InvalidOutputError(InvalidDataError):
+    """A block's output (``data.json`` and the files beside it) breaks the block contract."""
+
+    code = "invalid-output"
+
+
+class InvalidManifestError(InvalidDataError):
+    """A block manifest is not valid."""
+
+    code = "invalid-manifest"
+
+
+class InvalidWorkflowError(InvalidDataError):
+    """A workflow is not valid, or its blocks do not fit together."""
+
+    code = "invalid-workflow"
+
+
+class IntegrityError(StateError):
+    """Stored bytes are not the bytes that were saved."""
+
+    code = "integrity"
+    exit_status = 6
+
+
+class UnsupportedFormatError(IntegrityError):
+    """The stage was written in a format that this version does not know."""
+
+    code = "unsupported-format"
+
+
+class StorageError(StateError, OSError):
+    """The store did not do what it was asked to."""
+
+    code = "storage"
+    exit_status = 7
+
+
+class StoreUnreachableError(StorageError):
+    """The store did not answer, or answered that it cannot at the moment."""
+
+    code = "store-unreachable"
+
+
+class AccessDeniedError(StorageError, PermissionError):
+    """The store refused the credentials, or what they may do."""
+
+    code = "access-denied"
+
+
+class UnsupportedStoreError(StorageError):
+    """The store lacks something that the stage format stands on."""
+
+    code = "unsupported-store"
+
+
+class CommitUncertainError(StorageError):
+    """The store did not answer whether the commit was written, and it could not be read back."""
+
+    code = "commit-uncertain"
+
+
+class BlockError(StateError):
+    """A block failed.
+
+    :param exit_code: the exit code of the block's command, or ``None`` where it raised.
+    """
+
+    code = "block-failed"
+    exit_status = 8
+
+    def __init__(self, message: str, *, exit_code: int | None = None, advice: str = "") -> None:
+        super().__init__(message, advice=advice)
+        self.exit_code = exit_code
