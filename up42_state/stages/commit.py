@@ -1,0 +1,241 @@
+"""The commit: one small object that says what a stage's revision is.
+
+Everything else of a revision is written before its commit and never changed after it, so a reader who has
+a commit has the whole revision. The last member, ``digest``, is the SHA-256 of all bytes before the comma
+that precedes it: any language can check it without agreeing on a canonical form of JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from up42_state.errors import IntegrityError, UnsupportedFormatError
+from up42_state.stages.names import attempt_prefix, commit_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["FORMAT", "BlockInfo", "Commit", "JobMode", "Parent", "StoredObject", "Totals"]
+
+FORMAT = "1.0"
+JobMode = Literal["DEFAULT", "DRY_RUN"]
+
+_DIGEST = b',"digest":"'
+_SECRET = re.compile(r"secret|token|passw|pwd|credential|private|auth|api.?key|access.?key|signature", re.I)
+
+
+class _Record(msgspec.Struct, frozen=True, kw_only=True):
+    """Frozen, keyword-only; members that a newer writer added are passed over."""
+
+
+class BlockInfo(_Record, frozen=True, kw_only=True):
+    """The block that made the output."""
+
+    name: str
+    version: str = ""
+
+
+class Parent(_Record, frozen=True, kw_only=True):
+    """A stage that the output was made from, as it was then."""
+
+    job: str
+    stage: str
+    revision: int
+    attempt: str
+    content: str
+
+
+class StoredObject(_Record, frozen=True, kw_only=True):
+    """An object that a commit names: key below the bucket's prefix, size in bytes, SHA-256 in hex."""
+
+    key: str
+    size: int
+    sha256: str
+
+
+class Totals(_Record, frozen=True, kw_only=True):
+    """What a revision holds. ``referenced`` counts the bytes of ``bytes`` that were not written by it."""
+
+    features: int = 0
+    files: int = 0
+    bytes: int = 0
+    referenced: int = 0
+
+
+class Commit(_Record, frozen=True, kw_only=True):
+    """One revision of a stage.
+
+    :param revision: counts from 1; numbers are never reused.
+    :param attempt: the id of the save that wrote it.
+    :param time: when, by the writer's clock.
+    :param parameters: the block's parameters; values of secret-looking names are replaced by a digest.
+    :param fingerprint: digest of the block, its parameters and its parents' content; empty if unknown.
+    :param content: digest of ``data.json`` and all files; equal content, equal output.
+    :param refers: every attempt of the job that bytes are taken from, as ``<stage>/<attempt>``.
+    :param removed: the stage was removed with this revision (a tombstone); it then has no objects.
+    """
+
+    format: str = FORMAT
+    job: str
+    stage: str
+    revision: int
+    attempt: str
+    time: datetime
+    job_mode: JobMode = "DEFAULT"
+    block: BlockInfo | None = None
+    parents: tuple[Parent, ...] = ()
+    parameters: dict[str, Any] = {}
+    fingerprint: str = ""
+    content: str = ""
+    refers: tuple[str, ...] = ()
+    totals: Totals = Totals()
+    index: StoredObject | None = None
+    data: StoredObject | None = None
+    removed: bool = False
+
+    @property
+    def key(self) -> str:
+        """The key that this commit has or will have."""
+        return commit_key(self.job, self.stage, self.revision)
+
+    @property
+    def name(self) -> str:
+        """``<job>/<stage>@<revision>``."""
+        return f"{self.job}/{self.stage}@{self.revision}"
+
+    def at(self, revision: int) -> Commit:
+        """The same commit under another number."""
+        return msgspec.structs.replace(self, revision=revision)
+
+    def as_parent(self) -> Parent:
+        """How a stage that is made from this one remembers it."""
+        return Parent(
+            job=self.job,
+            stage=self.stage,
+            revision=self.revision,
+            attempt=self.attempt,
+            content=self.content,
+        )
+
+    def same_output(self, other: Commit) -> bool:
+        """Whether a reader could not tell the two apart: content, fingerprint, parents and job mode."""
+        return (self.content, self.fingerprint, self.parents, self.job_mode, self.removed) == (
+            other.content,
+            other.fingerprint,
+            other.parents,
+            other.job_mode,
+            other.removed,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The commit's members as JSON types, ``format`` first."""
+        members: dict[str, Any] = msgspec.to_builtins(self)
+        return members
+
+    def render(self) -> bytes:
+        """The bytes of the commit object."""
+        body = msgspec.json.encode(self.to_dict())
+        digest = hashlib.sha256(body[:-1]).hexdigest().encode()
+        return body[:-1] + _DIGEST + digest + b'"}\n'
+
+    @classmethod
+    def parse(cls, data: bytes, key: str) -> Commit:
+        """Read a commit object and check that it is undamaged and stands where it belongs.
+
+        :param key: the key that it was read from; job, stage and revision must match it.
+        :raises IntegrityError: it is damaged, or belongs to another key.
+        :raises UnsupportedFormatError: it was written in another major version of the format.
+        """
+        members = _decode(data, key)
+        _check_format(members, key)
+        _check_digest(data, key)
+        try:
+            commit = msgspec.convert(members, cls)
+        except (msgspec.ValidationError, ValueError) as error:
+            raise _damaged(key, str(error)) from error
+        if commit.key != key:
+            raise _damaged(key, f"it says that it is {commit.name}")
+        _check_objects(commit, key)
+        return commit
+
+
+def _decode(data: bytes, key: str) -> dict[str, Any]:
+    try:
+        members = msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise _damaged(key, "it is not JSON") from error
+    if not isinstance(members, dict):
+        raise _damaged(key, "it is not a JSON object")
+    return members
+
+
+def _check_format(members: dict[str, Any], key: str) -> None:
+    version = members.get("format")
+    if not isinstance(version, str):
+        raise _damaged(key, "it names no format version")
+    if version.partition(".")[0] != FORMAT.partition(".")[0]:
+        raise UnsupportedFormatError(
+            f"{key} has format version {version}, and this release reads version {FORMAT}",
+            advice="use a newer release of up42_state",
+        )
+
+
+def _check_digest(data: bytes, key: str) -> None:
+    at = data.rfind(_DIGEST)
+    found = data[at + len(_DIGEST) :].split(b'"', 1)[0] if at >= 0 else b""
+    if at < 0 or hashlib.sha256(data[:at]).hexdigest().encode() != found:
+        raise _damaged(key, "its digest does not match its bytes")
+
+
+def _check_objects(commit: Commit, key: str) -> None:
+    """A reader goes where a commit points to, so it may point only into its own job and stage."""
+    if commit.removed:
+        return
+    if commit.index is None or commit.data is None:
+        raise _damaged(key, "it names no index or no data.json")
+    prefix = attempt_prefix(commit.job, commit.stage, "")[:-1]
+    for stored in (commit.index, commit.data):
+        parts = stored.key.split("/")
+        if not stored.key.startswith(prefix) or any(part in ("", ".", "..") for part in parts):
+            raise _damaged(key, f"it points to {stored.key!r}, outside its stage")
+
+
+def _damaged(key: str, why: str) -> IntegrityError:
+    return IntegrityError(
+        f"{key} is damaged: {why}",
+        advice="restore the object from a backup, or restore an earlier revision by its number",
+    )
+
+
+def now() -> datetime:
+    """The writer's clock, in UTC."""
+    return datetime.now(UTC)
+
+
+def mask_secrets(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as a commit keeps them: values of secret-looking names are replaced by a digest."""
+    return {name: _masked(name, value) for name, value in parameters.items()}
+
+
+def _masked(name: str, value: object) -> object:
+    if value is not None and _SECRET.search(name):
+        return {"sha256": hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()}
+    if isinstance(value, dict):
+        return mask_secrets({str(key): inner for key, inner in value.items()})
+    if isinstance(value, list):
+        return [_masked("", inner) for inner in value]
+    return value
+
+
+def fingerprint(block: object, parameters: Mapping[str, Any], parents: Iterable[Parent]) -> str:
+    """Digest of what determines an output: the block, its parameters, and the content it was made from.
+
+    :param block: anything that JSON can hold and that changes when the block does.
+    """
+    what = [block, dict(parameters), [[parent.stage, parent.content] for parent in parents]]
+    return hashlib.sha256(msgspec.json.encode(what, order="sorted")).hexdigest()

@@ -1,0 +1,96 @@
+"""Job keys, stage names, and the keys of the stage format.
+
+Every key of a job begins with the job's key; see ``docs/stage-format.md``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import uuid
+
+from up42_state.errors import InvalidNameError
+
+__all__ = [
+    "attempt_prefix",
+    "check_job",
+    "check_stage",
+    "commit_key",
+    "commits_prefix",
+    "new_attempt",
+    "parse_commit_key",
+    "split_stage",
+]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-:+=@]{0,199}")
+_COMMIT = re.compile(r"([0-9]{8})\.json")
+_ALLOWED = (
+    "1 to 200 letters, digits and `. _ - : + = @`, beginning with a letter or digit, "
+    "for example 3f0c or tiling:1"
+)
+
+
+def check_job(name: str) -> str:
+    """Give the job key back, or say what is wrong with it.
+
+    :raises InvalidNameError: it is not made of the allowed characters.
+    """
+    return _check("job key", name)
+
+
+def check_stage(name: str) -> str:
+    """Give the stage name back, or say what is wrong with it.
+
+    :raises InvalidNameError: it is not made of the allowed characters.
+    """
+    return _check("stage name", name)
+
+
+def _check(what: str, name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise InvalidNameError(f"{name!r} is not a {what}", advice=f"use {_ALLOWED}")
+    return name
+
+
+def split_stage(text: str, job: str | None) -> tuple[str, str]:
+    """``STAGE`` or ``JOB/STAGE`` as (job, stage), both checked.
+
+    :param job: the job of a stage that is written without one; ``None`` where there is none.
+    :raises InvalidNameError: a name is not allowed, or there is no job.
+    """
+    head, slash, tail = text.partition("/")
+    if slash:
+        return check_job(head), check_stage(tail)
+    if job is None:
+        raise InvalidNameError(f"{text!r} names no job", advice="write it JOB/STAGE, or give the job")
+    return check_job(job), check_stage(text)
+
+
+def new_attempt() -> str:
+    """A time-ordered UUID (version 7, RFC 9562 §5.7): the id of everything that one save writes."""
+    milliseconds = time.time_ns() // 1_000_000
+    bits = (milliseconds & (1 << 48) - 1) << 80 | int.from_bytes(os.urandom(10), "big")
+    bits = bits & ~(0xF << 76) | 0x7 << 76
+    return str(uuid.UUID(int=bits & ~(0x3 << 62) | 0x2 << 62))
+
+
+def commits_prefix(job: str, stage: str) -> str:
+    """Below this prefix lie the stage's commits."""
+    return f"{job}/{stage}/commits/"
+
+
+def commit_key(job: str, stage: str, revision: int) -> str:
+    """The key of one revision's commit."""
+    return f"{commits_prefix(job, stage)}{revision:08d}.json"
+
+
+def parse_commit_key(key: str) -> int | None:
+    """The revision that a key commits, or ``None`` where it is no commit's key."""
+    match = _COMMIT.fullmatch(key.rpartition("/")[2])
+    return int(match[1]) if match else None
+
+
+def attempt_prefix(job: str, stage: str, attempt: str) -> str:
+    """Below this prefix lies everything that one save wrote."""
+    return f"{job}/{stage}/attempts/{attempt}/"

@@ -1,0 +1,115 @@
+"""Packs: many small files in one object.
+
+A pack is a plain ZIP archive with stored (uncompressed) members, at most 32 MiB and 16,384 members, so that
+it needs no ZIP64: GDAL, unzip and Python read it without this library (PKWARE APPNOTE 6.3.10, §4.3–4.4).
+It is written here rather than by :mod:`zipfile` because we must know where each member's bytes begin, and
+because reading, hashing, the CRC and the archive are then one pass over the bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["MAX_BYTES", "MAX_MEMBERS", "Member", "PackWriter", "fill_packs", "overhead"]
+
+MAX_BYTES = 32 * 1024 * 1024
+MAX_MEMBERS = 16_384
+
+_LOCAL = struct.Struct("<IHHHHHIIIHH")
+_CENTRAL = struct.Struct("<IHHHHHHIIIHHHHHII")
+_END = struct.Struct("<IHHHHIIH")
+_UTF8_NAMES = 0x800
+_VERSION = 10  # 1.0: stored members only
+_UNIX = 3 << 8
+_1980 = 0x21  # the first day a ZIP archive can name; times are not part of a stage
+
+
+def overhead(name: str) -> int:
+    """Bytes that a member of this name adds to a pack besides its own."""
+    return _LOCAL.size + _CENTRAL.size + 2 * len(name.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file that is to be packed: its name in the archive and its size in bytes."""
+
+    name: str
+    size: int
+
+    @property
+    def cost(self) -> int:
+        """Bytes that it takes up in a pack."""
+        return self.size + overhead(self.name)
+
+
+class PackWriter:
+    """Builds one pack in memory, sized exactly before the first byte is written.
+
+    :param members: what goes into the pack, in order; together at most :data:`MAX_BYTES`.
+    """
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        self._members = members
+        self._buffer = bytearray(sum(member.cost for member in members) + _END.size)
+        self._at = 0
+        self._central: list[bytes] = []
+
+    def reserve(self) -> tuple[memoryview, int]:
+        """Where the next member's bytes go: a buffer of exactly its size to fill, and its offset."""
+        member = self._members[len(self._central)]
+        start = self._at + _LOCAL.size + len(member.name.encode())
+        return memoryview(self._buffer)[start : start + member.size], start
+
+    def commit(self, *, executable: bool = False) -> None:
+        """Put the headers around the member whose buffer was just filled."""
+        member = self._members[len(self._central)]
+        name = member.name.encode()
+        start = self._at + _LOCAL.size + len(name)
+        crc = zlib.crc32(memoryview(self._buffer)[start : start + member.size])
+        common = (_UTF8_NAMES, 0, 0, _1980, crc, member.size, member.size, len(name), 0)
+        _LOCAL.pack_into(self._buffer, self._at, 0x04034B50, _VERSION, *common)
+        self._buffer[start - len(name) : start] = name
+        mode = (0o100755 if executable else 0o100644) << 16
+        self._central.append(
+            _CENTRAL.pack(0x02014B50, _UNIX | _VERSION, _VERSION, *common, 0, 0, 0, mode, self._at) + name
+        )
+        self._at = start + member.size
+
+    def finish(self) -> bytearray:
+        """The whole archive, once every member is in."""
+        central = b"".join(self._central)
+        self._buffer[self._at : self._at + len(central)] = central
+        count = len(self._central)
+        _END.pack_into(
+            self._buffer, self._at + len(central), 0x06054B50, 0, 0, count, count, len(central), self._at, 0
+        )
+        return self._buffer
+
+
+def fill_packs(groups: Iterable[Sequence[Member]]) -> list[list[Member]]:
+    """Distribute groups of files over packs, in order.
+
+    A group (a file and its sidecars, or the directory of a data path) is never split, unless it is larger
+    than a pack by itself: then it fills packs of its own.
+    """
+    packs: list[list[Member]] = []
+    room = slots = 0
+    for group in groups:
+        cost = sum(member.cost for member in group)
+        if cost > room or len(group) > slots:
+            packs.append([])
+            room, slots = MAX_BYTES - _END.size, MAX_MEMBERS
+        for member in group:
+            if member.cost > room or not slots:
+                packs.append([])
+                room, slots = MAX_BYTES - _END.size, MAX_MEMBERS
+            packs[-1].append(member)
+            room -= member.cost
+            slots -= 1
+    return [pack for pack in packs if pack]

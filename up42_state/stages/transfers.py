@@ -1,0 +1,107 @@
+"""The one place for concurrency: a pool of threads and a budget of bytes in flight."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from functools import partial
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
+
+__all__ = ["Transfers"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class Transfers:
+    """Runs work in threads while no more than ``memory`` bytes are in flight.
+
+    Only the thread that made it submits, and workers never do, so waiting for the budget cannot deadlock.
+    Leaving the ``with`` block waits for everything; the first failure cancels what has not begun and is
+    raised.
+
+    :param concurrency: how many tasks run at once.
+    :param memory: how many bytes may be in flight at once; a task that costs more runs alone.
+    """
+
+    def __init__(self, concurrency: int, memory: int) -> None:
+        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="up42-state")
+        self._memory = memory
+        self._free = memory
+        self._budget = threading.Condition()
+        self._failed = threading.Event()
+        self._running: set[Future[Any]] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._failed.set()
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            return
+        try:
+            self.wait()
+        finally:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def acquire(self, cost: int) -> None:
+        """Take ``cost`` bytes of the budget, waiting for them; :meth:`submit` with it gives them back."""
+        cost = min(cost, self._memory)
+        with self._budget:
+            self._budget.wait_for(lambda: self._free >= cost or self._failed.is_set())
+            self._free -= cost
+        if self._failed.is_set():
+            self.wait()
+
+    def submit(self, cost: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run ``work`` in a thread. ``cost`` must have been acquired; it is given back when it ends."""
+        if len(self._running) > 1024:
+            self._collect()
+        future = self._pool.submit(self._run, cost, partial(work, *args, **kwargs))
+        self._running.add(future)
+        return future
+
+    def start(self, cost: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """:meth:`acquire` and :meth:`submit`."""
+        self.acquire(cost)
+        return self.submit(cost, work, *args, **kwargs)
+
+    def map(self, work: Callable[[U], T], items: Iterable[U]) -> Iterator[T]:
+        """``work`` of every item, side by side, in order; for work that holds few bytes."""
+        futures = [self.start(0, work, item) for item in items]
+        for future in futures:
+            yield future.result()
+
+    def wait(self) -> None:
+        """Wait for everything that was submitted.
+
+        :raises Exception: the first failure.
+        """
+        self._collect(block=True)
+
+    def _run(self, cost: int, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except BaseException:
+            self._failed.set()
+            raise
+        finally:
+            with self._budget:
+                self._free += min(cost, self._memory)
+                self._budget.notify_all()
+
+    def _collect(self, *, block: bool = False) -> None:
+        done, self._running = wait(self._running, None if block else 0, FIRST_EXCEPTION)
+        for future in done:
+            if not future.cancelled() and (error := future.exception()) is not None:
+                raise error
+        if block and self._running:
+            self._collect(block=True)
