@@ -1,0 +1,151 @@
+"""A file that is being written, and not yet there under its name."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+import uuid
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from up42_state.errors import (
+    AccessDeniedError,
+    ObjectExistsError,
+    ObjectNotFoundError,
+    StateError,
+    StorageError,
+    UnsupportedStoreError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from up42_state.buckets.base import Buffer
+
+__all__ = ["PendingFile", "is_pending", "store_errors", "sync_directory"]
+
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
+_NAME = re.compile(r"\.up42-[0-9a-f]{32}\.tmp")
+
+
+def is_pending(name: str) -> bool:
+    """Whether a file of this name is (or was left behind as) a pending file."""
+    return _NAME.fullmatch(name) is not None
+
+
+def sync_directory(path: str) -> None:
+    """Make the names in a directory durable (fsync(2): a file's own sync does not cover its name)."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def store_errors(url: str, key: str) -> Iterator[None]:
+    """Turn the system's errors about an object into those of the storage contract."""
+    try:
+        yield
+    except StateError:
+        raise
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ObjectNotFoundError(f"there is no object {url}/{key}") from error
+    except PermissionError as error:
+        advice = "check the owner and the mode of the directory"
+        raise AccessDeniedError(f"{url}/{key}: {error.strerror}", advice=advice) from error
+    except OSError as error:
+        raise StorageError(f"{url}/{key}: {error.strerror}") from error
+
+
+class PendingFile:
+    """A new file under a temporary name in the directory where it will appear.
+
+    Its temporary name has a length of its own, so a name of the full 255 bytes can be written. Left without
+    being published, as a context manager it is removed.
+
+    :param directory: an existing directory.
+    :raises OSError: as of open(2).
+    """
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        self.path = os.path.join(directory, f".up42-{uuid.uuid4().hex}.tmp")
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        self._descriptor: int | None = os.open(self.path, flags, 0o666)
+
+    def __enter__(self) -> PendingFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.discard()
+
+    @property
+    def descriptor(self) -> int:
+        """The open file.
+
+        :raises StorageError: it was published or discarded.
+        """
+        if self._descriptor is None:
+            raise StorageError(f"the upload to {self.directory} has ended already")
+        return self._descriptor
+
+    def write(self, data: Buffer, offset: int = 0) -> None:
+        """Write all of ``data`` at an offset in bytes; several threads may write different parts."""
+        view = memoryview(data).cast("B")
+        while view:
+            written = os.pwrite(self.descriptor, view, offset)
+            view, offset = view[written:], offset + written
+
+    def replace(self, name: str) -> None:
+        """Appear under ``name``, instead of a file that is there; durable on return."""
+        os.fsync(self.descriptor)
+        os.rename(self.path, os.path.join(self.directory, name))
+        self._close()
+        sync_directory(self.directory)
+
+    def create(self, name: str) -> None:
+        """Appear under ``name`` if nothing is there; durable on return.
+
+        :raises ObjectExistsError: something is there.
+        :raises UnsupportedStoreError: the file system knows no hard links.
+        """
+        os.fsync(self.descriptor)
+        try:
+            os.link(self.path, os.path.join(self.directory, name), follow_symlinks=False)
+        except FileExistsError as error:
+            self._accept_lost_answer(error, name)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            raise UnsupportedStoreError(
+                f"the file system of {self.directory} has no hard links, so nothing is created atomically",
+                advice="put the store on a local or NFS file system, or into a bucket",
+            ) from error
+        sync_directory(self.directory)
+
+    def _accept_lost_answer(self, error: FileExistsError, name: str) -> None:
+        """Pass if the link is ours: NFS may repeat a link(2) whose answer was lost (link(2), BUGS)."""
+        if os.fstat(self.descriptor).st_nlink > 1:
+            return
+        target = os.path.join(self.directory, name)
+        with suppress(FileNotFoundError):
+            if stat.S_ISDIR(os.lstat(target).st_mode):
+                raise StorageError(f"{target} is a directory, so no object can have its name") from error
+        raise ObjectExistsError(f"{target} exists already") from error
+
+    def discard(self) -> None:
+        """Remove it, unless it was published by :meth:`replace`. May be called twice."""
+        if self._descriptor is not None:
+            self._close()
+            with suppress(FileNotFoundError):
+                os.unlink(self.path)
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self.descriptor, None
+        os.close(descriptor)

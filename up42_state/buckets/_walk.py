@@ -1,0 +1,66 @@
+"""A directory tree in the order of its keys.
+
+Keys are ordered by their bytes, so ``a-b`` comes before ``a/b`` (``-`` is 0x2D, ``/`` 0x2F) although the
+directory ``a`` comes before the file ``a-b``: directories are sorted with the slash that follows their name.
+Symbolic links are not followed, and neither they nor anything but regular files are objects.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from up42_state.buckets.keys import join, key_order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["files", "folders"]
+
+
+def files(root: str, prefix: str, after: str = "") -> Iterator[tuple[str, os.stat_result]]:
+    """Every regular file whose key begins with ``prefix`` and sorts after ``after``, in key order.
+
+    :raises OSError: as of scandir(2); a directory that is not there, or goes away, holds nothing.
+    """
+    last = key_order(after)
+    waiting = _entries(root, prefix)
+    while waiting:
+        order, entry = waiting.pop()
+        if order.endswith(b"/"):
+            if order > last or last.startswith(order):
+                waiting += _entries(root, order.decode())
+        elif order > last:
+            try:
+                yield order.decode(), entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+
+
+def folders(root: str, prefix: str) -> list[tuple[str, str]]:
+    """Name and key (ending with ``/``) of every directory right below ``prefix``, in key order."""
+    keys = [order.decode() for order, _ in reversed(_entries(root, prefix)) if order.endswith(b"/")]
+    return [(key[len(prefix) : -1], key) for key in keys]
+
+
+def _entries(root: str, prefix: str) -> list[tuple[bytes, os.DirEntry[str]]]:
+    """Files and directories right below, last first; the key of a directory ends with a slash."""
+    folder, _, start = prefix.rpartition("/")
+    found = []
+    try:
+        with os.scandir(os.path.join(root, folder)) as entries:
+            for entry in entries:
+                if not entry.name.startswith(start) or not _is_key(entry.name):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    found.append((key_order(join(folder, entry.name)) + b"/", entry))
+                elif entry.is_file(follow_symlinks=False):
+                    found.append((key_order(join(folder, entry.name)), entry))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(found, key=lambda item: item[0], reverse=True)
+
+
+def _is_key(name: str) -> bool:
+    """A name that is no valid UTF-8 is none of ours: it comes from the system with surrogates in it."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)

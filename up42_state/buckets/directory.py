@@ -1,0 +1,301 @@
+"""A directory as a bucket: every object is a plain file of its own.
+
+What POSIX gives is used as it is meant: data is fsynced under a temporary name before the name appears by
+rename(2) (:meth:`DirectoryBucket.put`) or link(2) (:meth:`DirectoryBucket.create`, which fails if the name is
+taken), and then the directory is fsynced. A reader sees a whole object or none, also after a power failure.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from up42_state.buckets import _walk
+from up42_state.buckets._pending import PendingFile, is_pending, store_errors, sync_directory
+from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
+from up42_state.buckets.keys import check_key, check_prefix
+from up42_state.errors import (
+    BucketNotFoundError,
+    StateError,
+    StorageError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from up42_state.buckets.base import Buffer
+
+__all__ = ["DirectoryBucket"]
+
+_MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+_ATTEMPTS = 100  # at making a directory that others keep removing
+
+
+class DirectoryBucket(Bucket):
+    """Objects as files below a directory, which the first write makes.
+
+    :param path: the directory; a relative one is taken from the current directory.
+    """
+
+    atomic_create = True
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.root = os.path.abspath(path)
+        self.url = f"file://{quote(self.root)}"
+        self._durable: set[str] = set()
+
+    @property
+    def identity(self) -> str:
+        return f"file://{quote(os.path.realpath(self.root))}"
+
+    def head(self, key: str) -> ObjectInfo:
+        with store_errors(self.url, key):
+            found = os.lstat(self._path(key))
+            if not stat.S_ISREG(found.st_mode):
+                raise FileNotFoundError(errno.ENOENT, "not a regular file")
+            return _info(key, found)
+
+    def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        return b"".join(self.stream(key, start, length))
+
+    def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        with store_errors(self.url, key):
+            descriptor = _open_object(self._path(key))
+            try:
+                size = os.fstat(descriptor).st_size
+                end = size if length is None else min(size, start + length)
+                while start < end:
+                    chunk = os.pread(descriptor, min(MIB, end - start), start)
+                    if not chunk:
+                        raise StorageError(f"{self.url}/{key} became shorter while it was read")
+                    start += len(chunk)
+                    yield chunk
+            finally:
+                os.close(descriptor)
+
+    def put(self, key: str, data: Buffer) -> None:
+        with store_errors(self.url, key), self._pending(key) as (pending, name):
+            pending.write(data)
+            pending.replace(name)
+
+    def create(self, key: str, data: Buffer) -> None:
+        with store_errors(self.url, key), self._pending(key) as (pending, name):
+            pending.write(data)
+            pending.create(name)
+
+    def start_upload(self, key: str, size: int, part_size: int) -> Upload:
+        with store_errors(self.url, key):
+            pending, name = self._start(key)
+        return _DirectoryUpload(self, key, pending=pending, name=name, size=size, part_size=part_size)
+
+    def uploads(self, prefix: str) -> Iterator[UploadInfo]:
+        """Temporary files that were left behind, each under the key of its own path: the key that it would
+        have had is not kept.
+        """
+        with store_errors(self.url, prefix):
+            for key, found in _walk.files(self.root, check_prefix(prefix)):
+                if is_pending(key.rpartition("/")[2]):
+                    started = datetime.fromtimestamp(found.st_mtime, UTC)
+                    yield UploadInfo(key=key, upload_id=key, started=started)
+
+    def abort_upload(self, upload: UploadInfo) -> None:
+        path = os.path.join(self.root, check_key(upload.upload_id))
+        if not is_pending(os.path.basename(path)):
+            raise StorageError(f"{upload.upload_id!r} is not an unfinished upload of {self.url}")
+        with store_errors(self.url, upload.upload_id), suppress(FileNotFoundError, NotADirectoryError):
+            os.unlink(path)
+            self._settle(os.path.dirname(path))
+
+    def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
+        self._check_root(prefix)
+        with store_errors(self.url, prefix):
+            yield from self._objects(prefix, after)
+
+    def prefixes(self, prefix: str) -> Iterator[str]:
+        self._check_root(prefix)
+        with store_errors(self.url, prefix):
+            for name, folder in _walk.folders(self.root, check_prefix(prefix)):
+                if any(self._objects(folder)):
+                    yield name
+
+    def delete(self, keys: Iterable[str]) -> None:
+        failed: list[StateError] = []
+        changed = set()
+        for key in keys:
+            try:
+                with store_errors(self.url, key), suppress(*_MISSING):
+                    path = self._path(key)
+                    os.unlink(path)
+                    changed.add(os.path.dirname(path))
+            except StateError as error:
+                failed.append(error)
+        for directory in sorted(changed, reverse=True):
+            with store_errors(self.url, directory):
+                self._settle(directory)
+        if failed:
+            raise StorageError(f"{len(failed)} objects could not be deleted, first: {failed[0]}") from failed[
+                0
+            ]
+
+    def copy(self, source: str, key: str) -> None:
+        with store_errors(self.url, source):
+            descriptor = _open_object(self._path(source))
+        try:
+            with store_errors(self.url, key), self._pending(key) as (pending, name):
+                _copy_bytes(descriptor, pending)
+                pending.replace(name)
+        finally:
+            os.close(descriptor)
+
+    def clock(self) -> datetime:
+        """The file system's time, which is a file server's own: the time that it gives a new file."""
+        with store_errors(self.url, "the clock"), self._pending("clock") as (pending, _):
+            return datetime.fromtimestamp(os.fstat(pending.descriptor).st_mtime, UTC)
+
+    def gdal_path(self, key: str) -> str:
+        return self._path(key)
+
+    def gdal_options(self) -> dict[str, str]:
+        return {}
+
+    def _objects(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
+        for key, found in _walk.files(self.root, check_prefix(prefix), after):
+            if not is_pending(key.rpartition("/")[2]):
+                yield _info(key, found)
+
+    def _path(self, key: str) -> str:
+        name = check_key(key).rpartition("/")[2]
+        if is_pending(name):
+            raise StorageError(f"{key!r} cannot be an object's key: {name} is kept for unfinished uploads")
+        return os.path.join(self.root, key)
+
+    @contextmanager
+    def _pending(self, key: str) -> Iterator[tuple[PendingFile, str]]:
+        pending, name = self._start(key)
+        with pending:
+            yield pending, name
+
+    def _start(self, key: str) -> tuple[PendingFile, str]:
+        """A pending file beside the key's path, and the name it is to get.
+
+        The directory may be removed, as an emptied one, until the pending file is in it: then again.
+        """
+        directory, name = os.path.split(self._path(key))
+        for _ in range(_ATTEMPTS):
+            try:
+                self._make(directory)
+                return PendingFile(directory), name
+            except FileNotFoundError:
+                self._durable.discard(directory)
+            except NotADirectoryError as error:
+                raise StorageError(f"{directory}, or one above it, is a file and no directory") from error
+        raise StorageError(f"{directory} is removed again each time that it is made")
+
+    def _make(self, directory: str) -> None:
+        """Make a directory and those above it. The name of each that this process meets is synced once,
+        since whoever made it may not have got so far.
+        """
+        if directory in self._durable:
+            return
+        parent = os.path.dirname(directory)
+        if directory != self.root:
+            self._make(parent)
+            with suppress(FileExistsError):
+                os.mkdir(directory)
+            sync_directory(parent)
+        elif not os.path.isdir(directory):
+            os.makedirs(directory, exist_ok=True)
+            sync_directory(parent)
+        self._durable.add(directory)
+
+    def _settle(self, directory: str) -> None:
+        """Make deletions durable; directories that they left empty go too, but the root."""
+        while directory != self.root:
+            try:
+                os.rmdir(directory)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                    raise
+                break
+            self._durable.discard(directory)
+            directory = os.path.dirname(directory)
+        with suppress(FileNotFoundError):
+            sync_directory(directory)
+
+    def _check_root(self, prefix: str) -> None:
+        """Asked for everything, a directory that is not there is an error; below a prefix, nothing is."""
+        if not prefix and not os.path.isdir(self.root):
+            raise BucketNotFoundError(
+                f"there is no directory {self.root}", advice="check UP42_STATE_URL; the first save makes it"
+            )
+
+
+class _DirectoryUpload(Upload):
+    """Parts are written where they belong in one pending file."""
+
+    def __init__(
+        self, bucket: DirectoryBucket, key: str, *, pending: PendingFile, name: str, size: int, part_size: int
+    ) -> None:
+        self._bucket, self._key, self._name = bucket, key, name
+        self._pending, self._size, self._part_size = pending, size, part_size
+
+    def put_part(self, number: int, data: Buffer) -> None:
+        with store_errors(self._bucket.url, self._key):
+            self._pending.write(data, (number - 1) * self._part_size)
+
+    def complete(self) -> None:
+        with store_errors(self._bucket.url, self._key):
+            written = os.fstat(self._pending.descriptor).st_size
+            if written != self._size:
+                self._pending.discard()
+                raise StorageError(
+                    f"{self._bucket.url}/{self._key}: {written} bytes were sent instead of {self._size}"
+                )
+            self._pending.replace(self._name)
+
+    def abort(self) -> None:
+        self._pending.discard()
+
+
+def _info(key: str, found: os.stat_result) -> ObjectInfo:
+    return ObjectInfo(key=key, size=found.st_size, modified=datetime.fromtimestamp(found.st_mtime, UTC))
+
+
+def _open_object(path: str) -> int:
+    """Open a regular file, not through a symbolic link.
+
+    :raises FileNotFoundError: it is something else, or nothing.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.ENXIO}:
+            raise FileNotFoundError(errno.ENOENT, "not a regular file", path) from error
+        raise
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise FileNotFoundError(errno.ENOENT, "not a regular file", path)
+
+
+def _copy_bytes(source: int, pending: PendingFile) -> None:
+    """In the kernel where it can; a file system that shares blocks (Btrfs, XFS) then moves none
+    (copy_file_range(2)).
+    """
+    done, size = 0, os.fstat(source).st_size
+    with suppress(OSError):
+        while done < size:
+            copied = os.copy_file_range(source, pending.descriptor, size - done, done, done)
+            if not copied:
+                break
+            done += copied
+    while chunk := os.pread(source, MIB, done):
+        pending.write(chunk, done)
+        done += len(chunk)

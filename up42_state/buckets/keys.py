@@ -1,0 +1,54 @@
+"""Keys and prefixes: which are allowed, and how they are joined.
+
+A key is read out of indexes that somebody else may have written, so every backend refuses keys that could
+reach outside its URL – on a disk, but also in a store whose HTTP client folds ``..``.
+"""
+
+from __future__ import annotations
+
+from up42_state.errors import StorageError
+
+__all__ = ["check_key", "check_prefix", "join", "key_order"]
+
+
+def check_key(key: str) -> str:
+    """Give the key back if it is one.
+
+    :raises StorageError: it is empty or absolute, has empty parts, ``.`` or ``..``, NUL, or is no Unicode.
+    """
+    if not key or any(part in {"", ".", ".."} for part in key.split("/")):
+        raise StorageError(f"{key!r} cannot be an object's key: a part of it is empty, '.' or '..'")
+    if "\0" in key or not _encodable(key):
+        raise StorageError(f"{key!r} cannot be an object's key: it holds NUL or is not valid Unicode")
+    return key
+
+
+def check_prefix(prefix: str) -> str:
+    """Give back what keys are to begin with, if keys can; it may be empty, or end within a part.
+
+    :raises StorageError: no key can begin so.
+    """
+    folder = prefix.rpartition("/")[0]
+    if folder or prefix.startswith("/"):
+        check_key(folder)
+    if "\0" in prefix or not _encodable(prefix):
+        raise StorageError(f"{prefix!r} cannot begin a key: it holds NUL or is not valid Unicode")
+    return prefix
+
+
+def join(folder: str, name: str) -> str:
+    """``folder/name``, or ``name`` at the top."""
+    return f"{folder}/{name}" if folder else name
+
+
+def key_order(key: str) -> bytes:
+    """What keys are sorted by, everywhere: their UTF-8 bytes."""
+    return key.encode()
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
