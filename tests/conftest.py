@@ -1,0 +1,54 @@
+"""What all tests share: the corpus and the servers. A test that needs a server fails without it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from servers import process
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytest_plugins = ["pytester"]
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """Real manifests and block outputs, read in place."""
+    return ROOT.parent / "shared" / "corpus"
+
+
+@pytest.fixture(scope="session")
+def localstack_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The endpoint of a LocalStack of this test session: S3 in us-east-1, keys ``test``/``test``.
+
+    It holds the bucket ``up42-state``. Nothing is set in the environment: tests pass the endpoint on.
+    """
+    start = [sys.executable, ROOT / "localstack" / "start.py"]
+    subprocess.run([*start, "--install-only"], check=True)
+    port = process.free_port()
+    data = tmp_path_factory.mktemp("localstack")
+    url = f"http://127.0.0.1:{port}"
+    ready = (f"{url}/_localstack/init/ready", b'"SUCCESSFUL"')
+    with process.running([*start, "--port", str(port), "--data", data], ready=ready, log=data / "log"):
+        yield url
+
+
+@pytest.fixture(scope="session")
+def gcs_emulator_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The endpoint of a Google Cloud Storage emulator of this test session that enforces preconditions.
+
+    It asks for no credentials and holds no bucket.
+    """
+    port = process.free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, ROOT / "tests" / "servers" / "gcs.py", str(port)]
+    log = tmp_path_factory.mktemp("gcs") / "log"
+    with process.running(command, ready=(url, b"OK"), log=log):
+        yield url

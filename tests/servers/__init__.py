@@ -1,0 +1,1 @@
+"""Servers that the tests start, each in a process of its own."""

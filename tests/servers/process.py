@@ -1,0 +1,83 @@
+"""A server of the test session: its own process, ready before it is used, stopped afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+SECONDS_TO_START = 120.0
+SECONDS_TO_STOP = 20.0
+
+
+def free_port() -> int:
+    """A port of the loopback that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(command: Sequence[str | Path], *, ready: tuple[str, bytes], log: Path) -> Iterator[None]:
+    """Run a server for the length of the block.
+
+    :param ready: a URL and what its body contains once the server can be used.
+    :param log: where its output goes; a server that does not come up fails the tests with the end of it.
+    """
+    with log.open("wb") as output:
+        # A session of its own, so that what the server starts is stopped with it.
+        server = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+    try:
+        _wait(server, ready, log)
+        yield
+    finally:
+        _stop(server)
+
+
+def _wait(server: subprocess.Popen[bytes], ready: tuple[str, bytes], log: Path) -> None:
+    deadline = time.monotonic() + SECONDS_TO_START
+    while not _is_ready(*ready):
+        if server.poll() is not None:
+            _fail(f"ended with exit code {server.returncode}", server, log)
+        if time.monotonic() > deadline:
+            _fail(f"was not ready within {SECONDS_TO_START:.0f} s", server, log)
+        time.sleep(0.05)
+
+
+def _is_ready(url: str, token: bytes) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return token in answer.read()
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def _fail(problem: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    end = "\n".join(log.read_text(errors="replace").splitlines()[-40:])
+    command = " ".join(str(word) for word in server.args)  # type: ignore[union-attr]  # always a sequence here
+    pytest.fail(
+        f"A server that the tests need {problem}:\n  {command}\nIts log ({log}) ends:\n{end}", pytrace=False
+    )
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(server.pid, number)
+            server.wait(SECONDS_TO_STOP)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
