@@ -1,0 +1,87 @@
+"""What the text of a setting means. Messages say what is wrong with a value, never what it is."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from urllib.parse import urlsplit
+
+__all__ = ["emulator", "endpoint", "json_object", "names", "service_account", "size"]
+
+_KIB = 1024
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": _KIB, "MIB": _KIB**2, "GIB": _KIB**3}
+
+
+def size(value: object) -> object:
+    """Bytes, from a number or from text such as ``8MiB`` (1024 × 1024) or ``1MB`` (1000 × 1000)."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"([0-9]+)\s*([a-zA-Z]*)", value)
+    if match is None or match[2].upper() not in _UNITS:
+        raise ValueError("is not a size; write bytes, or a whole number with kB, KiB, MB, MiB, GB or GiB")
+    return int(match[1]) * _UNITS[match[2].upper()]
+
+
+def names(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(name for part in value.split(",") if (name := part.strip()))
+    return value
+
+
+def json_object(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        found = json.loads(value, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    if not isinstance(found, dict):
+        raise ValueError("is not a JSON object")
+    return found
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"is not JSON: {name} is no JSON number")
+
+
+def service_account(value: object) -> object:
+    """A service account's key: JSON, plain or in base64.
+
+    Source: Google Cloud, IAM, "Create and delete service account keys", the format of the key file.
+    """
+    if isinstance(value, str):
+        text = value if value.startswith("{") else _decoded(value)
+        value = json_object(text)
+    if isinstance(value, dict):
+        missing = [name for name in ("client_email", "private_key", "token_uri") if not value.get(name)]
+        if value.get("type") != "service_account" or missing:
+            what = f"; it lacks {', '.join(missing)}" if missing else ""
+            raise ValueError(f'is not a service account\'s key (JSON with "type": "service_account"){what}')
+    return value
+
+
+def _decoded(text: str) -> str:
+    compact = "".join(text.split()).replace("-", "+").replace("_", "/")
+    try:
+        return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True).decode()
+    except ValueError:
+        raise ValueError("is neither JSON nor JSON in base64") from None
+
+
+def endpoint(value: object) -> object:
+    """``http(s)://host:port``, without a trailing slash; the emulator's host may come without ``http://``."""
+    if not isinstance(value, str):
+        return value
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("is not an http:// or https:// URL")
+    if parts.username is not None:
+        raise ValueError("holds a user name; give credentials in variables of their own")
+    return value.rstrip("/")
+
+
+def emulator(value: object) -> object:
+    return endpoint(value if not isinstance(value, str) or "://" in value else f"http://{value}")

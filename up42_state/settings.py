@@ -1,0 +1,194 @@
+"""Settings: which variables there are, where their values come from, and which values make sense.
+
+Precedence: argument > environment > secret file > default. ``docs/settings.md`` is the reference for users.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, Secret, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from up42_state import _setting_values as values
+from up42_state._setting_sources import ArgumentSource, EnvironmentSource, SecretFileSource, Variable
+from up42_state.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import ModelWrapValidatorHandler
+
+__all__ = ["Settings"]
+
+MIB = 1024 * 1024
+
+
+def _variable(*names: str) -> Variable:
+    return Variable(names)
+
+
+def _secret(*names: str) -> Variable:
+    return Variable(names, secret=True)
+
+
+_Size = Annotated[int, BeforeValidator(values.size)]
+_Names = Annotated[tuple[str, ...], BeforeValidator(values.names)]
+_Object = Annotated[dict[str, Any], BeforeValidator(values.json_object)]
+_Text = str | None
+_Hidden = SecretStr | None
+_Url = Annotated[str | None, BeforeValidator(values.endpoint)]
+_Emulator = Annotated[str | None, BeforeValidator(values.emulator)]
+_Key = Annotated[Secret[dict[str, Any]] | None, BeforeValidator(values.service_account)]
+_Sse = Literal["AES256", "aws:kms", "aws:kms:dsse"] | None
+
+
+class Settings(BaseSettings):
+    """Every setting, by the name of its attribute; an argument that is ``None`` counts as not given.
+
+    ``url``, ``job``, ``stage``, ``after``, ``propagate``
+        where the state lies, and the task's place in it; names are checked where they are used.
+    ``parameters``, ``job_mode``
+        the block's parameters and ``DEFAULT`` or ``DRY_RUN``.
+    ``aws_…``, ``google_…``, ``storage_emulator_host``
+        stores and credentials; where they are ``None`` the SDKs look for themselves.
+    ``sse``, ``kms_key``
+        encryption at rest.
+    ``concurrency``, ``memory``, ``pack_below``
+        requests under way at once; bytes in flight; bytes below which a file is packed (0: never).
+    ``single_writer``
+        whether racing saves may be lost, where a store cannot create atomically.
+
+    :param _secrets_dir: directories of secret files, in order, in place of ``/run/secrets`` and
+        ``/secret/environment``.
+    :raises SettingsError: a value is malformed or contradicts another, or a secret file cannot be read.
+    """
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        secrets_dir=("/run/secrets", "/secret/environment"),
+    )
+
+    url: Annotated[_Text, Field(repr=False), _variable("UP42_STATE_URL")] = None
+    job: Annotated[_Text, _variable("UP42_STATE_JOB")] = None
+    stage: Annotated[_Text, _variable("UP42_STATE_STAGE")] = None
+    after: Annotated[_Names, _variable("UP42_STATE_AFTER")] = ()
+    propagate: Annotated[_Names, _variable("UP42_STATE_PROPAGATE")] = ()
+    parameters: Annotated[_Object, Field(repr=False), _variable("UP42_TASK_PARAMETERS")] = Field(
+        default_factory=dict, repr=False
+    )
+    job_mode: Annotated[Literal["DEFAULT", "DRY_RUN"], _variable("UP42_JOB_MODE")] = "DEFAULT"
+
+    aws_access_key_id: Annotated[_Hidden, _secret("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY")] = None
+    aws_secret_access_key: Annotated[_Hidden, _secret("AWS_SECRET_ACCESS_KEY")] = None
+    aws_session_token: Annotated[_Hidden, _secret("AWS_SESSION_TOKEN")] = None
+    aws_profile: Annotated[_Text, _variable("AWS_PROFILE")] = None
+    aws_region: Annotated[_Text, _variable("AWS_REGION", "AWS_DEFAULT_REGION")] = None
+    aws_endpoint_url: Annotated[_Url, _variable("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")] = None
+
+    google_key: Annotated[_Key, _secret("GOOGLE_KEY_STRING")] = None
+    google_application_credentials: Annotated[_Text, _variable("GOOGLE_APPLICATION_CREDENTIALS")] = None
+    google_cloud_project: Annotated[_Text, _variable("GOOGLE_CLOUD_PROJECT")] = None
+    storage_emulator_host: Annotated[_Emulator, _variable("STORAGE_EMULATOR_HOST")] = None
+
+    sse: Annotated[_Sse, _variable("UP42_STATE_SSE")] = None
+    kms_key: Annotated[_Text, _variable("UP42_STATE_KMS_KEY")] = None
+
+    concurrency: Annotated[int, Field(ge=1, le=1024), _variable("UP42_STATE_CONCURRENCY")] = 16
+    memory: Annotated[_Size, Field(ge=64 * MIB), _variable("UP42_STATE_MEMORY")] = 256 * MIB
+    pack_below: Annotated[_Size, Field(ge=0, le=16 * MIB), _variable("UP42_STATE_PACK_BELOW")] = MIB
+    single_writer: Annotated[bool, _variable("UP42_STATE_SINGLE_WRITER")] = False
+
+    origins: dict[str, str] = Field(default_factory=dict, repr=False, exclude=True)
+
+    def __init__(self, **arguments: Any) -> None:
+        try:
+            super().__init__(**arguments)
+        except _InvalidSettingsError as error:
+            problem = SettingsError(str(error))
+        else:
+            return
+        raise problem  # outside of the handler, so that no error that holds values is chained to it
+
+    def source(self, name: str) -> str:
+        """Where an attribute's value came from: ``argument``, ``default``, or which variable or file."""
+        return self.origins.get(name, "default")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _check(cls, found: dict[str, Any], validate: ModelWrapValidatorHandler[Settings]) -> Settings:
+        """Choose one set of credentials, check every value, then how they go together."""
+        origins = found.get("origins", {})
+        _keep_one_identity(found, origins)
+        try:
+            settings = validate(found)
+        except ValidationError as error:
+            raise _InvalidSettingsError("; ".join(_problems(error, origins))) from None
+        contradictions = list(_contradictions(settings))
+        if contradictions:
+            raise _InvalidSettingsError("; ".join(contradictions))
+        return settings
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - given by position and by name
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Sources of our own, which also say where each value came from."""
+        directories = getattr(file_secret_settings, "secrets_dir", ())
+        return (
+            ArgumentSource(settings_cls, init_settings()),
+            EnvironmentSource(settings_cls),
+            SecretFileSource(settings_cls, directories),
+        )
+
+
+class _InvalidSettingsError(Exception):
+    """Passes through pydantic, which would wrap a ValueError together with the values."""
+
+
+def _keep_one_identity(found: dict[str, Any], origins: dict[str, str]) -> None:
+    """Credentials are a set: what was given as an argument is not mixed with what lies around elsewhere.
+
+    boto3 does likewise: keys given to a session leave out the environment's token, and so does a profile.
+    """
+    keys = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+    arguments = {name for name in (*keys, "aws_profile") if origins.get(name) == "argument"}
+    if arguments & {"aws_access_key_id", "aws_profile"}:
+        for name in {*keys, "aws_profile"} - arguments:
+            found.pop(name, None)
+            origins.pop(name, None)
+
+
+def _problems(error: ValidationError, origins: dict[str, str]) -> Iterator[str]:
+    for detail in error.errors(include_url=False, include_input=False):
+        name = str(detail["loc"][0]) if detail["loc"] else "settings"
+        message = detail["msg"].removeprefix("Value error, ")
+        yield f"{_place(name, origins)}: {message[:1].lower()}{message[1:]}"
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    key_id, secret = settings.aws_access_key_id, settings.aws_secret_access_key
+    if key_id and not secret:
+        yield f"{_place('aws_access_key_id', settings.origins)} is set, but AWS_SECRET_ACCESS_KEY is not"
+    if secret and not key_id:
+        yield f"{_place('aws_secret_access_key', settings.origins)} is set, but AWS_ACCESS_KEY_ID is not"
+    if settings.aws_session_token and not (key_id or secret):
+        yield f"{_place('aws_session_token', settings.origins)} is set, but AWS_ACCESS_KEY_ID is not"
+    if settings.kms_key and settings.sse == "AES256":
+        yield (
+            f"{_place('kms_key', settings.origins)} is set, but {_place('sse', settings.origins)} is AES256;"
+            " it must be aws:kms, aws:kms:dsse or not set"
+        )
+
+
+def _place(name: str, origins: dict[str, str]) -> str:
+    """What to name in a message: the variable, the file, or the argument."""
+    origin = origins.get(name, "argument")
+    return f"argument {name}" if origin == "argument" else origin
