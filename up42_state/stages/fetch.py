@@ -1,0 +1,175 @@
+"""Fetching files out of objects: a plan of range reads, carried out side by side, verified on the way.
+
+Nothing reaches a sink before its digest was checked: files of up to 8 MiB as a whole, larger ones by block.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from up42_state.errors import IntegrityError, ObjectNotFoundError
+from up42_state.stages.index import BLOCK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from up42_state.stages.index import Entry, Index
+    from up42_state.stages.store import Store
+
+__all__ = ["Fetcher", "Run", "Segment", "Sink", "plan_runs", "plan_segments"]
+
+RUN = 32 * 1024 * 1024
+SEGMENT = 4 * BLOCK
+GAP = 512 * 1024  # reading past this many unwanted bytes is cheaper than another request
+
+
+class Sink(Protocol):
+    """Takes verified bytes. Called from several threads, for different files or parts of one."""
+
+    def write(self, entry: Entry, offset: int, data: memoryview) -> None:
+        """Write ``data`` at ``offset`` of the entry's file, which is made on the first call."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One range of one object that holds several small files: one request."""
+
+    object: int
+    start: int
+    length: int
+    entries: Sequence[Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Whole blocks of one large file: one request."""
+
+    entry: Entry
+    start: int
+    length: int
+
+
+def plan_runs(entries: Iterable[Entry]) -> Iterator[Run]:
+    """Coalesce small files that lie close together in one object into runs of at most 32 MiB."""
+    ordered = sorted(entries, key=lambda entry: (entry.object, entry.offset))
+    batch: list[Entry] = []
+    start = end = 0
+    for entry in ordered:
+        stop = entry.offset + entry.size
+        fits = batch and batch[0].object == entry.object and entry.offset - end <= GAP
+        if not fits or stop - start > RUN:
+            if batch:
+                yield Run(batch[0].object, start, end - start, batch)
+            batch, start, end = [], entry.offset, entry.offset
+        batch.append(entry)
+        end = max(end, stop)
+    if batch:
+        yield Run(batch[0].object, start, end - start, batch)
+
+
+def plan_segments(entry: Entry, blocks: Iterable[int] | None = None) -> Iterator[Segment]:
+    """Split a large file into segments of up to 32 MiB.
+
+    :param blocks: the numbers of the blocks that are wanted, rising; all of them if ``None``.
+    """
+    wanted = list(range(len(entry.blocks)) if blocks is None else blocks)
+    most = SEGMENT // BLOCK
+    at = 0
+    while at < len(wanted):
+        count = 1
+        while count < most and at + count < len(wanted) and wanted[at + count] == wanted[at] + count:
+            count += 1
+        start = wanted[at] * BLOCK
+        yield Segment(entry, start, min(count * BLOCK, entry.size - start))
+        at += count
+
+
+@dataclass
+class Fetcher:
+    """Carries out a plan.
+
+    :param store: where the job lies.
+    :param job: whose objects the index names.
+    :param index: the revision's index.
+    :param sink: takes the bytes.
+    :param progress: called with bytes done and bytes in all.
+    :param missing: called with a file that is damaged or missing, and why; raises to end the fetch.
+    """
+
+    store: Store
+    job: str
+    index: Index
+    sink: Sink
+    missing: Callable[[Entry, IntegrityError | ObjectNotFoundError], None]
+    progress: Callable[[int, int], None] = lambda _done, _total: None
+    _done: int = field(default=0, init=False)
+
+    def fetch(self, entries: Sequence[Entry], have: Callable[[Entry], Sequence[int]] = lambda _: ()) -> None:
+        """Fetch files.
+
+        :param have: the numbers of a large file's blocks that need not be fetched.
+        """
+        total = sum(entry.size for entry in entries)
+        small = [entry for entry in entries if not entry.blocks]
+        with self.store.transfers() as transfers:
+            for run in plan_runs(small):
+                transfers.start(run.length, self._fetch_run, run, total)
+            for entry in entries:
+                if entry.blocks:
+                    known = frozenset(have(entry))
+                    wanted = [number for number in range(len(entry.blocks)) if number not in known]
+                    for segment in plan_segments(entry, wanted):
+                        transfers.start(segment.length, self._fetch_segment, segment, total)
+
+    def _key(self, number: int) -> str:
+        return f"{self.job}/{self.index.objects[number].key}"
+
+    def _fetch_run(self, run: Run, total: int) -> None:
+        key = self._key(run.object)
+        try:
+            data = memoryview(self.store.bucket.get(key, run.start, run.length) if run.length else b"")
+        except ObjectNotFoundError as error:
+            for entry in run.entries:
+                self.missing(entry, error)
+            return
+        for entry in run.entries:
+            at = entry.offset - run.start
+            piece = data[at : at + entry.size]
+            if len(piece) == entry.size and hashlib.sha256(piece).hexdigest() == entry.sha256:
+                self.sink.write(entry, 0, piece)
+            else:
+                self.missing(entry, damaged_bytes(key, entry))
+            self._advance(entry.size, total)
+
+    def _fetch_segment(self, segment: Segment, total: int) -> None:
+        entry = segment.entry
+        key = self._key(entry.object)
+        try:
+            data = memoryview(self.store.bucket.get(key, entry.offset + segment.start, segment.length))
+        except ObjectNotFoundError as error:
+            self.missing(entry, error)
+            return
+        for at in range(0, segment.length, BLOCK):
+            number = (segment.start + at) // BLOCK
+            piece = data[at : at + BLOCK]
+            wanted = min(BLOCK, entry.size - number * BLOCK)
+            if len(piece) == wanted and hashlib.sha256(piece).hexdigest() == entry.blocks[number]:
+                self.sink.write(entry, segment.start + at, piece)
+            else:
+                self.missing(entry, damaged_bytes(key, entry))
+            self._advance(wanted, total)
+
+    def _advance(self, size: int, total: int) -> None:
+        self._done += size  # a lost update between threads only makes a progress bar lag
+        self.progress(self._done, total)
+
+
+def damaged_bytes(key: str, entry: Entry) -> IntegrityError:
+    """The error for bytes that are not those that were saved."""
+    return IntegrityError(
+        f"{entry.name}: the bytes in {key} are not those that were saved",
+        advice="`up42-state verify` names everything that is damaged; restore --partial gives the rest",
+    )

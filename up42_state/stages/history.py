@@ -1,0 +1,158 @@
+"""A stage's revisions, as its commits tell them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from up42_state.errors import (
+    IntegrityError,
+    JobNotFoundError,
+    NotFoundError,
+    ObjectNotFoundError,
+    RevisionNotFoundError,
+    StageNotFoundError,
+)
+from up42_state.stages.commit import Commit
+from up42_state.stages.names import commit_key, commits_prefix, parse_commit_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from up42_state.stages.commit import JobMode
+    from up42_state.stages.store import Store
+
+__all__ = ["History"]
+
+
+class History:
+    """Reads one stage's commits. Nothing is kept: each call asks the store.
+
+    :param store: where the job lies.
+    :param job: a checked job key.
+    :param stage: a checked stage name.
+    """
+
+    def __init__(self, store: Store, job: str, stage: str) -> None:
+        self._store = store
+        self.job = job
+        self.stage = stage
+
+    def revisions(self) -> list[int]:
+        """The numbers of all revisions, rising; empty where the stage was never saved."""
+        listed = self._store.bucket.list(commits_prefix(self.job, self.stage))
+        numbers = (parse_commit_key(info.key) for info in listed)
+        return [number for number in numbers if number]
+
+    def read(self, revision: int) -> Commit:
+        """One revision's commit, a tombstone too.
+
+        :raises ObjectNotFoundError: there is none.
+        :raises IntegrityError: it is damaged.
+        """
+        key = commit_key(self.job, self.stage, revision)
+        return Commit.parse(self._store.bucket.get(key), key)
+
+    def newest(self) -> Commit | None:
+        """The commit with the highest number, a tombstone too; ``None`` where there is none.
+
+        :raises IntegrityError: it is damaged. An older one is never taken in its place.
+        """
+        revisions = self.revisions()
+        if not revisions:
+            return None
+        try:
+            return self.read(revisions[-1])
+        except ObjectNotFoundError:  # the whole job is being removed, commits first
+            return None
+
+    def current(self, job_mode: JobMode = "DEFAULT") -> Commit:
+        """The revision that a reader gets.
+
+        :param job_mode: a dry run's output is given only to another dry run.
+        :raises StageNotFoundError: there is none, it was removed, or only a dry run was saved.
+        """
+        commit = self.newest()
+        if commit is None:
+            raise self._missing()
+        if commit.removed:
+            raise StageNotFoundError(
+                f"stage {self.stage} of job {self.job} was removed (revision {commit.revision})",
+                advice="restore an earlier revision by its number while its bytes are still there",
+            )
+        if commit.job_mode == "DRY_RUN" and job_mode != "DRY_RUN":
+            raise StageNotFoundError(
+                f"stage {self.stage} of job {self.job} holds only the output of a dry run",
+                advice="run the job in UP42_JOB_MODE=DEFAULT, or read it with job mode DRY_RUN",
+            )
+        return commit
+
+    def at(self, revision: int) -> Commit:
+        """One revision's commit, for a reader.
+
+        :raises RevisionNotFoundError: the stage has no such revision, or it is a tombstone.
+        :raises StageNotFoundError: there is no such stage.
+        """
+        try:
+            commit = self.read(revision)
+        except ObjectNotFoundError as error:
+            revisions = self.revisions()
+            if not revisions:
+                raise self._missing() from error
+            raise self._no_revision(revision, f"it has revisions {_ranges(revisions)}") from error
+        if commit.removed:
+            raise self._no_revision(revision, "with this revision the stage was removed")
+        return commit
+
+    def all(self) -> list[Commit]:
+        """Every commit, newest first, tombstones too.
+
+        :raises StageNotFoundError: there is none.
+        """
+        revisions = self.revisions()
+        if not revisions:
+            raise self._missing()
+        with self._store.transfers() as transfers:
+            return list(transfers.map(self.read, reversed(revisions)))
+
+    def is_newest(self, commit: Commit) -> bool:
+        """Whether no later revision exists; a tombstone counts."""
+        return self.revisions()[-1:] == [commit.revision]
+
+    def damaged(self, commit: Commit, error: NotFoundError | IntegrityError) -> IntegrityError:
+        """What to say when an object that a commit names is missing or damaged."""
+        return IntegrityError(
+            f"{commit.name} is damaged: {error}",
+            advice=f"see `up42-state verify --job {self.job} --stage {self.stage}` for all that is missing",
+        )
+
+    def _no_revision(self, revision: int, why: str) -> RevisionNotFoundError:
+        return RevisionNotFoundError(
+            f"stage {self.stage} of job {self.job} has no revision {revision}: {why}",
+            advice=f"`up42-state history --job {self.job} --stage {self.stage}` lists them",
+        )
+
+    def _missing(self) -> NotFoundError:
+        stages = self._store.stages(self.job)
+        if stages:
+            return StageNotFoundError(
+                f"job {self.job} has no stage {self.stage}", advice=f"it has {some_names(stages)}"
+            )
+        return missing_job(self._store, self.job)
+
+
+def missing_job(store: Store, job: str) -> JobNotFoundError:
+    """The error for a job that does not exist, naming those that do."""
+    jobs = store.jobs()
+    advice = f"it has {some_names(jobs)}" if jobs else "it holds no jobs at all"
+    return JobNotFoundError(f"{store.bucket.url} has no job {job}", advice=advice)
+
+
+def some_names(names: Iterable[str], most: int = 8) -> str:
+    """The first few names, and how many more there are."""
+    listed = list(names)
+    shown = ", ".join(listed[:most])
+    return f"{shown} and {len(listed) - most} more" if len(listed) > most else shown
+
+
+def _ranges(numbers: list[int]) -> str:
+    return f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else str(numbers[0])

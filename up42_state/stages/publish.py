@@ -1,0 +1,150 @@
+"""Publishing a commit: create-only, and certain of its answer.
+
+The commit is one create-only write. An answer that is lost (a timeout, a 5xx, a retry inside the SDK that
+meets its own first write) says nothing, so the number is read back: our attempt there means that we won,
+another's that we lost, nothing that the same bytes are sent to the same number again. The next number is
+never taken before this one reads back as another's, or one save could leave two revisions.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING
+
+from up42_state.buckets.probe import ensure_atomic_create
+from up42_state.errors import (
+    AccessDeniedError,
+    CommitUncertainError,
+    ObjectExistsError,
+    ObjectNotFoundError,
+    StageConflictError,
+    StorageError,
+    UnsupportedStoreError,
+)
+from up42_state.stages.history import History
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Literal
+
+    from up42_state.stages.commit import Commit
+    from up42_state.stages.store import Store
+
+    IfExists = Literal["replace", "skip", "error"]
+
+__all__ = ["Precondition", "create_commit", "publish"]
+
+TRIES = 6
+
+
+class Precondition:
+    """What a save demands of the revisions that are there already.
+
+    :param if_exists: ``replace`` takes the next number, ``skip`` leaves a stage that is there,
+        ``error`` raises.
+    :param expect: the number of the newest revision, 0 for none; ``None`` for any.
+    """
+
+    def __init__(self, if_exists: IfExists = "replace", expect: int | None = None) -> None:
+        self.if_exists = if_exists
+        self.expect = expect
+
+    def settle(self, newest: Commit | None, draft: Commit | None = None) -> Commit | None:
+        """The commit that stands in place of a new one, or ``None`` where a new one is due.
+
+        :param newest: the newest revision now.
+        :param draft: what would be committed, once that is known.
+        :raises StageConflictError: the newest revision is not one that the caller allows for.
+        """
+        number = newest.revision if newest else 0
+        if self.expect is not None and number != self.expect:
+            raise StageConflictError(
+                f"expected revision {self.expect}, found revision {number}"
+                + (f" ({newest.name})" if newest else " (the stage was never saved)"),
+                advice="read the newest revision, merge what you have into it, and save again",
+            )
+        if newest is None or newest.removed:
+            return None
+        if self.if_exists == "skip":
+            return newest
+        if self.if_exists == "error":
+            raise StageConflictError(
+                f"{newest.name} exists already", advice="save with if_exists='replace' to add a revision"
+            )
+        if draft is None:
+            return None
+        if draft.job_mode == "DRY_RUN" and newest.job_mode == "DEFAULT":
+            return newest  # a dry run never supersedes real output
+        return newest if newest.same_output(draft) else None
+
+
+def publish(
+    store: Store,
+    draft: Commit,
+    newest: Commit | None,
+    precondition: Precondition,
+    still_good: Callable[[], None] = lambda: None,
+) -> Commit:
+    """Make ``draft`` the stage's next revision; give the commit that stands there in the end.
+
+    :param draft: the commit, under any number.
+    :param newest: the newest revision that the caller knows of.
+    :param still_good: called before each write; raises where what the draft refers to may be gone.
+    :raises StageConflictError: another save won, and the precondition does not allow for it.
+    :raises CommitUncertainError: the store does not tell whether the commit was written.
+    """
+    ensure_atomic_create(store.bucket, single_writer=store.single_writer)
+    history = History(store, draft.job, draft.stage)
+    while True:
+        standing = precondition.settle(newest, draft)
+        if standing is not None:
+            return standing
+        commit = draft.at(newest.revision + 1 if newest else 1)
+        still_good()
+        if create_commit(store, commit):
+            return commit
+        newest = history.newest()
+        if newest is None or newest.revision < commit.revision:  # a listing that lags
+            newest = history.read(commit.revision)
+
+
+def create_commit(store: Store, commit: Commit) -> bool:
+    """Write a commit under its number; whether it is ours that stands there.
+
+    :raises CommitUncertainError: the store does not tell.
+    """
+    data = commit.render()
+    failure: Exception | None = None
+    for attempt in range(TRIES):
+        time.sleep(_pause(attempt))
+        try:
+            store.bucket.create(commit.key, data)
+        except (AccessDeniedError, UnsupportedStoreError):
+            raise
+        except (ObjectExistsError, StorageError) as error:
+            failure = error
+            stands = _read_back(store, commit, attempt)
+            if stands is not None:
+                return stands
+        else:
+            return True
+    raise CommitUncertainError(
+        f"the store does not say whether {commit.name} was written: {failure}",
+        advice="everything else of the save is stored; save again once the store answers",
+    ) from failure
+
+
+def _read_back(store: Store, commit: Commit, attempt: int) -> bool | None:
+    """Whether ours stands under the number, another's does (False), or none or no answer (None)."""
+    history = History(store, commit.job, commit.stage)
+    time.sleep(_pause(attempt))
+    try:
+        return history.read(commit.revision).attempt == commit.attempt
+    except (ObjectNotFoundError, StorageError):
+        return None
+
+
+def _pause(attempt: int) -> float:
+    """Seconds before a try: none before the first, then doubling up to 5, with jitter."""
+    return 0.0 if attempt == 0 else random.uniform(0.5, 1.0) * min(0.2 * 2**attempt, 5.0)  # noqa: S311

@@ -1,0 +1,148 @@
+"""Restoring a revision into a directory.
+
+Files are completed and verified in ``<target>/.up42_state/restore/`` first. Then the target's ``data.json``,
+if any, is moved aside, the files are renamed in, and the new ``data.json`` comes last. An error before that
+switch leaves the target as it was; after a kill there is no ``data.json``, and the same call continues where
+it stopped.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from up42_state.errors import IntegrityError, ObjectNotFoundError, StateError
+from up42_state.stages.contents import Contents, load, missing_bytes
+from up42_state.stages.fetch import Fetcher
+from up42_state.stages.history import History
+from up42_state.stages.landing import Landing
+from up42_state.stages.target import full_disk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from up42_state.stages.commit import Commit, JobMode
+    from up42_state.stages.index import Entry
+    from up42_state.stages.store import Store
+
+__all__ = ["Chosen", "Restored", "restore"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """The part of a revision that is wanted.
+
+    :param data: the ``data.json`` that goes with it.
+    """
+
+    data: bytes
+    entries: Sequence[Entry]
+    directories: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """What a restore did.
+
+    :param kept: names of files that were there already, byte for byte.
+    :param written: names of files that were fetched.
+    :param damaged: what could not be restored, and why (only where ``partial`` was asked for).
+    """
+
+    commit: Commit
+    kept: Sequence[str]
+    written: Sequence[str]
+    damaged: dict[str, str] = field(default_factory=dict)
+
+
+def whole(contents: Contents) -> Chosen:
+    """All of a revision."""
+    return Chosen(data=contents.data, entries=contents.index.entries, directories=contents.index.directories)
+
+
+def restore(
+    store: Store,
+    job: str,
+    stage: str,
+    target: Path,
+    *,
+    revision: int | None = None,
+    job_mode: JobMode = "DEFAULT",
+    choose: Callable[[Contents], Chosen] = whole,
+    without: Callable[[Chosen, set[str]], Chosen] | None = None,
+    quicklooks: Path | bool = True,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Restored:
+    """Restore a revision, or what is chosen of it, into a directory.
+
+    :param revision: a number, or ``None`` for the current one.
+    :param choose: picks the wanted part.
+    :param without: leaves out what depends on damaged files, given by name: then damage is reported, not
+        raised.
+    :param quicklooks: where they go; ``True`` for ``/tmp/quicklooks`` beside ``/tmp/input`` and
+        ``<target>/.quicklooks`` elsewhere, ``False`` to leave them out.
+    :param overwrite: replace files that are in the way; others stay.
+    :raises NotFoundError: there is no such stage or revision, or it was pruned.
+    :raises TargetConflictError: the target holds other files; it is untouched.
+    :raises IntegrityError: stored bytes are damaged; the target is untouched.
+    """
+    history = History(store, job, stage)
+    commit = history.current(job_mode) if revision is None else history.at(revision)
+    contents = load(store, commit)
+    chosen = choose(contents)
+    folder = _quicklook_folder(target, quicklooks)
+    if quicklooks is False:
+        files = [entry for entry in chosen.entries if entry.kind == "file"]
+        chosen = Chosen(data=chosen.data, entries=files, directories=chosen.directories)
+    with Landing(target, folder, overwrite=overwrite) as landing:
+        try:
+            return _restore(store, contents, chosen, landing, without, progress)
+        except OSError as error:
+            if isinstance(error, StateError) or error.errno is None:
+                raise
+            raise full_disk(error, target) from error
+
+
+def _restore(
+    store: Store,
+    contents: Contents,
+    chosen: Chosen,
+    landing: Landing,
+    without: Callable[[Chosen, set[str]], Chosen] | None,
+    progress: Callable[[int, int], None],
+) -> Restored:
+    commit = contents.commit
+    landing.begin(f"{commit.name} {commit.attempt}", chosen.data, chosen.entries, chosen.directories)
+    damaged: dict[str, str] = {}
+
+    def missing(entry: Entry, error: IntegrityError | ObjectNotFoundError) -> None:
+        cause: Exception = error
+        if isinstance(error, ObjectNotFoundError):
+            owner = contents.index.objects[entry.object].owner
+            cause = missing_bytes(store, commit, owner, error)
+        if without is None:
+            raise cause from error
+        damaged[entry.name] = str(cause)
+
+    fetcher = Fetcher(store, commit.job, contents.index, landing, missing, progress)
+    fetcher.fetch(landing.wanted, landing.known_blocks)
+    if damaged and without is not None:
+        chosen = without(chosen, set(damaged))
+    landing.switch(chosen.data, chosen.entries, chosen.directories)
+    left = {entry.name for entry in chosen.entries}
+    return Restored(
+        commit=commit,
+        kept=sorted(landing.kept & left),
+        written=sorted(left - landing.kept),
+        damaged=damaged,
+    )
+
+
+def _quicklook_folder(target: Path, quicklooks: Path | bool) -> Path | None:
+    """Where quicklooks go, or ``None`` for the target's own ``.quicklooks``."""
+    if isinstance(quicklooks, Path):
+        return quicklooks
+    return Path("/tmp/quicklooks") if os.path.abspath(target) == "/tmp/input" else None  # noqa: S108

@@ -1,0 +1,54 @@
+"""A store: a bucket that holds jobs, and how we work on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from up42_state.stages.names import check_job, check_stage
+from up42_state.stages.transfers import Transfers
+
+if TYPE_CHECKING:
+    from up42_state.buckets.base import Bucket
+
+__all__ = ["Store"]
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """A bucket and the settings that shape transfers.
+
+    :param concurrency: requests at once.
+    :param memory: bytes in flight at once.
+    :param pack_below: files of fewer bytes are packed; 0 packs none.
+    :param single_writer: trust that no two saves race, on a store without create-only writes.
+    """
+
+    bucket: Bucket
+    concurrency: int = 16
+    memory: int = 256 * MIB
+    pack_below: int = MIB
+    single_writer: bool = False
+
+    def transfers(self) -> Transfers:
+        """A pool with this store's concurrency and memory."""
+        return Transfers(self.concurrency, self.memory)
+
+    def jobs(self) -> list[str]:
+        """The keys of all jobs, sorted."""
+        return [name for name in self.bucket.prefixes("") if _is_name(name)]
+
+    def stages(self, job: str) -> list[str]:
+        """The names of a job's stages, removed ones included, sorted."""
+        return [name for name in self.bucket.prefixes(f"{job}/") if _is_name(name)]
+
+
+def _is_name(name: str) -> bool:
+    try:
+        check_job(name)
+        check_stage(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,174 @@
+"""Writing below a directory that others may write to as well.
+
+Every step below the target's root is opened relative to the one before and never through a link, so that a
+link planted between a check and a write leads nowhere (openat(2), ``O_NOFOLLOW``).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
+
+from up42_state.errors import StateError, TargetConflictError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["OURS", "Directory", "survey"]
+
+OURS = ".up42_state"
+_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Directory:
+    """An open directory. Paths given to it are relative, checked, and never lead through a link.
+
+    The directories of the path used last stay open, so that files in path order cost one step each.
+    Not for several threads at once.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._fds = [os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)]
+        self._names: list[str] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._fds:
+            os.close(self._fds.pop())
+
+    @property
+    def fd(self) -> int:
+        """The root's file descriptor."""
+        return self._fds[0]
+
+    def enter(self, parts: list[str], *, make: bool = True) -> int:
+        """The file descriptor of a directory below the root; valid until the next call.
+
+        :raises TargetConflictError: a part of it is a file or a link.
+        :raises FileNotFoundError: it does not exist and ``make`` is false.
+        """
+        shared = 0
+        while shared < min(len(parts), len(self._names)) and parts[shared] == self._names[shared]:
+            shared += 1
+        while len(self._names) > shared:
+            os.close(self._fds.pop())
+            self._names.pop()
+        for name in parts[shared:]:
+            self._fds.append(self._step(name, make=make))
+            self._names.append(name)
+        return self._fds[-1]
+
+    def _step(self, name: str, *, make: bool) -> int:
+        if make:
+            with suppress(FileExistsError):
+                os.mkdir(name, dir_fd=self._fds[-1])
+        try:
+            return os.open(name, _OPEN, dir_fd=self._fds[-1])
+        except OSError as error:
+            if error.errno in (errno.ENOTDIR, errno.ELOOP):
+                place = "/".join([*self._names, name])
+                raise TargetConflictError(
+                    f"{self.root}/{place} is not a directory", advice="move it away, or restore elsewhere"
+                ) from error
+            raise
+
+    def move_in(self, fd: int, name: str, path: str) -> None:
+        """Rename ``name`` of the directory ``fd`` to ``path``, replacing a file there.
+
+        :raises TargetConflictError: a directory stands there, or a part of the path is none.
+        """
+        *parents, leaf = path.split("/")
+        try:
+            os.rename(name, leaf, src_dir_fd=fd, dst_dir_fd=self.enter(parents))
+        except IsADirectoryError as error:
+            raise TargetConflictError(
+                f"{self.root}/{path} is a directory", advice="move it away, or restore elsewhere"
+            ) from error
+
+    def move_out(self, path: str, fd: int, name: str) -> bool:
+        """Rename ``path``, whatever it is, to ``name`` in the directory ``fd``; whether it was there."""
+        *parents, leaf = path.split("/")
+        try:
+            os.rename(leaf, name, src_dir_fd=self.enter(parents, make=False), dst_dir_fd=fd)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def open_file(self, path: str) -> int:
+        """A file descriptor to read a regular file; never through a link.
+
+        :raises OSError: it is not there, or something else.
+        """
+        *parents, leaf = path.split("/")
+        return os.open(
+            leaf,
+            os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC,
+            dir_fd=self.enter(parents, make=False),
+        )
+
+    def set_executable(self, path: str, *, executable: bool) -> None:
+        """Give a file the executable bit where it may be read, or take it."""
+        fd = self.open_file(path)
+        try:
+            mode = stat.S_IMODE(os.fstat(fd).st_mode)
+            wanted = mode | (mode & 0o444) >> 2 if executable else mode & ~0o111
+            if wanted != mode:
+                os.fchmod(fd, wanted)
+        finally:
+            os.close(fd)
+
+
+def survey(root: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Everything below a directory, links unfollowed, our own folder left out."""
+    yield from _survey(str(root), "")
+
+
+def _survey(folder: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
+    with os.scandir(folder) as found:
+        for item in found:
+            path = prefix + item.name
+            if path == OURS:
+                continue
+            yield path, item.stat(follow_symlinks=False)
+            if item.is_dir(follow_symlinks=False):
+                yield from _survey(item.path, f"{path}/")
+
+
+def own_folder(root: Path) -> Path:
+    """Our folder in a directory, made if need be.
+
+    :raises TargetConflictError: a file or a link stands there.
+    """
+    folder = root / OURS
+    with suppress(FileExistsError):
+        folder.mkdir()
+    if folder.is_symlink() or not folder.is_dir():
+        raise TargetConflictError(f"{folder} is not a directory", advice="move it away")
+    return folder
+
+
+def remove_own(root: Path, name: str, *, keep_folder: bool = False) -> None:
+    """Remove one thing from our folder, and the folder when nothing is left in it."""
+    folder = root / OURS
+    if folder.is_symlink():
+        return
+    shutil.rmtree(folder / name, ignore_errors=True)
+    if not keep_folder:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def full_disk(error: OSError, root: Path) -> StateError:
+    """What to say when a directory cannot be written to."""
+    return StateError(
+        f"cannot write to {root}: {error.strerror}",
+        advice="free space or give another directory; nothing there was changed",
+    )
