@@ -191,9 +191,12 @@ class Bucket(ABC):
         """GDAL configuration options with which :meth:`gdal_path` can be opened. They hold credentials."""
 
     def part_size(self, size: int) -> int:
-        """Bytes a part for an upload of ``size`` bytes: 16 MiB, more where there would be too many parts."""
+        """Bytes a part for an upload of ``size`` bytes: 16 MiB, more where there would be too many parts.
+
+        Always a multiple of 8 MiB, so that parts hold whole blocks of the index.
+        """
         needed = -(-size // self.max_parts)
-        return max(16 * MIB, -(-needed // MIB) * MIB, self.min_part_size)
+        return max(16 * MIB, -(-needed // (8 * MIB)) * 8 * MIB, self.min_part_size)
 
     def close(self) -> None:  # noqa: B027 - not abstract: some buckets have nothing to free
         """Free connections. The bucket is not used afterwards."""

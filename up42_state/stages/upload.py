@@ -1,0 +1,291 @@
+"""Uploading files: small ones in packs, others one object each, large ones in parts.
+
+Every byte is read once: hashed, and put into its pack, on its way out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import FileIO
+from typing import TYPE_CHECKING
+
+from up42_state.errors import Defect, InvalidOutputError
+from up42_state.stages.index import BLOCK, DataObject, Entry, Kind, stored_name
+from up42_state.stages.names import attempt_prefix
+from up42_state.stages.packs import MAX_BYTES, Member, PackWriter, fill_packs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Future
+
+    from up42_state.buckets.base import Upload
+    from up42_state.stages.store import Store
+    from up42_state.stages.transfers import Transfers
+
+__all__ = ["Source", "Stored", "Uploader", "hash_source"]
+
+MIN_PACKED = 16
+MAX_KEY = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A local file that is to be saved.
+
+    :param path: relative to the output, or to the quicklook directory.
+    :param location: where to open it.
+    :param size: in bytes, when the output was scanned.
+    :param modified: its modification time then, in nanoseconds.
+    :param group: files of one group go into one pack.
+    :param sha256: its digest, where that is known already.
+    """
+
+    path: str
+    kind: Kind = "file"
+    location: str
+    size: int
+    modified: int
+    executable: bool = False
+    group: str = ""
+    sha256: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its name below ``files/`` and inside packs."""
+        return stored_name(self.kind, self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where a file's bytes are now. ``entry.object`` is not yet set: the index numbers its objects."""
+
+    object: DataObject
+    entry: Entry
+
+
+def hash_source(source: Source) -> str:
+    """The SHA-256 of a file, in hex.
+
+    :raises InvalidOutputError: it changed since the output was scanned.
+    """
+    with _open(source) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _open(source: Source) -> Iterator[FileIO]:
+    """Open a source and make sure, before and after, that it is still the file that was scanned."""
+    try:
+        file = FileIO(source.location)
+    except FileNotFoundError as error:
+        raise _changed(source) from error
+    with file:
+        _check_unchanged(file, source)
+        yield file
+        _check_unchanged(file, source)
+
+
+def _check_unchanged(file: FileIO, source: Source) -> None:
+    status = os.fstat(file.fileno())
+    if (status.st_size, status.st_mtime_ns) != (source.size, source.modified):
+        raise _changed(source)
+
+
+def _changed(source: Source) -> InvalidOutputError:
+    defect = Defect(source.name, "the file changed while it was saved", "save when the block has finished")
+    return InvalidOutputError("the output changed while it was saved", defects=[defect])
+
+
+def _fill(file: FileIO, buffer: memoryview, source: Source) -> None:
+    """Read exactly as many bytes as the buffer holds."""
+    while buffer:
+        count = file.readinto(buffer)
+        if not count:
+            raise _changed(source)
+        buffer = buffer[count:]
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """A large file whose parts are on their way."""
+
+    source: Source
+    name: str
+    upload: Upload
+    sha256: str
+    futures: Sequence[Future[tuple[str, ...]]]
+
+
+class Uploader:
+    """Uploads the files of one attempt.
+
+    :param stage: whose attempt it is.
+    :param progress: called with bytes done and bytes in all.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        job: str,
+        stage: str,
+        attempt: str,
+        progress: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> None:
+        self._store = store
+        self._prefix = attempt_prefix(job, stage, attempt)
+        self._relative = self._prefix.removeprefix(f"{job}/")
+        self._progress = progress
+        self._done = self._total = 0
+        self._uploads: list[Upload] = []
+
+    def upload(self, sources: Sequence[Source]) -> list[Stored]:
+        """Upload files and say where their bytes are, in the same order.
+
+        :raises InvalidOutputError: a file changed meanwhile.
+        """
+        self._total = sum(source.size for source in sources)
+        packed, single = self._split(sources)
+        part_size = self._store.bucket.part_size
+        try:
+            with self._store.transfers() as transfers:
+                futures = self._start_packs(transfers, packed)
+                whole = [source for source in single if source.size <= part_size(source.size)]
+                futures += [transfers.start(source.size, self._put_file, source) for source in whole]
+                large = [self._start_parts(transfers, s) for s in single if s.size > part_size(s.size)]
+                stored = [item for future in futures for item in future.result()]
+                stored += [self._complete(parts) for parts in large]
+        except BaseException:
+            for upload in self._uploads:
+                upload.abort()
+            raise
+        by_name = {item.entry.name: item for item in stored}
+        return [by_name[source.name] for source in sources]
+
+    def _split(self, sources: Iterable[Source]) -> tuple[list[Source], list[Source]]:
+        """Which files go into packs, and which become objects of their own."""
+        below = self._store.pack_below
+        small = [source for source in sources if source.size < below]
+        if len(small) < MIN_PACKED:
+            small = []
+        names = {source.name for source in small}
+        names |= {s.name for s in sources if s.size < MAX_BYTES // 2 and not self._is_key(s.name)}
+        packed = [source for source in sources if source.name in names]
+        return packed, [source for source in sources if source.name not in names]
+
+    def _is_key(self, name: str) -> bool:
+        """Whether every store takes this name as the end of an object's key."""
+        key = f"{self._store.bucket.url}/{self._prefix}files/{name}"
+        return name.isprintable() and len(key.encode()) <= MAX_KEY
+
+    def _start_packs(self, transfers: Transfers, sources: Sequence[Source]) -> list[Future[list[Stored]]]:
+        by_name = {source.name: source for source in sources}
+        groups: dict[str, list[Member]] = {}
+        for source in sorted(sources, key=lambda source: (source.group, source.name)):
+            groups.setdefault(source.group, []).append(Member(source.name, source.size))
+        futures = []
+        for number, members in enumerate(fill_packs(groups.values())):
+            cost = sum(member.cost for member in members)
+            files = [by_name[member.name] for member in members]
+            futures.append(transfers.start(cost, self._put_pack, number, members, files))
+        return futures
+
+    def _put_pack(self, number: int, members: list[Member], sources: list[Source]) -> list[Stored]:
+        writer = PackWriter(members)
+        placed = []
+        for source in sources:
+            buffer, offset = writer.reserve()
+            with _open(source) as file:
+                _fill(file, buffer, source)
+            placed.append((source, offset, *self._digests(source, buffer)))
+            writer.commit(executable=source.executable)
+        data = writer.finish()
+        name = f"packs/{number:04d}.zip"
+        self._store.bucket.put(self._prefix + name, data)
+        self._advance(sum(source.size for source in sources))
+        target = DataObject(key=self._relative + name, size=len(data))
+        return [_stored(source, target, sha256, blocks, offset) for source, offset, sha256, blocks in placed]
+
+    def _digests(self, source: Source, data: memoryview) -> tuple[str, tuple[str, ...]]:
+        """The digest of the file and of its blocks.
+
+        :raises InvalidOutputError: it is not what it was when it was hashed before.
+        """
+        sha256 = hashlib.sha256(data).hexdigest()
+        if source.sha256 and source.sha256 != sha256:
+            raise _changed(source)
+        return sha256, _block_digests(data) if len(data) > BLOCK else ()
+
+    def _put_file(self, source: Source) -> list[Stored]:
+        data = memoryview(bytearray(source.size))
+        with _open(source) as file:
+            _fill(file, data, source)
+        sha256, blocks = self._digests(source, data)
+        name = self._object_name(source)
+        self._store.bucket.put(self._prefix + name, data)
+        self._advance(source.size)
+        target = DataObject(key=self._relative + name, size=source.size)
+        return [_stored(source, target, sha256, blocks)]
+
+    def _start_parts(self, transfers: Transfers, source: Source) -> _Parts:
+        """Read a large file once, in order; its parts are hashed by block and sent side by side."""
+        name = self._object_name(source)
+        size = self._store.bucket.part_size(source.size)
+        upload = self._store.bucket.start_upload(self._prefix + name, source.size, size)
+        self._uploads.append(upload)
+        whole = hashlib.sha256()
+        parts = []
+        with _open(source) as file:
+            for number, start in enumerate(range(0, source.size, size), start=1):
+                length = min(size, source.size - start)
+                transfers.acquire(length)
+                part = memoryview(bytearray(length))
+                _fill(file, part, source)
+                parts.append(transfers.submit(length, self._put_part, upload, number, part))
+                whole.update(part)
+        if source.sha256 and source.sha256 != whole.hexdigest():
+            raise _changed(source)
+        return _Parts(source, name, upload, whole.hexdigest(), parts)
+
+    def _complete(self, parts: _Parts) -> Stored:
+        blocks = tuple(digest for future in parts.futures for digest in future.result())
+        parts.upload.complete()
+        self._uploads.remove(parts.upload)
+        target = DataObject(key=self._relative + parts.name, size=parts.source.size)
+        return _stored(parts.source, target, parts.sha256, blocks)
+
+    def _put_part(self, upload: Upload, number: int, data: memoryview) -> tuple[str, ...]:
+        upload.put_part(number, data)
+        self._advance(len(data))
+        return _block_digests(data)
+
+    def _object_name(self, source: Source) -> str:
+        if self._is_key(source.name):
+            return f"files/{source.name}"
+        return f"long/{hashlib.sha256(source.name.encode()).hexdigest()}"
+
+    def _advance(self, size: int) -> None:
+        self._done += size  # a lost update between threads only makes a progress bar lag
+        self._progress(self._done, self._total)
+
+
+def _block_digests(data: memoryview) -> tuple[str, ...]:
+    return tuple(hashlib.sha256(data[at : at + BLOCK]).hexdigest() for at in range(0, len(data), BLOCK))
+
+
+def _stored(
+    source: Source, target: DataObject, sha256: str, blocks: tuple[str, ...], offset: int = 0
+) -> Stored:
+    entry = Entry(
+        path=source.path,
+        kind=source.kind,
+        size=source.size,
+        sha256=sha256,
+        object=-1,
+        offset=offset,
+        blocks=blocks,
+        executable=source.executable,
+    )
+    return Stored(target, entry)
