@@ -67,7 +67,7 @@ def install() -> None:
 
 
 def _python() -> str:
-    """Python 3.11 where there is one – this LocalStack is proven on it – or else the Python that runs this."""
+    """Python 3.11 where there is one – LocalStack is proven on it – or else the Python that runs this."""
     if sys.version_info[:2] == (3, 11):
         return sys.executable
     return shutil.which("python3.11") or sys.executable
@@ -87,22 +87,20 @@ def _serve(options: argparse.Namespace, data: Path) -> int:
 
 
 def _environment(options: argparse.Namespace, data: Path) -> dict[str, str]:
-    return (
-        os.environ
-        | {
-            "SERVICES": "s3",
-            "EAGER_SERVICE_LOADING": "1",
-            "GATEWAY_LISTEN": f"127.0.0.1:{options.port}",
-            "UP42_STATE_BUCKET": options.bucket,
-            "OVERRIDE_IN_DOCKER": "0",  # else it writes to /var/lib/localstack wherever it takes us for a container
-            "FILESYSTEM_ROOT": str(data),
-            "LOCALSTACK_VOLUME_DIR": str(data / "volume"),
-            "TMPDIR": str(data / "tmp"),
-            "DISABLE_EVENTS": "1",
-            "SKIP_SSL_CERT_DOWNLOAD": "1",
-            "DNS_ADDRESS": "0",
-        }
-    )
+    return os.environ | {
+        "SERVICES": "s3",
+        "EAGER_SERVICE_LOADING": "1",
+        "GATEWAY_LISTEN": f"127.0.0.1:{options.port}",
+        "UP42_STATE_BUCKET": options.bucket,
+        # Else it writes to /var/lib/localstack wherever it takes the machine for a container.
+        "OVERRIDE_IN_DOCKER": "0",
+        "FILESYSTEM_ROOT": str(data),
+        "LOCALSTACK_VOLUME_DIR": str(data / "volume"),
+        "TMPDIR": str(data / "tmp"),
+        "DISABLE_EVENTS": "1",
+        "SKIP_SSL_CERT_DOWNLOAD": "1",
+        "DNS_ADDRESS": "0",
+    }
 
 
 def _announce(options: argparse.Namespace) -> None:

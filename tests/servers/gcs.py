@@ -3,9 +3,9 @@
     python tests/servers/gcs.py PORT
 
 Added here: preconditions on the generation (``ifGenerationMatch``, ``ifGenerationNotMatch``), checked and
-carried out under one lock; pages, ``startOffset`` and ``endOffset`` of listings; 416 for a range past the end;
-error bodies that name the missing bucket or object. Requests are read and answered in parallel, on connections
-that stay open; objects are in memory.
+carried out under one lock; pages, ``startOffset`` and ``endOffset`` of listings; 416 for a range past the
+end; error bodies that name the missing bucket or object. Requests are read and answered in parallel, on
+connections that stay open; objects are in memory.
 
 Source: https://cloud.google.com/storage/docs/json_api/v1/objects and …/docs/request-preconditions
 """
@@ -30,7 +30,7 @@ LIST = re.compile(r"(?:/storage/v1)?/b/([-.\w]+)/o")
 OBJECT = re.compile(r"(?:/download)?(?:/storage/v1)?/b/([-.\w]+)/o/(.+)")
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A request that is answered with an error of the JSON API."""
 
     def __init__(self, status: HTTPStatus, reason: str, message: str) -> None:
@@ -77,7 +77,7 @@ class ConditionalStorage(Storage):
         unwanted = self.conditions.get("ifGenerationNotMatch")
         if current != wanted or current == unwanted:
             message = "At least one of the pre-conditions you specified did not hold."
-            raise Refused(HTTPStatus.PRECONDITION_FAILED, "conditionNotMet", message)
+            raise RefusedError(HTTPStatus.PRECONDITION_FAILED, "conditionNotMet", message)
 
 
 class Handler(RequestHandler):
@@ -89,36 +89,23 @@ class Handler(RequestHandler):
     def __init__(self, request: Any, address: Any, server: Server) -> None:
         super().__init__(server.storage, request, address, server)
 
-    def do_GET(self) -> None:
-        self._answer("GET")
-
-    def do_POST(self) -> None:
-        self._answer("POST")
-
-    def do_PUT(self) -> None:
-        self._answer("PUT")
-
-    def do_PATCH(self) -> None:
-        self._answer("PATCH")
-
-    def do_DELETE(self) -> None:
-        self._answer("DELETE")
-
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *args: Any) -> None:
         """Keep quiet."""
 
-    def _answer(self, method: str) -> None:
+    def _answer(self) -> None:
         connection = self.rfile, self.wfile
         self.rfile, self.wfile = io.BytesIO(_read_body(self)), io.BytesIO()
         try:
             with self.storage.lock:
-                self._route(method)
-        except Refused as refusal:
+                self._route(self.command)
+        except RefusedError as refusal:
             self._send(refusal.status, refusal.body())
         finally:
             answer = self.wfile.getvalue()
             self.rfile, self.wfile = connection
         self.wfile.write(answer)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815 - the names that http.server calls
 
     def _route(self, method: str) -> None:
         url = urlsplit(self.path)
@@ -139,14 +126,14 @@ class Handler(RequestHandler):
         found = self.storage.objects.get(bucket, {}).get(name)
         if first and found and int(first[1]) >= int(found["size"]):
             status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
-            raise Refused(status, "requestedRangeNotSatisfiable", "Request range not satisfiable")
+            raise RefusedError(status, "requestedRangeNotSatisfiable", "Request range not satisfiable")
 
-    def _missing(self, path: str) -> Refused:
+    def _missing(self, path: str) -> RefusedError:
         bucket, name = (re.findall(r"/b/([^/]+)(?:/o/?(.*))?", path) or [("", "")])[0]
         message = f"No such object: {bucket}/{unquote(name)}"
         if bucket not in self.storage.buckets:
             message = "The specified bucket does not exist."
-        return Refused(HTTPStatus.NOT_FOUND, "notFound", message)
+        return RefusedError(HTTPStatus.NOT_FOUND, "notFound", message)
 
     def _send(self, status: HTTPStatus, body: bytes) -> None:
         self.send_response(status)
@@ -185,7 +172,7 @@ def _read_body(handler: RequestHandler) -> bytes:
 def _page(storage: Storage, bucket: str, query: dict[str, str]) -> dict[str, Any]:
     """One page of a listing; prefixes count like objects, as they do in the real service."""
     if bucket not in storage.buckets:
-        raise Refused(HTTPStatus.NOT_FOUND, "notFound", "The specified bucket does not exist.")
+        raise RefusedError(HTTPStatus.NOT_FOUND, "notFound", "The specified bucket does not exist.")
     entries = _entries(storage, bucket, query)
     names = [name for name in sorted(entries, key=str.encode) if name > query.get("pageToken", "")]
     size = min(int(query.get("maxResults", PAGE)), PAGE)

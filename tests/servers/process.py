@@ -50,9 +50,9 @@ def _wait(server: subprocess.Popen[bytes], ready: tuple[str, bytes], log: Path) 
     deadline = time.monotonic() + SECONDS_TO_START
     while not _is_ready(*ready):
         if server.poll() is not None:
-            _fail(f"ended with exit code {server.returncode}", server, log)
+            _fail(f"ended with exit code {server.returncode}", log)
         if time.monotonic() > deadline:
-            _fail(f"was not ready within {SECONDS_TO_START:.0f} s", server, log)
+            _fail(f"was not ready within {SECONDS_TO_START:.0f} s", log)
         time.sleep(0.05)
 
 
@@ -64,12 +64,9 @@ def _is_ready(url: str, token: bytes) -> bool:
         return False
 
 
-def _fail(problem: str, server: subprocess.Popen[bytes], log: Path) -> None:
+def _fail(problem: str, log: Path) -> None:
     end = "\n".join(log.read_text(errors="replace").splitlines()[-40:])
-    command = " ".join(str(word) for word in server.args)  # type: ignore[union-attr]  # always a sequence here
-    pytest.fail(
-        f"A server that the tests need {problem}:\n  {command}\nIts log ({log}) ends:\n{end}", pytrace=False
-    )
+    pytest.fail(f"A server that the tests need {problem}; its log {log} ends:\n{end}", pytrace=False)
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
