@@ -34,10 +34,12 @@ class DataObject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     :param key: relative to the job: ``<stage>/attempts/<attempt>/files/…`` or ``…/packs/0000.zip``.
     :param size: in bytes.
+    :param frame: SHA-256 of a pack's bytes outside its members, in hex, so that every byte can be verified.
     """
 
     key: str
     size: int
+    frame: str = ""
 
     @property
     def owner(self) -> str:

@@ -8,6 +8,7 @@ because reading, hashing, the CRC and the archive are then one pass over the byt
 
 from __future__ import annotations
 
+import hashlib
 import struct
 import zlib
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["MAX_BYTES", "MAX_MEMBERS", "Member", "PackWriter", "fill_packs", "overhead"]
+__all__ = ["MAX_BYTES", "MAX_MEMBERS", "Member", "PackWriter", "fill_packs", "frame_digest", "overhead"]
 
 MAX_BYTES = 32 * 1024 * 1024
 MAX_MEMBERS = 16_384
@@ -59,6 +60,12 @@ class PackWriter:
         self._buffer = bytearray(sum(member.cost for member in members) + _END.size)
         self._at = 0
         self._central: list[bytes] = []
+        self._frame = hashlib.sha256()
+
+    @property
+    def frame(self) -> str:
+        """SHA-256 of all bytes of the finished archive that are not a member's, in hex."""
+        return self._frame.hexdigest()
 
     def reserve(self) -> tuple[memoryview, int]:
         """Where the next member's bytes go: a buffer of exactly its size to fill, and its offset."""
@@ -75,6 +82,7 @@ class PackWriter:
         common = (_UTF8_NAMES, 0, 0, _1980, crc, member.size, member.size, len(name), 0)
         _LOCAL.pack_into(self._buffer, self._at, 0x04034B50, _VERSION, *common)
         self._buffer[start - len(name) : start] = name
+        self._frame.update(memoryview(self._buffer)[self._at : start])
         mode = (0o100755 if executable else 0o100644) << 16
         self._central.append(
             _CENTRAL.pack(0x02014B50, _UNIX | _VERSION, _VERSION, *common, 0, 0, 0, mode, self._at) + name
@@ -89,7 +97,41 @@ class PackWriter:
         _END.pack_into(
             self._buffer, self._at + len(central), 0x06054B50, 0, 0, count, count, len(central), self._at, 0
         )
+        self._frame.update(memoryview(self._buffer)[self._at :])
         return self._buffer
+
+
+def frame_digest(data: memoryview) -> str:
+    """The same digest as :attr:`PackWriter.frame`, of a pack that was read back.
+
+    :raises ValueError: it is no archive that a :class:`PackWriter` wrote.
+    """
+    try:
+        return _frame_digest(data)
+    except (struct.error, ValueError) as error:
+        raise ValueError("its archive structure is damaged") from error
+
+
+def _frame_digest(data: memoryview) -> str:
+    digest = hashlib.sha256()
+    *_, count, _, length, central, _ = _END.unpack_from(data, len(data) - _END.size)
+    if central + length + _END.size != len(data):
+        raise ValueError("the central directory is not where the end record says")
+    at = frame = 0
+    entry = central
+    for _ in range(count):
+        fields = _CENTRAL.unpack_from(data, entry)
+        size, name, local = fields[9], fields[10], fields[16]
+        if local != at:
+            raise ValueError("members do not follow each other")
+        frame = local + _LOCAL.size + name
+        digest.update(data[local:frame])
+        at = frame + size
+        entry += _CENTRAL.size + name
+    if at != central:
+        raise ValueError("the central directory does not follow the members")
+    digest.update(data[at:])
+    return digest.hexdigest()
 
 
 def fill_packs(groups: Iterable[Sequence[Member]]) -> list[list[Member]]:

@@ -205,7 +205,7 @@ class Uploader:
         name = f"packs/{number:04d}.zip"
         self._store.bucket.put(self._prefix + name, data)
         self._advance(sum(source.size for source in sources))
-        target = DataObject(key=self._relative + name, size=len(data))
+        target = DataObject(key=self._relative + name, size=len(data), frame=writer.frame)
         return [_stored(source, target, sha256, blocks, offset) for source, offset, sha256, blocks in placed]
 
     def _digests(self, source: Source, data: memoryview) -> tuple[str, tuple[str, ...]]:

@@ -1,0 +1,163 @@
+"""Pruning: deleting what no kept revision stands on.
+
+An attempt is deleted only if no kept commit of the job refers to it, and it was unlinked, and its newest
+object written, longer ago than the grace, by the store's own clock. A commit is unlinked when the revision
+that pushes it out of the kept ones is written. Commits themselves stay.
+
+Why this is safe beside savers: a save refers only to bytes of revisions that were current when it read them,
+and it commits within half the grace of that, or reads again. So when an attempt has been unlinked for the
+whole grace, every save that could refer to it has committed – and is among the commits read here – or will
+find out that it may not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from up42_state.errors import ObjectNotFoundError, SettingsError
+from up42_state.stages.history import History, missing_job
+from up42_state.stages.names import parse_commit_key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from up42_state.buckets.base import ObjectInfo
+    from up42_state.stages.store import Store
+
+__all__ = ["GRACE", "MIN_GRACE", "Pruned", "prune"]
+
+GRACE = timedelta(hours=24)
+MIN_GRACE = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """What pruning deleted, or would delete.
+
+    :param attempts: as ``<stage>/<attempt>``.
+    :param waiting: attempts that nothing refers to, but whose grace is not over.
+    :param uploads: how many unfinished uploads were discarded.
+    """
+
+    job: str
+    attempts: tuple[str, ...]
+    objects: int
+    bytes: int
+    uploads: int
+    waiting: tuple[str, ...]
+    dry_run: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        return {name: getattr(self, name) for name in self.__slots__} | {
+            "attempts": list(self.attempts),
+            "waiting": list(self.waiting),
+        }
+
+
+@dataclass
+class _Job:
+    """A job as one listing shows it."""
+
+    commits: dict[str, dict[int, datetime]] = field(default_factory=dict)
+    attempts: dict[str, list[ObjectInfo]] = field(default_factory=dict)
+
+
+def prune(
+    store: Store,
+    job: str,
+    *,
+    keep: int = 3,
+    grace: timedelta = GRACE,
+    no_writers: bool = False,
+    dry_run: bool = False,
+) -> Pruned:
+    """Delete what the newest ``keep`` revisions of each stage do not stand on.
+
+    :param keep: how many revisions of each stage to keep, tombstones counted; at least 1.
+    :param grace: how long ago an attempt must have been unlinked.
+    :param no_writers: promises that no save runs meanwhile; needed for a grace of less than an hour.
+    :param dry_run: only say what would be deleted.
+    :raises JobNotFoundError: there is no such job.
+    :raises SettingsError: ``keep`` or ``grace`` is out of range.
+    :raises IntegrityError: a commit that must be read is damaged; nothing is deleted.
+    """
+    if keep < 1:
+        raise SettingsError(f"keep is {keep}", advice="keep at least 1 revision; rm removes a stage")
+    if grace < MIN_GRACE and not no_writers:
+        raise SettingsError(
+            f"a grace of {grace} is too short beside savers",
+            advice="make it at least 1h, or say --no-writers when no save runs meanwhile",
+        )
+    before = store.bucket.clock() - grace
+    listed = _list(store, job)
+    in_use = _in_use(store, job, listed, keep, before)
+    unused = {name: infos for name, infos in listed.attempts.items() if name not in in_use}
+    due = {name for name, infos in unused.items() if max(info.modified for info in infos) <= before}
+    doomed = [info for name in sorted(due) for info in _index_first(unused[name])]
+    uploads = [upload for upload in store.bucket.uploads(f"{job}/") if upload.started <= before]
+    if not dry_run:
+        store.bucket.delete([info.key for info in doomed if info.key.endswith("/index.json")])
+        store.bucket.delete([info.key for info in doomed])
+        for upload in uploads:
+            store.bucket.abort_upload(upload)
+    return Pruned(
+        job=job,
+        attempts=tuple(sorted(due)),
+        objects=len(doomed),
+        bytes=sum(info.size for info in doomed),
+        uploads=len(uploads),
+        waiting=tuple(sorted(unused.keys() - due)),
+        dry_run=dry_run,
+    )
+
+
+def _list(store: Store, job: str) -> _Job:
+    listed = _Job()
+    for info in store.bucket.list(f"{job}/"):
+        parts = info.key.split("/")
+        if len(parts) < 4:
+            continue
+        stage, kind, name = parts[1:4]
+        revision = parse_commit_key(info.key)
+        if kind == "commits" and revision:
+            listed.commits.setdefault(stage, {})[revision] = info.modified
+        elif kind == "attempts":
+            listed.attempts.setdefault(f"{stage}/{name}", []).append(info)
+    if not listed.commits and not listed.attempts:
+        raise missing_job(store, job)
+    return listed
+
+
+def _in_use(store: Store, job: str, listed: _Job, keep: int, before: datetime) -> set[str]:
+    """Every attempt that a kept commit refers to, or one that was unlinked only lately."""
+    wanted = [
+        (stage, revision)
+        for stage, commits in listed.commits.items()
+        for revision in _protected(commits, keep, before)
+    ]
+    with store.transfers() as transfers:
+        refers = transfers.map(lambda item: _refers(store, job, *item), wanted)
+        return {attempt for found in refers for attempt in found}
+
+
+def _protected(commits: dict[int, datetime], keep: int, before: datetime) -> list[int]:
+    """The revisions that are kept, and those that were pushed out of the kept ones after ``before``."""
+    newest_first = sorted(commits, reverse=True)
+    pushed_by = newest_first[: max(len(newest_first) - keep, 0)]
+    late = [old for old, by in zip(newest_first[keep:], pushed_by, strict=True) if commits[by] > before]
+    return newest_first[:keep] + late
+
+
+def _refers(store: Store, job: str, stage: str, revision: int) -> Sequence[str]:
+    try:
+        return History(store, job, stage).read(revision).refers
+    except ObjectNotFoundError:  # the job is being removed
+        return ()
+
+
+def _index_first(infos: list[ObjectInfo]) -> list[ObjectInfo]:
+    """An attempt's index goes first: without it, readers know that the attempt was pruned."""
+    return sorted(infos, key=lambda info: not info.key.endswith("/index.json"))

@@ -1,0 +1,46 @@
+"""Removing a stage or a job: unlinked first, deleted later, so that a crash leaves garbage, never a hole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from up42_state.stages.commit import Commit, now
+from up42_state.stages.history import History, missing_job
+from up42_state.stages.names import new_attempt
+from up42_state.stages.publish import Precondition, publish
+
+if TYPE_CHECKING:
+    from up42_state.stages.store import Store
+
+__all__ = ["remove_job", "remove_stage"]
+
+
+def remove_stage(store: Store, job: str, stage: str) -> Commit:
+    """Unlink a stage: a tombstone becomes its next revision. ``prune`` frees the bytes.
+
+    :raises StageNotFoundError: there is no such stage, or it is removed already.
+    """
+    newest = History(store, job, stage).current("DRY_RUN")
+    tombstone = Commit(
+        job=job, stage=stage, revision=newest.revision + 1, attempt=new_attempt(), time=now(), removed=True
+    )
+    return publish(store, tombstone, newest, Precondition())
+
+
+def remove_job(store: Store, job: str) -> int:
+    """Delete everything of a job, its commits first; give the number of objects deleted.
+
+    Savers that run meanwhile may leave objects, or whole revisions, behind.
+
+    :raises JobNotFoundError: there is no such job.
+    """
+    keys = [info.key for info in store.bucket.list(f"{job}/")]
+    if not keys:
+        raise missing_job(store, job)
+    commits = [key for key in keys if key.split("/")[2] == "commits"]
+    kept = frozenset(commits)
+    store.bucket.delete(sorted(commits))  # oldest first: no reader takes an older revision for the newest
+    store.bucket.delete([key for key in keys if key not in kept])
+    for upload in store.bucket.uploads(f"{job}/"):
+        store.bucket.abort_upload(upload)
+    return len(keys)
