@@ -1,0 +1,515 @@
+"""The handles that people use: State → Job → Stage.
+
+A handle is a name, no more: making one asks nothing of the store.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from up42_state.errors import SettingsError, StageNotFoundError, StateError
+from up42_state.stages.history import History
+from up42_state.stages.names import check_job, check_stage, split_stage
+from up42_state.stages.store import Store
+
+if TYPE_CHECKING:
+    import io
+    import os
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import timedelta
+    from typing import Literal, Self
+
+    import geojson
+
+    from up42_state.features import Report, Selection
+    from up42_state.settings import Settings
+    from up42_state.stages.commit import BlockInfo, Commit, JobMode
+    from up42_state.stages.index import Entry
+    from up42_state.stages.propagation import Propagation
+    from up42_state.stages.prune import Pruned
+    from up42_state.stages.publish import IfExists
+    from up42_state.stages.restore import Restored
+    from up42_state.stages.verify import Verified
+
+    Progress = Callable[[int, int], None]
+    Where = Mapping[str, Any] | Sequence[str]
+    PathLike = str | os.PathLike[str]
+
+__all__ = ["Job", "Stage", "State", "propagate"]
+
+
+class State:
+    """Saved outputs of blocks, under one URL.
+
+    :param url: ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``file:///dir``, ``memory://`` or any other
+        fsspec URL; ``None`` takes ``UP42_STATE_URL``.
+    :param settings: read already; ``None`` reads the environment and the secret files.
+    :param options: settings that take precedence, by attribute name (:class:`~up42_state.settings.Settings`).
+    :raises SettingsError: a setting is missing, malformed, or contradicts another.
+    """
+
+    def __init__(
+        self, url: PathLike | None = None, *, settings: Settings | None = None, **options: Any
+    ) -> None:
+        self._given_url = str(url) if url is not None else None
+        self._given_settings = settings
+        self._options = options
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """The state that ``UP42_STATE_URL`` names."""
+        return cls()
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings, read when they are first needed."""
+        if self._given_settings is not None:
+            return self._given_settings
+        from up42_state.settings import Settings
+
+        return Settings(url=self._given_url, **self._options)
+
+    @property
+    def url(self) -> str:
+        """Where the state lies.
+
+        :raises SettingsError: no URL was given.
+        """
+        url = self._given_url or self.settings.url
+        if not url:
+            raise SettingsError(
+                "no store is given", advice="set UP42_STATE_URL, for example s3://bucket/prefix, or pass a URL"
+            )
+        return url
+
+    @cached_property
+    def store(self) -> Store:
+        """The opened store. SDKs are loaded here, when something is first asked of it."""
+        from up42_state.buckets import open_bucket
+
+        settings = self.settings
+        return Store(
+            bucket=open_bucket(self.url, settings),
+            concurrency=settings.concurrency,
+            memory=settings.memory,
+            pack_below=settings.pack_below,
+            single_writer=settings.single_writer,
+        )
+
+    def job(self, key: str) -> Job:
+        """A job, by its key.
+
+        :raises InvalidNameError: it is no job key.
+        """
+        return Job(self, key)
+
+    def jobs(self) -> list[Job]:
+        """Every job of the store, by key."""
+        return [Job(self, key) for key in self.store.jobs()]
+
+    def gdal_env(self) -> dict[str, str]:
+        """GDAL configuration options with which :meth:`Stage.vsi_path` can be opened.
+
+        They hold credentials. ``with rasterio.Env(**state.gdal_env()): …``
+        """
+        return dict(self.store.bucket.gdal_options())
+
+    def __repr__(self) -> str:
+        return f"State({self._given_url!r})" if self._given_url else "State.from_env()"
+
+
+class Job:
+    """One run of a workflow.
+
+    :raises InvalidNameError: ``key`` is no job key.
+    """
+
+    def __init__(self, state: State, key: str) -> None:
+        self.state = state
+        self.key = check_job(key)
+
+    def stage(self, name: str) -> Stage:
+        """A stage of this job, or, written ``JOB/STAGE``, of another one.
+
+        :raises InvalidNameError: it is no stage name.
+        """
+        job, stage = split_stage(name, self.key)
+        return Stage(self if job == self.key else Job(self.state, job), stage)
+
+    def stages(self) -> list[Stage]:
+        """Every stage of the job that can be restored, by name.
+
+        :raises JobNotFoundError: there is no such job.
+        """
+        return [self.stage(commit.stage) for commit in self.commits()]
+
+    def commits(self) -> list[Commit]:
+        """The newest commit of every stage that was not removed, by stage name.
+
+        :raises JobNotFoundError: there is no such job.
+        """
+        store = self.state.store
+        names = store.stages(self.key)
+        if not names:
+            History(store, self.key, "none").all()  # says which jobs there are
+        with store.transfers() as transfers:
+            newest = list(transfers.map(lambda name: History(store, self.key, name).newest(), names))
+        return [commit for commit in newest if commit is not None and not commit.removed]
+
+    def verify(self, progress: Progress | None = None) -> list[Verified]:
+        """Read every byte of the newest revision of every stage and compare it with its digest.
+
+        :raises JobNotFoundError: there is no such job.
+        """
+        from up42_state.stages.verify import verify_job
+
+        return list(verify_job(self.state.store, self.key, progress or _silent))
+
+    def prune(
+        self,
+        *,
+        keep: int = 3,
+        grace: timedelta | None = None,
+        no_writers: bool = False,
+        dry_run: bool = False,
+    ) -> Pruned:
+        """Delete what the newest ``keep`` revisions of each stage do not stand on.
+
+        :param grace: how long ago bytes must have been unlinked; 24 hours if ``None``.
+        :param no_writers: promises that no save runs meanwhile; needed for a grace of less than an hour.
+        :param dry_run: only say what would be deleted.
+        :raises JobNotFoundError: there is no such job.
+        """
+        from up42_state.stages.prune import GRACE, prune
+
+        grace = GRACE if grace is None else grace
+        store = self.state.store
+        return prune(store, self.key, keep=keep, grace=grace, no_writers=no_writers, dry_run=dry_run)
+
+    def delete(self) -> int:
+        """Delete everything of the job; give the number of objects deleted.
+
+        :raises JobNotFoundError: there is no such job.
+        """
+        from up42_state.stages.remove import remove_job
+
+        return remove_job(self.state.store, self.key)
+
+    def __repr__(self) -> str:
+        return f"{self.state!r}.job({self.key!r})"
+
+
+class Stage:
+    """The saved output of one task of one job.
+
+    :raises InvalidNameError: ``name`` is no stage name.
+    """
+
+    def __init__(self, job: Job, name: str) -> None:
+        self.job = job
+        self.name = check_stage(name)
+
+    @property
+    def _store(self) -> Store:
+        return self.job.state.store
+
+    @property
+    def _history(self) -> History:
+        return History(self._store, self.job.key, self.name)
+
+    def save(
+        self,
+        output: PathLike = "/tmp/output",  # noqa: S108 - the block contract names it
+        *,
+        after: Iterable[str | Stage] = (),
+        propagate: Iterable[str | Stage | Propagation] = (),
+        if_exists: IfExists = "replace",
+        expect: int | None = None,
+        quicklooks: PathLike | bool = True,
+        block: BlockInfo | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        fingerprint: str = "",
+        job_mode: JobMode | None = None,
+        progress: Progress | None = None,
+    ) -> Commit:
+        """Save a block's output as the stage's next revision.
+
+        The output is checked first and nothing is uploaded while it has a defect. Content that equals the
+        current revision's makes no new one.
+
+        :param output: the directory with ``data.json``.
+        :param after: the stages that the output was made from.
+        :param propagate: earlier stages whose features and files become part of this one, by reference.
+        :param if_exists: ``replace`` adds a revision, ``skip`` gives the current one, ``error`` raises.
+        :param expect: commit only if the newest revision has this number (0: if there is none).
+        :param quicklooks: their directory; ``True`` for ``/tmp/quicklooks`` beside ``/tmp/output`` and
+            ``<output>/.quicklooks`` elsewhere, ``False`` for none.
+        :param block: the block that made the output.
+        :param parameters: the block's parameters.
+        :param fingerprint: digest of what determines the output.
+        :param job_mode: ``DEFAULT`` or ``DRY_RUN``; ``None`` takes ``UP42_JOB_MODE``.
+        :param progress: called with bytes done and bytes in all.
+        :return: the commit that stands there in the end.
+        :raises InvalidOutputError: the output has defects, all of which it lists.
+        :raises StageConflictError: ``if_exists`` or ``expect`` does not allow for what is there.
+        """
+        from up42_state.stages.publish import Precondition
+        from up42_state.stages.save import Save
+
+        parents = [self._sibling(stage).latest() for stage in after]
+        return Save(
+            store=self._store,
+            job=self.job.key,
+            stage=self.name,
+            output=Path(output),
+            quicklooks=quicklooks if isinstance(quicklooks, bool) else Path(quicklooks),
+            parents=tuple(parent.as_parent() for parent in parents),
+            propagations=tuple(self._propagation(item) for item in propagate),
+            precondition=Precondition(if_exists, expect),
+            block=block,
+            parameters=dict(parameters or {}),
+            fingerprint=fingerprint,
+            job_mode=job_mode or self._job_mode,
+            progress=progress or _silent,
+        ).run()
+
+    def restore(
+        self,
+        target: PathLike = "/tmp/input",  # noqa: S108 - the block contract names it
+        *,
+        where: Where | None = None,
+        bbox: Sequence[float] | None = None,
+        ids: Iterable[str | int] | None = None,
+        path: str | None = None,
+        revision: int | None = None,
+        overwrite: bool = False,
+        partial: bool = False,
+        quicklooks: PathLike | bool = True,
+        progress: Progress | None = None,
+    ) -> Commit:
+        """Restore a revision, or a part of it, into a directory; verified, and resumed after a kill.
+
+        :param where: properties that features must have, ``{"sensor": "SPOT"}`` or ``["cloud<20"]``.
+        :param bbox: west, south, east, north in degrees; features that touch it.
+        :param ids: ids of features.
+        :param path: a glob over data paths.
+        :param revision: its number; ``None`` for the current one.
+        :param overwrite: replace files that are in the way.
+        :param partial: restore what is undamaged, and leave out features whose files are damaged;
+            :meth:`restore_report` tells which.
+        :param quicklooks: where they go; ``True`` for ``/tmp/quicklooks`` beside ``/tmp/input`` and
+            ``<target>/.quicklooks`` elsewhere, ``False`` to leave them out.
+        :return: the commit that was restored.
+        :raises NotFoundError: there is no such stage or revision.
+        :raises TargetConflictError: the target holds other files; it is untouched.
+        :raises IntegrityError: stored bytes are damaged; the target is untouched.
+        """
+        return self.restore_report(
+            target,
+            where=where,
+            bbox=bbox,
+            ids=ids,
+            path=path,
+            revision=revision,
+            overwrite=overwrite,
+            partial=partial,
+            quicklooks=quicklooks,
+            progress=progress,
+        ).commit
+
+    def restore_report(
+        self,
+        target: PathLike = "/tmp/input",  # noqa: S108 - the block contract names it
+        *,
+        where: Where | None = None,
+        bbox: Sequence[float] | None = None,
+        ids: Iterable[str | int] | None = None,
+        path: str | None = None,
+        revision: int | None = None,
+        overwrite: bool = False,
+        partial: bool = False,
+        quicklooks: PathLike | bool = True,
+        progress: Progress | None = None,
+    ) -> Restored:
+        """The same as :meth:`restore`; gives what was kept, written and damaged as well."""
+        from up42_state.stages.choose import choose, without
+        from up42_state.stages.restore import restore
+
+        selection = _selection(where, bbox, ids, path)
+        return restore(
+            self._store,
+            self.job.key,
+            self.name,
+            Path(target),
+            revision=revision,
+            job_mode=self._job_mode,
+            choose=choose(selection),
+            without=without if partial else None,
+            quicklooks=quicklooks if isinstance(quicklooks, bool) else Path(quicklooks),
+            overwrite=overwrite,
+            progress=progress or _silent,
+        )
+
+    def latest(self) -> Commit:
+        """The current revision's commit.
+
+        :raises StageNotFoundError: there is none.
+        """
+        return self._history.current(self._job_mode)
+
+    def revision(self, number: int) -> Commit:
+        """One revision's commit.
+
+        :raises RevisionNotFoundError: there is none of this number.
+        """
+        return self._history.at(number)
+
+    def history(self) -> list[Commit]:
+        """Every revision's commit, newest first; removals too.
+
+        :raises StageNotFoundError: there is none.
+        """
+        return self._history.all()
+
+    def exists(self) -> bool:
+        """Whether the stage can be restored."""
+        try:
+            self.latest()
+        except StageNotFoundError:
+            return False
+        except StateError as error:
+            if error.code == "job-not-found":
+                return False
+            raise
+        return True
+
+    def data(self, revision: int | None = None) -> bytes:
+        """The bytes of ``data.json``.
+
+        :raises IntegrityError: they are missing or damaged.
+        """
+        from up42_state.stages.contents import load_data
+
+        return load_data(self._store, self._commit(revision))
+
+    def features(self, revision: int | None = None) -> geojson.FeatureCollection:
+        """The stage's features."""
+        from up42_state.features.objects import feature_collection
+
+        return feature_collection(self.data(revision))
+
+    def files(self, revision: int | None = None) -> tuple[Entry, ...]:
+        """Every file of the stage: path, kind, size in bytes, SHA-256."""
+        from up42_state.stages.contents import load_index
+
+        return load_index(self._store, self._commit(revision)).entries
+
+    def open(self, path: str, revision: int | None = None) -> io.BufferedReader:
+        """A seekable, read-only binary file over verified range reads.
+
+        :param path: relative to the output; quicklooks lie below ``.quicklooks/``.
+        :raises PathNotFoundError: the stage holds no such file.
+        """
+        from up42_state.stages.contents import load_index
+        from up42_state.stages.reader import open_entry
+
+        commit = self._commit(revision)
+        return open_entry(self._store, commit, load_index(self._store, commit), path)
+
+    def vsi_path(self, path: str, revision: int | None = None) -> str:
+        """The file's path for GDAL and rasterio, without a download; a directory's too.
+
+        What goes through GDAL is not verified. Give it :meth:`State.gdal_env` as its configuration.
+
+        :raises PathNotFoundError: the stage holds no such file.
+        """
+        from up42_state.stages.contents import load_index
+        from up42_state.stages.gdal import vsi_path
+
+        commit = self._commit(revision)
+        return vsi_path(self._store, commit, load_index(self._store, commit), path)
+
+    def verify(self, revision: int | None = None, progress: Progress | None = None) -> Verified:
+        """Read every byte of a revision and compare it with its digest.
+
+        :param revision: its number; ``None`` for the newest.
+        """
+        from up42_state.stages.verify import verify_stage
+
+        return verify_stage(
+            self._store, self.job.key, self.name, revision=revision, progress=progress or _silent
+        )
+
+    def delete(self) -> Commit:
+        """Remove the stage; :meth:`Job.prune` frees its bytes.
+
+        :raises StageNotFoundError: there is no such stage.
+        """
+        from up42_state.stages.remove import remove_stage
+
+        return remove_stage(self._store, self.job.key, self.name)
+
+    @property
+    def _job_mode(self) -> JobMode:
+        return self.job.state.settings.job_mode
+
+    def _commit(self, revision: int | None) -> Commit:
+        return self.latest() if revision is None else self.revision(revision)
+
+    def _sibling(self, stage: str | Stage) -> Stage:
+        return self.job.stage(stage) if isinstance(stage, str) else stage
+
+    def _propagation(self, item: str | Stage | Propagation) -> Propagation:
+        from up42_state.stages.propagation import Propagation
+
+        return item if isinstance(item, Propagation) else Propagation(stages=(self._sibling(item),))
+
+    def __repr__(self) -> str:
+        return f"{self.job!r}.stage({self.name!r})"
+
+    def __str__(self) -> str:
+        return f"{self.job.key}/{self.name}"
+
+
+def propagate(
+    into: PathLike = "/tmp/output",  # noqa: S108 - the block contract names it
+    stages: Iterable[Stage] = (),
+    *,
+    quicklooks: PathLike | bool = True,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Report:
+    """Merge features and files of earlier stages into the ``data.json`` of a directory.
+
+    Files are added under unused paths only, and ``data.json`` is replaced last, by rename.
+
+    :param into: the directory with the current ``data.json``.
+    :param stages: the earlier stages, in order.
+    :param options: as of :class:`~up42_state.stages.propagation.Propagation`: ``form``, ``match``,
+        ``on_conflict``, ``where``, ``bbox``, ``ids``, ``path``, ``missing``, ``properties``, ``manifest``.
+    :return: what became of every feature.
+    :raises InvalidOutputError: the current output has defects.
+    :raises FeatureConflictError: features differ and ``on_conflict`` is ``error``.
+    """
+    from up42_state.stages.materialise import materialise
+    from up42_state.stages.propagation import Propagation
+
+    propagation = Propagation(stages=tuple(stages), **options)
+    folder = quicklooks if isinstance(quicklooks, bool) else Path(quicklooks)
+    return materialise(Path(into), [propagation], quicklooks=folder, progress=progress or _silent)
+
+
+def _selection(
+    where: Where | None, bbox: Sequence[float] | None, ids: Iterable[str | int] | None, path: str | None
+) -> Selection | None:
+    if where is None and bbox is None and ids is None and path is None:
+        return None
+    from up42_state.features import Selection
+
+    return Selection(where=where, bbox=bbox, ids=ids, path=path)
+
+
+def _silent(_done: int, _total: int) -> None:
+    """No progress is shown."""
