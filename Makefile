@@ -1,0 +1,77 @@
+# Everything a newcomer runs. Needs make and Python 3.11 or newer with venv (Debian: python3-venv);
+# packages come from PyPI into .venv, and LocalStack's into an environment of its own below .cache.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+# The built wheel, and nothing else of ours: what the tests import.
+WHEEL_VENV := .cache/wheel-venv
+WHEEL_PYTHON := $(WHEEL_VENV)/bin/python -P
+SOURCES := pyproject.toml README.md $(shell find up42_state -type f -not -name '*.pyc')
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help venv demo test check test-docker lint types format bench localstack clean
+
+help:  ## say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(VENV)/.dev  ## make .venv with the package (editable) and the tools
+
+demo: $(VENV)/.runtime  ## a job of several stages on a directory, from save to propagation
+	$(BIN)/up42-state demo
+
+test: $(WHEEL_VENV)/.installed  ## all tests, servers included, against the built wheel, with coverage
+	$(PYTHON) localstack/start.py --install-only
+	$(WHEEL_PYTHON) -m coverage run -m pytest $(PYTEST_ARGS)
+	$(WHEEL_PYTHON) -m coverage report
+
+check: $(VENV)/.dev  ## the same tests against the source tree, without coverage: quick, for work
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+test-docker: $(WHEEL_VENV)/.installed  ## build the images with buildah and run the block in them (as root)
+	$(WHEEL_PYTHON) -m pytest -m docker tests/docker $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev  ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev  ## mypy, strict
+	$(BIN)/mypy
+
+format: $(VENV)/.dev  ## put the code into its format
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev  ## measure ours beside the tools people use
+	$(BIN)/python -m benchmarks
+
+localstack:  ## S3 on this machine, without docker, with the bucket made; Ctrl-C ends it
+	$(PYTHON) localstack/start.py
+
+clean:  ## remove what make made
+	rm -rf .venv .cache dist build .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/.runtime: pyproject.toml
+	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'  # the first that knows --group
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	$(BIN)/python -m pip install --quiet --editable '.[dask,geo,server,stac]' --group dev
+	touch $@
+
+# Its dependencies are those of .venv, found by a path file; the package itself is the wheel's.
+$(WHEEL_VENV)/.installed: $(VENV)/.dev $(SOURCES)
+	rm -rf .cache/dist $(WHEEL_VENV)
+	$(BIN)/python -m build --quiet --wheel --no-isolation --outdir .cache/dist .
+	$(BIN)/python -m venv --without-pip $(WHEEL_VENV)
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+		> "$$($(WHEEL_PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/dependencies.pth"
+	$(BIN)/python -m pip --python $(WHEEL_VENV)/bin/python install --quiet --no-deps --ignore-installed .cache/dist/*.whl
+	$(WHEEL_PYTHON) -c 'import up42_state as u; assert "$(WHEEL_VENV)" in u.__file__, u.__file__'
+	touch $@
