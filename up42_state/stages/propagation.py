@@ -1,0 +1,87 @@
+"""What is to be propagated: earlier stages, and how they are merged. Noted first, carried out later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from up42_state.errors import JobNotFoundError, SettingsError, StageNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from up42_state.features import Selection
+    from up42_state.manifest import Manifest
+    from up42_state.stages.commit import Commit
+    from up42_state.state import Stage
+
+__all__ = ["Propagation"]
+
+_CHOICES = {
+    "form": ("forward", "inherit"),
+    "on_conflict": ("current", "earlier", "both", "error"),
+    "missing": ("error", "skip"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Propagation:
+    """Earlier stages, in order, and the options of the propagation operator (``docs/propagation.md``).
+
+    :param stages: the earlier stages; the revision that is current when it is carried out is taken.
+    :param form: ``forward`` appends features that the current output lacks; ``inherit`` gives features the
+        properties they lack from their origin feature.
+    :param match: pairs (property of the current feature, of the earlier one) that tell the same feature.
+    :param on_conflict: for the same feature with other content: ``current``, ``earlier``, ``both``, ``error``.
+    :param where: only features with these properties, ``{"sensor": "SPOT"}`` or ``["cloud<20"]``.
+    :param bbox: only features that touch west, south, east, north, in degrees.
+    :param ids: only features with these ids.
+    :param path: only features with a data path that this glob matches.
+    :param missing: what to do about a stage that does not exist: ``error`` or ``skip``.
+    :param properties: for ``inherit``, the names of the properties; all but ours if ``None``.
+    :param manifest: for ``inherit``, the block's manifest: what its output capabilities mark with ``>``.
+    :raises SettingsError: an option is none of its choices.
+    """
+
+    stages: tuple[Stage, ...]
+    form: Literal["forward", "inherit"] = "forward"
+    match: Sequence[tuple[str, str]] | None = None
+    on_conflict: Literal["current", "earlier", "both", "error"] = "current"
+    where: Mapping[str, Any] | Sequence[str] | None = None
+    bbox: Sequence[float] | None = None
+    ids: Iterable[str | int] | None = None
+    path: str | None = None
+    missing: Literal["error", "skip"] = "error"
+    properties: Sequence[str] | None = None
+    manifest: Manifest | None = None
+
+    def __post_init__(self) -> None:
+        for name, allowed in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in allowed:
+                raise SettingsError(f"{name} is {value!r}", advice=f"use one of {', '.join(allowed)}")
+        if self.properties is not None and self.manifest is not None:
+            raise SettingsError("both properties and manifest are given", advice="give one of them")
+
+    def commits(self) -> list[tuple[Stage, Commit]]:
+        """The stages with their current revisions.
+
+        :raises NotFoundError: a stage does not exist, and ``missing`` is ``error``.
+        """
+        found = []
+        for stage in self.stages:
+            try:
+                found.append((stage, stage.latest()))
+            except (JobNotFoundError, StageNotFoundError):
+                if self.missing == "error":
+                    raise
+        return found
+
+    @property
+    def selection(self) -> Selection | None:
+        """Which features of the earlier stages are taken; ``None`` for all."""
+        if self.where is None and self.bbox is None and self.ids is None and self.path is None:
+            return None
+        from up42_state.features import Selection
+
+        return Selection(where=self.where, bbox=self.bbox, ids=self.ids, path=self.path)
