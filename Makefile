@@ -24,7 +24,9 @@ demo: $(VENV)/.runtime  ## a job of several stages on a directory, from save to 
 
 test: $(WHEEL_VENV)/.installed  ## all tests, servers included, against the built wheel, with coverage
 	$(PYTHON) localstack/start.py --install-only
+	$(WHEEL_PYTHON) -m coverage erase
 	$(WHEEL_PYTHON) -m coverage run -m pytest $(PYTEST_ARGS)
+	$(WHEEL_PYTHON) -m coverage combine --quiet
 	$(WHEEL_PYTHON) -m coverage report
 
 check: $(VENV)/.dev  ## the same tests against the source tree, without coverage: quick, for work
@@ -70,7 +72,7 @@ $(WHEEL_VENV)/.installed: $(VENV)/.dev $(SOURCES)
 	rm -rf .cache/dist $(WHEEL_VENV)
 	$(BIN)/python -m build --quiet --wheel --no-isolation --outdir .cache/dist .
 	$(BIN)/python -m venv --without-pip $(WHEEL_VENV)
-	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
 		> "$$($(WHEEL_PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/dependencies.pth"
 	$(BIN)/python -m pip --python $(WHEEL_VENV)/bin/python install --quiet --no-deps --ignore-installed .cache/dist/*.whl
 	$(WHEEL_PYTHON) -c 'import up42_state as u; assert "$(WHEEL_VENV)" in u.__file__, u.__file__'
