@@ -1,0 +1,52 @@
+"""The parameters of a task, checked against its block's manifest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from up42_state.errors import Defect
+from up42_state.manifest.pointers import pointer, type_name
+from up42_state.manifest.values import check_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from up42_state.manifest.model import Manifest, Parameter
+
+__all__ = ["check_parameters", "effective_parameters", "unknown_parameters"]
+
+
+def check_parameters(manifest: Manifest, given: Mapping[str, Any], task: str) -> list[Defect]:
+    """What is wrong with the job's parameters for one task: types, ranges, ``items``, what is required.
+
+    ``null`` is valid for an optional parameter. A required one may be left out where it has a default.
+
+    :param given: the parameters of this task alone, ``{"tile_width": 768}``.
+    :param task: the task's name, with which the places of the defects begin.
+    """
+    return [defect for parameter in manifest.parameters.values() for defect in _check(parameter, given, task)]
+
+
+def _check(parameter: Parameter, given: Mapping[str, Any], task: str) -> Iterator[Defect]:
+    value = given.get(parameter.name)
+    if value is not None:
+        yield from check_value(parameter.definition, value, [task, parameter.name])
+    elif parameter.required and parameter.name in given:
+        problem = (
+            f"a required parameter cannot be null (expected type: {parameter.type}, found: {type_name(None)})"
+        )
+        yield Defect(pointer([task, parameter.name]), problem)
+    elif parameter.required and parameter.default is None:
+        yield Defect(pointer([task]), f"required key [{parameter.name}] not found")
+
+
+def unknown_parameters(manifest: Manifest, given: Mapping[str, Any], task: str) -> list[Defect]:
+    """The parameters of a task that its manifest does not name; the platform let them pass."""
+    unknown = (name for name in given if name not in manifest.parameters)
+    problem = f"the block {manifest.name} has no such parameter"
+    return [Defect(pointer([task, name]), problem) for name in unknown]
+
+
+def effective_parameters(manifest: Manifest, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the block runs with: the job's parameters over the manifest's defaults."""
+    return {name: parameter.default for name, parameter in manifest.parameters.items()} | dict(given)

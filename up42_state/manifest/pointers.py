@@ -1,0 +1,38 @@
+"""JSON pointers (RFC 6901) in their URI fragment form, and text from a document made fit to print."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["legible", "pointer", "type_name"]
+
+
+def pointer(path: Iterable[str | int]) -> str:
+    """``#`` for the whole document, ``#/machine/type`` for a part; ``~`` and ``/`` in keys are escaped."""
+    escaped = (
+        legible(part.replace("~", "~0").replace("/", "~1")) if isinstance(part, str) else str(part)
+        for part in path
+    )
+    return "/".join(("#", *escaped))
+
+
+def legible(value: object, limit: int = 120) -> str:
+    """A JSON value as one printable line: a string as it is, the rest as JSON; cut at ``limit``."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    printable = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text[: limit + 1])
+    return printable if len(printable) <= limit else f"{printable[: limit - 1]}…"
+
+
+def type_name(value: object) -> str:
+    """The Java class that the platform's messages name for a JSON value."""
+    if isinstance(value, bool) or value is None:
+        return "Null" if value is None else "Boolean"
+    if isinstance(value, int):
+        bits = value.bit_length()
+        return "Integer" if bits < 32 else "Long" if bits < 64 else "BigInteger"
+    names = {float: "Double", str: "String", list: "JSONArray", dict: "JSONObject"}
+    return names.get(type(value), type(value).__name__)

@@ -1,0 +1,112 @@
+"""The JSON Schema files of the package (draft 2020-12): the one place that says what a manifest may hold.
+
+They were written after the platform's documentation, pages "Block manifest", "Block capabilities" and
+"Query filters and runtime parameters"; the platform's own schema files are no longer published. Two
+annotations of our own: ``x-documented`` lists the documented members of an open vocabulary (sensors, bands,
+capability names of version 1), ``x-resources`` gives what a machine type has.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from jsonschema.protocols import Validator
+
+__all__ = [
+    "VERSIONS",
+    "documented",
+    "files",
+    "machine_resources",
+    "published",
+    "validator",
+    "value_schema",
+    "value_validator",
+]
+
+VERSIONS = (1, 2)
+VALUES = "urn:up42-state:values"
+
+
+@cache
+def files() -> Mapping[str, Mapping[str, Any]]:
+    """Every schema of the package by its ``$id``."""
+    folder = resources.files("up42_state.manifest") / "schemas"
+    texts = (entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.name.endswith(".json"))
+    return {schema["$id"]: schema for schema in map(json.loads, texts)}
+
+
+def published(version: int = 2) -> dict[str, Any]:
+    """One schema document for a specification version that needs no other file.
+
+    The schemas that it refers to are embedded under ``$defs`` (JSON Schema 2020-12, section 9.3), so any
+    validator can use the result as it is.
+    """
+    root = files()[f"urn:up42-state:manifest:{version}"]
+    embedded: dict[str, Mapping[str, Any]] = {}
+    waiting = sorted(_references(root))
+    while waiting:
+        uri = waiting.pop(0)
+        if uri not in embedded:
+            embedded[uri] = files()[uri]
+            waiting.extend(sorted(_references(files()[uri])))
+    return {
+        **root,
+        "$defs": {uri.removeprefix("urn:up42-state:"): schema for uri, schema in embedded.items()},
+    }
+
+
+def _references(schema: object) -> Iterator[str]:
+    """The ``$ref`` of a schema that name another file."""
+    if isinstance(schema, dict):
+        reference = schema.get("$ref")
+        if isinstance(reference, str) and not reference.startswith("#"):
+            yield reference
+        for part in schema.values():
+            yield from _references(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from _references(part)
+
+
+@cache
+def validator(version: int) -> Validator:
+    """A validator of whole manifests that words its errors as the platform did."""
+    return value_validator(files()[f"urn:up42-state:manifest:{version}"])
+
+
+def value_validator(schema: Mapping[str, Any]) -> Validator:
+    """A validator of any schema that refers to the files of this package."""
+    from referencing import Registry, Resource
+
+    from up42_state.manifest.wording import PlatformValidator
+
+    registry = Registry().with_resources(
+        (uri, Resource.from_contents(contents)) for uri, contents in files().items()
+    )
+    validator: Validator = PlatformValidator(schema, registry=registry)
+    return validator
+
+
+def value_schema(parameter_type: str) -> dict[str, Any]:
+    """The schema of the values of a parameter type, ``null`` aside."""
+    return {"$ref": f"{VALUES}#/$defs/{parameter_type}"}
+
+
+def documented(vocabulary: str) -> frozenset[str]:
+    """The documented members of an open vocabulary: ``sensor``, ``band``, or ``v1`` (capability names)."""
+    if vocabulary == "v1":
+        return frozenset(files()["urn:up42-state:capabilities:1"]["x-documented"])
+    definition = files()["urn:up42-state:capabilities:2"]["$defs"][vocabulary]
+    return frozenset(definition.get("else", definition)["x-documented"])
+
+
+def machine_resources() -> Mapping[str, Mapping[str, float]]:
+    """CPUs (``cpu``), memory in GB (``memory``) and GPUs (``gpu``) of every machine type."""
+    found: Mapping[str, Mapping[str, float]] = files()["urn:up42-state:machine"]["x-resources"]
+    return found

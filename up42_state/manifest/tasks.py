@@ -1,0 +1,126 @@
+"""The tasks of a workflow in the platform's form, as far as the check needs them.
+
+``[{"name": "tiling:1", "parentName": null, "blockId": "…"}]``, or an object that has this list under
+``tasks``. Ours in addition: ``parentName`` may be a list, and ``propagate`` names stages to pass on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING, Any
+
+from up42_state.errors import Defect
+from up42_state.manifest.pointers import legible, pointer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+__all__ = ["Task", "in_order", "read_tasks"]
+
+BLOCK_KEYS = ("blockId", "block", "blockName")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One block in a workflow.
+
+    :param blocks: what its block may be known as, the most telling first: the members ``blockId``,
+        ``block``, ``blockName``, then the task's name without its number.
+    :param propagate: tasks whose stages it passes on.
+    """
+
+    name: str
+    parents: tuple[str, ...] = ()
+    blocks: tuple[str, ...] = ()
+    propagate: tuple[str, ...] = ()
+
+
+def read_tasks(workflow: object) -> tuple[list[Task], list[Defect]]:
+    """The tasks of a workflow document, and everything that is wrong with it."""
+    raw = workflow.get("tasks") if isinstance(workflow, dict) else workflow
+    if not isinstance(raw, (list, tuple)):
+        return [], [Defect("#", "no list of tasks")]
+    defects: list[Defect] = []
+    tasks = [task for number, item in enumerate(raw) if (task := _read_task(item, number, defects))]
+    defects.extend(_duplicates(tasks))
+    defects.extend(_unknown(tasks))
+    return tasks, defects
+
+
+def _read_task(item: object, number: int, defects: list[Defect]) -> Task | None:
+    if not isinstance(item, dict):
+        defects.append(Defect(pointer([number]), "not an object"))
+        return None
+    name = item.get("name")
+    if not isinstance(name, str) or not name:
+        defects.append(Defect(pointer([number]), "required key [name] not found"))
+        return None
+    blocks = [value for key in BLOCK_KEYS if isinstance(value := item.get(key), str)]
+    return Task(
+        name=name,
+        parents=_names(item, "parentName", number, defects),
+        blocks=(*blocks, name.rpartition(":")[0] or name),
+        propagate=_names(item, "propagate", number, defects),
+    )
+
+
+def _names(item: Mapping[str, Any], key: str, number: int, defects: list[Defect]) -> tuple[str, ...]:
+    value = item.get(key)
+    listed = [value] if isinstance(value, str) else value if isinstance(value, (list, tuple)) else []
+    if (value is not None and not isinstance(value, (str, list, tuple))) or any(
+        not isinstance(x, str) for x in listed
+    ):
+        defects.append(Defect(pointer([number, key]), "neither a task's name, nor a list of names, nor null"))
+    return tuple(dict.fromkeys(x for x in listed if isinstance(x, str)))
+
+
+def _duplicates(tasks: Sequence[Task]) -> Iterable[Defect]:
+    names = [task.name for task in tasks]
+    repeated = (name for name in dict.fromkeys(names) if names.count(name) > 1)
+    return [Defect(legible(name), "two tasks have this name") for name in repeated]
+
+
+def _unknown(tasks: Sequence[Task]) -> Iterable[Defect]:
+    """Parents and stages that are no tasks; ``JOB/STAGE`` is a stage of another job, not known here."""
+    known = {task.name for task in tasks}
+    for task in tasks:
+        for parent in task.parents:
+            if parent not in known:
+                yield Defect(legible(task.name), f"its parent {legible(parent)} is no task of this workflow")
+        for stage in task.propagate:
+            if stage not in known and "/" not in stage:
+                yield Defect(
+                    legible(task.name), f"it propagates {legible(stage)}, which is no task of this workflow"
+                )
+
+
+def in_order(tasks: Sequence[Task]) -> tuple[list[Task], list[Defect]]:
+    """The tasks so that each comes after its parents and the stages that it propagates.
+
+    Tasks on a cycle are left out, as those that follow them, and the cycle is a defect.
+    """
+    by_name = {task.name: task for task in reversed(tasks)}
+    before = {task.name: {*task.parents, *task.propagate} & by_name.keys() for task in by_name.values()}
+    sorter = TopologicalSorter(before)
+    defects: list[Defect] = []
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        defects.append(
+            Defect(legible(error.args[1][0]), f"a cycle: {' → '.join(map(legible, error.args[1][::-1]))}")
+        )
+    ordered: list[Task] = []
+    while ready := sorter.get_ready():
+        ordered.extend(by_name[name] for name in ready)
+        sorter.done(*ready)
+    position = {task.name: number for number, task in enumerate(tasks)}
+    return _stable(ordered, before, position), defects
+
+
+def _stable(ordered: list[Task], before: Mapping[str, set[str]], position: Mapping[str, int]) -> list[Task]:
+    """In levels of the graph, and within a level in the order of the document."""
+    level: dict[str, int] = {}
+    for task in ordered:
+        level[task.name] = 1 + max((level[name] for name in before[task.name]), default=0)
+    return sorted(ordered, key=lambda task: (level[task.name], position[task.name]))
