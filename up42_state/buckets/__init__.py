@@ -1,1 +1,95 @@
-"""The storage abstraction: one contract, one module for each kind of store."""
+"""The storage abstraction: one contract, and a bucket for each kind of store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from up42_state.buckets.base import Bucket, ObjectInfo, Upload, UploadInfo
+from up42_state.buckets.keys import check_key
+from up42_state.errors import SettingsError, StorageError
+
+if TYPE_CHECKING:
+    from up42_state.settings import Settings
+
+__all__ = ["Bucket", "ObjectInfo", "Upload", "UploadInfo", "open_bucket"]
+
+_FORMS = "use s3://bucket/prefix, gs://bucket/prefix, file:///directory, memory://name or another fsspec URL"
+
+
+def open_bucket(url: str | None = None, settings: Settings | None = None) -> Bucket:
+    """The bucket of a URL. The SDK of its store is imported only now; nothing is sent yet.
+
+    :param url: as in ``UP42_STATE_URL``, which is taken if there is none.
+    :param settings: credentials and tuning; read from the environment where they are needed and not given.
+    :raises SettingsError: the URL is missing, malformed, or of an unknown kind.
+    """
+    if url is None:
+        url = (settings or _read_settings()).url
+    if not url:
+        raise SettingsError("UP42_STATE_URL is not set, so there is nowhere to keep state", advice=_FORMS)
+    scheme, separator, rest = url.partition("://")
+    if "::" in scheme or (separator and scheme.lower() not in {"s3", "gs", "gcs", "file", "memory"}):
+        return _open_other(url, settings)
+    if not separator:
+        raise SettingsError(f"UP42_STATE_URL: {url!r} is not a URL", advice=_FORMS)
+    return _open_known(scheme.lower(), rest, url, settings)
+
+
+def _open_known(scheme: str, rest: str, url: str, settings: Settings | None) -> Bucket:
+    if scheme == "file":
+        from up42_state.buckets.directory import DirectoryBucket
+
+        return DirectoryBucket(_local_path(rest, url))
+    name, prefix = _name_and_prefix(rest, url)
+    if scheme == "memory":
+        from up42_state.buckets.memory import MemoryBucket, MemoryStore
+
+        return MemoryBucket(url.rstrip("/") if rest else url, MemoryStore.named(name), prefix=prefix)
+    if not name:
+        raise SettingsError(f"UP42_STATE_URL: {url!r} names no bucket", advice=_FORMS)
+    if scheme == "s3":
+        from up42_state.buckets.s3 import S3Bucket
+
+        return S3Bucket(name, prefix, settings or _read_settings())
+    from up42_state.buckets.gcs import GCSBucket
+
+    return GCSBucket(name, prefix, settings or _read_settings())
+
+
+def _open_other(url: str, settings: Settings | None) -> Bucket:
+    from up42_state.buckets.fsspec import FsspecBucket
+
+    return FsspecBucket(url)
+
+
+def _local_path(rest: str, url: str) -> str:
+    """The absolute path of a ``file:`` URL (RFC 8089 §2), percent-decoded."""
+    from urllib.parse import unquote
+
+    host, slash, path = rest.partition("/")
+    if host not in {"", "localhost"} or not slash:
+        raise SettingsError(f"UP42_STATE_URL: {url!r} names no absolute path", advice="use file:///directory")
+    path = unquote(slash + path)
+    if "\0" in path:
+        raise SettingsError("UP42_STATE_URL: its path holds NUL", advice=_FORMS)
+    return path
+
+
+def _name_and_prefix(rest: str, url: str) -> tuple[str, str]:
+    """Bucket and prefix; the prefix without slashes at its ends."""
+    name, _, prefix = rest.rstrip("/").partition("/")
+    if "@" in name:
+        raise SettingsError(
+            "UP42_STATE_URL: it holds '@' before the bucket's end",
+            advice="give credentials in variables of their own, never in the URL",
+        )
+    try:
+        return name, check_key(prefix) if prefix else ""
+    except StorageError as error:
+        raise SettingsError(f"UP42_STATE_URL: {url!r} has a bad prefix: {error}", advice=_FORMS) from error
+
+
+def _read_settings() -> Settings:
+    from up42_state.settings import Settings
+
+    return Settings()

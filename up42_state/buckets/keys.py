@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from up42_state.errors import StorageError
 
-__all__ = ["check_key", "check_prefix", "join", "key_order"]
+__all__ = ["check_key", "check_prefix", "is_key", "join", "key_order"]
+
+
+def is_key(key: str) -> bool:
+    """Whether an object of ours can have this key: others may lie in the same bucket."""
+    return "\0" not in key and _encodable(key) and not any(part in {"", ".", ".."} for part in key.split("/"))
 
 
 def check_key(key: str) -> str:
@@ -16,10 +21,10 @@ def check_key(key: str) -> str:
 
     :raises StorageError: it is empty or absolute, has empty parts, ``.`` or ``..``, NUL, or is no Unicode.
     """
-    if not key or any(part in {"", ".", ".."} for part in key.split("/")):
-        raise StorageError(f"{key!r} cannot be an object's key: a part of it is empty, '.' or '..'")
-    if "\0" in key or not _encodable(key):
-        raise StorageError(f"{key!r} cannot be an object's key: it holds NUL or is not valid Unicode")
+    if not is_key(key):
+        raise StorageError(
+            f"{key!r} cannot be an object's key: a part of it is empty, '.' or '..', or it is no plain text"
+        )
     return key
 
 

@@ -1,0 +1,140 @@
+"""The boto3 client of a bucket: credentials, endpoint, timeouts, retries."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ProfileNotFound
+
+from up42_state.errors import AccessDeniedError, SettingsError
+
+if TYPE_CHECKING:
+    from botocore.config import _S3Dict
+    from mypy_boto3_s3 import S3Client
+
+    from up42_state.settings import Settings
+
+__all__ = ["credentials_source", "gdal_options", "is_custom", "make_client"]
+
+_CONNECT_TIMEOUT = 10  # seconds
+_READ_TIMEOUT = 60  # seconds without a byte
+_ATTEMPTS = 5  # at a request, the first included
+
+
+def make_client(settings: Settings) -> S3Client:
+    """A thread-safe client, with the credentials of the settings or of boto3's own chain.
+
+    :raises SettingsError: the profile does not exist, or what boto3 reads for itself is malformed.
+    :raises AccessDeniedError: there are no credentials anywhere.
+    """
+    try:
+        session = _session(settings)
+        if session.get_credentials() is None:
+            raise AccessDeniedError(
+                "there are no AWS credentials: neither in the settings nor in boto3's own chain",
+                advice="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
+            )
+        region = settings.aws_region or session.region_name or "us-east-1"
+        endpoint = settings.aws_endpoint_url
+        client = session.client("s3", region_name=region, endpoint_url=endpoint, config=_config(settings))
+    except ProfileNotFound as error:
+        raise SettingsError(f"{error} ({settings.source('aws_profile')})") from error
+    except (BotoCoreError, ValueError) as error:
+        raise SettingsError(f"the S3 client cannot be set up: {error}") from error
+    if is_custom(endpoint):
+        client.meta.events.register("before-call.s3.DeleteObjects", _add_md5)
+    return client
+
+
+def is_custom(endpoint: str | None) -> bool:
+    """Whether an endpoint is not one of AWS itself (a VPC endpoint of AWS is)."""
+    host = urlsplit(endpoint or "").hostname or "amazonaws.com"
+    return not f".{host}".endswith((".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu"))
+
+
+def credentials_source(settings: Settings) -> str:
+    """Where the credentials come from, for messages; never what they are."""
+    if settings.aws_access_key_id:
+        places = dict.fromkeys(
+            settings.source(name) for name in ("aws_access_key_id", "aws_secret_access_key")
+        )
+        return " and ".join(places)
+    if settings.aws_profile:
+        return f"profile {settings.aws_profile} ({settings.source('aws_profile')})"
+    return "boto3's own chain (environment, profiles, roles)"
+
+
+def gdal_options(settings: Settings) -> dict[str, str]:
+    """What GDAL's ``/vsis3/`` needs to reach the same store with the same credentials.
+
+    Source: GDAL, "Virtual File Systems", /vsis3/.
+    """
+    session = _session(settings)
+    options = {"AWS_REGION": settings.aws_region or session.region_name or "us-east-1"}
+    if credentials := session.get_credentials():
+        frozen = credentials.get_frozen_credentials()
+        found = {
+            "AWS_ACCESS_KEY_ID": frozen.access_key,
+            "AWS_SECRET_ACCESS_KEY": frozen.secret_key,
+            "AWS_SESSION_TOKEN": frozen.token,
+        }
+        options |= {name: value for name, value in found.items() if value}
+    if settings.aws_endpoint_url:
+        parts = urlsplit(settings.aws_endpoint_url)
+        options["AWS_S3_ENDPOINT"] = parts.netloc + parts.path
+        options["AWS_HTTPS"] = "YES" if parts.scheme == "https" else "NO"
+        options["AWS_VIRTUAL_HOSTING"] = "FALSE" if is_custom(settings.aws_endpoint_url) else "TRUE"
+    return options
+
+
+def _session(settings: Settings) -> boto3.session.Session:
+    """AWS_PROFILE is read by our settings only: boto3 looks for a profile named "" where it is empty."""
+    core = botocore.session.Session(session_vars={"profile": (None, "AWS_DEFAULT_PROFILE", None, None)})
+    if settings.aws_profile:
+        core.set_config_variable("profile", settings.aws_profile)
+    session = boto3.session.Session(botocore_session=core)
+    if settings.aws_access_key_id and settings.aws_secret_access_key:
+        token = settings.aws_session_token
+        core.set_credentials(
+            settings.aws_access_key_id.get_secret_value(),
+            settings.aws_secret_access_key.get_secret_value(),
+            token.get_secret_value() if token else None,
+        )
+    return session
+
+
+def _config(settings: Settings) -> Config:
+    """Timeouts, bounded retries, a pool as large as the concurrency; for a custom endpoint, path-style
+    addresses and no checksums but where the protocol requires them, since many do not know the new ones.
+    """
+    options: dict[str, Any] = {}
+    s3: _S3Dict = {}
+    if is_custom(settings.aws_endpoint_url):
+        s3["addressing_style"] = "path"
+        for name in ("request_checksum_calculation", "response_checksum_validation"):
+            if not os.environ.get(f"AWS_{name.upper()}"):
+                options[name] = "when_required"
+    if (settings.aws_endpoint_url or "https").startswith("https"):
+        s3["payload_signing_enabled"] = False  # TLS protects the body: not hashed once more to be signed
+    return Config(
+        connect_timeout=_CONNECT_TIMEOUT,
+        read_timeout=_READ_TIMEOUT,
+        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+        max_pool_connections=settings.concurrency + 4,
+        tcp_keepalive=True,
+        s3=s3,
+        **options,
+    )
+
+
+def _add_md5(params: dict[str, Any], **_: object) -> None:
+    """Batch deletes carry a checksum; of those that do not know CRC32, S3's older clones want this one."""
+    digest = hashlib.md5(params["body"], usedforsecurity=False).digest()
+    params["headers"]["Content-MD5"] = base64.b64encode(digest).decode()

@@ -1,0 +1,118 @@
+"""What S3's answers mean in the terms of the storage contract.
+
+Source: Amazon S3 API reference, "Error responses", and botocore.exceptions.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from botocore import exceptions as boto
+from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
+
+from up42_state.errors import (
+    AccessDeniedError,
+    BucketNotFoundError,
+    ObjectExistsError,
+    ObjectNotFoundError,
+    SettingsError,
+    StateError,
+    StorageError,
+    StoreUnreachableError,
+    UnsupportedStoreError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["BROKEN", "code_of", "status_of", "store_errors"]
+
+_MISSING = {"NoSuchKey", "NoSuchUpload", "NoSuchVersion", "NotFound"}
+_DENIED = {
+    "AccessDenied",
+    "AllAccessDisabled",
+    "AccountProblem",
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidSecurity",
+    "InvalidToken",
+    "NotSignedUp",
+    "SignatureDoesNotMatch",
+    "TokenRefreshRequired",
+}
+_BUSY = {
+    "InternalError",
+    "OperationAborted",
+    "RequestTimeout",
+    "ServiceUnavailable",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequests",
+}
+_WRONG_REGION = {"AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"}
+_NO_CREDENTIALS = (
+    boto.NoCredentialsError,
+    boto.PartialCredentialsError,
+    boto.CredentialRetrievalError,
+    boto.TokenRetrievalError,
+    boto.SSOError,
+)
+# Raised by a connection, also in the middle of a body.
+BROKEN = (boto.HTTPClientError, boto.ConnectionError, boto.IncompleteReadError, HTTPError, EOFError)
+
+
+def code_of(error: ClientError) -> str:
+    """S3's code of an error, or the HTTP status where the answer has no body."""
+    return error.response.get("Error", {}).get("Code", "")
+
+
+def status_of(error: ClientError) -> int:
+    """The HTTP status of an answer."""
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+
+
+@contextmanager
+def store_errors(what: str, credentials: str) -> Iterator[None]:
+    """Translate boto3's errors about ``what``, a URL; ``credentials`` says where they came from."""
+    try:
+        yield
+    except (ClientError, BotoCoreError, *BROKEN) as error:
+        raise _translated(error, what, credentials) from error
+
+
+def _translated(error: Exception, what: str, credentials: str) -> StateError:
+    if isinstance(error, ClientError):
+        return _answer(error, what, credentials)
+    if isinstance(error, boto.ParamValidationError):
+        return SettingsError(f"{what}: {error}", advice="check UP42_STATE_URL")
+    if isinstance(error, _NO_CREDENTIALS):
+        return AccessDeniedError(f"{what}: {error}", advice=f"the credentials come from {credentials}")
+    if isinstance(error, BROKEN):
+        advice = "check the network, AWS_ENDPOINT_URL and AWS_REGION"
+        return StoreUnreachableError(f"{what}: {error}", advice=advice)
+    return StorageError(f"{what}: {error}")
+
+
+def _answer(error: ClientError, what: str, credentials: str) -> StateError:
+    code, status = code_of(error), status_of(error)
+    said = error.response.get("Error", {}).get("Message", "") or code
+    if code == "NoSuchBucket":
+        advice = "check UP42_STATE_URL and AWS_ENDPOINT_URL, or make the bucket"
+        return BucketNotFoundError(f"{what}: the bucket does not exist", advice=advice)
+    if code in _DENIED or status in {401, 403}:
+        return AccessDeniedError(
+            f"{what}: access denied: {said} ({code})", advice=f"the credentials come from {credentials}"
+        )
+    if code in _MISSING or status == 404:
+        return ObjectNotFoundError(f"there is no object {what}")
+    if code == "PreconditionFailed" or status == 412:
+        return ObjectExistsError(f"{what} exists already")
+    if code == "NotImplemented" or status == 501:
+        return UnsupportedStoreError(f"{what}: the store does not know this request: {said}")
+    if code in _BUSY or status >= 500 or status == 429:
+        return StoreUnreachableError(f"{what}: the store cannot answer now: {said} ({code})")
+    advice = "check AWS_REGION" if code in _WRONG_REGION or status in {301, 307} else ""
+    return StorageError(f"{what}: {said} ({code})", advice=advice)

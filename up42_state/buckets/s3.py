@@ -1,0 +1,299 @@
+"""Amazon S3, and stores that speak its protocol."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from contextlib import AbstractContextManager, suppress
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
+
+from botocore.exceptions import ClientError
+
+from up42_state.buckets._resume import Body, resumed
+from up42_state.buckets._s3_client import credentials_source, gdal_options, is_custom, make_client
+from up42_state.buckets._s3_errors import BROKEN, code_of, status_of, store_errors
+from up42_state.buckets._s3_upload import S3Upload, as_body
+from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
+from up42_state.buckets.keys import check_key, check_prefix, is_key, join
+from up42_state.errors import ObjectNotFoundError, StorageError, UnsupportedStoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import (
+        CopySourceTypeDef,
+        GetObjectOutputTypeDef,
+        ListObjectsV2OutputTypeDef,
+    )
+
+    from up42_state.buckets.base import Buffer
+    from up42_state.settings import Settings
+
+__all__ = ["S3Bucket"]
+
+GIB = 1024 * MIB
+_BATCH = 1000  # keys in a DeleteObjects request
+_CONFLICTS = 5  # attempts at a conditional write that the store answers with 409
+
+
+class S3Bucket(Bucket):
+    """A bucket, or what lies below a prefix in it.
+
+    Amazon S3 creates atomically (``If-None-Match: *``: user guide, "Conditional writes"); another endpoint is
+    probed.
+
+    :param bucket: its name.
+    :param prefix: comes before every key, with a slash between; may be empty.
+    :param settings: credentials, endpoint, encryption, concurrency.
+    """
+
+    min_part_size = 5 * MIB
+    max_copy = 5 * GIB  # bytes that CopyObject takes; more go by UploadPartCopy
+    copy_part = GIB
+
+    def __init__(self, bucket: str, prefix: str, settings: Settings) -> None:
+        self.url = f"s3://{join(bucket, prefix)}"
+        self.atomic_create = None if is_custom(settings.aws_endpoint_url) else True
+        self._bucket, self._prefix, self._settings = bucket, prefix, settings
+        self._lock = threading.Lock()
+        self._made: S3Client | None = None
+        self._encryption: dict[str, Any] = {}
+        if settings.sse or settings.kms_key:
+            self._encryption["ServerSideEncryption"] = settings.sse or "aws:kms"
+        if settings.kms_key:
+            self._encryption["SSEKMSKeyId"] = settings.kms_key
+
+    @property
+    def identity(self) -> str:
+        return f"s3:{self._settings.aws_endpoint_url or 'amazonaws.com'}/{self._bucket}"
+
+    @property
+    def client(self) -> S3Client:
+        """The boto3 client; made when it is first needed, since finding credentials may take requests."""
+        with self._lock:
+            if self._made is None:
+                self._made = make_client(self._settings)
+            return self._made
+
+    def head(self, key: str) -> ObjectInfo:
+        try:
+            with self._errors(key):
+                found = self.client.head_object(**self._at(key))
+        except ObjectNotFoundError:
+            with self._errors(""):  # the answer to HEAD has no body that would say what is missing
+                self.client.head_bucket(Bucket=self._bucket)
+            raise
+        return ObjectInfo(key=key, size=found["ContentLength"], modified=found["LastModified"])
+
+    def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        with self._errors(key):
+            return b"".join(resumed(self._reader(key, start, length), start, broken=BROKEN, chunk=None))
+
+    def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        with self._errors(key):
+            yield from resumed(self._reader(key, start, length), start, broken=BROKEN, chunk=MIB)
+
+    def put(self, key: str, data: Buffer) -> None:
+        with self._errors(key):
+            self.client.put_object(**self._at(key), Body=as_body(data), **self._encryption)
+
+    def create(self, key: str, data: Buffer) -> None:
+        """A 409 says that another request to the key was under way: it is sent again, within bounds."""
+        with self._errors(key):
+            for attempt in range(_CONFLICTS):
+                try:
+                    self.client.put_object(
+                        **self._at(key), Body=as_body(data), IfNoneMatch="*", **self._encryption
+                    )
+                    return
+                except ClientError as error:
+                    if status_of(error) != 409 or attempt == _CONFLICTS - 1:
+                        raise
+                time.sleep(0.1 * 2**attempt)
+
+    def start_upload(self, key: str, size: int, part_size: int) -> Upload:  # noqa: ARG002 - told by the parts
+        return self._upload(key, size)
+
+    def uploads(self, prefix: str) -> Iterator[UploadInfo]:
+        pages = self.client.get_paginator("list_multipart_uploads").paginate(
+            Bucket=self._bucket, Prefix=join(self._prefix, check_prefix(prefix)), EncodingType="url"
+        )
+        with self._errors(prefix):
+            for page in pages:
+                for found in page.get("Uploads", ()):
+                    key = self._relative(unquote_plus(found["Key"]))
+                    if not is_key(key):
+                        continue
+                    yield UploadInfo(key=key, upload_id=found["UploadId"], started=found["Initiated"])
+
+    def abort_upload(self, upload: UploadInfo) -> None:
+        with suppress(ObjectNotFoundError), self._errors(upload.key):
+            self.client.abort_multipart_upload(**self._at(upload.key), UploadId=upload.upload_id)
+
+    def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
+        for page in self._pages(prefix, after=after):
+            for found in page.get("Contents", ()):
+                key = self._relative(found["Key"])
+                if is_key(key):
+                    yield ObjectInfo(key=key, size=found["Size"], modified=found["LastModified"])
+
+    def prefixes(self, prefix: str) -> Iterator[str]:
+        for page in self._pages(prefix, Delimiter="/"):
+            for found in page.get("CommonPrefixes", ()):
+                name = self._relative(found["Prefix"])[len(prefix) :].removesuffix("/")
+                if is_key(name):
+                    yield name
+
+    def delete(self, keys: Iterable[str]) -> None:
+        failed: list[str] = []
+        waiting = [self._full(key) for key in keys]
+        for begin in range(0, len(waiting), _BATCH):
+            with self._errors(""):
+                failed += self._delete_batch(waiting[begin : begin + _BATCH])
+        if failed:
+            raise StorageError(f"{self.url}: {len(failed)} objects were not deleted, first: {failed[0]}")
+
+    def copy(self, source: str, key: str) -> None:
+        size = self.head(source).size
+        origin: CopySourceTypeDef = {"Bucket": self._bucket, "Key": self._full(source)}
+        with self._errors(source):
+            if size <= self.max_copy:
+                self.client.copy_object(**self._at(key), CopySource=origin, **self._encryption)
+                return
+        upload = self._upload(key, size)
+        try:
+            for number, begin in enumerate(range(0, size, self.copy_part), 1):
+                upload.copy_part(number, origin, begin, min(begin + self.copy_part, size))
+            upload.complete()
+        except BaseException:
+            upload.abort()
+            raise
+
+    def clock(self) -> datetime:
+        """The ``Date`` of an answer, to the second."""
+        with self._errors(""):
+            answer = self.client.head_bucket(Bucket=self._bucket)["ResponseMetadata"]["HTTPHeaders"]
+        if "date" not in answer:
+            raise UnsupportedStoreError(f"{self.url}: the store's answers carry no Date")
+        return parsedate_to_datetime(answer["date"])
+
+    def gdal_path(self, key: str) -> str:
+        return f"/vsis3/{self._bucket}/{self._full(key)}"
+
+    def gdal_options(self) -> Mapping[str, str]:
+        with self._errors(""):
+            return gdal_options(self._settings)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._made is not None:
+                self._made.close()
+                self._made = None
+
+    def _full(self, key: str) -> str:
+        return join(self._prefix, check_key(key))
+
+    def _relative(self, full: str) -> str:
+        return full[len(self._prefix) + 1 :] if self._prefix else full
+
+    def _at(self, key: str) -> dict[str, Any]:
+        return {"Bucket": self._bucket, "Key": self._full(key)}
+
+    def _errors(self, key: str) -> AbstractContextManager[None]:
+        return store_errors(join(self.url, key) if key else self.url, credentials_source(self._settings))
+
+    def _reader(self, key: str, start: int, length: int | None) -> Callable[[int], Body]:
+        """Opens the object at a position: always with a range, so that the answer says how long the object
+        is and a short body is found out; and only the same object again.
+        """
+        last = None if length is None else start + length - 1
+        tag: dict[str, Any] = {}
+
+        def open_at(position: int) -> Body:
+            if length == 0:
+                self.head(key)
+                return _Nothing()
+            try:
+                answer = self.client.get_object(
+                    **self._at(key), Range=f"bytes={position}-{'' if last is None else last}", **tag
+                )
+            except ClientError as error:
+                if code_of(error) == "InvalidRange" or status_of(error) == 416:
+                    return _Nothing()
+                raise
+            tag["IfMatch"] = answer["ETag"]
+            return _S3Body(answer, position, last)
+
+        return open_at
+
+    def _upload(self, key: str, size: int) -> S3Upload:
+        return S3Upload(
+            self.client, self._at(key), size, encryption=self._encryption, errors=lambda: self._errors(key)
+        )
+
+    def _pages(self, prefix: str, *, after: str = "", **options: Any) -> Iterator[ListObjectsV2OutputTypeDef]:
+        if after:
+            options["StartAfter"] = join(self._prefix, after)
+        with self._errors(prefix):
+            yield from self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=join(self._prefix, check_prefix(prefix)), **options
+            )
+
+    def _delete_batch(self, keys: Sequence[str]) -> Sequence[str]:
+        """Delete full keys; what failed. XML cannot hold control characters: such keys go one by one."""
+        plain = [key for key in keys if key.isprintable()]
+        for key in set(keys) - set(plain):
+            self.client.delete_object(Bucket=self._bucket, Key=key)
+        if not plain:
+            return []
+        answer = self.client.delete_objects(
+            Bucket=self._bucket, Delete={"Objects": [{"Key": key} for key in plain], "Quiet": True}
+        )
+        return [
+            f"{error.get('Key')}: {error.get('Message')} ({error.get('Code')})"
+            for error in answer.get("Errors", ())
+            if error.get("Code") != "NoSuchKey"
+        ]
+
+
+class _S3Body:
+    """The body of an answer to a request for a range (RFC 9110 §14.4, Content-Range).
+
+    :param last: the last position that was asked for, if any.
+    :raises StorageError: the store sent another range than it should have.
+    """
+
+    def __init__(self, answer: GetObjectOutputTypeDef, position: int, last: int | None) -> None:
+        self._body = answer["Body"]
+        self.end = position + answer["ContentLength"]
+        span = answer.get("ContentRange", f"bytes 0-{self.end - 1}/{self.end}")
+        begin, end, size = (int(number) for number in re.findall(r"[0-9]+", span))
+        if begin != position or end + 1 != self.end or end != min(size - 1, size if last is None else last):
+            self.close()
+            raise StorageError(
+                f"the store sent {answer['ContentLength']} bytes, {span!r}, where bytes {position} to"
+                f" {'the end' if last is None else last} were asked for"
+            )
+
+    def read(self, size: int) -> bytes:
+        return self._body.read(size)
+
+    def close(self) -> None:
+        self._body.close()
+
+
+class _Nothing:
+    """The body of an object that ends before the range begins."""
+
+    end = 0
+
+    def read(self, size: int) -> bytes:  # noqa: ARG002
+        return b""
+
+    def close(self) -> None:
+        return
