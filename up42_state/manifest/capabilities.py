@@ -91,11 +91,18 @@ class KeyCheck:
             "source": self.source,
         }
 
+    def cells(self) -> tuple[str, str, str, str]:
+        """For a table: the key, what is offered, what is needed, the verdict."""
+        return str(self.key), _text(self.offered), _text(self.needed), str(self.verdict)
+
     def __str__(self) -> str:
-        needed = "nothing" if self.needed is None else json.dumps(self.needed, ensure_ascii=False)
-        offered = "nothing" if self.offered is None else json.dumps(self.offered, ensure_ascii=False)
+        offered, needed = _text(self.offered), _text(self.needed)
         by = f" by {self.source}" if self.source and self.offered is not None else ""
         return f"{self.key}: {offered} is offered{by}, {needed} is needed"
+
+
+def _text(capability: object) -> str:
+    return "nothing" if capability is None else json.dumps(capability, ensure_ascii=False)
 
 
 def injected(value: object) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from up42_state.errors import Defect, InvalidManifestError, PathNotFoundError, SettingsError
@@ -135,13 +134,13 @@ class Manifest:
             display_name=document["display_name"],
             description=document["description"],
             machine=Machine.named(document["machine"]["type"]),
-            parameters=MappingProxyType({name: Parameter.from_definition(name, p) for name, p in parameters}),
-            input_capabilities=MappingProxyType(document["input_capabilities"]),
-            output_capabilities=MappingProxyType(document["output_capabilities"]),
+            parameters={name: Parameter.from_definition(name, p) for name, p in parameters},
+            input_capabilities=document["input_capabilities"],
+            output_capabilities=document["output_capabilities"],
             tags=tuple(document.get("tags", ())),
             optional_features=OptionalFeatures(**{key: features[key] for key in known if key in features}),
             warnings=found.warnings,
-            document=MappingProxyType(document),
+            document=document,
         )
 
 

@@ -109,6 +109,16 @@ class WorkflowReport:
         if self.errors:
             raise InvalidWorkflowError("the workflow is not valid", defects=self.errors)
 
+    def rows(self) -> list[tuple[str, ...]]:
+        """As a table with a head: one row for each key of each edge, or one for an edge without keys."""
+        table: list[tuple[str, ...]] = [("after", "task", "key", "offered", "needed", "verdict")]
+        for edge in self.edges:
+            after = ", ".join(edge.parents) or "-"
+            table.extend((after, edge.task, *check.cells()) for check in edge.keys)
+            if not edge.keys:
+                table.append((after, edge.task, "-", "-", "-", str(edge.verdict)))
+        return table
+
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Task", "in_order", "read_tasks"]
 
-BLOCK_KEYS = ("blockId", "block", "blockName")
+BLOCK_KEYS = ("blockId", "block", "image", "python", "blockName")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class Task:
     """One block in a workflow.
 
     :param blocks: what its block may be known as, the most telling first: the members ``blockId``,
-        ``block``, ``blockName``, then the task's name without its number.
+        ``block``, ``image``, ``python``, ``blockName``, then the task's name without its number.
     :param propagate: tasks whose stages it passes on.
     """
 

@@ -1,0 +1,85 @@
+"""A workflow file and the manifests of its blocks, read for ``manifest check``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from up42_state.errors import InvalidWorkflowError, NotFoundError, PathNotFoundError, SettingsError
+from up42_state.manifest import Manifest, read_label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["find_manifests", "read_document"]
+
+MANIFEST_FILE = "UP42Manifest.json"
+
+
+def read_document(path: str) -> Any:
+    """A YAML or JSON file; JSON by its suffix, anything else is YAML.
+
+    :raises PathNotFoundError: there is no such file.
+    :raises InvalidWorkflowError: it is neither.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise PathNotFoundError(f"there is no file {path}") from error
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidWorkflowError(f"{path} is not UTF-8") from error
+    return _json(text, path) if path.endswith(".json") else _yaml(text, path)
+
+
+def _json(text: str, path: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidWorkflowError(f"{path} is no JSON: {error}") from error
+
+
+def _yaml(text: str, path: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InvalidWorkflowError(f"{path} is no YAML: {error}") from error
+
+
+def find_manifests(document: object, folder: Path, files: Iterable[str]) -> dict[str, Manifest | None]:
+    """The manifests that a workflow names, by what it calls the blocks.
+
+    :param folder: where the workflow file lies: ``block`` is a folder relative to it that holds
+        ``UP42Manifest.json``. The manifest of an ``image`` is its label; a ``python`` block and an image
+        without a label have none.
+    :param files: manifests given besides, known by their names.
+    """
+    library: dict[str, Manifest | None] = {}
+    for manifest in map(Manifest.read, files):
+        library[manifest.name] = manifest
+    raw = document.get("tasks") if isinstance(document, dict) else document
+    for task in raw if isinstance(raw, list) else []:
+        if isinstance(task, dict):
+            _add(library, task, folder)
+    return library
+
+
+def _add(library: dict[str, Manifest | None], task: Mapping[str, Any], folder: Path) -> None:
+    block, image, python = (task.get(key) for key in ("block", "image", "python"))
+    if isinstance(block, str) and block not in library:
+        library[block] = Manifest.read(folder / block / MANIFEST_FILE)
+    elif isinstance(image, str) and image not in library:
+        library[image] = _of_image(image)
+    elif isinstance(python, str) and str(task.get("name")).rpartition(":")[0] not in library:
+        library[python] = None
+
+
+def _of_image(image: str) -> Manifest | None:
+    try:
+        return Manifest.from_json(read_label(image))
+    except NotFoundError:
+        return None
