@@ -204,9 +204,12 @@ def _damaged(key: str, why: str) -> IntegrityError:
 def content_digest(
     data_size: int, data_sha256: str, entries: Iterable[Entry], directories: Iterable[str]
 ) -> str:
-    """Digest of an output: of the sorted (kind, path, size, sha256) of ``data.json`` and all entries."""
+    """Digest of an output: of the sorted (kind, path, size, sha256) of ``data.json`` and all entries.
+
+    The kind of an executable file is ``executable`` here, so that a changed bit is another output.
+    """
     rows = [("data", "data.json", data_size, data_sha256)]
-    rows += [(entry.kind, entry.path, entry.size, entry.sha256) for entry in entries]
+    rows += [("executable" if e.executable else e.kind, e.path, e.size, e.sha256) for e in entries]
     rows += [("directory", path, 0, "") for path in directories]
     digest = hashlib.sha256()
     for kind, path, size, sha256 in sorted(rows):

@@ -1,0 +1,1 @@
+"""Doubles that behave: real buckets with something put around them."""

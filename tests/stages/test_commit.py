@@ -1,0 +1,122 @@
+"""The commit record: what it renders it reads back, and damage never passes."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from up42_state.errors import IntegrityError, UnsupportedFormatError
+from up42_state.stages.commit import Commit, Parent, StoredObject, Totals, fingerprint, mask_secrets
+
+ATTEMPT = "0192f0c1-0000-7000-8000-000000000000"
+COMMIT = Commit(
+    job="3f0c",
+    stage="tiling:1",
+    revision=7,
+    attempt=ATTEMPT,
+    time=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+    parents=(Parent(job="3f0c", stage="scenes:1", revision=1, attempt=ATTEMPT, content="c" * 64),),
+    parameters={"tile_width": 768},
+    content="a" * 64,
+    refers=(f"tiling:1/{ATTEMPT}",),
+    totals=Totals(features=2, files=3, bytes=4, referenced=0),
+    index=StoredObject(key=f"3f0c/tiling:1/attempts/{ATTEMPT}/index.json", size=5, sha256="b" * 64),
+    data=StoredObject(key=f"3f0c/tiling:1/attempts/{ATTEMPT}/data.json", size=6, sha256="d" * 64),
+)
+
+
+def test_reads_back_what_it_rendered() -> None:
+    """A commit that was rendered and parsed is the same commit."""
+    assert Commit.parse(COMMIT.render(), COMMIT.key) == COMMIT
+
+
+def test_is_json_that_names_every_member() -> None:
+    """Anyone can read a commit without this library."""
+    members = json.loads(COMMIT.render())
+    assert members["format"] == "1.0"
+    assert list(members)[-1] == "digest"
+    assert {"job", "stage", "revision", "attempt", "time", "refers", "totals", "content"} <= set(members)
+
+
+@given(st.data())
+def test_any_flipped_bit_is_found(data: st.DataObject) -> None:
+    """No single changed bit of a commit gives another commit."""
+    rendered = bytearray(COMMIT.render())
+    at = data.draw(st.integers(0, len(rendered) - 1))
+    rendered[at] ^= 1 << data.draw(st.integers(0, 7))
+    try:
+        read = Commit.parse(bytes(rendered), COMMIT.key)
+    except IntegrityError:
+        return
+    assert read == COMMIT  # white space after the last member
+
+
+@given(st.integers(0, len(COMMIT.render()) - 3))
+def test_any_truncation_is_found(length: int) -> None:
+    """A commit that was cut off is an integrity error."""
+    with pytest.raises(IntegrityError):
+        Commit.parse(COMMIT.render()[:length], COMMIT.key)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "3f0c/tiling:1/commits/00000008.json",
+        "3f0c/tiling:2/commits/00000007.json",
+        "x/y/commits/00000007.json",
+    ],
+)
+def test_a_commit_under_another_key_is_refused(key: str) -> None:
+    """A commit that was copied to another place is not taken for that place's."""
+    with pytest.raises(IntegrityError, match="it says that it is 3f0c/tiling:1@7"):
+        Commit.parse(COMMIT.render(), key)
+
+
+def test_a_newer_major_version_is_refused_before_anything_else() -> None:
+    """A format that this release cannot know is named as such, not as damage."""
+    with pytest.raises(UnsupportedFormatError, match=r"format version 2\.0"):
+        Commit.parse(b'{"format":"2.0","whatever":1}', COMMIT.key)
+
+
+def test_members_of_a_newer_minor_version_are_passed_over() -> None:
+    """A commit of version 1.1 with members that we do not know can be read."""
+    import hashlib
+
+    members = {**COMMIT.to_dict(), "format": "1.1", "colour": "green"}
+    body = json.dumps(members, separators=(",", ":"), default=str).encode()[:-1]
+    data = body + b',"digest":"' + hashlib.sha256(body).hexdigest().encode() + b'"}\n'
+    assert Commit.parse(data, COMMIT.key).attempt == ATTEMPT
+
+
+@pytest.mark.parametrize(
+    "key", ["other/data.json", "3f0c/tiling:1/attempts/../../x", "3f0c/scenes:1/attempts/a/b"]
+)
+def test_a_commit_cannot_point_out_of_its_stage(key: str) -> None:
+    """A hostile commit with a valid digest does not lead a reader elsewhere."""
+    import msgspec
+
+    hostile = msgspec.structs.replace(COMMIT, data=StoredObject(key=key, size=6, sha256="d" * 64))
+    with pytest.raises(IntegrityError, match="outside its stage"):
+        Commit.parse(hostile.render(), COMMIT.key)
+
+
+def test_secrets_in_parameters_are_replaced_by_a_digest() -> None:
+    """No value whose name looks like a secret's reaches the store, however deep it lies."""
+    masked = mask_secrets(
+        {"api_key": "hunter2", "nested": {"token": "hunter2"}, "width": 3, "password": None}
+    )
+    assert "hunter2" not in json.dumps(masked)
+    assert masked["width"] == 3
+    assert masked["password"] is None
+
+
+def test_a_fingerprint_depends_on_content_not_on_revisions() -> None:
+    """A parent that was saved again unchanged gives the same fingerprint."""
+    parent = COMMIT.parents[0]
+    again = Parent(job="3f0c", stage="scenes:1", revision=9, attempt=ATTEMPT, content=parent.content)
+    assert fingerprint("b", {"a": 1}, [parent]) == fingerprint("b", {"a": 1}, [again])
+    assert fingerprint("b", {"a": 1}, [parent]) != fingerprint("b", {"a": 2}, [parent])

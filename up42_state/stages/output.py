@@ -1,0 +1,141 @@
+"""A block's output on this machine: read and checked, ready to be saved."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from up42_state.errors import Defect, InvalidOutputError, PathNotFoundError
+from up42_state.features import Collection, Files, check, data_paths, scan
+from up42_state.stages.index import QUICKLOOKS
+from up42_state.stages.target import OURS
+from up42_state.stages.upload import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from up42_state.features import File
+
+__all__ = ["Output", "quicklook_folder", "read_output"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """What a block has written.
+
+    :param root: the directory with ``data.json``.
+    :param files: all files and quicklooks, and all directories.
+    :param directories: those that hold no file.
+    """
+
+    root: Path
+    collection: Collection
+    files: Files
+    directories: tuple[str, ...]
+
+    @property
+    def sources(self) -> list[Source]:
+        """The files and quicklooks, as what is to be uploaded."""
+        folders = frozenset(self._data_folders())
+        return [_source(file, folders) for file in self.files]
+
+    def _data_folders(self) -> Iterator[str]:
+        """The directories that data paths name: each is kept together."""
+        if self.files.directories:
+            for feature in self.collection:
+                for path in data_paths(feature.properties or {}, self.files).values():
+                    if self.files.is_directory(path):
+                        yield path
+
+
+def read_output(root: Path, quicklooks: Path | bool, *, dry_run: bool) -> Output:
+    """Read a block's output.
+
+    :param quicklooks: as :func:`quicklook_folder` takes it.
+    :param dry_run: data paths need not exist.
+    :raises PathNotFoundError: there is no such directory.
+    :raises InvalidOutputError: it has defects, all of which it lists.
+    """
+    if not root.is_dir():
+        raise PathNotFoundError(f"there is no directory {root}", advice="give the directory with data.json")
+    folder = quicklook_folder(root, quicklooks)
+    tree = scan(root, ignore=(OURS, QUICKLOOKS))
+    beside = scan(folder, ignore=(OURS,)) if folder is not None else None
+    defects = [*check(root / "data.json", tree, dry_run=dry_run), *tree.defects]
+    if beside is not None:
+        defects += [Defect(f"{folder}/{d.place}", d.problem, d.advice) for d in beside.defects]
+    if defects:
+        raise InvalidOutputError(f"the output in {root} has {_count(defects)}", defects=defects)
+    pictures = [_as_quicklook(file) for file in beside.files] if beside is not None else []
+    return Output(
+        root=root,
+        collection=Collection.read(root / "data.json"),
+        files=Files([*tree.files, *pictures], tree.files.directories),
+        directories=_empty_directories(tree.files),
+    )
+
+
+def quicklook_folder(root: Path, quicklooks: Path | bool) -> Path | None:
+    """Where the quicklooks of an output lie, if there are any.
+
+    :param quicklooks: a directory; ``True`` for ``/tmp/quicklooks`` beside ``/tmp/output`` and
+        ``<root>/.quicklooks`` elsewhere, ``False`` for none.
+    """
+    if quicklooks is False:
+        return None
+    if quicklooks is True:
+        beside = os.path.abspath(root) == "/tmp/output"  # noqa: S108 - the block contract names it
+        folder = Path("/tmp/quicklooks") if beside else root / QUICKLOOKS  # noqa: S108
+        return folder if folder.is_dir() else None
+    if not quicklooks.is_dir():
+        raise PathNotFoundError(f"there is no quicklook directory {quicklooks}")
+    return quicklooks
+
+
+def _as_quicklook(file: File) -> File:
+    from msgspec.structs import replace
+
+    return replace(file, kind="quicklook")
+
+
+def _empty_directories(files: Files) -> tuple[str, ...]:
+    """Directories without a file below them, innermost only."""
+    full = {path for file in files for path in _above(file.path)}
+    empty = [path for path in files.directories if path not in full]
+    inner = {above for path in empty for above in _above(path)}
+    return tuple(sorted(path for path in empty if path not in inner))
+
+
+def _above(path: str) -> Iterator[str]:
+    while path := path.rpartition("/")[0]:
+        yield path
+
+
+def _source(file: File, folders: frozenset[str]) -> Source:
+    return Source(
+        path=file.path,
+        kind=file.kind,
+        location=file.location or "",
+        size=file.size,
+        modified=file.mtime_ns or 0,
+        executable=file.executable,
+        group=_group(file, folders),
+    )
+
+
+def _group(file: File, folders: frozenset[str]) -> str:
+    """Files of one group go into one pack: those of a data path's directory, or a file and its sidecars."""
+    if file.kind == "quicklook":
+        return f"{QUICKLOOKS}/{file.path}"
+    outermost = [path for path in _above(file.path) if path in folders]
+    if outermost:
+        return f"{outermost[-1]}/"
+    folder, slash, name = file.path.rpartition("/")
+    return folder + slash + name.partition(".")[0]
+
+
+def _count(defects: Iterable[Defect]) -> str:
+    number = len(list(defects))
+    return "1 defect" if number == 1 else f"{number} defects"

@@ -1,0 +1,181 @@
+"""Saving a block's output as a stage's next revision.
+
+Files and packs, then the index and ``data.json``, then the commit. What the current revision holds already is
+referred to, not moved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from up42_state.errors import IntegrityError, NotFoundError
+from up42_state.stages.commit import Commit, StoredObject, Totals, mask_secrets, now
+from up42_state.stages.contents import load_index
+from up42_state.stages.history import History
+from up42_state.stages.index import Index, content_digest
+from up42_state.stages.merging import merge_into_save
+from up42_state.stages.names import attempt_prefix, new_attempt
+from up42_state.stages.output import read_output
+from up42_state.stages.publish import Precondition, publish
+from up42_state.stages.references import References, StaleError
+from up42_state.stages.reuse import find_reusable
+from up42_state.stages.upload import Stored, Uploader, hash_source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from up42_state.stages.commit import BlockInfo, JobMode, Parent
+    from up42_state.stages.merging import Merged
+    from up42_state.stages.propagation import Propagation
+    from up42_state.stages.store import Store
+    from up42_state.stages.upload import Source
+
+__all__ = ["Save"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Save:
+    """One save: what is saved, where, and on what condition. See :meth:`up42_state.state.Stage.save`."""
+
+    store: Store
+    job: str
+    stage: str
+    output: Path
+    quicklooks: Path | bool = True
+    parents: tuple[Parent, ...] = ()
+    propagations: tuple[Propagation, ...] = ()
+    precondition: Precondition = field(default_factory=Precondition)
+    block: BlockInfo | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    fingerprint: str = ""
+    job_mode: JobMode = "DEFAULT"
+    progress: Callable[[int, int], None] = lambda _done, _total: None
+
+    def run(self) -> Commit:
+        """Save, and give the commit that stands in the end.
+
+        :raises InvalidOutputError: the output has defects, or changes meanwhile.
+        :raises StageConflictError: the precondition does not allow for what is there.
+        """
+        while True:
+            try:
+                return self._run()
+            except StaleError:  # what it referred to may be gone by now
+                continue
+
+    def _run(self) -> Commit:
+        references = References(self.store, self.job)
+        newest = History(self.store, self.job, self.stage).newest()
+        standing = self.precondition.settle(newest)
+        if standing is not None:
+            return standing
+        output = read_output(self.output, self.quicklooks, dry_run=self.job_mode == "DRY_RUN")
+        attempt = _Attempt(self.store, self.job, self.stage, new_attempt())
+        merged = merge_into_save(self.store, self.job, attempt.prefix, output, self.propagations, references)
+        previous = _previous(self.store, newest)
+        stored = [*self._store(output.sources, previous, attempt), *merged.stored]
+        index = _index(stored, merged.directories)
+        if newest is not None and previous is not None:
+            references.add(self.stage, set(index.refers) & set(newest.refers))
+        draft = self._draft(attempt, newest, previous, index, merged)
+        return publish(self.store, draft, newest, self.precondition, references.check)
+
+    def _store(self, sources: list[Source], previous: Index | None, attempt: _Attempt) -> list[Stored]:
+        """Make sure that every file is in the store, and say where."""
+        uploader = Uploader(self.store, self.job, self.stage, attempt.id, self.progress)
+        if previous is None:
+            return uploader.upload(sources)
+        with self.store.transfers() as transfers:
+            digests = transfers.map(hash_source, sources)
+            hashed = [replace(s, sha256=digest) for s, digest in zip(sources, digests, strict=True)]
+        reusable = find_reusable(hashed, previous)
+        changed = [source for source in hashed if source.name not in reusable]
+        return [*reusable.values(), *(uploader.upload(changed) if changed else ())]
+
+    def _draft(
+        self, attempt: _Attempt, newest: Commit | None, previous: Index | None, index: Index, merged: Merged
+    ) -> Commit:
+        """The commit, once everything that it names is in the store."""
+        data = attempt.put("data.json", merged.data, newest.data if newest else None)
+        same = newest.index if newest and index == previous else None
+        listing = same or attempt.put("index.json", index.render(), None)
+        refers = {*index.refers, *(_owner(self.job, item) for item in (data, listing))}
+        own = f"{self.stage}/{attempt.id}"
+        return Commit(
+            job=self.job,
+            stage=self.stage,
+            revision=1,
+            attempt=attempt.id,
+            time=now(),
+            job_mode=self.job_mode,
+            block=self.block,
+            parents=self.parents,
+            parameters=mask_secrets(self.parameters),
+            fingerprint=self.fingerprint,
+            content=content_digest(data.size, data.sha256, index.entries, index.directories),
+            refers=tuple(sorted(refers)),
+            totals=Totals(
+                features=merged.features,
+                files=len(index.entries),
+                bytes=sum(entry.size for entry in index.entries),
+                referenced=sum(e.size for e in index.entries if index.objects[e.object].owner != own),
+            ),
+            index=listing,
+            data=data,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """Everything that this save writes."""
+
+    store: Store
+    job: str
+    stage: str
+    id: str
+
+    @property
+    def prefix(self) -> str:
+        return attempt_prefix(self.job, self.stage, self.id)
+
+    def put(self, name: str, data: bytes | memoryview, known: StoredObject | None) -> StoredObject:
+        """Write an object, unless ``known`` is the same."""
+        stored = StoredObject(
+            key=self.prefix + name, size=len(data), sha256=hashlib.sha256(data).hexdigest()
+        )
+        if known is not None and (known.size, known.sha256) == (stored.size, stored.sha256):
+            return known
+        self.store.bucket.put(stored.key, data)
+        return stored
+
+
+def _previous(store: Store, newest: Commit | None) -> Index | None:
+    """The index of the current revision, whose bytes may be referred to.
+
+    One that is damaged is no reason not to save: then everything is written anew.
+    """
+    if newest is None or newest.removed:
+        return None
+    try:
+        return load_index(store, newest)
+    except (IntegrityError, NotFoundError):
+        return None
+
+
+def _index(stored: Iterable[Stored], directories: Sequence[str]) -> Index:
+    """Number the objects and sort the entries."""
+    items = sorted(stored, key=lambda item: (item.entry.kind, item.entry.path))
+    objects = tuple(sorted({item.object for item in items}, key=lambda found: found.key))
+    numbers = {found.key: number for number, found in enumerate(objects)}
+    entries = (msgspec.structs.replace(item.entry, object=numbers[item.object.key]) for item in items)
+    return Index(objects=objects, entries=tuple(entries), directories=tuple(sorted(directories)))
+
+
+def _owner(job: str, stored: StoredObject) -> str:
+    stage, _, attempt, _ = stored.key.removeprefix(f"{job}/").split("/", 3)
+    return f"{stage}/{attempt}"
