@@ -1,1 +1,25 @@
-"""Placeholder docstring replaced by its owner."""
+"""The command line: a thin face over the library.
+
+A verb's module is imported when the verb is called, and a verb imports the library when it runs, so that
+``up42-state --help`` loads no SDK.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run ``up42-state`` with the arguments of the process, and end it with an exit code of the table in
+    ``docs/cli.md``.
+    """
+    from up42_state.cli.root import root
+    from up42_state.cli.signals import end_on_signals
+
+    end_on_signals()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name of any script, on a terminal of any
+    root(prog_name="up42-state")

@@ -1,0 +1,71 @@
+"""How revisions are shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from up42_state.cli.output import Table, facts
+from up42_state.cli.text import moment, size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from up42_state.stages.commit import Commit
+
+__all__ = ["commit_facts", "commit_table"]
+
+_COUNTS = frozenset({"revision", "features", "files", "size", "by reference"})
+
+
+def commit_table(commits: Iterable[Commit]) -> Table:
+    """One revision a row."""
+    columns = ("stage", "revision", "time", "features", "files", "size", "by reference", "parents", "note")
+    return Table(columns=columns, rows=[_row(commit) for commit in commits], right=_COUNTS)
+
+
+def _row(commit: Commit) -> tuple[object, ...]:
+    totals = commit.totals
+    counts: tuple[object, ...] = (
+        ("", "", "", "")
+        if commit.removed
+        else (totals.features, totals.files, size(totals.bytes), size(totals.referenced))
+    )
+    return (commit.stage, commit.revision, moment(commit.time), *counts, _parents(commit), _note(commit))
+
+
+def commit_facts(commit: Commit, **more: object) -> Table:
+    """One revision, a fact a line.
+
+    :param more: further facts; ``_`` in a name stands for a space.
+    """
+    totals = commit.totals
+    block = f"{commit.block.name} {commit.block.version}".rstrip() if commit.block else ""
+    values = {
+        "stage": f"{commit.job}/{commit.stage}",
+        "revision": commit.revision,
+        "time": moment(commit.time),
+        "features": totals.features,
+        "files": totals.files,
+        "size": size(totals.bytes),
+        "by reference": size(totals.referenced),
+        "parents": _parents(commit),
+        "block": block,
+        "note": _note(commit),
+    }
+    return facts(values | {name.replace("_", " "): value for name, value in more.items()})
+
+
+def _parents(commit: Commit) -> str:
+    """Parents as a reader would name them: without the job where it is the same."""
+    return ", ".join(
+        f"{parent.stage}@{parent.revision}"
+        if parent.job == commit.job
+        else f"{parent.job}/{parent.stage}@{parent.revision}"
+        for parent in commit.parents
+    )
+
+
+def _note(commit: Commit) -> str:
+    if commit.removed:
+        return "removed"
+    return "dry run" if commit.job_mode == "DRY_RUN" else ""

@@ -1,0 +1,112 @@
+"""What every verb shares: the options that stand before or after it, and the way to the library."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import click
+
+from up42_state.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from up42_state.settings import Settings
+    from up42_state.state import Job, Stage, State
+
+__all__ = ["Common", "Place"]
+
+
+@dataclass(kw_only=True)
+class Common:
+    """The shared options of one call.
+
+    :param own_failure: the exit code of every failure of ours, where it is not the error's own.
+    """
+
+    url: str | None = None
+    json: bool = False
+    quiet: bool = False
+    debug: bool = False
+    own_failure: int | None = None
+
+    def place(
+        self,
+        *,
+        job: str | None = None,
+        stage: str | None = None,
+        after: Sequence[str] = (),
+        propagate: Sequence[str] = (),
+    ) -> Place:
+        """Where a verb works: what the command line says, else what the settings say.
+
+        :raises SettingsError: a setting is malformed or contradicts another.
+        """
+        from up42_state.settings import Settings
+
+        given = {"after": tuple(after) or None, "propagate": tuple(propagate) or None}
+        return Place(Settings(url=self.url, job=job, stage=stage, **given))
+
+    def note(self, text: str) -> None:
+        """A message for people, on stderr."""
+        if not self.quiet:
+            click.echo(text, err=True)
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
+        """Shows a bar while stderr is a terminal; gives what takes bytes done and bytes in all."""
+        if self.quiet or not sys.stderr.isatty():
+            yield _silent
+            return
+        from up42_state.cli.progress import bar
+
+        with bar(what) as advance:
+            yield advance
+
+
+class Place:
+    """A store, and a job and a stage in it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def state(self) -> State:
+        """The store; nothing is asked of it yet."""
+        from up42_state.state import State
+
+        return State(settings=self.settings)
+
+    @property
+    def job(self) -> Job:
+        """The job.
+
+        :raises SettingsError: none is given, or it is no job key.
+        """
+        if self.settings.job is None:
+            raise SettingsError("no job is given", advice="give --job, or set UP42_STATE_JOB")
+        return self.state.job(self.settings.job)
+
+    def stage(self, name: str | None = None) -> Stage:
+        """A stage, which names its job itself (``JOB/STAGE``) or lies in :attr:`job`.
+
+        :param name: ``None`` for the one that the options or the settings name.
+        :raises SettingsError: none is given, or it is no stage name.
+        """
+        name = name or self.settings.stage
+        if name is None:
+            raise SettingsError("no stage is given", advice="give --stage, or set UP42_STATE_STAGE")
+        job, slash, rest = name.partition("/")
+        return self.state.job(job).stage(rest) if slash else self.job.stage(name)
+
+    def stages(self, names: Sequence[str]) -> list[Stage]:
+        """Several stages."""
+        return [self.stage(name) for name in names]
+
+
+def _silent(_done: int, _total: int) -> None:
+    """No bar is shown."""

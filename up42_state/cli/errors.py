@@ -1,0 +1,101 @@
+"""What people see of an error, and the exit code that it ends the process with."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.exceptions import NoArgsIsHelpError
+
+from up42_state.cli.signals import Ended
+from up42_state.cli.text import plain
+from up42_state.errors import Defect, InvalidDataError, StateError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from up42_state.cli.common import Common
+
+__all__ = ["Failure", "report"]
+
+USAGE = 2
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """An error as it is printed.
+
+    :param status: the exit code.
+    """
+
+    code: str
+    message: str
+    advice: str = ""
+    defects: tuple[Defect, ...] = ()
+    status: int = 1
+
+    def text(self) -> str:
+        """For people: the message, what to do, and everything that is wrong, each on a line of its own."""
+        lines = [f"error: {self.message}", *([self.advice] if self.advice else []), *map(str, self.defects)]
+        return "\n  ".join(plain(line) for line in lines)
+
+    def json(self) -> str:
+        """For programs: one object on one line."""
+        defects = [
+            {"place": defect.place, "problem": defect.problem, "advice": defect.advice}
+            for defect in self.defects
+        ]
+        members = {"code": self.code, "message": self.message, "advice": self.advice, "defects": defects}
+        return json.dumps({"error": members})
+
+
+def report(error: BaseException, common: Common, arguments: Sequence[str]) -> int:
+    """Print an error on stderr and give the exit code.
+
+    :param arguments: of the command line, to know ``--json`` where they could not even be parsed.
+    """
+    if isinstance(error, NoArgsIsHelpError):
+        error.show()
+        return USAGE
+    if common.debug:
+        click.echo("".join(traceback.format_exception(error)), err=True)
+    failure = _failure(error)
+    as_json = common.json or (isinstance(error, click.UsageError) and "--json" in arguments)
+    click.echo(failure.json() if as_json else failure.text(), err=True)
+    return failure.status if isinstance(error, Ended) else common.own_failure or failure.status
+
+
+def _failure(error: BaseException) -> Failure:
+    if isinstance(error, StateError):
+        return Failure(
+            code=error.code,
+            message=error.message,
+            advice=error.advice,
+            defects=error.defects if isinstance(error, InvalidDataError) else (),
+            status=error.exit_status,
+        )
+    if isinstance(error, click.UsageError):
+        advice = f"see `{error.ctx.command_path} --help`" if error.ctx else ""
+        return Failure(code="usage", message=error.format_message(), advice=advice, status=USAGE)
+    if isinstance(error, click.ClickException):
+        return Failure(code="usage", message=error.format_message(), status=error.exit_code)
+    if isinstance(error, Ended):
+        return Failure(code="ended", message=f"ended by {error.name}", status=error.status)
+    if isinstance(error, click.Abort):
+        return Failure(code="ended", message="interrupted", status=INTERRUPTED)
+    if isinstance(error, OSError) and error.strerror:
+        return Failure(code="system", message=_place(error))
+    return Failure(
+        code="unexpected",
+        message=f"unexpected failure: {type(error).__name__}: {error}",
+        advice="--debug shows where; please report it",
+    )
+
+
+def _place(error: OSError) -> str:
+    names: list[Any] = [name for name in (error.filename, error.filename2) if name is not None]
+    return ": ".join([*map(str, names), error.strerror or ""])

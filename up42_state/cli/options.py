@@ -1,0 +1,126 @@
+"""Options that several verbs take, and the types of their values."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from up42_state.cli.common import Common
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "DIRECTORY",
+    "after",
+    "chosen",
+    "duration",
+    "job",
+    "pair",
+    "propagated",
+    "revision",
+    "selection",
+    "shared",
+    "stage",
+]
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+DIRECTORY = click.Path(path_type=Path)
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: str | bool | None) -> None:
+    """Note a shared option, whether it stands before the verb or after it."""
+    if value:
+        assert param.name is not None
+        setattr(ctx.ensure_object(Common), param.name, value)
+
+
+def _shared(name: str, **attributes: Any) -> Callable[[F], F]:
+    return click.option(name, expose_value=False, is_eager=True, callback=_keep, **attributes)
+
+
+_SHARED = (
+    _shared(
+        "--url", metavar="URL", help="Where the state lies: s3://…, gs://…, file:///….  [UP42_STATE_URL]"
+    ),
+    _shared("--json", is_flag=True, help="Print JSON instead of a table."),
+    _shared("--quiet", is_flag=True, help="No progress and no messages."),
+    _shared("--debug", is_flag=True, help="Show the traceback of an error."),
+)
+
+
+def shared(function: F) -> F:
+    """The options of every verb: ``--url``, ``--json``, ``--quiet``, ``--debug``."""
+    for option in reversed(_SHARED):
+        function = option(function)
+    return function
+
+
+job = click.option("--job", metavar="JOB", help="Job key.  [UP42_STATE_JOB]")
+stage = click.option("--stage", metavar="STAGE", help="Stage name.  [UP42_STATE_STAGE]")
+after = click.option(
+    "--after",
+    metavar="STAGE",
+    multiple=True,
+    help="Stage that the input comes from; repeat for several.  [UP42_STATE_AFTER]",
+)
+propagated = click.option(
+    "--propagate",
+    metavar="STAGE",
+    multiple=True,
+    help="Earlier stage to merge into the output; repeat for several.  [UP42_STATE_PROPAGATE]",
+)
+
+revision = click.option(
+    "--revision", type=click.IntRange(min=1), metavar="N", help="Its number; the current one without it."
+)
+
+
+def chosen(
+    where: tuple[str, ...], bbox: str | None, ids: tuple[str, ...], path: str | None
+) -> dict[str, Any]:
+    """The values of :func:`selection` as the library takes them: ``None`` where nothing was given."""
+    return {"where": list(where) or None, "bbox": bbox, "ids": list(ids) or None, "path": path}
+
+
+def selection(function: F) -> F:
+    """Options that choose features: ``--where``, ``--bbox``, ``--id``, ``--path``."""
+    for option in reversed(_SELECTION):
+        function = option(function)
+    return function
+
+
+def pair(text: str) -> tuple[str, str]:
+    """``CURRENT=EARLIER``: two property names, split at the first ``=``."""
+    current, equals, earlier = text.partition("=")
+    if not (current and equals and earlier):
+        raise click.BadParameter(f"{text!r} is not CURRENT=EARLIER, for example properties.scene_id=id")
+    return current, earlier
+
+
+def duration(text: str) -> timedelta:
+    """A length of time: ``90s``, ``30m``, ``24h``, ``7d``, or ``0``."""
+    match = re.fullmatch(r"([0-9]{1,6})([smhd])|0", text)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is not a time such as 30m, 24h, 7d or 0")
+    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]]) if match[2] else timedelta()
+
+
+_SELECTION = (
+    click.option(
+        "--where",
+        metavar="EXPR",
+        multiple=True,
+        help="Only features with this property, such as 'cloud<20'; repeat for several.",
+    ),
+    click.option("--bbox", metavar="W,S,E,N", help="Only features that touch this box, in degrees."),
+    click.option("--id", "ids", metavar="ID", multiple=True, help="Only the feature of this id; repeat."),
+    click.option("--path", metavar="GLOB", help="Only features with a data path that this matches."),
+)

@@ -1,0 +1,73 @@
+"""The root command: which verbs there are, and how the process ends."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from up42_state import __version__
+from up42_state.cli.common import Common
+from up42_state.cli.errors import report
+from up42_state.cli.options import shared
+from up42_state.cli.signals import Ended
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["root"]
+
+_VERBS = {
+    "save": "transfer",
+    "restore": "transfer",
+    "jobs": "stages",
+    "stages": "stages",
+    "show": "stages",
+    "history": "stages",
+    "verify": "upkeep",
+    "rm": "upkeep",
+    "prune": "upkeep",
+    "manifest": "manifest",
+}
+
+
+class Root(click.Group):
+    """Imports a verb's module when the verb is asked for, and turns errors into exit codes.
+
+    A verb gives its exit code, or ``None`` for 0.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """All verbs, in the order people meet them."""
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """A verb, which is the command of its name in its module."""
+        if cmd_name not in _VERBS:
+            return None
+        command = getattr(import_module(f"up42_state.cli.{_VERBS[cmd_name]}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
+        """Run a verb and end the process with its exit code."""
+        arguments = list(sys.argv[1:] if args is None else args)
+        common = Common()
+        try:
+            status = super().main(arguments, *rest, **extra | {"standalone_mode": False, "obj": common})
+        except (Exception, Ended) as error:  # noqa: BLE001 - the outermost edge: all errors are reported here
+            status = report(error, common, arguments)
+        sys.exit(status or 0)
+
+
+@click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+@shared
+def root() -> None:
+    """Keep the outputs of blocks: save, restore, propagate.
+
+    A stage is the saved output of one task of one job; a stage of another job is written JOB/STAGE. Where
+    the state lies, credentials and tuning come from the environment (UP42_STATE_URL and others).
+    """

@@ -1,0 +1,136 @@
+"""Between a directory and the store: ``save``, ``restore``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from up42_state.cli import options
+from up42_state.cli.commits import commit_facts
+from up42_state.cli.output import Table, print_result
+from up42_state.errors import IntegrityError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from up42_state.cli.common import Common
+    from up42_state.stages.publish import IfExists
+    from up42_state.stages.restore import Restored
+
+__all__ = ["restore", "save"]
+
+
+@click.command()
+@click.argument("directory", metavar="[DIR]", default="/tmp/output", type=options.DIRECTORY)  # noqa: S108
+@options.job
+@options.stage
+@options.after
+@options.propagated
+@click.option(
+    "--if-exists",
+    type=click.Choice(["replace", "skip", "error"]),
+    default="replace",
+    show_default=True,
+    help="What to do where the stage has a revision already.",
+)
+@click.option("--expect", type=click.IntRange(min=0), metavar="N", help="Save only on top of revision N.")
+@click.option(
+    "--quicklooks",
+    type=options.DIRECTORY,
+    metavar="DIR",
+    help="Where quicklooks lie; /tmp/quicklooks for /tmp/output, DIR/.quicklooks for others.",
+)
+@options.shared
+@click.pass_obj
+def save(
+    common: Common,
+    directory: Path,
+    job: str | None,
+    stage: str | None,
+    after: tuple[str, ...],
+    propagate: tuple[str, ...],
+    if_exists: IfExists,
+    expect: int | None,
+    quicklooks: Path | None,
+) -> None:
+    """Save an output as a stage.
+
+    The output in DIR (/tmp/output) is checked, and becomes the next revision of the stage.
+    """
+    place = common.place(job=job, stage=stage, after=after, propagate=propagate)
+    target = place.stage()
+    with common.progress("saving") as progress:
+        commit = target.save(
+            directory,
+            after=place.stages(place.settings.after),
+            propagate=place.stages(place.settings.propagate),
+            if_exists=if_exists,
+            expect=expect,
+            quicklooks=quicklooks or True,
+            parameters=place.settings.parameters,
+            progress=progress,
+        )
+    print_result(common, commit.to_dict(), commit_facts(commit))
+
+
+@click.command()
+@click.argument("stage")
+@click.argument("directory", metavar="[DIR]", default="/tmp/input", type=options.DIRECTORY)  # noqa: S108
+@options.job
+@options.revision
+@options.selection
+@click.option("--overwrite", is_flag=True, help="Replace files that are in the way.")
+@click.option("--partial", is_flag=True, help="Restore what is undamaged, and report the rest.")
+@options.shared
+@click.pass_obj
+def restore(
+    common: Common,
+    /,
+    stage: str,
+    directory: Path,
+    job: str | None,
+    revision: int | None,
+    *,
+    overwrite: bool,
+    partial: bool,
+    **selection: Any,
+) -> None:
+    """Restore a stage, or a part of it.
+
+    STAGE goes into DIR (/tmp/input), every byte verified.
+    """
+    source = common.place(job=job).stage(stage)
+    with common.progress("restoring") as progress:
+        restored = source.restore_report(
+            directory,
+            revision=revision,
+            overwrite=overwrite,
+            partial=partial,
+            progress=progress,
+            **options.chosen(**selection),
+        )
+    _print_restored(common, restored, directory)
+    if restored.damaged:
+        raise IntegrityError(
+            f"{len(restored.damaged)} damaged files were left out",
+            advice="`up42-state verify` names the objects that are damaged",
+        )
+
+
+def _print_restored(common: Common, restored: Restored, directory: Path) -> None:
+    damaged = [{"file": name, "problem": problem} for name, problem in sorted(restored.damaged.items())]
+    value = restored.commit.to_dict() | {
+        "target": str(directory),
+        "written": list(restored.written),
+        "kept": list(restored.kept),
+        "damaged": damaged,
+    }
+    summary = commit_facts(
+        restored.commit,
+        restored_to=directory,
+        files_written=len(restored.written),
+        files_already_there=len(restored.kept),
+    )
+    table = Table(columns=("damaged file", "problem"), rows=sorted(restored.damaged.items()))
+    print_result(common, value, summary, table)
