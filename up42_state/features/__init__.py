@@ -1,1 +1,30 @@
-"""Placeholder docstring replaced by its owner."""
+"""``data.json``: read, check, write and merge. Nothing in here knows of storage."""
+
+from __future__ import annotations
+
+from up42_state.features.check import check
+from up42_state.features.collection import Collection, Feature
+from up42_state.features.files import File, Files
+from up42_state.features.origin import ORIGIN, Origin
+from up42_state.features.paths import DATA_PATH, check_path, companions, data_paths, quicklooks_of, sidecar_of
+from up42_state.features.selection import Selection
+from up42_state.features.tree import Tree, scan
+
+__all__ = [
+    "DATA_PATH",
+    "ORIGIN",
+    "Collection",
+    "Feature",
+    "File",
+    "Files",
+    "Origin",
+    "Selection",
+    "Tree",
+    "check",
+    "check_path",
+    "companions",
+    "data_paths",
+    "quicklooks_of",
+    "scan",
+    "sidecar_of",
+]

@@ -1,0 +1,92 @@
+"""Bounding boxes (RFC 7946 §5), also such as cross the antimeridian (§5.2)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["Bounds", "bounds_of", "union"]
+
+
+class Bounds(msgspec.Struct, frozen=True, gc=False):
+    """West, south, east and north, in degrees; ``west > east`` where the antimeridian is crossed."""
+
+    west: float
+    south: float
+    east: float
+    north: float
+
+    @classmethod
+    def from_member(cls, value: Any) -> Bounds | None:
+        """The box that a ``bbox`` member gives; heights are left out. ``None`` if it gives none."""
+        if not isinstance(value, list) or len(value) not in (4, 6) or not all(map(_is_number, value)):
+            return None
+        half = len(value) // 2
+        west, south, east, north = value[0], value[1], value[half], value[half + 1]
+        return cls(west, south, east, north) if south <= north else None
+
+    def intersects(self, other: Bounds) -> bool:
+        """Whether the boxes touch."""
+        if self.south > other.north or other.south > self.north:
+            return False
+        return any(a <= d and c <= b for a, b in self._spans() for c, d in other._spans())
+
+    def _spans(self) -> list[tuple[float, float]]:
+        if self.west <= self.east:
+            return [(self.west, self.east)]
+        return [(self.west, 180.0), (-180.0, self.east)]
+
+
+def bounds_of(feature: dict[str, Any]) -> Bounds | None:
+    """The box of a decoded feature: its ``bbox``, else that of its geometry's coordinates.
+
+    ``None`` where it has neither.
+    """
+    return Bounds.from_member(feature.get("bbox")) or _of_positions(list(_positions(feature.get("geometry"))))
+
+
+def _of_positions(positions: Sequence[Sequence[float]]) -> Bounds | None:
+    if not positions:
+        return None
+    east_west = [position[0] for position in positions]
+    north_south = [position[1] for position in positions]
+    return Bounds(min(east_west), min(north_south), max(east_west), max(north_south))
+
+
+def _positions(geometry: Any) -> Iterator[list[float]]:
+    """Every position of a geometry, those of a GeometryCollection's members included."""
+    waiting = [geometry]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [value.get("coordinates"), *_list(value.get("geometries"))]
+        elif isinstance(value, list):
+            if len(value) > 1 and _is_number(value[0]) and _is_number(value[1]):
+                yield value
+            else:
+                waiting += value
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def union(one: Bounds, other: Bounds) -> Bounds | None:
+    """The box around two boxes; ``None`` where one crosses the antimeridian and the smallest is not plain."""
+    if one.west > one.east or other.west > other.east:
+        return None
+    return Bounds(
+        min(one.west, other.west),
+        min(one.south, other.south),
+        max(one.east, other.east),
+        max(one.north, other.north),
+    )

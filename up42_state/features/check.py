@@ -1,0 +1,206 @@
+"""Checking an output against the block contract before it is saved.
+
+All defects are reported at once, each with its place and what to do. ``docs/data-json.md`` lists what is a
+defect and what is merely unusual.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+from bisect import bisect_right
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from up42_state.errors import Defect, InvalidDataError
+from up42_state.features import syntax
+from up42_state.features.collection import BOM, Collection
+from up42_state.features.members import SPACE, members
+from up42_state.features.paths import DATA_PATH, check_path, is_data_property, normal_path
+from up42_state.features.values import decode, head, properties_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from up42_state.features.tree import Tree
+
+__all__ = ["check"]
+
+# A defect in every feature of a huge collection must not fill the memory.
+_MOST = 10_000
+_ADVICE = 'write {"type": "FeatureCollection", "features": [...]}'
+_BRACE, _BRACKET = b"{["
+# Under other keys a string that names nothing is just a string.
+_STRICT = "up42.data"
+
+
+def check(data: str | os.PathLike[str] | bytes, tree: Tree, *, dry_run: bool = False) -> list[Defect]:
+    """Every defect of an output, in document order, those of its files last.
+
+    :param data: the path of ``data.json``, or its bytes.
+    :param tree: what lies in the output directory (:func:`up42_state.features.scan`).
+    :param dry_run: data paths need not exist.
+    """
+    text = data if isinstance(data, bytes) else _content(Path(data))
+    if isinstance(text, Defect):
+        return [text, *tree.defects]
+    found = _Check(tree, dry_run=dry_run).document(text)
+    return [*found, *tree.defects]
+
+
+def _content(path: Path) -> bytes | mmap.mmap | Defect:
+    """The file's bytes, mapped so that writing to them changes nothing but our own copy of a page."""
+    try:
+        with path.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY) if size else b""
+    except FileNotFoundError:
+        return Defect(
+            "data.json", "there is none", 'write one; {"type": "FeatureCollection", "features": []} is fine'
+        )
+    except OSError as error:
+        return Defect("data.json", f"cannot be read: {error.strerror}", "write it as a file")
+
+
+class _Check:
+    """One run over a document, collecting defects with the offsets they stand at."""
+
+    def __init__(self, tree: Tree, *, dry_run: bool) -> None:
+        self.tree = tree
+        self.dry_run = dry_run
+        self.found: list[tuple[int, Defect]] = []
+        self.left_out = 0
+
+    def document(self, content: bytes | mmap.mmap) -> list[Defect]:
+        """All defects of the document, in the order they stand in."""
+        wrong = syntax.encoding_defect(memoryview(content))
+        if wrong is not None:
+            return [wrong]
+        try:
+            collection = Collection(content, any_type=True)
+        except InvalidDataError:
+            return self._unreadable(content)
+        self._collection(collection)
+        return self._sorted()
+
+    def _unreadable(self, content: bytes | mmap.mmap) -> list[Defect]:
+        """The defects of a document that is not JSON, or no collection."""
+        writable = bytearray(content) if isinstance(content, bytes) else content
+        text = memoryview(writable)
+        start = len(BOM) if bytes(text[:3]) == BOM else 0
+        numbers = syntax.bad_numbers(text)
+        error = syntax.first_error(text[start:])
+        if error is not None:
+            return [syntax.syntax_defect(text[start:], error)]
+        try:
+            collection = Collection(writable, any_type=True)
+        except InvalidDataError:
+            return _shape_defects(text, start)
+        self._numbers(collection, numbers)
+        self._collection(collection)
+        return self._sorted()
+
+    def _sorted(self) -> list[Defect]:
+        defects = [defect for _, defect in sorted(self.found, key=lambda item: item[0])]
+        if self.left_out:
+            defects.append(Defect("data.json", f"and {self.left_out:,} defects more", "mend the first ones"))
+        return defects
+
+    def _note(self, offset: int, place: str, problem: str, advice: str) -> None:
+        if len(self.found) < _MOST:
+            self.found.append((offset, Defect(place, problem, advice)))
+        else:
+            self.left_out += 1
+
+    def _numbers(self, collection: Collection, offsets: Iterable[int]) -> None:
+        text = collection.document
+        for offset in offsets:
+            index = bisect_right(collection.starts, offset) - 1
+            if index >= 0 and offset < collection.ends[index]:
+                place = f"features[{index}]" + syntax.place_in(text, offset, collection.starts[index])
+            else:
+                place = syntax.place_in(text, offset, collection.start).removeprefix(".")
+            self._note(offset, place, "is NaN or infinite, which JSON does not have", "write null instead")
+
+    def _collection(self, collection: Collection) -> None:
+        if collection.type != "FeatureCollection":
+            place = collection.members.get("type", (collection.start, 0))[0]
+            self._note(place, "type", *_not_a_collection(collection.type))
+        for index, raw in enumerate(collection.raws()):
+            if raw[0] != _BRACE:
+                self._note(collection.starts[index], f"features[{index}]", *_not_a_feature(raw))
+                continue
+            for name, value in properties_of(head(raw)).items():
+                wrong = self._path_defect(name, value) if is_data_property(name) else None
+                if wrong is not None:
+                    self._note_property(collection, index, name, *wrong)
+
+    def _note_property(
+        self, collection: Collection, index: int, name: str, problem: str, advice: str
+    ) -> None:
+        place = collection.starts[index]
+        if len(self.found) < _MOST:
+            place += _property_offset(collection.raw(index), name)
+        self._note(place, syntax.property_place(index, name), problem, advice)
+
+    def _path_defect(self, name: str, value: Any) -> tuple[str, str] | None:
+        """What is wrong with a property that may be a data path, and what to do."""
+        if not isinstance(value, str):
+            wrong = name == DATA_PATH and value is not None
+            return ("is not a string", "write the file's path as a string") if wrong else None
+        path = normal_path(value)
+        if self.tree.outside and self._leaves(path):
+            return f"{value!r} leaves the output through a link", "copy the file into the output"
+        if self.tree.files.exists(path) or not name.startswith(_STRICT):
+            return None
+        wrong_path = check_path(path)
+        if wrong_path in ("is absolute", 'has ".."'):
+            return f"{value!r} {wrong_path}", "write it relative to the output directory"
+        if name != DATA_PATH or (self.dry_run and wrong_path is None):
+            return None
+        return self._names_nothing(value, wrong_path)
+
+    def _names_nothing(self, value: str, wrong_path: str | None) -> tuple[str, str]:
+        problem = f"{value!r} names nothing in the output"
+        if wrong_path not in (None, "is empty"):
+            problem = f"{value!r} {wrong_path}"
+        if "\\" in value and self.tree.files.exists(value.replace("\\", "/")):
+            return problem, 'write "/" between its parts'
+        return problem, "write the file before data.json, or leave the property out"
+
+    def _leaves(self, path: str) -> bool:
+        parts = path.split("/")
+        return any("/".join(parts[: n + 1]) in self.tree.outside for n in range(len(parts)))
+
+
+def _shape_defects(text: memoryview, start: int) -> list[Defect]:
+    """Why a JSON document is no FeatureCollection at all."""
+    found = SPACE.match(text, start)
+    start = found.end() if found else start
+    if text[start] != _BRACE:
+        kind = "is a list" if text[start] == _BRACKET else "is not an object"
+        return [Defect("data.json", f"{kind}, not a FeatureCollection", _ADVICE)]
+    values = {member.name: decode(text[member.start : member.end]) for member in members(text, start)}
+    defects = []
+    if values.get("type") != "FeatureCollection":
+        defects.append(Defect("type", *_not_a_collection(values.get("type"))))
+    problem = "is not a list" if "features" in values else "is missing"
+    return [*defects, Defect("features", problem, _ADVICE)]
+
+
+def _not_a_collection(kind: Any) -> tuple[str, str]:
+    problem = "is missing" if kind is None else f'is {json.dumps(kind)[:80]}, not "FeatureCollection"'
+    return problem, _ADVICE
+
+
+def _not_a_feature(raw: memoryview) -> tuple[str, str]:
+    if raw[0] == _BRACKET:
+        return "is a list, not a feature", "add the features of a list one by one (extend, not append)"
+    return "is not an object", "write a GeoJSON Feature, or leave it out"
+
+
+def _property_offset(raw: memoryview, name: str) -> int:
+    """Where a property's value stands in its feature."""
+    places = [m.start for m in members(raw) if m.name == "properties"]
+    return [m.start for m in members(raw, places[-1]) if m.name == name][-1]

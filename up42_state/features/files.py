@@ -1,0 +1,154 @@
+"""The catalogue of files that checking and merging look things up in.
+
+It is made from a directory (:func:`up42_state.features.scan`) or from a stage's index; nobody who asks it
+needs to know which.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_left
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["File", "Files"]
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A file of an output, or a quicklook beside it.
+
+    :param path: relative to the output (a quicklook's: to the quicklook directory), with ``/``.
+    :param size: in bytes.
+    :param executable: whether its owner may execute it.
+    :param sha256: of its bytes, in hex, where it is known.
+    :param location: the path to open it by, where it lies on this machine.
+    :param mtime_ns: when it was last written, in nanoseconds; with ``inode`` it tells a changed file.
+    """
+
+    path: str
+    size: int
+    kind: Literal["file", "quicklook"] = "file"
+    executable: bool = False
+    sha256: str | None = None
+    location: str | None = None
+    mtime_ns: int | None = None
+    inode: int | None = None
+
+
+class Files:
+    """All files and directories of one output.
+
+    :param files: files and quicklooks; of two with one path the later counts.
+    :param directories: directories that may be empty; those that files lie in need not be given.
+    """
+
+    def __init__(self, files: Iterable[File] = (), directories: Iterable[str] = ()) -> None:
+        self._files: dict[str, File] = {}
+        self.quicklooks: dict[str, File] = {}
+        for file in files:
+            (self._files if file.kind == "file" else self.quicklooks)[file.path] = file
+        self._directories: dict[str, None] = {}
+        for path in self._files:
+            self._add_parents(path)
+        for path in directories:
+            self._directories[path] = None
+            self._add_parents(path)
+        self._digests: dict[str, str] = {}
+
+    def _add_parents(self, path: str) -> None:
+        parent = path.rpartition("/")[0]
+        while parent and parent not in self._directories:
+            self._directories[parent] = None
+            parent = parent.rpartition("/")[0]
+
+    def __len__(self) -> int:
+        return len(self._files) + len(self.quicklooks)
+
+    def __iter__(self) -> Iterator[File]:
+        """Every file, then every quicklook."""
+        yield from self._files.values()
+        yield from self.quicklooks.values()
+
+    @property
+    def directories(self) -> Iterable[str]:
+        """Every directory, also those that only files imply."""
+        return self._directories.keys()
+
+    def get(self, path: str) -> File | None:
+        """The file (not a quicklook) at a path."""
+        return self._files.get(path)
+
+    def is_directory(self, path: str) -> bool:
+        """Whether the path is a directory of this output."""
+        return path in self._directories
+
+    def exists(self, path: str) -> bool:
+        """Whether the path is a file or a directory of this output."""
+        return path in self._files or path in self._directories
+
+    def below(self, directory: str) -> list[File]:
+        """Every file below a directory, by path."""
+        return self.starting(directory + "/")
+
+    def starting(self, prefix: str) -> list[File]:
+        """Every file whose path starts with ``prefix``, by path."""
+        paths = self._sorted
+        return [self._files[path] for path in paths[bisect_left(paths, prefix) : _end(paths, prefix)]]
+
+    def directories_below(self, directory: str) -> list[str]:
+        """Every directory below a directory, by path."""
+        paths, prefix = self._sorted_directories, directory + "/"
+        return paths[bisect_left(paths, prefix) : _end(paths, prefix)]
+
+    def quicklooks_named(self, stem: str) -> list[File]:
+        """The quicklooks whose name without its extension is ``stem``."""
+        return self._quicklooks_by_stem.get(stem, [])
+
+    def digest(self, file: File) -> str:
+        """The SHA-256 of a file's bytes in hex, read once if it is not known.
+
+        :raises OSError: the file cannot be read.
+        """
+        if file.sha256 is not None:
+            return file.sha256
+        if file.location is None:
+            raise ValueError(f"{file.path}: neither the SHA-256 nor a location is known")
+        known = self._digests.get(file.location)
+        if known is None:
+            with open(file.location, "rb") as stream:
+                known = hashlib.file_digest(stream, "sha256").hexdigest()
+            self._digests[file.location] = known
+        return known
+
+    def plus(self, files: Iterable[File], directories: Iterable[str]) -> Files:
+        """This catalogue with more files and directories. What was hashed stays known."""
+        more = Files([*self, *files], [*self._directories, *directories])
+        more._digests = self._digests
+        return more
+
+    @cached_property
+    def _sorted(self) -> list[str]:
+        return sorted(self._files)
+
+    @cached_property
+    def _sorted_directories(self) -> list[str]:
+        return sorted(self._directories)
+
+    @cached_property
+    def _quicklooks_by_stem(self) -> dict[str, list[File]]:
+        stems: dict[str, list[File]] = {}
+        for file in self.quicklooks.values():
+            name = file.path.rpartition("/")[2]
+            stem, dot, _ = name.rpartition(".")
+            stems.setdefault(stem if dot and stem else name, []).append(file)
+        return stems
+
+
+def _end(paths: list[str], prefix: str) -> int:
+    """Where paths that start with ``prefix`` end in a sorted list."""
+    return bisect_left(paths, prefix[:-1] + chr(ord(prefix[-1]) + 1))

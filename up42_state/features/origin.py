@@ -1,0 +1,47 @@
+"""Where a forwarded feature first came from."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Self
+
+import msgspec
+
+__all__ = ["ORIGIN", "Origin"]
+
+ORIGIN = "up42.state.origin"
+
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._\-:+=@]{0,199}"
+_FORM = re.compile(rf"(?P<job>{_NAME})/(?P<stage>{_NAME})@(?P<revision>[0-9]+)#(?P<key>[^\s#]+)")
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The provenance of a feature, written ``<job>/<stage>@<revision>#<key>``.
+
+    :param revision: of the stage when the feature was forwarded; two origins that differ in it alone name
+        the same feature.
+    :param key: a digest of the original feature, and its number among equal ones.
+    """
+
+    job: str
+    stage: str
+    revision: int
+    key: str
+
+    @classmethod
+    def parse(cls, text: Any) -> Self | None:
+        """The origin that a property's value gives, or ``None`` if it is none."""
+        found = _FORM.fullmatch(text) if isinstance(text, str) else None
+        if found is None:
+            return None
+        return cls(
+            job=found["job"], stage=found["stage"], revision=int(found["revision"][:18]), key=found["key"]
+        )
+
+    def __str__(self) -> str:
+        return f"{self.job}/{self.stage}@{self.revision}#{self.key}"
+
+    @property
+    def identity(self) -> str:
+        """What is left without the revision."""
+        return f"{self.job}/{self.stage}#{self.key}"

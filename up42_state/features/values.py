@@ -1,0 +1,128 @@
+"""JSON by value: what is read of a feature, and when two values are equal.
+
+Key order and white space do not count, and 1 equals 1.0; ``true`` does not equal 1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from up42_state.features.members import members
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    Text = bytes | memoryview
+
+__all__ = ["Head", "decode", "digest", "feature_id", "fingerprint", "head", "properties_of", "same_value"]
+
+_NOTHING: Final = msgspec.Raw(b"")
+_LONGEST_INTEGER = 4000  # digits; Python refuses to convert more than 4,300
+
+
+class Head(msgspec.Struct, gc=False):
+    """What is read of every feature: its geometry is skipped, not parsed.
+
+    :param properties: the text of the ``properties`` member; empty where there is none.
+    """
+
+    id: Any = None
+    properties: msgspec.Raw = _NOTHING
+
+
+_HEAD = msgspec.json.Decoder(Head)
+_PROPERTIES = msgspec.json.Decoder(dict[str, Any])
+
+
+def head(feature: Text) -> Head:
+    """Read a feature's ``id`` and where its properties are."""
+    try:
+        return _HEAD.decode(feature)
+    except msgspec.DecodeError:
+        return _unusual_head(bytes(feature))
+
+
+def _unusual_head(feature: bytes) -> Head:
+    """The head of a feature whose ``id`` is a number that no machine number can hold, or of no feature."""
+    found = Head()
+    if feature.startswith(b"{"):
+        for member in members(feature):
+            if member.name == "id":
+                found.id = decode(feature[member.start : member.end])
+            elif member.name == "properties":
+                found.properties = msgspec.Raw(feature[member.start : member.end])
+    return found
+
+
+def feature_id(found: Head) -> str | int | float | None:
+    """The feature's ``id`` if it is one (RFC 7946 §3.2: a string or a number)."""
+    value = found.id
+    if isinstance(value, str):
+        return value
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def properties_of(found: Head) -> dict[str, Any]:
+    """The feature's properties; empty where they are absent, ``null`` or no object."""
+    try:
+        return _PROPERTIES.decode(found.properties)
+    except msgspec.DecodeError:
+        value = decode(bytes(found.properties)) if bytes(found.properties) else None
+        return value if isinstance(value, dict) else {}
+
+
+def decode(text: Text) -> Any:
+    """Any JSON value. Numbers that are too large for machine numbers are taken as Python's ``json`` does."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return json.loads(bytes(text), parse_int=_integer)
+
+
+def _integer(digits: str) -> int | str:
+    return int(digits) if len(digits) < _LONGEST_INTEGER else digits
+
+
+def same_value(one: Any, other: Any) -> bool:
+    """Whether two decoded values are equal as JSON."""
+    if isinstance(one, dict):
+        return (
+            isinstance(other, dict)
+            and one.keys() == other.keys()
+            and all(same_value(value, other[name]) for name, value in one.items())
+        )
+    if isinstance(one, list):
+        return (
+            isinstance(other, list)
+            and len(one) == len(other)
+            and all(same_value(a, b) for a, b in zip(one, other, strict=True))
+        )
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
+
+
+def fingerprint(value: Any) -> Hashable:
+    """Something hashable that is equal for equal values, and for hardly any others."""
+    if isinstance(value, dict):
+        return frozenset((name, fingerprint(inner)) for name, inner in value.items())
+    if isinstance(value, list):
+        return tuple(fingerprint(inner) for inner in value)
+    return value if not isinstance(value, bool) else ("bool", value)
+
+
+def digest(value: Any) -> bytes:
+    """16 bytes that are equal for equal values, and for no others."""
+    return hashlib.blake2b(repr(_canonical(value)).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _canonical(value[name]) for name in sorted(value)}
+    if isinstance(value, list):
+        return [_canonical(inner) for inner in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
