@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from jsonschema.protocols import Validator
+    from referencing import Registry
 
 __all__ = [
     "VERSIONS",
@@ -25,7 +26,6 @@ __all__ = [
     "machine_resources",
     "published",
     "validator",
-    "value_schema",
     "value_validator",
 ]
 
@@ -82,20 +82,22 @@ def validator(version: int) -> Validator:
 
 def value_validator(schema: Mapping[str, Any]) -> Validator:
     """A validator of any schema that refers to the files of this package."""
-    from referencing import Registry, Resource
-
     from up42_state.manifest.wording import PlatformValidator
 
-    registry = Registry().with_resources(
-        (uri, Resource.from_contents(contents)) for uri, contents in files().items()
-    )
-    validator: Validator = PlatformValidator(schema, registry=registry)
+    validator: Validator = PlatformValidator(schema, registry=_registry())
     return validator
 
 
-def value_schema(parameter_type: str) -> dict[str, Any]:
-    """The schema of the values of a parameter type, ``null`` aside."""
-    return {"$ref": f"{VALUES}#/$defs/{parameter_type}"}
+@cache
+def _registry() -> Registry[Mapping[str, Any]]:
+    """All files, without ``$schema``: at the sight of it jsonschema leaves our keywords for its own."""
+    from referencing import Registry
+    from referencing.jsonschema import DRAFT202012
+
+    bare = {
+        uri: {key: part for key, part in file.items() if key != "$schema"} for uri, file in files().items()
+    }
+    return Registry().with_resources((uri, DRAFT202012.create_resource(file)) for uri, file in bare.items())
 
 
 def documented(vocabulary: str) -> frozenset[str]:

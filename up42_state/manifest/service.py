@@ -41,7 +41,7 @@ async def _validate(request: Request) -> JSONResponse:
     body = await _body(request)
     document = await run_in_threadpool(parse, body)
     if not document.readable:
-        raise HTTPException(HTTPStatus.BAD_REQUEST, f"the body is no JSON: {document.defects[-1].problem}")
+        raise HTTPException(HTTPStatus.BAD_REQUEST, document.defects[-1].problem)
     found = await run_in_threadpool(validate_text, body)
     wanted = request.query_params.get("warnings", "").lower() in ("1", "true", "yes")
     status = HTTPStatus.OK if found.valid else HTTPStatus.BAD_REQUEST

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from up42_state.errors import Defect
-from up42_state.manifest.pointers import pointer
+from up42_state.manifest.pointers import legible, pointer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +22,10 @@ __all__ = ["MAX_BYTES", "Document", "parse"]
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 64  # no manifest comes near; far below the depth at which Python's recursion ends
 MAX_COMMAS = 100
+MAX_DIGITS = 400
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]', re.DOTALL)
+_STRING = r'"(?:[^"\\]|\\.)*"'
+_TOKEN = re.compile(rf"{_STRING}|[{{}}\[\]:,]", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,55 +48,61 @@ def parse(text: str | bytes) -> Document:
     try:
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text
     except UnicodeDecodeError as error:
-        return _unreadable(f"not UTF-8 at byte {error.start}")
+        before = error.object[: error.start].decode()
+        return _unreadable(_located(before, len(before), "not UTF-8"))
     return _parse_text(decoded.removeprefix("\ufeff"))
 
 
 def _parse_text(text: str) -> Document:
+    deep = _too_deep(text)
+    if deep is not None:
+        return _unreadable(_located(text, deep, f"nested deeper than {MAX_DEPTH} levels"))
     commas: list[Defect] = []
     patched = text
-    for _ in range(MAX_COMMAS):
+    while len(commas) < MAX_COMMAS:
         try:
-            value = json.loads(patched, parse_constant=_refuse, parse_float=_finite)
-            break
+            value = json.loads(patched, parse_constant=_refuse, parse_float=_finite, parse_int=_integer)
         except json.JSONDecodeError as error:
             comma = _trailing_comma(patched, error.pos)
             if comma is None:
                 return _unreadable(_problem(patched, error), *commas)
             commas.append(_at(text, comma, "#", "trailing comma"))
             patched = f"{patched[:comma]} {patched[comma + 1 :]}"
-        except RecursionError:
-            return _unreadable(f"nested deeper than {MAX_DEPTH} levels", *commas)
-        except ValueError as error:  # NaN, Infinity, a number of more digits than Python reads
-            return _unreadable(str(error), *commas)
-    else:
-        return _unreadable(f"more than {MAX_COMMAS} trailing commas", *commas)
-    return _inspect(patched, value, commas)
+        except _NumberError as error:
+            return _unreadable(_located(text, _number_at(text, error.literal), str(error)), *commas)
+        else:
+            return _inspect(patched, value, commas)
+    return _unreadable(f"more than {MAX_COMMAS - 1} trailing commas", *commas)
 
 
 def _inspect(text: str, value: object, commas: list[Defect]) -> Document:
     """What a reader takes without a word, but a manifest must not have."""
-    duplicates, depth = _duplicates(text)
-    if depth > MAX_DEPTH:
-        return _unreadable(f"nested deeper than {MAX_DEPTH} levels", *commas)
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return _unreadable("a string holds half of a surrogate pair, which is no character", *commas)
-    return Document(value=value, defects=(*commas, *duplicates))
+    return Document(value=value, defects=(*commas, *_duplicates(text)))
 
 
-def _duplicates(text: str) -> tuple[list[Defect], int]:
-    """Every key that its object already has, and the greatest depth; the text is known to be JSON."""
-    defects: list[Defect] = []
-    seen: list[set[str] | None] = []  # one for each open container, None for an array
-    path: list[str | int] = []
+def _too_deep(text: str) -> int | None:
+    """Where a container is opened that is too deep; the text may be malformed."""
     depth = 0
+    for mark, position, _ in _tokens(text):
+        depth += (mark in "{[") - (mark in "}]")
+        if depth > MAX_DEPTH:
+            return position
+    return None
+
+
+def _duplicates(text: str) -> list[Defect]:
+    """Every key that its object already has; the text is known to be JSON."""
+    defects: list[Defect] = []
+    seen: list[set[str]] = []  # the keys of each open container; of an array none
+    path: list[str | int] = []
     for mark, position, is_key in _tokens(text):
         if mark in "{[":
-            seen.append(set() if mark == "{" else None)
+            seen.append(set())
             path.append(0)
-            depth = max(depth, len(seen))
         elif mark in "}]":
             seen.pop()
             path.pop()
@@ -102,13 +110,12 @@ def _duplicates(text: str) -> tuple[list[Defect], int]:
             last = path[-1]
             path[-1] = last + 1 if isinstance(last, int) else last
         elif is_key:
-            keys, key = seen[-1], str(json.loads(mark))
-            if keys is not None and key in keys:
-                defects.append(_at(text, position, pointer(path[:-1]), f"duplicated key [{key}]"))
-            if keys is not None:
-                keys.add(key)
-            path[-1] = key
-    return defects, depth
+            path[-1] = key = str(json.loads(mark))
+            if key in seen[-1]:
+                problem = f"duplicated key [{legible(key)}]"
+                defects.append(_at(text, position, pointer(path[:-1]), problem))
+            seen[-1].add(key)
+    return defects
 
 
 def _tokens(text: str) -> Iterator[tuple[str, int, bool]]:
@@ -140,7 +147,7 @@ def _trailing_comma(text: str, position: int) -> int | None:
 def _problem(text: str, error: json.JSONDecodeError) -> str:
     if text.startswith(("//", "/*", "#"), error.pos):
         return _located(text, error.pos, "not JSON: comments are not permitted")
-    what = error.msg[:1].lower() + error.msg[1:]
+    what = (error.msg[:1].lower() + error.msg[1:]).removesuffix(" at")
     return _located(text, error.pos, f"not JSON: {what}" if text.strip() else "not JSON: empty")
 
 
@@ -158,12 +165,30 @@ def _unreadable(problem: str, *earlier: Defect) -> Document:
     return Document(readable=False, defects=(*earlier, Defect("#", problem)))
 
 
+class _NumberError(ValueError):
+    def __init__(self, literal: str, problem: str) -> None:
+        super().__init__(problem)
+        self.literal = literal
+
+
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"not JSON: {constant} is no number")
+    raise _NumberError(constant, f"not JSON: {constant} is no number")
 
 
-def _finite(digits: str) -> float:
-    number = float(digits)
+def _finite(literal: str) -> float:
+    number = float(literal)
     if number in (float("inf"), float("-inf")):
-        raise ValueError(f"{digits[:40]} is beyond the range of a number")
+        raise _NumberError(literal, "a number beyond the range of floating point")
     return number
+
+
+def _integer(literal: str) -> int:
+    if len(literal) > MAX_DIGITS:
+        raise _NumberError(literal, f"a number of more than {MAX_DIGITS} digits")
+    return int(literal)
+
+
+def _number_at(text: str, literal: str) -> int:
+    """Where a number stands first, strings left out."""
+    pattern = re.compile(f"{_STRING}|(?P<number>{re.escape(literal)})", re.DOTALL)
+    return next(match.start() for match in pattern.finditer(text) if match["number"] is not None)

@@ -34,30 +34,35 @@ def check_value(definition: Mapping[str, Any], value: Any, path: Sequence[str | 
     if expected is None:
         return []
     errors = schema.value_validator(expected).iter_errors(value)
-    return [Defect(pointer([*path, *error.absolute_path]), error.message) for error in errors]
+    defects = (Defect(pointer([*path, *error.absolute_path]), error.message) for error in errors)
+    return list(dict.fromkeys(defects))
 
 
 def _value_schema(definition: Mapping[str, Any]) -> dict[str, Any] | None:
     kind = definition.get("type")
-    if not isinstance(kind, str) or kind not in schema.files()[schema.VALUES]["$defs"]:
+    types = schema.files()[schema.VALUES]["$defs"]
+    if not isinstance(kind, str) or kind not in types:
         return None
+    expected = {"$ref": f"{schema.VALUES}#/$defs/{kind}", **_limits(definition)}
+    if "type" in types[kind]:
+        expected["type"] = types[kind]["type"]  # beside enum, so that a wrong type is reported once
     items = definition.get("items")
-    if kind == "array" and isinstance(items, dict) and isinstance(items.get("type"), str):
-        expected = {"type": "array", "items": {**_limits(items), **_item_type(items)}}
-    else:
-        expected = schema.value_schema(kind)
-        if kind == "array" and isinstance(items, dict):
-            expected["items"] = _limits(items)
-    return {**expected, **_limits(definition)}
+    if kind == "array" and isinstance(items, dict):
+        expected["items"] = {**_limits(items), **_item_type(items)}
+        if "type" in items:
+            del expected["$ref"]
+    return expected
 
 
 def _item_type(items: Mapping[str, Any]) -> dict[str, Any]:
-    known = items["type"] in ("string", "number", "integer", "boolean")
-    return {"type": items["type"]} if known else {}
+    kind = items.get("type")
+    return {"type": kind} if kind in ("string", "number", "integer", "boolean") else {}
 
 
 def _limits(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """Range and choice, unless no value could meet them."""
     limits = {name: definition[name] for name in ("minimum", "maximum") if is_number(definition.get(name))}
-    if isinstance(definition.get("enum"), list):
-        limits["enum"] = definition["enum"]
-    return limits
+    if limits.keys() == {"minimum", "maximum"} and limits["minimum"] > limits["maximum"]:
+        limits = {}
+    choice = definition.get("enum")
+    return {**limits, "enum": choice} if isinstance(choice, list) and choice else limits
