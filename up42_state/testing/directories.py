@@ -1,0 +1,75 @@
+"""The directories of a block under test."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+__all__ = ["BlockDirs"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockDirs:
+    """Input, output and quicklooks of one task; what a container has below ``/tmp``.
+
+    :param root: the directory that holds the three.
+    """
+
+    root: Path
+
+    @property
+    def input(self) -> Path:
+        """Stands for ``/tmp/input``."""
+        return self.root / "input"
+
+    @property
+    def output(self) -> Path:
+        """Stands for ``/tmp/output``."""
+        return self.root / "output"
+
+    @property
+    def quicklooks(self) -> Path:
+        """Stands for ``/tmp/quicklooks``."""
+        return self.root / "quicklooks"
+
+    def write_input(
+        self, features: Iterable[Mapping[str, Any]] = (), files: Mapping[str, bytes | str] | None = None
+    ) -> None:
+        """Give the block its input: ``data.json`` with these features, and the files they point to.
+
+        :param features: GeoJSON features.
+        :param files: contents by path, relative to the directory.
+        """
+        _write(self.input, features, files or {})
+
+    def write_output(
+        self, features: Iterable[Mapping[str, Any]] = (), files: Mapping[str, bytes | str] | None = None
+    ) -> None:
+        """Write an output as a block would; for what is tested without one.
+
+        :param features: GeoJSON features.
+        :param files: contents by path, relative to the directory.
+        """
+        _write(self.output, features, files or {})
+
+    def read_output(self) -> dict[str, Any]:
+        """The feature collection that the block wrote.
+
+        :raises FileNotFoundError: it wrote no ``data.json``.
+        """
+        collection: dict[str, Any] = json.loads((self.output / "data.json").read_bytes())
+        return collection
+
+
+def _write(directory: Path, features: Iterable[Mapping[str, Any]], files: Mapping[str, bytes | str]) -> None:
+    for path, content in files.items():
+        target = directory / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content.encode() if isinstance(content, str) else content)
+    collection = {"type": "FeatureCollection", "features": list(features)}
+    (directory / "data.json").write_text(json.dumps(collection), encoding="utf-8")
