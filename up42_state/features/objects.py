@@ -1,54 +1,182 @@
-"""Features as the objects of the ``geojson`` package, for code that works with those."""
+"""``data.json`` as the objects that block code works with: those of the ``geojson`` package.
+
+The package's own constructors round coordinates to six decimals, turn ``"geometry": {}`` into ``null`` and
+``"properties": null`` into ``{}``. A feature changed like that is no longer equal to the one that an earlier
+stage holds, and propagation would give it back as a second one. Here every value stays what ``json.loads``
+gives.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import math
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from up42_state.features.collection import BOM
+import geojson
+
+from up42_state.errors import Defect, InvalidDataError, InvalidOutputError
 
 if TYPE_CHECKING:
-    import geojson
+    from collections.abc import Iterator, Mapping
 
-__all__ = ["feature_collection"]
+__all__ = ["feature_collection", "render", "writable"]
 
-_GEOMETRIES = frozenset(
-    ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection")
-)
+_Object = TypeVar("_Object", bound=geojson.GeoJSON)
+
+_GEOMETRIES: dict[str, type[geojson.GeoJSON]] = {
+    kind.__name__: kind
+    for kind in (
+        geojson.Point,
+        geojson.MultiPoint,
+        geojson.LineString,
+        geojson.MultiLineString,
+        geojson.Polygon,
+        geojson.MultiPolygon,
+        geojson.GeometryCollection,
+    )
+}
 
 
 def feature_collection(data: bytes) -> geojson.FeatureCollection:
-    """A ``data.json`` as a ``geojson.FeatureCollection``.
+    """A ``data.json`` as ``geojson`` objects that are equal to what ``json.loads`` gives.
 
-    ``geojson.loads`` would round coordinates to six decimals and take every property that has a ``type``
-    for an object of its own; here everything keeps its value.
+    Members that are missing stay missing; unknown members, ``"geometry": {}`` and ``null`` are kept.
 
-    :param data: the document's bytes, known to be a FeatureCollection.
+    :param data: the bytes of the document, in UTF-8 (RFC 8259 §8.1); a byte order mark is passed over.
+    :raises InvalidDataError: it is not JSON, or not a FeatureCollection (RFC 7946 §3.3).
     """
-    import geojson
-
-    value = json.loads(data.removeprefix(BOM))
-    collection = geojson.FeatureCollection([])
-    collection.update(value)
-    collection["features"] = [_feature(feature) for feature in value["features"]]
+    document = _parsed(data)
+    defects = list(_structure(document))
+    if defects:
+        raise InvalidDataError("data.json is not a FeatureCollection", defects=defects)
+    collection = _as(geojson.FeatureCollection, document)
+    collection["features"] = [_feature(members) for members in document["features"]]
     return collection
 
 
-def _feature(value: dict[str, Any]) -> geojson.Feature:
-    import geojson
+def render(collection: Mapping[str, Any]) -> bytes:
+    """A collection as the bytes of a ``data.json``; numbers are written as they are, unrounded.
 
-    feature = geojson.Feature()
-    feature.update(value)
-    feature["geometry"] = _geometry(value.get("geometry"))
-    feature["properties"] = value.get("properties") or {}
+    :param collection: ``geojson`` objects or plain ``dict``; values with a ``__geo_interface__`` (such as
+        shapely's geometries) are taken by it.
+    :raises InvalidOutputError: it holds NaN, Infinity, or what JSON has no form for; ``defects`` says where.
+    """
+    try:
+        text = json.dumps(collection, allow_nan=False, ensure_ascii=False, default=_by_interface)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidOutputError("the collection is not JSON", defects=_why(collection, error)) from error
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # a lone surrogate: JSON can hold it only as an escape (RFC 8259 §8.2)
+        return json.dumps(collection, allow_nan=False, default=_by_interface).encode()
+
+
+def writable(collection: object) -> tuple[Any, list[Defect]]:
+    """A collection with ``null`` in place of every value that JSON has no form for, and what these were.
+
+    :raises RecursionError: it is nested too deeply, or holds itself.
+    """
+    defects: list[Defect] = []
+    return _cleaned(collection, "", defects), defects
+
+
+def _parsed(data: bytes) -> Any:
+    try:
+        return json.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        _refuse(f"is not UTF-8: {error.reason} at byte {error.start}", error)
+    except json.JSONDecodeError as error:
+        _refuse(f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}", error)
+    except ValueError as error:  # a number of more digits than Python converts
+        _refuse(f"cannot be read: {error}", error)
+    except RecursionError as error:
+        _refuse("is nested too deeply", error)
+
+
+def _refuse(problem: str, error: Exception) -> NoReturn:
+    raise InvalidDataError("data.json cannot be read", defects=[Defect("data.json", problem)]) from error
+
+
+def _structure(document: object) -> Iterator[Defect]:
+    """What keeps a document from being a collection of features."""
+    if not isinstance(document, dict):
+        yield Defect("data.json", "is not a JSON object", "write a FeatureCollection")
+        return
+    if document.get("type") != "FeatureCollection":
+        yield Defect("type", "is not FeatureCollection", 'write "type": "FeatureCollection"')
+    features = document.get("features")
+    if not isinstance(features, list):
+        yield Defect("features", "is not a list", 'write "features": [] where there are none')
+        return
+    for number, feature in enumerate(features):
+        if not isinstance(feature, dict):
+            yield Defect(f"features[{number}]", "is not a JSON object", "write each feature by itself")
+
+
+def _feature(members: dict[str, Any]) -> geojson.Feature:
+    feature = _as(geojson.Feature, members)
+    if "geometry" in members:
+        feature["geometry"] = _geometry(members["geometry"])
     return feature
 
 
 def _geometry(value: Any) -> Any:
-    import geojson
-
-    if not isinstance(value, dict) or value.get("type") not in _GEOMETRIES:
+    """A geometry of a type that GeoJSON knows (RFC 7946 §3.1) as its object; anything else as it is."""
+    kind = value.get("type") if isinstance(value, dict) else None
+    if not isinstance(kind, str) or kind not in _GEOMETRIES:
         return value
-    geometry = getattr(geojson, value["type"])()
-    geometry.update(value)
+    geometry = _as(_GEOMETRIES[kind], value)
+    if kind == "GeometryCollection" and isinstance(value.get("geometries"), list):
+        geometry["geometries"] = [_geometry(inner) for inner in value["geometries"]]
     return geometry
+
+
+def _as(kind: type[_Object], members: Mapping[str, Any]) -> _Object:
+    """An object of the package, past its constructor, which would change the members."""
+    made = kind.__new__(kind)
+    made.update(members)
+    return made
+
+
+def _by_interface(value: object) -> object:
+    """What stands for a value that JSON has no form for (the ``__geo_interface__`` protocol)."""
+    interface = getattr(value, "__geo_interface__", None)
+    if interface is None:
+        raise TypeError(f"a value of type {type(value).__name__} has no form in JSON")
+    return interface
+
+
+def _why(collection: object, error: Exception) -> list[Defect]:
+    with suppress(RecursionError):
+        _, defects = writable(collection)
+        if defects:
+            return defects
+    return [Defect("data.json", f"cannot be written as JSON: {error}")]
+
+
+def _cleaned(value: Any, place: str, defects: list[Defect]) -> Any:
+    if value is None or isinstance(value, (str, int)):
+        return value
+    if isinstance(value, dict):
+        return {name: _cleaned(inner, _member(place, name), defects) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_cleaned(inner, f"{place}[{number}]", defects) for number, inner in enumerate(value)]
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return value
+        defects.append(Defect(place, f"is {value}, which JSON has no form for", "leave it out or write null"))
+        return None
+    interface = getattr(value, "__geo_interface__", None)
+    if interface is not None:
+        return _cleaned(interface, place, defects)
+    kind = type(value).__name__
+    defects.append(Defect(place, f"is of type {kind}, which JSON has no form for", "convert it first"))
+    return None
+
+
+def _member(place: str, name: object) -> str:
+    """The place of a member: ``properties["up42.data_path"]``, ``geometry.coordinates``."""
+    if isinstance(name, str) and name.isidentifier():
+        return f"{place}.{name}" if place else name
+    return f"{place}[{json.dumps(str(name))}]"
