@@ -13,6 +13,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ProfileNotFound
 
+from up42_state.buckets._s3_listing import ask_for_plain_keys
 from up42_state.errors import AccessDeniedError, SettingsError
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def make_client(settings: Settings) -> S3Client:
         raise SettingsError(f"{error} ({settings.source('aws_profile')})") from error
     except (BotoCoreError, ValueError) as error:
         raise SettingsError(f"the S3 client cannot be set up: {error}") from error
+    ask_for_plain_keys(client)
     if is_custom(endpoint):
         client.meta.events.register("before-call.s3.DeleteObjects", _add_md5)
     return client

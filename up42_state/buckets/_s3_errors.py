@@ -27,7 +27,7 @@ from up42_state.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["BROKEN", "code_of", "status_of", "store_errors"]
+__all__ = ["BROKEN", "code_of", "missing_bucket", "status_of", "store_errors"]
 
 _MISSING = {"NoSuchKey", "NoSuchUpload", "NoSuchVersion", "NotFound"}
 _DENIED = {
@@ -96,12 +96,17 @@ def _translated(error: Exception, what: str, credentials: str) -> StateError:
     return StorageError(f"{what}: {error}")
 
 
+def missing_bucket(what: str) -> BucketNotFoundError:
+    """The error for a bucket that does not exist."""
+    advice = "check UP42_STATE_URL and AWS_ENDPOINT_URL, or make the bucket"
+    return BucketNotFoundError(f"{what}: the bucket does not exist", advice=advice)
+
+
 def _answer(error: ClientError, what: str, credentials: str) -> StateError:
     code, status = code_of(error), status_of(error)
     said = error.response.get("Error", {}).get("Message", "") or code
     if code == "NoSuchBucket":
-        advice = "check UP42_STATE_URL and AWS_ENDPOINT_URL, or make the bucket"
-        return BucketNotFoundError(f"{what}: the bucket does not exist", advice=advice)
+        return missing_bucket(what)
     if code in _DENIED or status in {401, 403}:
         return AccessDeniedError(
             f"{what}: access denied: {said} ({code})", advice=f"the credentials come from {credentials}"

@@ -2,7 +2,7 @@
 
 Keys are ordered by their bytes, so ``a-b`` comes before ``a/b`` (``-`` is 0x2D, ``/`` 0x2F) although the
 directory ``a`` comes before the file ``a-b``: directories are sorted with the slash that follows their name.
-Symbolic links are not followed, and neither they nor anything but regular files are objects.
+Symbolic links are not followed; objects are regular files whose names can be keys.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from up42_state.buckets.keys import join, key_order
+from up42_state.buckets.keys import is_key, join, key_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ def _entries(root: str, prefix: str) -> list[tuple[bytes, os.DirEntry[str]]]:
     try:
         with os.scandir(os.path.join(root, folder)) as entries:
             for entry in entries:
-                if not entry.name.startswith(start) or not _is_key(entry.name):
+                if not entry.name.startswith(start) or not is_key(entry.name):
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     found.append((key_order(join(folder, entry.name)) + b"/", entry))
@@ -59,8 +59,3 @@ def _entries(root: str, prefix: str) -> list[tuple[bytes, os.DirEntry[str]]]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     return sorted(found, key=lambda item: item[0], reverse=True)
-
-
-def _is_key(name: str) -> bool:
-    """A name that is no valid UTF-8 is none of ours: it comes from the system with surrogates in it."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in name)

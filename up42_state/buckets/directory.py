@@ -191,7 +191,7 @@ class DirectoryBucket(Bucket):
                 self._make(directory)
                 return PendingFile(directory), name
             except FileNotFoundError:
-                self._durable.discard(directory)
+                self._durable.clear()  # this directory is gone, or one above it
             except NotADirectoryError as error:
                 raise StorageError(f"{directory}, or one above it, is a file and no directory") from error
         raise StorageError(f"{directory} is removed again each time that it is made")
@@ -245,19 +245,18 @@ class _DirectoryUpload(Upload):
     ) -> None:
         self._bucket, self._key, self._name = bucket, key, name
         self._pending, self._size, self._part_size = pending, size, part_size
+        self._sent: dict[int, int] = {}
 
     def put_part(self, number: int, data: Buffer) -> None:
         with store_errors(self._bucket.url, self._key):
             self._pending.write(data, (number - 1) * self._part_size)
+        self._sent[number] = len(data)
 
     def complete(self) -> None:
         with store_errors(self._bucket.url, self._key):
-            written = os.fstat(self._pending.descriptor).st_size
-            if written != self._size:
-                self._pending.discard()
-                raise StorageError(
-                    f"{self._bucket.url}/{self._key}: {written} bytes were sent instead of {self._size}"
-                )
+            sent = sum(self._sent.values())
+            if sent != self._size:
+                raise StorageError(f"{sent} bytes of {self._key} were sent instead of {self._size}")
             self._pending.replace(self._name)
 
     def abort(self) -> None:

@@ -14,7 +14,8 @@ from botocore.exceptions import ClientError
 
 from up42_state.buckets._resume import Body, resumed
 from up42_state.buckets._s3_client import credentials_source, gdal_options, is_custom, make_client
-from up42_state.buckets._s3_errors import BROKEN, code_of, status_of, store_errors
+from up42_state.buckets._s3_errors import BROKEN, code_of, missing_bucket, status_of, store_errors
+from up42_state.buckets._s3_listing import pages
 from up42_state.buckets._s3_upload import S3Upload, as_body
 from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key, check_prefix, is_key, join
@@ -85,8 +86,7 @@ class S3Bucket(Bucket):
             with self._errors(key):
                 found = self.client.head_object(**self._at(key))
         except ObjectNotFoundError:
-            with self._errors(""):  # the answer to HEAD has no body that would say what is missing
-                self.client.head_bucket(Bucket=self._bucket)
+            self._head_bucket()  # the answer to HEAD has no body that would say what is missing
             raise
         return ObjectInfo(key=key, size=found["ContentLength"], modified=found["LastModified"])
 
@@ -176,11 +176,10 @@ class S3Bucket(Bucket):
 
     def clock(self) -> datetime:
         """The ``Date`` of an answer, to the second."""
-        with self._errors(""):
-            answer = self.client.head_bucket(Bucket=self._bucket)["ResponseMetadata"]["HTTPHeaders"]
-        if "date" not in answer:
+        date = self._head_bucket().get("date")
+        if not date:
             raise UnsupportedStoreError(f"{self.url}: the store's answers carry no Date")
-        return parsedate_to_datetime(answer["date"])
+        return parsedate_to_datetime(date)
 
     def gdal_path(self, key: str) -> str:
         return f"/vsis3/{self._bucket}/{self._full(key)}"
@@ -194,6 +193,14 @@ class S3Bucket(Bucket):
             if self._made is not None:
                 self._made.close()
                 self._made = None
+
+    def _head_bucket(self) -> dict[str, str]:
+        """The headers of an answer about the bucket itself."""
+        try:
+            with self._errors(""):
+                return self.client.head_bucket(Bucket=self._bucket)["ResponseMetadata"]["HTTPHeaders"]
+        except ObjectNotFoundError as error:
+            raise missing_bucket(self.url) from error
 
     def _full(self, key: str) -> str:
         return join(self._prefix, check_key(key))
@@ -240,19 +247,14 @@ class S3Bucket(Bucket):
         if after:
             options["StartAfter"] = join(self._prefix, after)
         with self._errors(prefix):
-            yield from self.client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=join(self._prefix, check_prefix(prefix)), **options
+            yield from pages(
+                self.client, Bucket=self._bucket, Prefix=join(self._prefix, check_prefix(prefix)), **options
             )
 
     def _delete_batch(self, keys: Sequence[str]) -> Sequence[str]:
-        """Delete full keys; what failed. XML cannot hold control characters: such keys go one by one."""
-        plain = [key for key in keys if key.isprintable()]
-        for key in set(keys) - set(plain):
-            self.client.delete_object(Bucket=self._bucket, Key=key)
-        if not plain:
-            return []
+        """Delete full keys; what failed."""
         answer = self.client.delete_objects(
-            Bucket=self._bucket, Delete={"Objects": [{"Key": key} for key in plain], "Quiet": True}
+            Bucket=self._bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True}
         )
         return [
             f"{error.get('Key')}: {error.get('Message')} ({error.get('Code')})"

@@ -1,0 +1,203 @@
+"""The bucket in a directory."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from buckets.contract import BucketContract
+
+from up42_state.buckets import open_bucket
+from up42_state.buckets.directory import DirectoryBucket
+from up42_state.errors import (
+    AccessDeniedError,
+    BucketNotFoundError,
+    ObjectNotFoundError,
+    StorageError,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from up42_state.buckets import Bucket
+
+
+class TestDirectoryBucket(BucketContract):
+    @pytest.fixture
+    def bucket(self, tmp_path: Path) -> Bucket:
+        return DirectoryBucket(tmp_path / "a store")
+
+
+def test_url_is_decoded_and_encoded(tmp_path: Path) -> None:
+    """The path of a URL is percent-decoded, and encoded in the bucket's own URL."""
+    bucket = open_bucket(f"file://{tmp_path}/a%20b%2525")
+    bucket.put("c", b"x")
+    assert (tmp_path / "a b%25" / "c").read_bytes() == b"x"
+    assert bucket.url == f"file://{tmp_path}/a%20b%2525"
+
+
+def test_objects_are_plain_files(tmp_path: Path) -> None:
+    """An object lies under its own name, with nothing beside it."""
+    bucket = DirectoryBucket(tmp_path)
+    bucket.put("a/b.txt", b"x")
+    bucket.create("a/c.txt", b"y")
+    assert sorted(os.listdir(tmp_path / "a")) == ["b.txt", "c.txt"]
+    assert bucket.gdal_path("a/b.txt") == str(tmp_path / "a" / "b.txt")
+
+
+def test_missing_directory_as_a_whole(tmp_path: Path) -> None:
+    """Asked for all that is in it, a directory that is not there is an error that names it."""
+    bucket = DirectoryBucket(tmp_path / "typo")
+    with pytest.raises(BucketNotFoundError, match="typo"):
+        list(bucket.prefixes(""))
+    with pytest.raises(BucketNotFoundError, match="typo"):
+        list(bucket.list(""))
+
+
+def test_missing_directory_below_a_prefix(tmp_path: Path) -> None:
+    """Below a prefix it holds nothing yet, and the first write makes it."""
+    bucket = DirectoryBucket(tmp_path / "new" / "store")
+    assert list(bucket.list("job/")) == []
+    assert list(bucket.uploads("job/")) == []
+    bucket.create("job/a", b"x")
+    assert list(bucket.prefixes("")) == ["job"]
+
+
+def test_name_of_255_bytes(tmp_path: Path) -> None:
+    """A name as long as the file system allows can be put, created and uploaded."""
+    bucket = DirectoryBucket(tmp_path)
+    name = "n" * 255
+    bucket.put(f"put/{name}", b"")
+    bucket.create(f"create/{name}", b"")
+    assert bucket.get(f"create/{name}") == b""
+
+
+def test_name_too_long(tmp_path: Path) -> None:
+    """A longer one is a storage error that says so, and leaves nothing."""
+    bucket = DirectoryBucket(tmp_path)
+    with pytest.raises(StorageError, match="File name too long"):
+        bucket.put("n" * 256, b"")
+    assert os.listdir(tmp_path) == []
+
+
+def test_file_where_a_directory_is_needed(tmp_path: Path) -> None:
+    """A key below another object's key is refused, and that object stays."""
+    bucket = DirectoryBucket(tmp_path)
+    bucket.put("a", b"x")
+    with pytest.raises(StorageError, match="is a file and no directory"):
+        bucket.put("a/b/c", b"")
+    with pytest.raises(ObjectNotFoundError, match="a/b"):
+        bucket.get("a/b")
+    assert bucket.get("a") == b"x"
+
+
+@pytest.mark.parametrize("write", ["put", "create"])
+def test_directory_where_a_file_is_needed(tmp_path: Path, write: str) -> None:
+    """A key that is a directory's name is refused, and nothing is left behind."""
+    bucket = DirectoryBucket(tmp_path)
+    bucket.put("a/b", b"x")
+    with pytest.raises(StorageError, match="directory"):
+        getattr(bucket, write)("a", b"")
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_directory_is_no_object(tmp_path: Path) -> None:
+    """A directory, a link, and a pipe are not objects, whoever put them there."""
+    bucket = DirectoryBucket(tmp_path)
+    bucket.put("d/a", b"x")
+    os.symlink(tmp_path / "d" / "a", tmp_path / "link")
+    os.symlink(tmp_path / "d", tmp_path / "linked")
+    os.mkfifo(tmp_path / "pipe")
+    for key in ("d", "link", "pipe"):
+        with pytest.raises(ObjectNotFoundError):
+            bucket.get(key)
+        with pytest.raises(ObjectNotFoundError):
+            bucket.head(key)
+    assert [found.key for found in bucket.list("")] == ["d/a"]
+    assert list(bucket.prefixes("")) == ["d"]
+
+
+def test_delete_prunes_directories(tmp_path: Path) -> None:
+    """Directories that are left empty go, up to the root, and those that are not stay."""
+    bucket = DirectoryBucket(tmp_path)
+    for key in ["a/b/c/1", "a/b/c/2", "a/d/3"]:
+        bucket.put(key, b"")
+    bucket.delete(["a/b/c/1", "a/b/c/2"])
+    assert os.listdir(tmp_path / "a") == ["d"]
+    bucket.delete(["a/d/3"])
+    assert os.listdir(tmp_path) == []
+
+
+def test_writes_beside_deletes(tmp_path: Path) -> None:
+    """A directory that a delete removes while it is written into is made again: no write fails or is lost."""
+    ours, theirs = DirectoryBucket(tmp_path), DirectoryBucket(tmp_path)
+    done = threading.Event()
+
+    def churn() -> None:
+        while not done.is_set():
+            theirs.put("a/b/theirs", b"")
+            theirs.delete(["a/b/theirs"])
+
+    other = threading.Thread(target=churn)
+    other.start()
+    try:
+        for number in range(300):
+            ours.create("a/b/ours", b"%d" % number)
+            assert ours.get("a/b/ours") == b"%d" % number
+            ours.delete(["a/b/ours"])
+    finally:
+        done.set()
+        other.join()
+
+
+def test_killed_writer_leaves_no_object(tmp_path: Path) -> None:
+    """What a killed writer leaves is no object, but an unfinished upload that can be discarded."""
+    bucket = DirectoryBucket(tmp_path)
+    bucket.start_upload("a/b", 10, 10).put_part(1, b"half")
+    other = DirectoryBucket(tmp_path)
+    assert list(other.list("")) == []
+    assert list(other.prefixes("")) == []
+    for upload in other.uploads("a/"):
+        other.abort_upload(upload)
+    assert os.listdir(tmp_path) == []
+
+
+def test_abort_upload_takes_only_pending_files(tmp_path: Path) -> None:
+    """Nothing but an unfinished upload can be removed by aborting."""
+    from up42_state.buckets import UploadInfo
+
+    bucket = DirectoryBucket(tmp_path)
+    bucket.put("a", b"x")
+    with pytest.raises(StorageError, match="not an unfinished upload"):
+        bucket.abort_upload(UploadInfo(key="a", upload_id="a", started=bucket.clock()))
+    assert bucket.get("a") == b"x"
+
+
+def test_pending_name_is_no_key(tmp_path: Path) -> None:
+    """A name that would never be listed cannot be written."""
+    with pytest.raises(StorageError, match="kept for unfinished uploads"):
+        DirectoryBucket(tmp_path).put(f"a/.up42-{'0' * 32}.tmp", b"")
+
+
+def test_error_leaves_nothing(tmp_path: Path) -> None:
+    """A write that fails removes its temporary file."""
+    bucket = DirectoryBucket(tmp_path)
+    bucket.create("a", b"x")
+    with pytest.raises(FileExistsError):
+        bucket.create("a", b"y")
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_no_permission(tmp_path: Path) -> None:
+    """A directory that may not be written to is an access error that names the object."""
+    tmp_path.chmod(0o500)
+    user = os.geteuid()
+    if user == 0:  # root may write everywhere
+        os.seteuid(65534)
+    try:
+        with pytest.raises(AccessDeniedError, match="store/a: Permission denied"):
+            DirectoryBucket(tmp_path / "store").put("a", b"")
+    finally:
+        os.seteuid(user)

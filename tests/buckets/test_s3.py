@@ -1,0 +1,204 @@
+"""The bucket on S3, against LocalStack."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from buckets.contract import MIB, BucketContract, random_bytes
+
+from up42_state.buckets import open_bucket
+from up42_state.buckets.s3 import S3Bucket
+from up42_state.errors import (
+    AccessDeniedError,
+    BucketNotFoundError,
+    SettingsError,
+    StoreUnreachableError,
+)
+from up42_state.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+
+
+def settings(endpoint: str | None, **others: Any) -> Settings:
+    return Settings(**{"aws_endpoint_url": endpoint, "aws_region": "us-east-1", **KEYS, **others})
+
+
+@pytest.fixture(scope="module")
+def raw(localstack_url: str) -> Any:
+    return boto3.client("s3", endpoint_url=localstack_url, region_name="us-east-1", **KEYS)
+
+
+@pytest.fixture
+def name(raw: Any) -> str:
+    """A new bucket's name."""
+    name = f"test-{uuid.uuid4()}"
+    raw.create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def bucket(localstack_url: str, name: str) -> Iterator[S3Bucket]:
+    bucket = S3Bucket(name, "pre fix/ü", settings(localstack_url))
+    yield bucket
+    bucket.close()
+
+
+class TestS3Bucket(BucketContract):
+    pass
+
+
+def test_missing_bucket(localstack_url: str) -> None:
+    """A bucket that does not exist is an error that names it, whatever is asked of it."""
+    bucket = open_bucket("s3://no-such-bucket-here/p", settings(localstack_url))
+    for call in (
+        lambda: bucket.get("a"),
+        lambda: bucket.head("a"),
+        lambda: bucket.put("a", b""),
+        lambda: bucket.create("a", b""),
+        lambda: list(bucket.list("")),
+        lambda: list(bucket.prefixes("")),
+        lambda: list(bucket.uploads("")),
+        lambda: bucket.start_upload("a", 1, 1),
+        lambda: bucket.delete(["a"]),
+        lambda: bucket.copy("a", "b"),
+        lambda: bucket.clock(),
+    ):
+        with pytest.raises(BucketNotFoundError, match="no-such-bucket-here"):
+            call()
+
+
+def test_prefix_is_a_whole_part(bucket: S3Bucket, localstack_url: str, name: str, raw: Any) -> None:
+    """A bucket below a prefix sees neither a sibling whose name goes on nor a console's folder marker."""
+    raw.put_object(Bucket=name, Key="pre fix/ü/", Body=b"")
+    raw.put_object(Bucket=name, Key="pre fix/üc/d", Body=b"")
+    bucket.put("d", b"")
+    assert [found.key for found in bucket.list("")] == ["d"]
+    assert list(S3Bucket(name, "pre fix", settings(localstack_url)).prefixes("")) == ["ü", "üc"]
+
+
+def test_many_objects(bucket: S3Bucket) -> None:
+    """More objects than a page or a batch holds are listed in order and deleted."""
+    keys = [f"many:1/{number:04}" for number in range(2005)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda key: bucket.put(key, b""), keys))
+    assert [found.key for found in bucket.list("many:1/")] == keys
+    assert [found.key for found in bucket.list("", after="many:1/1500")] == keys[1501:]
+    bucket.delete(keys)
+    assert list(bucket.list("")) == []
+
+
+def test_large_copy(bucket: S3Bucket) -> None:
+    """What CopyObject does not take is copied in parts."""
+    data = random_bytes(12 * MIB + 5)
+    bucket.put("a", data)
+    bucket.max_copy, bucket.copy_part = 10 * MIB, 5 * MIB
+    bucket.copy("a", "b")
+    assert bucket.get("b") == data
+
+
+def test_encryption(localstack_url: str, name: str, raw: Any) -> None:
+    """The encryption that was asked for is that of put, created, uploaded and copied objects."""
+    bucket = S3Bucket(name, "", settings(localstack_url, kms_key="arn:aws:kms:us-east-1:000000000000:key/k"))
+    bucket.put("put", b"")
+    bucket.create("create", b"")
+    upload = bucket.start_upload("upload", 1, 5 * MIB)
+    upload.put_part(1, b"x")
+    upload.complete()
+    bucket.copy("put", "copy")
+    for key in ("put", "create", "upload", "copy"):
+        found = raw.head_object(Bucket=name, Key=key)
+        assert found["ServerSideEncryption"] == "aws:kms"
+        assert found["SSEKMSKeyId"].endswith("/k")
+
+
+def test_unreachable() -> None:
+    """A host that nothing listens on is an error that says so, after bounded retries."""
+    bucket = S3Bucket("b", "", settings("http://127.0.0.1:9"))
+    with pytest.raises(StoreUnreachableError, match=r"127\.0\.0\.1:9"):
+        bucket.get("a")
+
+
+def test_no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, localstack_url: str) -> None:
+    """Without credentials nothing is sent, and the error says which variables to set."""
+    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    bucket = S3Bucket("b", "", Settings(aws_endpoint_url=localstack_url))
+    with pytest.raises(AccessDeniedError, match="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"):
+        bucket.get("a")
+
+
+def test_empty_variables(monkeypatch: pytest.MonkeyPatch, localstack_url: str, name: str) -> None:
+    """Variables that an image sets to nothing are as if they were not set, for boto3 too."""
+    for variable in (
+        "AWS_PROFILE",
+        "AWS_SESSION_TOKEN",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_ENDPOINT_URL",
+    ):
+        monkeypatch.setenv(variable, "")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", localstack_url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    bucket = open_bucket(f"s3://{name}")
+    bucket.put("a", b"x")
+    assert bucket.get("a") == b"x"
+
+
+def test_profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, localstack_url: str, name: str) -> None:
+    """A profile is used when no keys are given, and its region too."""
+    config = tmp_path / "config"
+    config.write_text("[profile p]\naws_access_key_id=test\naws_secret_access_key=test\nregion=us-east-1\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    bucket = S3Bucket(name, "", Settings(aws_endpoint_url=localstack_url, aws_profile="p"))
+    bucket.put("a", b"x")
+    assert bucket.get("a") == b"x"
+
+
+def test_missing_profile(localstack_url: str) -> None:
+    """A profile that does not exist is named, with where its name came from."""
+    bucket = S3Bucket("b", "", Settings(aws_endpoint_url=localstack_url, aws_profile="nobody"))
+    with pytest.raises(SettingsError, match=r"nobody.*\(argument\)"):
+        bucket.get("a")
+
+
+def test_gdal(localstack_url: str) -> None:
+    """GDAL gets the path, the credentials and the endpoint in its own terms."""
+    bucket = S3Bucket("b", "p", settings(localstack_url, aws_session_token="token"))
+    assert bucket.gdal_path("a/b.tif") == "/vsis3/b/p/a/b.tif"
+    assert bucket.gdal_options() == {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_SESSION_TOKEN": "token",
+        "AWS_REGION": "us-east-1",
+        "AWS_S3_ENDPOINT": localstack_url.removeprefix("http://"),
+        "AWS_HTTPS": "NO",
+        "AWS_VIRTUAL_HOSTING": "FALSE",
+    }
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "atomic"),
+    [
+        (None, True),
+        ("https://s3.eu-central-1.amazonaws.com", True),
+        ("https://bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com", True),
+        ("http://localhost:9000", None),
+        ("https://account.r2.cloudflarestorage.com", None),
+        ("https://notamazonaws.com", None),
+    ],
+)
+def test_atomic_create_is_known_of_aws_only(endpoint: str | None, atomic: bool | None) -> None:
+    """Only of Amazon's own endpoints is it known that they create atomically; others are probed."""
+    assert S3Bucket("b", "", settings(endpoint)).atomic_create is atomic
