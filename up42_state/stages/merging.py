@@ -1,33 +1,33 @@
-"""The propagation operator between stored stages: earlier stages are read, their files referred to."""
+"""The propagation operator over stored stages: a local output, and earlier stages merged into it in turn."""
 
 from __future__ import annotations
 
-import io
+import mmap
+import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from up42_state.features import Collection, Earlier, File, Files, merge
+from up42_state.features import Collection, Earlier, File, merge
+from up42_state.stages.choose import catalogue
 from up42_state.stages.contents import Contents, load
-from up42_state.stages.index import DataObject, Entry
-from up42_state.stages.names import attempt_prefix
-from up42_state.stages.upload import Stored
+from up42_state.stages.reuse import rename
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterator
+    from typing import IO
 
-    from up42_state.features import Addition, Merge, Report
+    from up42_state.features import Files, Merge, Report
+    from up42_state.stages.index import Entry
+    from up42_state.stages.output import Output
     from up42_state.stages.propagation import Propagation
-    from up42_state.stages.references import References
     from up42_state.stages.store import Store
 
-__all__ = ["EarlierStage", "apply", "catalogue", "earlier_stages", "refer"]
+__all__ = ["Added", "EarlierStage", "Merging"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierStage:
-    """An earlier stage, read: its contents, and the store that it lies in."""
+    """An earlier stage that was read, and the store that it lies in."""
 
     store: Store
     contents: Contents
@@ -42,51 +42,134 @@ class EarlierStage:
         """Its stage's name."""
         return self.contents.commit.stage
 
+    def earlier(self) -> Earlier:
+        """The stage as merging wants it."""
+        return Earlier(
+            job=self.job,
+            stage=self.name,
+            revision=self.contents.commit.revision,
+            collection=Collection.read(self.contents.data),
+            files=catalogue(self.contents.index.entries, self.contents.index.directories),
+        )
 
-def earlier_stages(propagation: Propagation) -> list[EarlierStage]:
-    """Read the stages that are to be propagated.
 
-    :raises NotFoundError: one does not exist.
-    :raises IntegrityError: one is damaged.
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A file of an earlier stage that becomes part of the output.
+
+    :param entry: the file in the earlier stage.
+    :param path: where it goes.
     """
-    return [
-        EarlierStage(store=stage.job.state.store, contents=load(stage.job.state.store, commit))
-        for stage, commit in propagation.commits()
-    ]
+
+    stage: EarlierStage
+    entry: Entry
+    path: str
+
+    @property
+    def renamed(self) -> Entry:
+        """The entry under its new path."""
+        entry = self.entry
+        stored = self.stage.contents.index.objects[entry.object]
+        return rename(entry, stored, self.path, entry.kind, executable=entry.executable)
 
 
-def catalogue(contents: Contents) -> Files:
-    """A stored revision's files, as merging looks things up in them."""
-    files = (
-        File(path=e.path, kind=e.kind, size=e.size, sha256=e.sha256, executable=e.executable)
-        for e in contents.index.entries
-    )
-    return Files(files, contents.index.directories)
+class Merging:
+    """An output while earlier stages are merged into it.
+
+    :param output: the current output, read and checked.
+    """
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._collection = output.collection
+        self._files = output.files
+        self.additions: list[Added] = []
+        self.new_directories: list[str] = []
+        self.changed = False
+
+    def apply(self, propagation: Propagation) -> Report:
+        """Merge the stages of one propagation, and say what became of every feature.
+
+        :raises NotFoundError: a stage does not exist.
+        :raises IntegrityError: a stage is damaged.
+        :raises FeatureConflictError: features differ, and the propagation asks for an error then.
+        """
+        stages = [
+            EarlierStage(store=stage.job.state.store, contents=load(stage.job.state.store, commit))
+            for stage, commit in propagation.commits()
+        ]
+        merged = _merge(self._collection, self._files, propagation, stages)
+        self._take(merged, stages)
+        return merged.report
+
+    def _take(self, merged: Merge, stages: list[EarlierStage]) -> None:
+        entries = [{(e.kind, e.path): e for e in stage.contents.index.entries} for stage in stages]
+        for addition in merged.additions:
+            source = addition.source
+            entry = entries[addition.earlier][source.kind, source.path]
+            self.additions.append(Added(stages[addition.earlier], entry, addition.target))
+        self.new_directories += merged.directories
+        if merged.changed:
+            self.changed = True
+            self._files = self._files.plus(map(_file, self.additions), self.new_directories)
+            self._collection = Collection(_mapped(merged.write))
+
+    @property
+    def data(self) -> memoryview:
+        """The bytes of ``data.json``."""
+        return self._collection.document
+
+    @property
+    def features(self) -> int:
+        """How many features there are."""
+        return len(self._collection)
+
+    @property
+    def directories(self) -> list[str]:
+        """All directories that hold no file."""
+        filled = {path for file in self._files if file.kind == "file" for path in _above(file.path)}
+        return [
+            path
+            for path in dict.fromkeys([*self._output.directories, *self.new_directories])
+            if path not in filled
+        ]
 
 
-def apply(
-    collection: Collection, files: Files, propagation: Propagation, stages: Sequence[EarlierStage]
+def _merge(
+    collection: Collection, files: Files, propagation: Propagation, stages: list[EarlierStage]
 ) -> Merge:
-    """Merge earlier stages into a collection, as the propagation asks for."""
     properties = propagation.properties
     if propagation.manifest is not None:
-        properties = propagation.manifest.inherited_keys()
+        from up42_state.manifest import inherited_keys
+
+        properties = inherited_keys(propagation.manifest)
     return merge(
         collection,
         files,
-        [
-            Earlier(
-                job=stage.job,
-                stage=stage.name,
-                revision=stage.contents.commit.revision,
-                collection=Collection.read(stage.contents.data),
-                files=catalogue(stage.contents),
-            )
-            for stage in stages
-        ],
+        [stage.earlier() for stage in stages],
         form=propagation.form,
         match=propagation.match,
         on_conflict=propagation.on_conflict,
         selection=propagation.selection,
         properties=properties,
     )
+
+
+def _file(added: Added) -> File:
+    entry = added.entry
+    return File(
+        path=added.path, kind=entry.kind, size=entry.size, sha256=entry.sha256, executable=entry.executable
+    )
+
+
+def _mapped(write: Callable[[IO[bytes]], None]) -> mmap.mmap:
+    """What ``write`` writes, mapped from a temporary file: a large collection takes no memory of its own."""
+    with tempfile.TemporaryFile() as file:
+        write(file)
+        file.flush()
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _above(path: str) -> Iterator[str]:
+    while path := path.rpartition("/")[0]:
+        yield path

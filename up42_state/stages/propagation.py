@@ -32,7 +32,8 @@ class Propagation:
     :param form: ``forward`` appends features that the current output lacks; ``inherit`` gives features the
         properties they lack from their origin feature.
     :param match: pairs (property of the current feature, of the earlier one) that tell the same feature.
-    :param on_conflict: for the same feature with other content: ``current``, ``earlier``, ``both``, ``error``.
+    :param on_conflict: what becomes of the same feature with other content: ``current``, ``earlier``,
+        ``both`` or ``error``.
     :param where: only features with these properties, ``{"sensor": "SPOT"}`` or ``["cloud<20"]``.
     :param bbox: only features that touch west, south, east, north, in degrees.
     :param ids: only features with these ids.

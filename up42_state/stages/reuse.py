@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from up42_state.stages.index import DataObject, Entry, Index
 from up42_state.stages.upload import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from up42_state.stages.index import DataObject, Entry, Index, Kind
     from up42_state.stages.upload import Source
 
-__all__ = ["find_reusable"]
+__all__ = ["find_reusable", "rename"]
 
 
 def find_reusable(sources: Iterable[Source], previous: Index) -> dict[str, Stored]:
@@ -40,10 +40,11 @@ def find_reusable(sources: Iterable[Source], previous: Index) -> dict[str, Store
 
 
 def _renamed(entry: Entry, source: Source, previous: Index) -> Entry:
-    return rename(entry, previous.objects[entry.object], source.path, source.kind, source.executable)
+    stored = previous.objects[entry.object]
+    return rename(entry, stored, source.path, source.kind, executable=source.executable)
 
 
-def rename(entry: Entry, stored: DataObject, path: str, kind: str, executable: bool) -> Entry:  # noqa: FBT001
+def rename(entry: Entry, stored: DataObject, path: str, kind: Kind, *, executable: bool) -> Entry:
     """The same bytes under another path; a packed file remembers its name in the pack."""
     changes = {"path": path, "kind": kind, "executable": executable}
     renamed: Entry = msgspec.structs.replace(entry, **changes)

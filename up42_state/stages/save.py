@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from up42_state.errors import IntegrityError, NotFoundError
+from up42_state.stages.borrowing import Borrowing
 from up42_state.stages.commit import Commit, StoredObject, Totals, mask_secrets, now
 from up42_state.stages.contents import load_index
 from up42_state.stages.history import History
 from up42_state.stages.index import Index, content_digest
-from up42_state.stages.merging import merge_into_save
+from up42_state.stages.materialise import clean_up
+from up42_state.stages.merging import Merging
 from up42_state.stages.names import attempt_prefix, new_attempt
 from up42_state.stages.output import read_output
 from up42_state.stages.publish import Precondition, publish
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from up42_state.stages.commit import BlockInfo, JobMode, Parent
-    from up42_state.stages.merging import Merged
     from up42_state.stages.propagation import Propagation
     from up42_state.stages.store import Store
     from up42_state.stages.upload import Source
@@ -74,11 +75,15 @@ class Save:
         standing = self.precondition.settle(newest)
         if standing is not None:
             return standing
+        clean_up(self.output, self.quicklooks)
         output = read_output(self.output, self.quicklooks, dry_run=self.job_mode == "DRY_RUN")
         attempt = _Attempt(self.store, self.job, self.stage, new_attempt())
-        merged = merge_into_save(self.store, self.job, attempt.prefix, output, self.propagations, references)
+        merged = Merging(output)
+        for propagation in self.propagations:
+            merged.apply(propagation)
+        borrowed = Borrowing(self.store, self.job, attempt.prefix, references).borrow(merged.additions)
         previous = _previous(self.store, newest)
-        stored = [*self._store(output.sources, previous, attempt), *merged.stored]
+        stored = [*self._store(output.sources, previous, attempt), *borrowed]
         index = _index(stored, merged.directories)
         if newest is not None and previous is not None:
             references.add(self.stage, set(index.refers) & set(newest.refers))
@@ -98,7 +103,7 @@ class Save:
         return [*reusable.values(), *(uploader.upload(changed) if changed else ())]
 
     def _draft(
-        self, attempt: _Attempt, newest: Commit | None, previous: Index | None, index: Index, merged: Merged
+        self, attempt: _Attempt, newest: Commit | None, previous: Index | None, index: Index, merged: Merging
     ) -> Commit:
         """The commit, once everything that it names is in the store."""
         data = attempt.put("data.json", merged.data, newest.data if newest else None)
@@ -145,9 +150,7 @@ class _Attempt:
 
     def put(self, name: str, data: bytes | memoryview, known: StoredObject | None) -> StoredObject:
         """Write an object, unless ``known`` is the same."""
-        stored = StoredObject(
-            key=self.prefix + name, size=len(data), sha256=hashlib.sha256(data).hexdigest()
-        )
+        stored = StoredObject(key=self.prefix + name, size=len(data), sha256=hashlib.sha256(data).hexdigest())
         if known is not None and (known.size, known.sha256) == (stored.size, stored.sha256):
             return known
         self.store.bucket.put(stored.key, data)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["OURS", "Directory", "survey"]
+__all__ = ["OURS", "Directory", "full_disk", "own_folder", "parents", "remove_own", "survey"]
 
 OURS = ".up42_state"
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -93,6 +93,20 @@ class Directory:
                 f"{self.root}/{path} is a directory", advice="move it away, or restore elsewhere"
             ) from error
 
+    def move_new(self, fd: int, name: str, path: str) -> None:
+        """Rename ``name`` of the directory ``fd`` to ``path``, where nothing may be yet.
+
+        :raises TargetConflictError: something is there.
+        """
+        *parents, leaf = path.split("/")
+        folder = self.enter(parents)
+        with suppress(FileNotFoundError):
+            os.lstat(leaf, dir_fd=folder)
+            raise TargetConflictError(
+                f"{self.root}/{path} appeared meanwhile", advice="nothing was changed; try again"
+            )
+        os.rename(name, leaf, src_dir_fd=fd, dst_dir_fd=folder)
+
     def move_out(self, path: str, fd: int, name: str) -> bool:
         """Rename ``path``, whatever it is, to ``name`` in the directory ``fd``; whether it was there."""
         *parents, leaf = path.split("/")
@@ -140,6 +154,12 @@ def _survey(folder: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
             yield path, item.stat(follow_symlinks=False)
             if item.is_dir(follow_symlinks=False):
                 yield from _survey(item.path, f"{path}/")
+
+
+def parents(path: str) -> list[str]:
+    """The directories above a relative path, outermost first."""
+    parts = path.split("/")
+    return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
 
 
 def own_folder(root: Path) -> Path:

@@ -1,0 +1,243 @@
+"""Propagating into a directory: earlier features and files become part of the ``data.json`` there.
+
+Files are fetched into ``<directory>/.up42_state/propagate/`` and verified first. Then they are renamed to
+paths that nothing had used, and ``data.json`` is replaced last, by rename. An error takes away what was
+added; after a kill the next call, or the next save, does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from up42_state.errors import IntegrityError, ObjectNotFoundError, StateError
+from up42_state.features import check_path
+from up42_state.stages.contents import missing_bytes
+from up42_state.stages.fetch import Fetcher
+from up42_state.stages.index import QUICKLOOKS
+from up42_state.stages.merging import Merging
+from up42_state.stages.output import quicklook_folder, read_output
+from up42_state.stages.staging import Staging
+from up42_state.stages.target import OURS, full_disk, parents
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from types import TracebackType
+
+    from up42_state.features import Report
+    from up42_state.stages.index import Entry
+    from up42_state.stages.merging import Added, EarlierStage
+    from up42_state.stages.propagation import Propagation
+
+__all__ = ["clean_up", "materialise"]
+
+_STAGING = "propagate"
+_JOURNAL = "journal.json"
+_DATA = "data.json"
+
+
+def materialise(
+    into: Path,
+    propagations: Sequence[Propagation],
+    *,
+    quicklooks: Path | bool = True,
+    dry_run: bool = False,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> list[Report]:
+    """Carry out propagations in a directory, one after the other, and replace its ``data.json`` once.
+
+    :param quicklooks: the directory of quicklooks, as a save takes it.
+    :return: what became of every feature, for each propagation.
+    :raises InvalidOutputError: the current output has defects.
+    :raises FeatureConflictError: features differ, and a propagation asks for an error then.
+    """
+    clean_up(into, quicklooks)
+    merging = Merging(read_output(into, quicklooks, dry_run=dry_run))
+    reports = [merging.apply(propagation) for propagation in propagations]
+    if merging.changed:
+        with _Delivery(into, _folder_for(into, quicklooks)) as delivery:
+            try:
+                delivery.fetch(merging.additions, progress)
+                delivery.switch(merging)
+            except OSError as error:
+                if isinstance(error, StateError) or error.errno is None:
+                    raise
+                raise full_disk(error, into) from error
+    return reports
+
+
+def clean_up(into: Path, quicklooks: Path | bool = True) -> None:
+    """Take away what a propagation that was killed has added to a directory."""
+    if not (into / OURS / _STAGING).is_dir():
+        return
+    with _Delivery(into, _folder_for(into, quicklooks)) as delivery:
+        delivery.undo()
+
+
+def _folder_for(into: Path, quicklooks: Path | bool) -> Path | None:
+    """Where quicklooks go, or ``None`` for ``<into>/.quicklooks``."""
+    folder = quicklook_folder(into, quicklooks)
+    if folder is None and quicklooks is True and os.path.abspath(into) == "/tmp/output":  # noqa: S108
+        folder = Path("/tmp/quicklooks")  # noqa: S108 - the block contract names it
+    return None if folder == into / QUICKLOOKS else folder
+
+
+class _Delivery:
+    """Puts files and a new ``data.json`` into a directory, or nothing.
+
+    Each of the two directories keeps a journal of what is put into it, written before the first file.
+    """
+
+    def __init__(self, into: Path, quicklooks: Path | None) -> None:
+        self._main = self._side = Staging(into, _STAGING)
+        if quicklooks is not None:
+            try:
+                self._side = Staging(quicklooks, _STAGING)
+            except BaseException:
+                self._main.close()
+                raise
+        self._names: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        for root in self._roots:
+            root.open(fresh=False)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.undo()
+        for root in self._roots:
+            root.close()
+
+    @property
+    def _roots(self) -> list[Staging]:
+        return [self._main] if self._side is self._main else [self._side, self._main]
+
+    def _root(self, entry: Entry) -> Staging:
+        return self._side if entry.kind == "quicklook" else self._main
+
+    def _place(self, added: Added) -> str:
+        renamed = added.renamed
+        return renamed.name if self._root(renamed) is self._main else renamed.path
+
+    def fetch(self, additions: Sequence[Added], progress: Callable[[int, int], None]) -> None:
+        """Fetch the files into staging, verified."""
+        by_stage: dict[int, list[Added]] = {}
+        for added in additions:
+            by_stage.setdefault(id(added.stage), []).append(added)
+        for group in by_stage.values():
+            self._fetch(group[0].stage, group, progress)
+
+    def _fetch(
+        self, stage: EarlierStage, group: Sequence[Added], progress: Callable[[int, int], None]
+    ) -> None:
+        contents = stage.contents
+        wanted: dict[str, list[str]] = {}
+        for added in group:
+            name = self._names[added.renamed.name] = str(len(self._names))
+            wanted.setdefault(added.entry.name, []).append(name)
+
+        def missing(entry: Entry, error: IntegrityError | ObjectNotFoundError) -> None:
+            if isinstance(error, ObjectNotFoundError):
+                owner = contents.index.objects[entry.object].owner
+                raise missing_bytes(stage.store, contents.commit, owner, error) from error
+            raise error
+
+        sink = _Sink(lambda entry: [(self._root(entry), name) for name in wanted[entry.name]])
+        entries = {added.entry.name: added.entry for added in group}
+        Fetcher(stage.store, stage.job, contents.index, sink, missing, progress).fetch(list(entries.values()))
+
+    def switch(self, merging: Merging) -> None:
+        """Put the files under paths that nothing uses, then ``data.json`` in its place."""
+        main = self._main
+        with open(main.folder / _DATA, "wb") as file:
+            file.write(merging.data)
+        digest = hashlib.sha256(merging.data).hexdigest()
+        for root in reversed(self._roots):
+            self._write_journal(root, digest, merging)
+        for path in sorted(merging.new_directories):
+            main.directory.enter(path.split("/"))
+        for added in sorted(merging.additions, key=self._place):
+            root = self._root(added.entry)
+            root.directory.move_new(root.fd, self._names[added.renamed.name], self._place(added))
+        main.directory.move_in(main.fd, _DATA, _DATA)
+        for root in self._roots:
+            root.remove()
+
+    def _write_journal(self, root: Staging, digest: str, merging: Merging) -> None:
+        here = [added for added in merging.additions if self._root(added.entry) is root]
+        directories = set(merging.new_directories) if root is self._main else set()
+        directories |= {above for added in here for above in parents(self._place(added))}
+        journal = {
+            "data": digest,
+            "files": [[self._place(added), added.entry.sha256] for added in here],
+            "directories": sorted(path for path in directories if not (root.path / path).exists()),
+        }
+        (root.folder / _JOURNAL).write_text(json.dumps(journal))
+
+    def undo(self) -> None:
+        """Take away what was put in, unless the new ``data.json`` is in its place already."""
+        journal = _read_journal(self._main)
+        if journal and _digest(self._main.path / _DATA) != journal.get("data"):
+            for root in self._roots:
+                _take_away(root, _read_journal(root))
+        for root in self._roots:
+            root.remove()
+
+
+class _Sink:
+    """Writes a file to each place in staging that it is wanted at."""
+
+    def __init__(self, places: Callable[[Entry], Iterable[tuple[Staging, str]]]) -> None:
+        self._places = places
+
+    def write(self, entry: Entry, offset: int, data: memoryview) -> None:
+        """Write verified bytes."""
+        for root, name in self._places(entry):
+            root.write(name, offset, data, executable=entry.executable)
+
+
+def _read_journal(root: Staging) -> dict[str, Any]:
+    fd = root.read(_JOURNAL)
+    if fd is None:
+        return {}
+    with open(fd, "rb") as file:
+        try:
+            journal = json.load(file)
+        except ValueError:  # it was being written: nothing was put in yet
+            return {}
+    return journal if isinstance(journal, dict) else {}
+
+
+def _take_away(root: Staging, journal: dict[str, Any]) -> None:
+    """Remove the files that a journal names, if they are those that it names."""
+    for path, digest in journal.get("files", ()):
+        if check_path(path) is None and _digest_below(root, path) == digest:
+            os.unlink(root.path / path)
+    for path in sorted(journal.get("directories", ()), reverse=True):
+        if check_path(path) is None:
+            with suppress(OSError):
+                os.rmdir(root.path / path)
+
+
+def _digest_below(root: Staging, path: str) -> str | None:
+    try:
+        fd = root.directory.open_file(path)
+    except (OSError, StateError):
+        return None
+    with open(fd, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
