@@ -223,7 +223,7 @@ class Stage:
         self,
         output: PathLike = "/tmp/output",  # noqa: S108 - the block contract names it
         *,
-        after: Iterable[str | Stage] = (),
+        after: Iterable[str | Stage | Commit] = (),
         propagate: Iterable[str | Stage | Propagation] = (),
         if_exists: IfExists = "replace",
         expect: int | None = None,
@@ -240,7 +240,8 @@ class Stage:
         current revision's makes no new one.
 
         :param output: the directory with ``data.json``.
-        :param after: the stages that the output was made from.
+        :param after: the stages that the output was made from: their current revisions, or the commits that
+            were restored.
         :param propagate: earlier stages whose features and files become part of this one, by reference.
         :param if_exists: ``replace`` adds a revision, ``skip`` gives the current one, ``error`` raises.
         :param expect: commit only if the newest revision has this number (0: if there is none).
@@ -255,10 +256,11 @@ class Stage:
         :raises InvalidOutputError: the output has defects, all of which it lists.
         :raises StageConflictError: ``if_exists`` or ``expect`` does not allow for what is there.
         """
+        from up42_state.stages.commit import Commit
         from up42_state.stages.publish import Precondition
         from up42_state.stages.save import Save
 
-        parents = [self._sibling(stage).latest() for stage in after]
+        parents = [made if isinstance(made, Commit) else self._sibling(made).latest() for made in after]
         return Save(
             store=self._store,
             job=self.job.key,
