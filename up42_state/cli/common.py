@@ -53,7 +53,7 @@ class Common:
 
     def note(self, text: str) -> None:
         """A message for people, on stderr."""
-        if not self.quiet:
+        if not self.quiet and not self.json:
             click.echo(text, err=True)
 
     @contextmanager

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SECONDS_TO_CLEAN_UP", "Ended", "end_on_signals"]
 
-SECONDS_TO_CLEAN_UP = 10
+SECONDS_TO_CLEAN_UP = 5
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -36,6 +36,11 @@ def _end(number: int, _frame: FrameType | None) -> None:
     ended = Ended(number)
     for other in _ENDING:
         signal.signal(other, signal.SIG_DFL)
-    signal.signal(signal.SIGALRM, lambda _number, _frame: os._exit(ended.status))
+
+    def give_up(_number: int, _frame: FrameType | None) -> None:
+        os.write(2, f"error: ended by {ended.name}\n".encode())
+        os._exit(ended.status)
+
+    signal.signal(signal.SIGALRM, give_up)
     signal.alarm(SECONDS_TO_CLEAN_UP)
     raise ended

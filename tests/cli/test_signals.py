@@ -1,0 +1,116 @@
+"""Ending on a signal while a store does not answer."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import threading
+import time
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from up42_state.cli.signals import SECONDS_TO_CLEAN_UP
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable, Iterator
+
+    Start = Callable[..., subprocess.Popen[str]]
+
+LISTING = """<?xml version="1.0" encoding="UTF-8"?>
+<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><IsTruncated>false</IsTruncated><Contents>
+<Key>j/s/commits/00000001.json</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified><Size>9</Size>
+</Contents></ListBucketResult>"""
+
+
+class Stalling:
+    """An S3 endpoint that lists one commit, and never answers any other request.
+
+    :param lists: whether it answers listings.
+    """
+
+    def __init__(self, *, lists: bool) -> None:
+        self._lists = lists
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._open: list[socket.socket] = []
+        self.stalled = threading.Event()
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        for connection in [self._socket, *self._open]:
+            connection.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            self._open.append(connection)
+            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        while self._lists and b"list-type" in (request := connection.recv(65536)) and request:
+            head = (
+                f"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: {len(LISTING)}\r\n\r\n"
+            )
+            connection.sendall((head + LISTING).encode())
+        self.stalled.set()
+
+
+@pytest.fixture
+def stalling(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stalling]]:
+    """Makes ``UP42_STATE_URL`` name a store that stalls."""
+    with ExitStack() as stack:
+
+        def make(*, lists: bool) -> Stalling:
+            server = stack.enter_context(closing(Stalling(lists=lists)))
+            monkeypatch.setenv("UP42_STATE_URL", "s3://bucket")
+            monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
+            monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+            monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+            return server
+
+        yield make
+
+
+@pytest.mark.parametrize("lists", [False, True], ids=["in the main thread", "in a thread of the pool"])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signal_ends_quickly(
+    start: Start, stalling: Callable[..., Stalling], number: signal.Signals, status: int, *, lists: bool
+) -> None:
+    """The process ends with 128 + the signal's number, one line on stderr, and no traceback."""
+    store = stalling(lists=lists)
+    process = start("history", "--job", "j", "--stage", "s")
+    assert store.stalled.wait(60)
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=SECONDS_TO_CLEAN_UP + 10)
+    assert (process.returncode, stdout) == (status, "")
+    assert stderr == f"error: ended by {number.name}\n"
+
+
+def test_second_signal_ends_at_once(start: Start, stalling: Callable[..., Stalling]) -> None:
+    """Whoever does not want to wait for open requests sends the signal again."""
+    store = stalling(lists=True)
+    process = start("history", "--job", "j", "--stage", "s")
+    assert store.stalled.wait(60)
+    began = time.monotonic()
+    while process.poll() is None and time.monotonic() - began < SECONDS_TO_CLEAN_UP - 1:
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+    process.communicate()
+    assert time.monotonic() - began < SECONDS_TO_CLEAN_UP - 1
+
+
+def test_signal_as_json(start: Start, stalling: Callable[..., Stalling]) -> None:
+    """With ``--json`` the line is an object like every other error."""
+    store = stalling(lists=False)
+    process = start("jobs", "--json")
+    assert store.stalled.wait(60)
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=SECONDS_TO_CLEAN_UP + 10)
+    assert json.loads(stderr)["error"]["message"] == "ended by SIGTERM"
