@@ -1,0 +1,79 @@
+"""A task's output directory: writing ``data.json`` checked and at once, and what an earlier run has left."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+from typing import TYPE_CHECKING, Any
+
+from up42_state.errors import InvalidOutputError
+from up42_state.features import check, scan
+from up42_state.features.objects import render, writable
+from up42_state.stages.index import QUICKLOOKS
+from up42_state.stages.target import OURS, full_disk, own_folder, remove_own, survey
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from up42_state.errors import Defect
+
+__all__ = ["empty", "leftovers", "write_output"]
+
+DATA_JSON = "data.json"
+
+
+def write_output(directory: Path, collection: Mapping[str, Any], *, dry_run: bool = False) -> None:
+    """Check a collection against the files in a directory, then write it there as ``data.json``.
+
+    :param directory: made if it is not there.
+    :param dry_run: data paths need not exist.
+    :raises InvalidOutputError: it has defects, all of which are listed; nothing was written.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    data, defects = _rendered(collection)
+    defects += check(data, scan(directory, ignore=(OURS, QUICKLOOKS)), dry_run=dry_run)
+    if defects:
+        raise InvalidOutputError("the output has defects, and was not written", defects=defects)
+    try:
+        _replace(directory, data)
+    except OSError as error:
+        raise full_disk(error, directory) from error
+
+
+def leftovers(directory: Path) -> list[str]:
+    """The files in a directory, by path; empty directories do not count."""
+    if not directory.is_dir():
+        return []
+    return sorted(path for path, status in survey(directory) if not stat.S_ISDIR(status.st_mode))
+
+
+def empty(directory: Path) -> None:
+    """Remove everything in a directory, but not the directory: it may be a mount. Links are not followed."""
+    if not directory.is_dir():
+        return
+    for path in directory.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _rendered(collection: Mapping[str, Any]) -> tuple[bytes, list[Defect]]:
+    """The collection as bytes; what JSON cannot hold is listed and left out, so that the rest is checked."""
+    try:
+        return render(collection), []
+    except InvalidOutputError as error:
+        try:
+            rest, defects = writable(collection)
+            return render(rest), defects
+        except (InvalidOutputError, RecursionError):
+            raise error from None
+
+
+def _replace(directory: Path, data: bytes) -> None:
+    """Write the file where a save does not look, then rename it into its place."""
+    path = own_folder(directory) / DATA_JSON
+    path.write_bytes(data)
+    path.rename(directory / DATA_JSON)
+    remove_own(directory, DATA_JSON)
