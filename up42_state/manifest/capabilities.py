@@ -102,7 +102,7 @@ class KeyCheck:
 
 
 def _text(capability: object) -> str:
-    return "nothing" if capability is None else json.dumps(capability, ensure_ascii=False)
+    return "nothing" if capability is None else json.dumps(capability, ensure_ascii=False, default=str)
 
 
 def injected(value: object) -> str | None:
@@ -219,7 +219,7 @@ def _distinct(values: Iterable[object]) -> Alternatives:
 
 def _canonical(value: object) -> str:
     """Equal for equal JSON values: 768 is 768.0, but ``true`` is not 1."""
-    return json.dumps(_plain(value), sort_keys=True)
+    return json.dumps(_plain(value), sort_keys=True, default=str)  # a YAML file may give dates
 
 
 def _plain(value: object) -> object:

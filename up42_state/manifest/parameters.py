@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import Defect
-from up42_state.manifest.pointers import pointer, type_name
+from up42_state.manifest.pointers import pointer
 from up42_state.manifest.values import check_value
 
 if TYPE_CHECKING:
@@ -32,10 +32,7 @@ def _check(parameter: Parameter, given: Mapping[str, Any], task: str) -> Iterato
     if value is not None:
         yield from check_value(parameter.definition, value, [task, parameter.name])
     elif parameter.required and parameter.name in given:
-        problem = (
-            f"a required parameter cannot be null (expected type: {parameter.type}, found: {type_name(None)})"
-        )
-        yield Defect(pointer([task, parameter.name]), problem)
+        yield Defect(pointer([task, parameter.name]), "a required parameter cannot be null")
     elif parameter.required and parameter.default is None:
         yield Defect(pointer([task]), f"required key [{parameter.name}] not found")
 

@@ -22,7 +22,7 @@ def pointer(path: Iterable[str | int]) -> str:
 
 def legible(value: object, limit: int = 120) -> str:
     """A JSON value as one printable line: a string as it is, the rest as JSON; cut at ``limit``."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     printable = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text[: limit + 1])
     return printable if len(printable) <= limit else f"{printable[: limit - 1]}…"
 
