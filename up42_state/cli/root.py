@@ -22,6 +22,7 @@ __all__ = ["root"]
 _VERBS = {
     "save": "transfer",
     "restore": "transfer",
+    "propagate": "propagate",
     "jobs": "stages",
     "stages": "stages",
     "show": "stages",
