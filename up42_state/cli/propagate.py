@@ -1,0 +1,114 @@
+"""``propagate``: earlier stages merged into a directory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from up42_state.cli import options
+from up42_state.cli.output import Table, facts, print_result
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from up42_state.cli.common import Common
+    from up42_state.features import Report
+
+__all__ = ["propagate"]
+
+
+@click.command()
+@click.argument("stages", metavar="STAGE...", nargs=-1, required=True)
+@click.option(
+    "--into",
+    metavar="DIR",
+    required=True,
+    type=options.DIRECTORY,
+    help="Directory with the current data.json.",
+)
+@options.job
+@click.option(
+    "--form",
+    type=click.Choice(["forward", "inherit"]),
+    default="forward",
+    show_default=True,
+    help="Append features that are lacking, or give features the properties that they lack.",
+)
+@click.option(
+    "--match",
+    type=options.pair,
+    metavar="A=B",
+    multiple=True,
+    help="Property of the current and of the earlier feature that tell the same one; repeat in order.",
+)
+@click.option(
+    "--on-conflict",
+    type=click.Choice(["current", "earlier", "both", "error"]),
+    default="current",
+    show_default=True,
+    help="Which to keep of the same feature with other content.",
+)
+@options.selection
+@click.option(
+    "--missing",
+    type=click.Choice(["error", "skip"]),
+    default="error",
+    show_default=True,
+    help="What to do about a stage that does not exist.",
+)
+@options.shared
+@click.pass_obj
+def propagate(
+    common: Common,
+    /,
+    stages: tuple[str, ...],
+    into: Path,
+    job: str | None,
+    form: str,
+    match: tuple[tuple[str, str], ...],
+    on_conflict: str,
+    missing: str,
+    **selection: Any,
+) -> None:
+    """Merge earlier stages into an output.
+
+    Features of each STAGE, and their files, become part of the data.json in DIR.
+    """
+    from up42_state.state import propagate as merge
+
+    earlier = common.place(job=job).stages(stages)
+    with common.progress("propagating") as progress:
+        report = merge(
+            into,
+            earlier,
+            form=form,
+            match=list(match) or None,
+            on_conflict=on_conflict,
+            missing=missing,
+            progress=progress,
+            **options.chosen(**selection),
+        )
+    for warning in report.warnings:
+        common.note(f"warning: {warning}")
+    print_result(common, report.to_dict(), _summary(report, into), _outcomes(report), _moved(report))
+
+
+def _summary(report: Report, into: Path) -> Table:
+    counts = {"features before": report.before, "appended": report.appended, "features now": report.after}
+    return facts({"into": into, **counts, "files added": sum(stage.files for stage in report.stages)})
+
+
+def _outcomes(report: Report) -> Table:
+    rows = [
+        (f"{stage.job}/{stage.stage}", stage.revision, outcome, count)
+        for stage in report.stages
+        for outcome, count in stage.counts.items()
+    ]
+    columns = ("stage", "revision", "outcome", "features")
+    return Table(columns=columns, rows=rows, right=frozenset({"revision", "features"}))
+
+
+def _moved(report: Report) -> Table:
+    rows = [(path, now) for stage in report.stages for path, now in stage.moved.items()]
+    return Table(columns=("path taken by other bytes", "now"), rows=rows)
