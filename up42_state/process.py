@@ -1,0 +1,110 @@
+"""A child process that gets our signals, and whose end is told as shells tell it.
+
+Works as a container's first process: PID 1 gets no default actions from the kernel, and orphans become its
+children.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+__all__ = ["run"]
+
+FORWARDED = frozenset(
+    (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+)
+_WATCHED = FORWARDED | {signal.SIGCHLD}
+# Python ignores these two for itself, and a child would inherit that.
+_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+# A terminal sends these to every process in its foreground, so the child has them already.
+_FROM_TERMINAL = frozenset((signal.SIGINT, signal.SIGQUIT))
+
+
+def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run a command to its end, passing on the signals that this process gets meanwhile.
+
+    :param command: the program, looked for on ``PATH``, and its arguments.
+    :param environment: all of the command's environment.
+    :return: its exit code, or 128 + N where signal N ended it.
+    :raises OSError: it could not be started: not found, or not executable.
+    """
+    # Signals wait from before the child's start: none is lost, and none ends us and leaves it alone.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+    try:
+        with _children_can_be_waited_for():
+            pid = os.posix_spawnp(
+                command[0], list(command), environment, setsigmask=before, setsigdef=_IGNORED_BY_PYTHON
+            )
+            with _other_threads_forward(pid):
+                status = _wait(pid)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def _wait(pid: int) -> int:
+    """Forward signals until the child ends; its wait status."""
+    while True:
+        status = _reap(pid)
+        if status is not None:
+            return status
+        # Once a second at the latest: another thread may have been given the SIGCHLD.
+        found = signal.sigtimedwait(_WATCHED, 1.0)
+        if found is None or found.si_signo == signal.SIGCHLD:
+            continue
+        by_kernel = found.si_code > 0  # si_code: signal(7), sigaction(2)
+        if not (by_kernel and found.si_signo in _FROM_TERMINAL):
+            os.kill(pid, found.si_signo)
+
+
+def _reap(pid: int) -> int | None:
+    """The child's wait status once it has ended; as PID 1, orphans that have ended are taken away as well."""
+    if os.getpid() != 1:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        return status if ended else None
+    while True:
+        ended, status = os.waitpid(-1, os.WNOHANG)
+        if ended == pid:
+            return status
+        if not ended:
+            return None
+
+
+@contextmanager
+def _children_can_be_waited_for() -> Iterator[None]:
+    """A parent may have had us ignore SIGCHLD; then no child's exit code would be kept (wait(2), Notes)."""
+    if not _in_main_thread() or signal.getsignal(signal.SIGCHLD) != signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+
+@contextmanager
+def _other_threads_forward(pid: int) -> Iterator[None]:
+    """The mask is this thread's; a signal that another thread is given goes to the child as well."""
+    if not _in_main_thread():
+        yield
+        return
+    wanted = [number for number in FORWARDED if signal.getsignal(number) not in (signal.SIG_IGN, None)]
+    before = {number: signal.signal(number, lambda got, _: os.kill(pid, got)) for number in wanted}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
