@@ -63,7 +63,7 @@ def read_output(root: Path, quicklooks: Path | bool, *, dry_run: bool) -> Output
     folder = quicklook_folder(root, quicklooks)
     tree = scan(root, ignore=(OURS, QUICKLOOKS))
     beside = scan(folder, ignore=(OURS,)) if folder is not None else None
-    defects = [*check(root / "data.json", tree, dry_run=dry_run), *tree.defects]
+    defects = check(root / "data.json", tree, dry_run=dry_run)
     if beside is not None:
         defects += [Defect(f"{folder}/{d.place}", d.problem, d.advice) for d in beside.defects]
     if defects:
