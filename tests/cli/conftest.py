@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -74,7 +75,8 @@ def output(tmp_path: Path) -> Callable[..., Path]:
 
     def make(name: str = "output", **files: bytes) -> Path:
         directory = tmp_path / name
-        directory.mkdir(exist_ok=True)
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir()
         for stem, data in files.items():
             (directory / f"{stem}.tif").write_bytes(data)
         features = [_feature(stem, number) for number, stem in enumerate(files)]
@@ -98,9 +100,10 @@ def _feature(name: str, number: int) -> dict[str, Any]:
 def saved(call: Callable[..., Result], output: Callable[..., Path]) -> Callable[..., None]:
     """Saves a stage of the job ``3f0c`` that holds the files given."""
 
-    def save(stage: str, *options: object, **files: bytes) -> None:
+    def save(stage: str, *options: object, mode: str = "DEFAULT", **files: bytes) -> None:
         directory = output(f"output-of-{stage}", **files)
-        result = call("save", directory, "--job", "3f0c", "--stage", stage, *options)
+        words = ("save", directory, "--job", "3f0c", "--stage", stage, *options)
+        result = call(*words, UP42_JOB_MODE=mode)
         assert result.exit_code == 0, result.stderr
 
     return save

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["root"]
 
 _VERBS = {
+    "exec": "task",
     "save": "transfer",
     "restore": "transfer",
     "propagate": "propagate",

@@ -111,9 +111,10 @@ def restore(
             **options.chosen(**selection),
         )
     _print_restored(common, restored, directory)
-    if restored.damaged:
+    count = len(restored.damaged)
+    if count:
         raise IntegrityError(
-            f"{len(restored.damaged)} damaged files were left out",
+            f"{count} damaged {'files were' if count > 1 else 'file was'} left out",
             advice="`up42-state verify` names the objects that are damaged",
         )
 

@@ -1,0 +1,242 @@
+"""``save`` and ``restore``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from click.testing import Result
+
+    Ask = Callable[..., Any]
+    Call = Callable[..., Result]
+    Saved = Callable[..., None]
+    Output = Callable[..., Path]
+
+HERE = ("--job", "3f0c")
+SCENES = (*HERE, "--stage", "scenes")
+
+
+def _ids(directory: Path) -> list[str]:
+    return [feature["id"] for feature in json.loads((directory / "data.json").read_bytes())["features"]]
+
+
+def _tree(directory: Path) -> dict[str, bytes]:
+    found = sorted(path for path in directory.rglob("*") if path.is_file())
+    return {str(path.relative_to(directory)): path.read_bytes() for path in found}
+
+
+def test_save_tells_the_revision(ask: Ask, output: Output) -> None:
+    """``save`` gives the commit that stands there in the end."""
+    commit = ask("save", output(a=b"a"), *SCENES)
+    assert (commit["stage"], commit["revision"], commit["totals"]["features"]) == ("scenes", 1, 1)
+
+
+def test_saved_output_comes_back(call: Call, output: Output, tmp_path: Path) -> None:
+    """What ``save`` took, ``restore`` gives back byte for byte."""
+    made = output(a=b"a", b=b"b")
+    assert call("save", made, *SCENES).exit_code == 0
+    assert call("restore", "scenes", tmp_path / "in", *HERE).exit_code == 0
+    assert _tree(tmp_path / "in") == _tree(made)
+
+
+def test_corpus_stage_comes_back(call: Call, corpus: Path, tmp_path: Path) -> None:
+    """A real block output, a Sentinel-2 GeoTIFF with its ``data.json``, survives the way there and back."""
+    source = corpus / "stages" / "sentinel2_rgb"
+    assert call("save", source, *SCENES).exit_code == 0
+    assert call("restore", "scenes", tmp_path / "in", *HERE).exit_code == 0
+    assert _tree(tmp_path / "in") == _tree(source)
+
+
+def test_parents_and_propagation_of_a_save(ask: Ask, saved: Saved, output: Output) -> None:
+    """``--after`` names what the output was made from; ``--propagate`` brings features, by reference."""
+    saved("scenes", a=b"a", b=b"b")
+    commit = ask(
+        "save", output(b=b"b"), *HERE, "--stage", "tiles", "--after", "scenes", "--propagate", "scenes"
+    )
+    assert [parent["stage"] for parent in commit["parents"]] == ["scenes"]
+    assert (commit["totals"]["features"], commit["totals"]["referenced"]) == (2, 2)
+
+
+def test_parents_from_the_environment(call: Call, saved: Saved, output: Output) -> None:
+    """Both lists may come from their variables, separated by commas."""
+    saved("a", x=b"x")
+    saved("b", y=b"y")
+    variables = {"UP42_STATE_AFTER": "a, b", "UP42_STATE_PROPAGATE": "a"}
+    result = call("save", output(z=b"z"), *HERE, "--stage", "c", "--json", **variables)
+    commit = json.loads(result.stdout)
+    assert [parent["stage"] for parent in commit["parents"]] == ["a", "b"]
+    assert commit["totals"]["features"] == 2
+
+
+@pytest.mark.parametrize(
+    ("choice", "status", "revision"), [("replace", 0, 2), ("skip", 0, 1), ("error", 4, None)]
+)
+def test_if_exists(
+    call: Call, saved: Saved, output: Output, choice: str, status: int, revision: int | None
+) -> None:
+    """``--if-exists`` adds a revision, gives the one that is there, or ends with 4."""
+    saved("scenes", a=b"1")
+    result = call("save", output(a=b"2"), *SCENES, "--if-exists", choice, "--json")
+    assert result.exit_code == status
+    assert (json.loads(result.stdout)["revision"] if result.stdout else None) == revision
+
+
+def test_expected_revision(call: Call, saved: Saved, output: Output) -> None:
+    """``--expect`` saves only on top of the revision named."""
+    saved("scenes", a=b"1")
+    assert call("save", output(a=b"2"), *SCENES, "--expect", "0").exit_code == 4
+    assert call("save", output(a=b"2"), *SCENES, "--expect", "1").exit_code == 0
+
+
+def test_quicklooks_of_a_save(ask: Ask, output: Output, tmp_path: Path) -> None:
+    """``--quicklooks`` names where they lie; they come back below the target's ``.quicklooks``."""
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    (pictures / "a.jpg").write_bytes(b"jpg")
+    ask("save", output(a=b"a"), *SCENES, "--quicklooks", pictures)
+    ask("restore", "scenes", tmp_path / "in", *HERE)
+    assert (tmp_path / "in" / ".quicklooks" / "a.jpg").read_bytes() == b"jpg"
+
+
+def test_output_with_defects(call: Call, output: Output, store: Path) -> None:
+    """Every defect is listed, the exit code is 5, and nothing was written."""
+    made = output(a=b"a", b=b"b")
+    (made / "a.tif").unlink()
+    (made / "b.tif").unlink()
+    result = call("save", made, *SCENES)
+    assert result.exit_code == 5
+    assert 'features[0].properties["up42.data_path"]' in result.stderr
+    assert 'features[1].properties["up42.data_path"]' in result.stderr
+    assert not _tree(store)
+
+
+def test_defects_as_json(call: Call, output: Output) -> None:
+    """With ``--json`` the defects are objects with place, problem and advice."""
+    made = output(a=b"a")
+    (made / "a.tif").unlink()
+    error = json.loads(call("save", made, *SCENES, "--json").stderr)["error"]
+    assert error["code"] == "invalid-output"
+    assert [defect["place"] for defect in error["defects"]] == ['features[0].properties["up42.data_path"]']
+
+
+def test_output_without_data_json(call: Call, tmp_path: Path) -> None:
+    """An output without ``data.json`` ends with 5."""
+    (tmp_path / "empty").mkdir()
+    result = call("save", tmp_path / "empty", *SCENES)
+    assert result.exit_code == 5
+    assert "data.json" in result.stderr
+
+
+def test_restore_tells_what_it_did(ask: Ask, saved: Saved, tmp_path: Path) -> None:
+    """``restore`` gives the commit, the target, and which files were written and which were there."""
+    saved("scenes", a=b"a", b=b"b")
+    first = ask("restore", "scenes", tmp_path / "in", *HERE)
+    again = ask("restore", "scenes", tmp_path / "in", *HERE)
+    assert (first["revision"], first["target"]) == (1, str(tmp_path / "in"))
+    assert (first["written"], first["kept"], first["damaged"]) == (["a.tif", "b.tif"], [], [])
+    assert (again["written"], again["kept"]) == ([], ["a.tif", "b.tif"])
+
+
+def test_restore_older_revision(call: Call, saved: Saved, tmp_path: Path) -> None:
+    """``--revision`` restores what a stage held then."""
+    saved("scenes", a=b"1")
+    saved("scenes", a=b"2")
+    assert call("restore", "scenes", tmp_path / "in", *HERE, "--revision", "1").exit_code == 0
+    assert (tmp_path / "in" / "a.tif").read_bytes() == b"1"
+
+
+def test_restore_stage_of_another_job(call: Call, saved: Saved, tmp_path: Path) -> None:
+    """``JOB/STAGE`` restores from another job, and needs no ``--job``."""
+    saved("scenes", a=b"a")
+    assert call("restore", "3f0c/scenes", tmp_path / "in").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "ids"),
+    [
+        (["--where", "number>=1"], ["b", "c"]),
+        (["--where", "number>=1", "--where", "number!=2"], ["b"]),
+        (["--bbox", "-0.5,-0.5,1.5,1.5"], ["a", "b"]),
+        (["--id", "c", "--id", "a"], ["a", "c"]),
+        (["--path", "[ab].tif", "--where", "number=0"], ["a"]),
+        (["--id", "nope"], []),
+    ],
+)
+def test_restore_a_part(call: Call, saved: Saved, tmp_path: Path, options: list[str], ids: list[str]) -> None:
+    """Conditions choose features; their files come along, and no others."""
+    saved("scenes", a=b"a", b=b"b", c=b"c")
+    assert call("restore", "scenes", tmp_path / "in", *HERE, *options).exit_code == 0
+    assert _ids(tmp_path / "in") == ids
+    assert sorted(path.stem for path in (tmp_path / "in").glob("*.tif")) == ids
+
+
+@pytest.mark.parametrize(
+    ("options", "named"), [(["--bbox", "1,2,3"], "bounding box"), (["--where", "nonsense"], "'nonsense'")]
+)
+def test_malformed_condition(
+    call: Call, saved: Saved, tmp_path: Path, options: list[str], named: str
+) -> None:
+    """A condition that cannot be read is wrong usage, and nothing is restored."""
+    saved("scenes", a=b"a")
+    result = call("restore", "scenes", tmp_path / "in", *HERE, *options)
+    assert result.exit_code == 2
+    assert named in result.stderr
+    assert not (tmp_path / "in").exists()
+
+
+def test_target_with_other_files(call: Call, saved: Saved, tmp_path: Path) -> None:
+    """A target that holds other files is refused and untouched; ``--overwrite`` replaces those in the way."""
+    saved("scenes", a=b"a")
+    target = tmp_path / "in"
+    target.mkdir()
+    (target / "a.tif").write_bytes(b"mine")
+    (target / "mine.txt").write_bytes(b"mine")
+    before = _tree(target)
+    refused = call("restore", "scenes", target, *HERE)
+    assert refused.exit_code == 4
+    assert _tree(target) == before
+    assert call("restore", "scenes", target, *HERE, "--overwrite").exit_code == 0
+    assert _tree(target).keys() == {"a.tif", "data.json", "mine.txt"}
+    assert (target / "a.tif").read_bytes() == b"a"
+
+
+def _damage(store: Path, name: str) -> None:
+    (stored,) = store.rglob(f"files/{name}")
+    stored.chmod(0o644)
+    stored.write_bytes(b"?" * stored.stat().st_size)
+
+
+def test_damaged_stage_is_not_restored(call: Call, saved: Saved, store: Path, tmp_path: Path) -> None:
+    """Damaged bytes end with 6, and the target is as it was."""
+    saved("scenes", a=b"a", b=b"b")
+    _damage(store, "a.tif")
+    result = call("restore", "scenes", tmp_path / "in", *HERE)
+    assert result.exit_code == 6
+    assert "a.tif" in result.stderr
+    assert not (tmp_path / "in").exists()
+
+
+def test_partial_restore_reports_the_rest(call: Call, saved: Saved, store: Path, tmp_path: Path) -> None:
+    """``--partial`` restores what is undamaged, names the rest on stdout, and ends with 6."""
+    saved("scenes", a=b"a", b=b"b")
+    _damage(store, "a.tif")
+    result = call("restore", "scenes", tmp_path / "in", *HERE, "--partial", "--json")
+    assert result.exit_code == 6
+    assert [item["file"] for item in json.loads(result.stdout)["damaged"]] == ["a.tif"]
+    assert _ids(tmp_path / "in") == ["b"]
+    assert json.loads(result.stderr)["error"]["code"] == "integrity"
+
+
+def test_partial_restore_for_people(call: Call, saved: Saved, store: Path, tmp_path: Path) -> None:
+    """The damaged files are a table of their own."""
+    saved("scenes", a=b"a", b=b"b")
+    _damage(store, "a.tif")
+    result = call("restore", "scenes", tmp_path / "in", *HERE, "--partial")
+    assert result.stdout.splitlines()[-1].startswith("a.tif ")
+    assert result.stderr.startswith("error: 1 damaged file was left out\n")

@@ -1,0 +1,76 @@
+"""``exec``: one task in one container."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from up42_state.cli import options
+from up42_state.cli.common import Common
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["exec"]
+
+OWN_FAILURE = 125  # as docker's: the other exit codes are the command's
+
+
+class Task(click.Command):
+    """A verb whose exit code is its command's, so that all failures of ours need a code of their own."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Parse the arguments; even what is wrong with those is a failure of ours."""
+        if parent is not None:
+            parent.ensure_object(Common).own_failure = OWN_FAILURE
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(cls=Task, context_settings={"allow_interspersed_args": False})
+@click.argument("command", metavar="-- COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
+@options.job
+@options.stage
+@options.after
+@options.propagated
+@click.option("--input", "input_", type=options.DIRECTORY, default="/tmp/input", show_default=True)  # noqa: S108
+@click.option("--output", type=options.DIRECTORY, default="/tmp/output", show_default=True)  # noqa: S108
+@click.option("--quicklooks", type=options.DIRECTORY, default="/tmp/quicklooks", show_default=True)  # noqa: S108
+@click.option("--clear", is_flag=True, help="First remove what an earlier run has left there.")
+@click.option("--pass-credentials", is_flag=True, help="Leave our credentials in COMMAND's environment.")
+@options.shared
+@click.pass_obj
+def exec(  # noqa: A001 - the verb's name
+    common: Common,
+    command: tuple[str, ...],
+    job: str | None,
+    stage: str | None,
+    after: tuple[str, ...],
+    propagate: tuple[str, ...],
+    input_: Path,
+    output: Path,
+    quicklooks: Path,
+    *,
+    clear: bool,
+    pass_credentials: bool,
+) -> int:
+    """Run a command as one task of a job.
+
+    Restores the --after stages into the input, runs COMMAND, checks its output, propagates, and saves it
+    if COMMAND exits 0. COMMAND's exit code and signals pass through; failures of our own exit 125.
+    """
+    from up42_state.exec import run_task
+
+    place = common.place(job=job, stage=stage, after=after, propagate=propagate)
+    return run_task(
+        command,
+        settings=place.settings,
+        input=input_,
+        output=output,
+        quicklooks=quicklooks,
+        clear=clear,
+        pass_credentials=pass_credentials,
+        note=common.note,
+    )
