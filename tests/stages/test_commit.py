@@ -48,14 +48,11 @@ def test_any_flipped_bit_is_found(data: st.DataObject) -> None:
     rendered = bytearray(COMMIT.render())
     at = data.draw(st.integers(0, len(rendered) - 1))
     rendered[at] ^= 1 << data.draw(st.integers(0, 7))
-    try:
-        read = Commit.parse(bytes(rendered), COMMIT.key)
-    except IntegrityError:
-        return
-    assert read == COMMIT  # white space after the last member
+    with pytest.raises(IntegrityError):
+        Commit.parse(bytes(rendered), COMMIT.key)
 
 
-@given(st.integers(0, len(COMMIT.render()) - 3))
+@given(st.integers(0, len(COMMIT.render()) - 1))
 def test_any_truncation_is_found(length: int) -> None:
     """A commit that was cut off is an integrity error."""
     with pytest.raises(IntegrityError):

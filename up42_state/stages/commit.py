@@ -139,9 +139,8 @@ class Commit(_Record, frozen=True, kw_only=True):
 
     def render(self) -> bytes:
         """The bytes of the commit object."""
-        body = msgspec.json.encode(self.to_dict())
-        digest = hashlib.sha256(body[:-1]).hexdigest().encode()
-        return body[:-1] + _DIGEST + digest + b'"}\n'
+        body = msgspec.json.encode(self.to_dict())[:-1]
+        return body + _signature(body)
 
     @classmethod
     def parse(cls, data: bytes, key: str) -> Commit:
@@ -187,9 +186,13 @@ def _check_format(members: dict[str, Any], key: str) -> None:
 
 def _check_digest(data: bytes, key: str) -> None:
     at = data.rfind(_DIGEST)
-    found = data[at + len(_DIGEST) :].split(b'"', 1)[0] if at >= 0 else b""
-    if at < 0 or hashlib.sha256(data[:at]).hexdigest().encode() != found:
+    if at < 0 or data[at:] != _signature(data[:at]):
         raise _damaged(key, "its digest does not match its bytes")
+
+
+def _signature(body: bytes) -> bytes:
+    """How a commit object ends, after all members but its digest."""
+    return _DIGEST + hashlib.sha256(body).hexdigest().encode() + b'"}\n'
 
 
 def _check_objects(commit: Commit, key: str) -> None:

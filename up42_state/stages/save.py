@@ -17,7 +17,7 @@ from up42_state.stages.borrowing import Borrowing
 from up42_state.stages.commit import Commit, StoredObject, Totals, mask_secrets, now
 from up42_state.stages.contents import load_index
 from up42_state.stages.history import History
-from up42_state.stages.index import Index, content_digest
+from up42_state.stages.index import BLOCK, Index, content_digest
 from up42_state.stages.materialise import clean_up
 from up42_state.stages.merging import Merging
 from up42_state.stages.names import attempt_prefix, new_attempt
@@ -106,9 +106,11 @@ class Save:
         self, attempt: _Attempt, newest: Commit | None, previous: Index | None, index: Index, merged: Merging
     ) -> Commit:
         """The commit, once everything that it names is in the store."""
-        data = attempt.put("data.json", merged.data, newest.data if newest else None)
-        same = newest.index if newest and index == previous else None
-        listing = same or attempt.put("index.json", index.render(), None)
+        same = newest if newest and index == previous else None
+        # referring to a small data.json alone would keep the whole older attempt from being pruned
+        known = newest if same or len(merged.data) > BLOCK else None
+        data = attempt.put("data.json", merged.data, known.data if known else None)
+        listing = (same and same.index) or attempt.put("index.json", index.render(), None)
         refers = {*index.refers, *(_owner(self.job, item) for item in (data, listing))}
         own = f"{self.stage}/{attempt.id}"
         return Commit(

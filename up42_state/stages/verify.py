@@ -211,10 +211,11 @@ def _verify_pack(
         for entry in entries:
             report(entry, _MISSING)
         return
-    for entry in entries:
-        piece = data[entry.offset : entry.offset + entry.size]
-        if hashlib.sha256(piece).hexdigest() != entry.sha256:
-            report(entry, _CHANGED)
+    changed = [entry for entry in entries if not _is_whole(data, entry)]
+    for entry in changed:
+        report(entry, _CHANGED)
+    if changed:
+        return
     try:
         framed = len(data) == stored.size and frame_digest(data) == stored.frame
     except ValueError:
@@ -222,6 +223,11 @@ def _verify_pack(
     if not framed:
         for entry in entries:
             report(entry, "its archive structure is damaged: restore works, GDAL and unzip may not")
+
+
+def _is_whole(pack: memoryview, entry: Entry) -> bool:
+    piece = pack[entry.offset : entry.offset + entry.size]
+    return hashlib.sha256(piece).hexdigest() == entry.sha256
 
 
 def _verify_sizes(store: Store, commit: Commit, index: Index) -> list[Damage]:

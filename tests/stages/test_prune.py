@@ -1,0 +1,203 @@
+"""Pruning and removing: what goes, what stays, and what readers are told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from doubles.faulty import FaultyBucket
+from doubles.outputs import contents, state_on, tiles, write_output
+
+from up42_state.buckets.memory import MemoryBucket, MemoryStore
+from up42_state.errors import (
+    IntegrityError,
+    JobNotFoundError,
+    PrunedError,
+    SettingsError,
+    StageNotFoundError,
+    StateError,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from up42_state.state import Job
+
+DAY = timedelta(days=1)
+
+
+class Clock:
+    """The store's clock, moved by the test."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, by: timedelta) -> None:
+        self.now += by
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def bucket(clock: Clock) -> FaultyBucket:
+    return FaultyBucket(MemoryBucket(store=MemoryStore(now=clock)))
+
+
+@pytest.fixture
+def job(bucket: FaultyBucket) -> Job:
+    return state_on(bucket).job("j")
+
+
+def save(job: Job, tmp_path: Path, number: int) -> Path:
+    output = write_output(tmp_path / f"out{number}", tiles(3))
+    job.stage("s:1").save(output)
+    return output
+
+
+def test_the_newest_revisions_stay_and_others_go_after_the_grace(
+    job: Job, clock: Clock, tmp_path: Path
+) -> None:
+    """An attempt goes once it has been unlinked for the grace, not once it is that old."""
+    outputs = [save(job, tmp_path, number) for number in range(3)]
+    clock.forward(10 * DAY)
+    outputs.append(save(job, tmp_path, 3))
+    clock.forward(DAY / 2)
+    assert job.prune().attempts == ()
+    clock.forward(DAY)
+    assert len(job.prune().attempts) == 1
+    with pytest.raises(PrunedError, match="j/s:1@1 was pruned"):
+        job.stage("s:1").restore(tmp_path / "in", revision=1)
+    for revision in (2, 3, 4):
+        job.stage("s:1").restore(tmp_path / f"in{revision}", revision=revision)
+        assert contents(tmp_path / f"in{revision}") == contents(outputs[revision - 1])
+
+
+def test_bytes_that_a_kept_revision_refers_to_stay(job: Job, clock: Clock, tmp_path: Path) -> None:
+    """An old attempt that a newer revision takes bytes from is kept, whoever wrote it."""
+    output = write_output(tmp_path / "out", tiles(20))
+    job.stage("s:1").save(output)
+    for number in range(5):
+        clock.forward(10 * DAY)
+        (output / "extra.tif").write_bytes(bytes([number]))
+        job.stage("s:1").save(output)
+    clock.forward(10 * DAY)
+    assert job.prune(keep=1).attempts
+    job.stage("s:1").restore(tmp_path / "in")
+    assert contents(tmp_path / "in") == contents(output)
+    assert job.stage("s:1").verify().ok
+
+
+def test_what_a_crashed_save_left_goes_after_the_grace(
+    job: Job, bucket: FaultyBucket, clock: Clock, tmp_path: Path
+) -> None:
+    """Objects that no commit ever named are deleted by their age."""
+    output = write_output(tmp_path / "out", tiles(3))
+    job.stage("s:2").save(output)
+    bucket.operations.names.clear()
+    bucket.operations.fail_at = 5
+    with pytest.raises(StateError):
+        job.stage("s:1").save(output)
+    assert len(job.prune().waiting) == 1
+    clock.forward(2 * DAY)
+    assert len(job.prune().attempts) == 1
+    assert job.stage("s:2").verify().ok
+
+
+def test_a_dry_run_deletes_nothing(job: Job, bucket: FaultyBucket, clock: Clock, tmp_path: Path) -> None:
+    """--dry-run says what would go."""
+    for number in range(5):
+        save(job, tmp_path, number)
+    clock.forward(2 * DAY)
+    before = list(bucket.list(""))
+    report = job.prune(dry_run=True)
+    assert (len(report.attempts), report.dry_run) == (2, True)
+    assert list(bucket.list("")) == before
+
+
+def test_a_removed_stage_is_freed(job: Job, bucket: FaultyBucket, clock: Clock, tmp_path: Path) -> None:
+    """A tombstone unlinks what was there; numbers are not used again."""
+    save(job, tmp_path, 0)
+    assert job.stage("s:1").delete().revision == 2
+    with pytest.raises(StageNotFoundError, match=r"removed \(revision 2\)"):
+        job.stage("s:1").restore(tmp_path / "in")
+    job.stage("s:1").restore(tmp_path / "in", revision=1)
+    clock.forward(2 * DAY)
+    assert len(job.prune(keep=1).attempts) == 1
+    save(job, tmp_path, 1)
+    assert job.stage("s:1").latest().revision == 3
+
+
+def test_a_short_grace_needs_a_promise(job: Job) -> None:
+    """Less than an hour is refused beside savers."""
+    with pytest.raises(SettingsError, match="too short"):
+        job.prune(grace=timedelta(minutes=59))
+
+
+def test_old_unfinished_uploads_are_discarded(
+    job: Job, bucket: FaultyBucket, clock: Clock, tmp_path: Path
+) -> None:
+    """Parts that a killed save left are freed after the grace."""
+    save(job, tmp_path, 0)
+    bucket.start_upload("j/s:1/attempts/x/files/a", 20, 10)
+    assert job.prune().uploads == 0
+    clock.forward(2 * DAY)
+    assert job.prune().uploads == 1
+
+
+def test_a_damaged_commit_stops_pruning(job: Job, bucket: FaultyBucket, clock: Clock, tmp_path: Path) -> None:
+    """What a commit that cannot be read refers to is not known, so nothing is deleted."""
+    for number in range(5):
+        save(job, tmp_path, number)
+    clock.forward(2 * DAY)
+    bucket.put(job.stage("s:1").latest().key, b"{}")
+    before = [info.key for info in bucket.list("")]
+    with pytest.raises(IntegrityError):
+        job.prune()
+    assert [info.key for info in bucket.list("")] == before
+
+
+def test_a_prune_cut_off_anywhere_leaves_no_hole(
+    job: Job, bucket: FaultyBucket, clock: Clock, tmp_path: Path
+) -> None:
+    """After a fault at any operation, kept revisions are whole and pruned ones say so."""
+    for fail_at in range(1, 12):
+        for when in ("before", "after"):
+            bucket.operations.fail_at = 0
+            for number in range(4):
+                save(job, tmp_path / f"{fail_at}{when}", number)
+            clock.forward(2 * DAY)
+            bucket.operations.names.clear()
+            bucket.operations.when = when  # type: ignore[assignment]  # one of the two
+            bucket.operations.fail_at = fail_at
+            try:
+                job.prune(keep=2)
+            except StateError as error:
+                assert "the fault" in str(error)  # noqa: PT017 - later faults are not reached
+            bucket.operations.fail_at = 0
+            newest = job.stage("s:1").latest().revision
+            for revision in range(newest, 0, -1):
+                try:
+                    assert job.stage("s:1").verify(revision).ok
+                except PrunedError:
+                    assert revision <= newest - 2
+
+
+def test_removing_a_job_removes_all_of_it(job: Job, bucket: FaultyBucket, tmp_path: Path) -> None:
+    """Nothing of the job is left, and the job beside it is untouched."""
+    save(job, tmp_path, 0)
+    other = job.state.job("j2")
+    save(other, tmp_path / "other", 0)
+    bucket.start_upload("j/s:1/attempts/x/files/a", 20, 10)
+    job.delete()
+    assert not list(bucket.list("j/"))
+    assert not list(bucket.uploads("j/"))
+    assert other.stage("s:1").verify().ok
+    with pytest.raises(JobNotFoundError, match="it has j2"):
+        job.delete()

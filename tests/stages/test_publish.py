@@ -1,0 +1,155 @@
+"""Publishing a commit: one winner, and no lost answer mistaken for another's."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from doubles.outputs import contents, state_on, tiles, write_output
+
+from up42_state.errors import (
+    AccessDeniedError,
+    CommitUncertainError,
+    StageConflictError,
+    StateError,
+    StoreUnreachableError,
+)
+from up42_state.stages import publish
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from doubles.faulty import FaultyBucket
+
+    from up42_state.state import Job
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publish, "_pause", lambda _attempt: 0.0)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_lost_answer_is_no_lost_commit(job: Job, bucket: FaultyBucket, tmp_path: Path, when: str) -> None:
+    """A create whose answer is lost makes exactly one revision, whether it took effect or not."""
+    output = write_output(tmp_path / "out", tiles(1))
+    job.stage("s:1").save(output)
+    (output / "tile_0000.tif").write_bytes(b"2")
+    once = iter([True])
+
+    def lose(name: str, _key: str) -> None:
+        if name == "create" and next(once, False):
+            bucket.operations.fail_at = len(bucket.operations)
+
+    bucket.operations.when = when  # type: ignore[assignment]  # one of the two
+    bucket.operations.on_operation = lambda name, key: None
+    enter = bucket.operations.enter
+
+    def enter_and_lose(name: str, key: str) -> bool:
+        if name == "create" and next(once, False):
+            bucket.operations.fail_at = len(bucket.operations) + 1
+        return enter(name, key)
+
+    bucket.operations.enter = enter_and_lose  # type: ignore[method-assign]
+    commit = job.stage("s:1").save(output)
+    assert commit.revision == 2
+    assert [found.revision for found in job.stage("s:1").history()] == [2, 1]
+
+
+def test_a_store_that_never_answers_is_an_uncertain_commit(
+    job: Job, bucket: FaultyBucket, tmp_path: Path
+) -> None:
+    """When neither the write nor reading back is answered, the error says that nothing is known."""
+    inner = bucket.inner.create
+
+    def silent(key: str, data: bytes) -> None:
+        if "/commits/" in key:
+            raise StoreUnreachableError("no answer")
+        inner(key, data)
+
+    bucket.inner.create = silent  # type: ignore[method-assign, assignment]
+    with pytest.raises(CommitUncertainError, match="3f0c/s:1@1"):
+        job.stage("s:1").save(write_output(tmp_path / "out", tiles(1)))
+
+
+def test_a_refused_commit_is_not_tried_again(job: Job, bucket: FaultyBucket, tmp_path: Path) -> None:
+    """Access denied is an answer."""
+
+    def refuse(key: str, data: bytes) -> None:
+        raise AccessDeniedError("no")
+
+    bucket.inner.create = refuse  # type: ignore[method-assign, assignment]
+    with pytest.raises(AccessDeniedError):
+        job.stage("s:1").save(write_output(tmp_path / "out", tiles(1)))
+    assert bucket.operations.count("create") == 1
+
+
+def test_sixteen_writers_lose_nothing(bucket: FaultyBucket, tmp_path: Path) -> None:
+    """Every save that succeeds is a revision of its own, and each can be restored whole."""
+    outputs = [write_output(tmp_path / f"out{n}", tiles(20, size=50)) for n in range(16)]
+
+    def save(number: int) -> int:
+        return state_on(bucket).job("j").stage("s:1").save(outputs[number]).revision
+
+    with ThreadPoolExecutor(16) as pool:
+        revisions = list(pool.map(save, range(16)))
+    assert sorted(revisions) == list(range(1, 17))
+    stage = state_on(bucket).job("j").stage("s:1")
+    for number, revision in enumerate(revisions):
+        stage.restore(tmp_path / f"in{number}", revision=revision)
+        assert contents(tmp_path / f"in{number}") == contents(outputs[number])
+
+
+def test_of_sixteen_first_writers_one_wins(bucket: FaultyBucket, tmp_path: Path) -> None:
+    """With if_exists=error exactly one of racing saves succeeds; the others are told."""
+    outputs = [write_output(tmp_path / f"out{n}", tiles(1)) for n in range(16)]
+
+    def save(number: int) -> int | str:
+        try:
+            return state_on(bucket).job("j").stage("s:1").save(outputs[number], if_exists="error").revision
+        except StageConflictError as error:
+            return error.code
+
+    with ThreadPoolExecutor(16) as pool:
+        results = list(pool.map(save, range(16)))
+    assert sorted(map(str, results)) == ["1", *["stage-conflict"] * 15]
+
+
+def test_equal_racing_saves_make_one_revision(bucket: FaultyBucket, tmp_path: Path) -> None:
+    """The loser of a race who finds his own content there makes no revision."""
+    output = write_output(tmp_path / "out", tiles(5))
+    with ThreadPoolExecutor(8) as pool:
+        commits = list(pool.map(lambda _: state_on(bucket).job("j").stage("s:1").save(output), range(8)))
+    assert {commit.revision for commit in commits} == {1}
+
+
+def test_a_fault_at_any_operation_leaves_old_or_new(job: Job, bucket: FaultyBucket, tmp_path: Path) -> None:
+    """Whatever fails, before or after its effect: the stage is the old revision or the new."""
+    stage = job.stage("s:1")
+    old = write_output(tmp_path / "old", tiles(20))
+    new = write_output(tmp_path / "new", {**tiles(20), "b.tif": b"new"})
+    number = 0
+    while True:
+        number += 1
+        for when in ("before", "after"):
+            bucket.operations.fail_at = 0
+            stage.save(old, fingerprint=f"{number}{when}")
+            bucket.operations.names.clear()
+            bucket.operations.fail_at = number
+            bucket.operations.when = when  # type: ignore[assignment]  # one of the two
+            failed = False
+            try:
+                stage.save(new)
+            except StateError:
+                failed = True
+            reached = len(bucket.operations) >= number
+            bucket.operations.fail_at = 0
+            target = tmp_path / f"in{number}{when}"
+            stage.restore(target)
+            assert contents(target) in ([contents(old), contents(new)] if failed else [contents(new)])
+            stage.save(new)
+            assert stage.latest().content == stage.revision(stage.latest().revision).content
+        if not reached:
+            break
+    assert number > 7
