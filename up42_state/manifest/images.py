@@ -15,7 +15,7 @@ import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from up42_state.errors import IntegrityError, InvalidDataError, PathNotFoundError
+from up42_state.errors import IntegrityError, InvalidDataError, PathNotFoundError, StateError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,6 +90,8 @@ def _open_archive(path: Path) -> Iterator[_Archive | None]:
     try:
         with tarfile.open(path) as archive:
             yield _Archive(archive)
+    except StateError:
+        raise
     except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         raise IntegrityError(f"the archive {path} is damaged: {error}") from error
 

@@ -69,7 +69,7 @@ def read_label(source: str | os.PathLike[str]) -> str:
 
 def _split(source: str) -> tuple[Path | None, str | None]:
     """A path that exists, and the tag after it; no path where the source is the name of an image."""
-    if Path(source).exists():
+    if source and Path(source).exists():
         return Path(source), None
     path, colon, tag = source.rpartition(":")
     if colon and path and tag and "/" not in tag and Path(path).exists():

@@ -73,7 +73,7 @@ async def _body(request: Request) -> bytes:
         raise HTTPException(HTTPStatus.BAD_REQUEST, "the body ended early") from error
     if size > MAX_BYTES:
         problem = f"the body is larger than {MAX_BYTES} bytes"
-        raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, problem)
+        raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, problem, {"Connection": "close"})
     return bytes(body)
 
 
