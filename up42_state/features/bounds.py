@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from up42_state.features.values import decode
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Bounds", "bounds_of", "union"]
+__all__ = ["Bounds", "bounds_of", "bounds_of_text", "union"]
+
+
+class _Box(msgspec.Struct):
+    bbox: Any = None
+
+
+_BOX = msgspec.json.Decoder(_Box)
 
 
 class Bounds(msgspec.Struct, frozen=True, gc=False):
@@ -48,6 +58,16 @@ def bounds_of(feature: dict[str, Any]) -> Bounds | None:
     ``None`` where it has neither.
     """
     return Bounds.from_member(feature.get("bbox")) or _of_positions(list(_positions(feature.get("geometry"))))
+
+
+def bounds_of_text(feature: bytes | memoryview) -> Bounds | None:
+    """The box of a feature, without decoding its geometry where it has a ``bbox``."""
+    with suppress(msgspec.DecodeError):
+        bounds = Bounds.from_member(_BOX.decode(feature).bbox)
+        if bounds is not None:
+            return bounds
+    value = decode(feature)
+    return bounds_of(value) if isinstance(value, dict) else None
 
 
 def _of_positions(positions: Sequence[Sequence[float]]) -> Bounds | None:

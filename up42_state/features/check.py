@@ -125,7 +125,8 @@ class _Check:
 
     def _collection(self, collection: Collection) -> None:
         if collection.type != "FeatureCollection":
-            place = collection.members.get("type", (collection.start, 0))[0]
+            member = collection.members.get("type")
+            place = member.start if member else collection.start
             self._note(place, "type", *_not_a_collection(collection.type))
         for index, raw in enumerate(collection.raws()):
             if raw[0] != _BRACE:

@@ -99,7 +99,7 @@ class Collection(Sequence[Feature]):
         self.features_start = 0
         self.starts = array("Q")
         self.ends = array("Q")
-        self.members: dict[str, tuple[int, int]] = {}
+        self.members: dict[str, text.Member] = {}
         self._lay_out(outline.features)
         self.type = outline.type
         if not any_type and self.type != "FeatureCollection":
@@ -136,12 +136,12 @@ class Collection(Sequence[Feature]):
         try:
             first = _skip(document, self.start)
             for member in text.members(document, first, end_of=end_of):
-                self.members[member.name] = (member.start, member.end)
+                self.members[member.name] = member
         except (ValueError, IndexError) as error:
             raise _refused(
                 "features", "its members cannot be told apart", "name each of them once"
             ) from error
-        if self.members.pop("features")[0] != self.features_start:
+        if self.members["features"].start != self.features_start:
             raise _refused("features", "is there several times", "name it once")
 
     def _place_features(self, start: int, features: list[msgspec.Raw]) -> int | None:
@@ -193,7 +193,7 @@ class Collection(Sequence[Feature]):
     def member(self, name: str) -> Any:
         """A member of the collection other than ``features``, decoded; ``None`` where it is absent."""
         place = self.members.get(name)
-        return None if place is None else decode(self.document[place[0] : place[1]])
+        return None if place is None else decode(self.document[place.start : place.end])
 
     def write(self, stream: IO[bytes]) -> None:
         """Write the document as it was read."""

@@ -53,6 +53,10 @@ class Insertion(NamedTuple):
     end: int
     text: bytes
 
+    def after(self, offset: int) -> Insertion:
+        """The same, where the text that it is for begins at ``offset``."""
+        return Insertion(self.start + offset, self.end + offset, self.text)
+
 
 def value_end(text: Text, start: int) -> int:
     """Where the value that begins at ``start`` ends.

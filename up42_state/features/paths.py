@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from up42_state.features.files import File, Files
 
@@ -105,7 +105,7 @@ def sidecar_of(path: str, main: str) -> bool:
     return path.startswith(stem + ".") and path[len(stem) + 1 :].lower() in _SIDECAR_EXTENSIONS
 
 
-def companions(path: str, files: Files, others: Iterable[str] = ()) -> list[File]:
+def companions(path: str, files: Files, others: Container[str] = ()) -> list[File]:
     """The files that a data path stands for: the file and its sidecars, or everything below the directory.
 
     :param others: data paths of other features, which are never sidecars.

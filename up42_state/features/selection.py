@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import SettingsError
-from up42_state.features.bounds import Bounds, bounds_of
+from up42_state.features.bounds import Bounds, bounds_of_text
 from up42_state.features.paths import DATA_PATH, is_data_property, normal_path
 from up42_state.features.values import same_value
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from up42_state.features.collection import Feature
 
-__all__ = ["Selection", "property_value"]
+__all__ = ["ABSENT", "Selection", "property_value"]
 
 _EXPRESSION = re.compile(
     r"\s*(?P<name>[^<>=!]+?)\s*(?P<operator><=|>=|!=|==|=|<|>)\s*(?P<value>.*?)\s*", re.DOTALL
@@ -30,7 +30,7 @@ _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-_ABSENT = object()
+ABSENT = object()
 
 
 class Selection:
@@ -71,7 +71,7 @@ class Selection:
                 return False
         if self._bounds is None:
             return True
-        bounds = bounds_of(feature.value())
+        bounds = bounds_of_text(feature.raw)
         return bounds is not None and bounds.intersects(self._bounds)
 
 
@@ -86,9 +86,9 @@ def property_value(properties: Mapping[str, Any], name: str) -> Any:
         inner = properties.get(name[:end]) if character == "." else None
         if isinstance(inner, Mapping):
             found = property_value(inner, name[end + 1 :])
-            if found is not _ABSENT:
+            if found is not ABSENT:
                 return found
-    return _ABSENT
+    return ABSENT
 
 
 def _conditions(

@@ -1,0 +1,193 @@
+"""The merged collection while it is being made: what is kept, changed and added, as places and texts."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from up42_state.features.bounds import Bounds, bounds_of_text, union
+from up42_state.features.members import Insertion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from up42_state.features.collection import Collection
+
+    Text = bytes | memoryview
+
+__all__ = ["Draft", "Splices"]
+
+_BATCH = 1024 * 1024
+_LONGEST_SEPARATOR = 1024
+_NOWHERE = memoryview(b"")
+
+
+class Splices:
+    """Features that are added: each a stretch of a document with a text put in somewhere.
+
+    They are kept as numbers, since a Python object for each part of each feature would take more memory than
+    the features themselves.
+    """
+
+    def __init__(self) -> None:
+        self._documents = [_NOWHERE]
+        self._numbers = {id(_NOWHERE): 0}
+        self._from = array("I")
+        self._starts = array("Q")
+        self._cuts = array("Q")
+        self._resumes = array("Q")
+        self._ends = array("Q")
+        self._texts: list[bytes] = []
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def add(self, document: memoryview, start: int, end: int, put: Insertion) -> None:
+        """Add the feature from ``start`` to ``end``, with ``put`` (places in the document) put in."""
+        number = self._numbers.setdefault(id(document), len(self._documents))
+        if number == len(self._documents):
+            self._documents.append(document)
+        self._from.append(number)
+        self._starts.append(start)
+        self._cuts.append(put.start)
+        self._resumes.append(put.end)
+        self._ends.append(end)
+        self._texts.append(put.text)
+
+    def add_text(self, text: bytes) -> None:
+        """Add a feature that was written anew."""
+        self.add(_NOWHERE, 0, 0, Insertion(0, 0, text))
+
+    def replace(self, index: int, text: bytes) -> None:
+        """Put a feature that was written anew in the place of one."""
+        self._from[index] = self._starts[index] = self._cuts[index] = 0
+        self._resumes[index] = self._ends[index] = 0
+        self._texts[index] = text
+
+    def __getitem__(self, index: int) -> bytes:
+        document = self._documents[self._from[index]]
+        before = document[self._starts[index] : self._cuts[index]]
+        return b"".join((before, self._texts[index], document[self._resumes[index] : self._ends[index]]))
+
+    def __iter__(self) -> Iterator[bytes]:
+        return map(self.__getitem__, range(len(self)))
+
+
+class Draft:
+    """A collection with features added and replaced, and members added to properties.
+
+    :param collection: what it began as; it stays as it is.
+    """
+
+    def __init__(self, collection: Collection) -> None:
+        self.collection = collection
+        self.added = Splices()
+        self.replaced: dict[int, bytes] = {}
+        self._bounds = Bounds.from_member(collection.member("bbox"))
+        self._has_bounds = "bbox" in collection.members
+        self._drops_bounds = False
+
+    def __len__(self) -> int:
+        return len(self.collection) + len(self.added)
+
+    def raw(self, index: int) -> Text:
+        """The bytes of a feature as it stands now."""
+        if index >= len(self.collection):
+            return self.added[index - len(self.collection)]
+        replaced = self.replaced.get(index)
+        return self.collection.raw(index) if replaced is None else replaced
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether anything differs from the collection it began as."""
+        return bool(self.replaced or len(self.added))
+
+    def extend(self, feature: Text) -> None:
+        """Let the collection's ``bbox`` take in a feature that is added (RFC 7946 §5)."""
+        if not self._has_bounds or self._drops_bounds:
+            return
+        bounds = bounds_of_text(feature)
+        if bounds is None:
+            return
+        wider = union(self._bounds, bounds) if self._bounds is not None else None
+        if wider is None or (wider != self._bounds and self._has_heights):
+            self._drops_bounds = True
+        else:
+            self._bounds = wider
+
+    def replace(self, index: int, feature: bytes) -> None:
+        """Put another feature in the place of one."""
+        if self._has_bounds and bounds_of_text(self.raw(index)) != bounds_of_text(feature):
+            self._drops_bounds = True
+        if index >= len(self.collection):
+            self.added.replace(index - len(self.collection), feature)
+        else:
+            self.replaced[index] = feature
+
+    @property
+    def _has_heights(self) -> bool:
+        return len(self.collection.member("bbox")) != 4
+
+    def runs(self) -> Iterator[Text]:
+        """The document's bytes, as few and long runs as it can be had in."""
+        position = 0
+        for start, end, texts in sorted(self._patches(), key=lambda patch: patch[:2]):
+            yield from self.collection.runs(position, start)
+            yield from texts
+            position = end
+        yield from self.collection.runs(position)
+
+    def _patches(self) -> Iterator[tuple[int, int, Iterable[Text]]]:
+        collection = self.collection
+        for index, text in self.replaced.items():
+            yield collection.starts[index], collection.ends[index], (text,)
+        if len(self.added):
+            end = collection.ends[-1] if len(collection) else collection.features_start + 1
+            yield end, end, self._batches()
+        if self._has_bounds and self.is_changed:
+            yield from self._bounds_patch()
+
+    def _batches(self) -> Iterator[bytes]:
+        """The added features with what stands between them, in batches."""
+        separator = _separator(self.collection)
+        pieces: list[bytes] = []
+        size = 0
+        before = separator if len(self.collection) else b""
+        for feature in self.added:
+            pieces += (before, feature)
+            size += len(feature)
+            before = separator
+            if size >= _BATCH:
+                yield b"".join(pieces)
+                pieces, size = [], 0
+        yield b"".join(pieces)
+
+    def _bounds_patch(self) -> Iterator[tuple[int, int, Iterable[Text]]]:
+        member = self.collection.members["bbox"]
+        if self._drops_bounds:
+            start, end = self._stretch_to_drop("bbox")
+            yield start, end, ()
+        elif self._bounds != Bounds.from_member(self.collection.member("bbox")) and self._bounds is not None:
+            b = self._bounds
+            yield member.start, member.end, (json.dumps([b.west, b.south, b.east, b.north]).encode(),)
+
+    def _stretch_to_drop(self, name: str) -> tuple[int, int]:
+        """A member with the comma that goes with it. There is another member: ``features``."""
+        in_order = sorted(self.collection.members.values(), key=lambda member: member.place)
+        if in_order[0].name == name:
+            return in_order[0].place, in_order[1].place
+        return next((one.end, two.end) for one, two in pairwise(in_order) if two.name == name)
+
+
+def _separator(collection: Collection) -> bytes:
+    """What stands between two features, in the manner of those that are there."""
+    if len(collection) > 1:
+        found = bytes(collection.document[collection.ends[0] : collection.starts[1]])
+    elif len(collection):
+        before = bytes(collection.document[collection.features_start + 1 : collection.starts[0]])
+        found = b"," + before if b"\n" in before else b", "
+    else:
+        found = b", "
+    return found if len(found) <= _LONGEST_SEPARATOR else b", "

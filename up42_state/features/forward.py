@@ -1,0 +1,157 @@
+"""The form ``forward``: features of an earlier stage that the current collection lacks are appended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from up42_state.errors import FeatureConflictError
+from up42_state.features.edits import origin_insertion, rewritten
+from up42_state.features.matching import Matcher
+from up42_state.features.members import Insertion
+from up42_state.features.origin import ORIGIN
+from up42_state.features.paths import data_paths
+from up42_state.features.placement import Placement
+from up42_state.features.report import Conflict, Outcome, StageReport
+from up42_state.features.sameness import Sameness
+from up42_state.features.values import head, properties_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from up42_state.features.census import Census
+    from up42_state.features.draft import Draft
+    from up42_state.features.known import Known
+
+__all__ = ["Forward", "OnConflict"]
+
+OnConflict = Literal["current", "earlier", "both", "error"]
+
+
+class Forward:
+    """One earlier stage brought into a draft: matched, placed, written.
+
+    :param number: the stage's place in the order they were given in, from 0.
+    :param pairs: as ``match`` of :func:`up42_state.features.merge`.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        draft: Draft,
+        known: Known,
+        census: Census,
+        *,
+        on_conflict: OnConflict,
+        pairs: Sequence[tuple[str, str]] | None,
+    ) -> None:
+        self._draft = draft
+        self._census = census
+        self._earlier = census.earlier
+        self._on_conflict = on_conflict
+        self._sameness = Sameness(known.files, census.earlier)
+        self._found = Matcher(known, census, self._sameness).match(pairs)
+        self._outcomes = bytearray(len(census.earlier.collection))
+        self._conflicts: list[Conflict] = []
+        self._new_ids: dict[int, str] = {}
+        self._has_files = bool(census.paths) or bool(census.earlier.files.quicklooks)
+        self.placement = Placement(
+            number,
+            census.earlier.label,
+            known.files,
+            census.earlier.files,
+            protected=known.directories,
+            others=census.paths,
+            sameness=self._sameness,
+        )
+
+    def run(self) -> StageReport:
+        """Decide about every feature, then place the files, then write."""
+        for index in self._census.wanted:
+            current = self._found.get(index)
+            self._outcomes[index] = Outcome.APPENDED if current is None else self._settle(index, current)
+        coming = [index for index in self._census.wanted if self._outcomes[index] in _COMING]
+        self._place(coming)
+        for index in coming:
+            self._bring(index)
+        return StageReport(
+            job=self._earlier.job,
+            stage=self._earlier.stage,
+            revision=self._earlier.revision,
+            outcomes=bytes(self._outcomes),
+            conflicts=tuple(self._conflicts),
+            moved=self.placement.moved,
+            files=len(self.placement.additions),
+        )
+
+    def _settle(self, index: int, current: int) -> int:
+        """What becomes of a feature that the current collection has."""
+        if self._sameness.same_content(self._draft.raw(current), self._earlier.collection.raw(index)):
+            return Outcome.SAME
+        feature_id = self._census.ids[index]
+        if self._on_conflict == "error":
+            raise FeatureConflictError(
+                f"features[{index}] of {self._earlier.job}/{self._earlier.stage} (id {feature_id!r}) is "
+                f"features[{current}] of the current data.json with other content",
+                advice="choose with on_conflict which of them to keep: current, earlier or both",
+            )
+        if self._on_conflict == "both" and feature_id is not None:
+            self._new_ids[index] = f"{self._earlier.label}~{feature_id}"
+        self._conflicts.append(
+            Conflict(index=index, current=current, id=feature_id, new_id=self._new_ids.get(index))
+        )
+        return _CONFLICTS[self._on_conflict]
+
+    def _place(self, coming: list[int]) -> None:
+        if not self._has_files:
+            return
+        for index in coming:
+            self.placement.join(self._paths(index).values())
+        self.placement.settle()
+        for index in coming:
+            paths = self._paths(index).values()
+            self.placement.add_quicklooks(self._census.ids[index], self._new_ids.get(index), paths)
+
+    def _paths(self, index: int) -> dict[str, str]:
+        properties = properties_of(head(self._earlier.collection.raw(index)))
+        return data_paths(properties, self._earlier.files)
+
+    def _bring(self, index: int) -> None:
+        """Append a feature, or put it in the place of the one that it replaces."""
+        collection = self._earlier.collection
+        raw = bytes(collection.raw(index))
+        properties = bytes(head(raw).properties)
+        text = self._rewritten(index, raw, properties)
+        if text is not None:
+            raw, properties = text, bytes(head(text).properties)
+        origin = self._census.origin(index)
+        put = _NOTHING if origin is None else origin_insertion(raw, properties, origin) or _NOTHING
+        if self._outcomes[index] == Outcome.REPLACED:
+            self._draft.replace(self._found[index], raw[: put.start] + put.text + raw[put.end :])
+            return
+        self._draft.extend(raw)
+        if text is not None:
+            self._draft.added.add_text(raw[: put.start] + put.text + raw[put.end :])
+        else:
+            start, end = collection.starts[index], collection.ends[index]
+            self._draft.added.add(collection.document, start, end, put.after(start))
+
+    def _rewritten(self, index: int, raw: bytes, properties: bytes) -> bytes | None:
+        """The feature with its new id and the new places of its files; ``None`` if it stays as it is."""
+        values = {}
+        if self.placement.moved:
+            for name, path in self._paths(index).items():
+                target = self.placement.target(path)
+                if target != path:
+                    values[name] = target
+        new_id = self._new_ids.get(index)
+        origin = self._census.origin(index)
+        if origin is not None and ORIGIN in properties_of(head(raw)):
+            values[ORIGIN] = origin  # it held something that is no provenance
+        if new_id is None and not values:
+            return None
+        return rewritten(raw, properties, feature_id=new_id, values=values)
+
+
+_NOTHING = Insertion(0, 0, b"")
+_COMING = frozenset((Outcome.APPENDED, Outcome.REPLACED, Outcome.BOTH))
+_CONFLICTS = {"current": Outcome.KEPT, "earlier": Outcome.REPLACED, "both": Outcome.BOTH}

@@ -1,0 +1,159 @@
+"""What tells the features of the current collection apart: looked up by provenance, id, value, data path."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from up42_state.errors import Defect, InvalidDataError
+from up42_state.features.origin import ORIGIN, Origin
+from up42_state.features.paths import data_paths
+from up42_state.features.values import decode, digest, feature_id, fingerprint, head, properties_of, shape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+
+    from up42_state.features.draft import Draft
+    from up42_state.features.files import Files
+
+    Text = bytes | memoryview
+    Id = str | int | float | None
+
+__all__ = ["Known", "Lookup", "identity_of", "own_properties", "value_key"]
+
+
+class Lookup:
+    """The indexes of features by some key. Most keys have one, and then no list is made."""
+
+    def __init__(self) -> None:
+        self._found: dict[Hashable, int | list[int]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._found
+
+    def add(self, key: Hashable, index: int) -> None:
+        """Note that a feature has this key."""
+        there = self._found.get(key)
+        if there is None:
+            self._found[key] = index
+        elif isinstance(there, int):
+            self._found[key] = [there, index]
+        else:
+            there.append(index)
+
+    def get(self, key: Hashable) -> Sequence[int]:
+        """The features with this key, in order."""
+        found = self._found.get(key, ())
+        return (found,) if isinstance(found, int) else found
+
+
+class Known:
+    """The features of a draft, and of what is appended to it.
+
+    Provenance and ids are looked up for every feature; the rest only if some earlier feature asks for it.
+    """
+
+    def __init__(self, draft: Draft, files: Files) -> None:
+        self.draft = draft
+        self.files = files
+        self.by_origin = Lookup()
+        self.by_id = Lookup()
+        self.directories: set[str] = set()
+        self._size = 0
+        self._by_value: Lookup | None = None
+        self._by_properties: Lookup | None = None
+        self.update(files)
+
+    def update(self, files: Files) -> None:
+        """Take in what was appended to the draft, with the files that are there now."""
+        self.files = files
+        start, self._size = self._size, len(self.draft)
+        for index in range(start, self._size):
+            self._add(index, self.draft.raw(index))
+        for lookup, key in ((self._by_value, value_key), (self._by_properties, self._path_key)):
+            if lookup is not None:
+                self._fill(lookup, key, start)
+
+    def _add(self, index: int, raw: Text) -> None:
+        if raw[0] != ord("{"):
+            defect = Defect(
+                f"features[{index}]", "is not an object", "write a GeoJSON Feature, or leave it out"
+            )
+            raise InvalidDataError("the current data.json cannot be merged", defects=[defect])
+        found = head(raw)
+        key = feature_id(found)
+        if key is not None:
+            self.by_id.add(key, index)
+        properties = properties_of(found)
+        identity = identity_of(properties)
+        if identity is not None:
+            self.by_origin.add(identity, index)
+        if self.files.directories:
+            paths = data_paths(properties, self.files).values()
+            self.directories.update(path for path in paths if self.files.is_directory(path))
+
+    def origin_stage(self, index: int) -> str:
+        """``<job>/<stage>`` that a feature was forwarded from; empty for the collection's own."""
+        identity = identity_of(properties_of(head(self.draft.raw(index))))
+        return "" if identity is None else identity.partition("#")[0]
+
+    def the_one(self, indexes: Sequence[int]) -> int | None:
+        """The one feature among several with equal keys that is meant, if there is one.
+
+        It is the first, where no other came from the same place as it: those that were forwarded from
+        another stage later do not make a feature of the collection ambiguous.
+        """
+        if len(indexes) < 2:
+            return indexes[0] if indexes else None
+        first = self.origin_stage(indexes[0])
+        return indexes[0] if all(self.origin_stage(other) != first for other in indexes[1:]) else None
+
+    def with_value(self, key: Hashable) -> Sequence[int]:
+        """The features with a :func:`value_key`."""
+        if self._by_value is None:
+            self._by_value = self._fill(Lookup(), value_key)
+        return self._by_value.get(key)
+
+    def with_properties(self, key: Hashable) -> Sequence[int]:
+        """The features with a data path and with these properties (their fingerprint)."""
+        if self._by_properties is None:
+            self._by_properties = self._fill(Lookup(), self._path_key)
+        return self._by_properties.get(key)
+
+    def _fill(self, lookup: Lookup, key_of: Callable[[Text], Hashable], start: int = 0) -> Lookup:
+        for index in range(start, self._size):
+            key = key_of(self.draft.raw(index))
+            if key is not None:
+                lookup.add(key, index)
+        return lookup
+
+    def _path_key(self, raw: Text) -> Hashable:
+        properties = properties_of(head(raw))
+        if not data_paths(properties, self.files):
+            return None
+        return hash(fingerprint(own_properties(properties)))
+
+
+def identity_of(properties: dict[str, Any]) -> str | None:
+    """The provenance that a feature carries, the revision aside; ``None`` if it carries none."""
+    text = properties.get(ORIGIN)
+    if not isinstance(text, str):
+        return None
+    origin = Origin.parse(text)
+    return text if origin is None else origin.identity
+
+
+def own_properties(properties: dict[str, Any]) -> dict[str, Any]:
+    """The properties without the provenance."""
+    if ORIGIN not in properties:
+        return properties
+    return {name: value for name, value in properties.items() if name != ORIGIN}
+
+
+def value_key(raw: Text) -> Hashable:
+    """A number that features of equal value share, whether forwarded or not, and hardly any others."""
+    found = head(raw)
+    rest = shape(raw) or digest({k: v for k, v in decode(raw).items() if k != "properties"})
+    return hash((feature_id(found), fingerprint(own_properties(properties_of(found))), rest))

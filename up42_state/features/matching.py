@@ -1,0 +1,177 @@
+"""Which features of an earlier stage the current collection has already."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from up42_state.features.collection import Feature
+from up42_state.features.known import Lookup, own_properties, value_key
+from up42_state.features.paths import data_paths
+from up42_state.features.sameness import same_json
+from up42_state.features.selection import ABSENT, property_value
+from up42_state.features.values import fingerprint, head, properties_of, same_value
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Sequence
+
+    from up42_state.features.census import Census
+    from up42_state.features.known import Known
+    from up42_state.features.sameness import Sameness
+
+    Text = bytes | memoryview
+
+__all__ = ["Matcher", "member_key"]
+
+
+class Matcher:
+    """Pairs features of one earlier stage with those of the current collection, one to one.
+
+    The rules, each for what those before it left: equal provenance; equal id, unique in both; equal JSON;
+    equal properties with equal data paths and equal bytes, unique in both. With ``match`` its pairs take the
+    place of all but the first. Equal JSON comes before data paths because several features may share one
+    file: only their geometry tells them apart.
+
+    ``found`` gives, by the earlier feature's index, the current one's.
+    """
+
+    def __init__(self, known: Known, census: Census, sameness: Sameness) -> None:
+        self._known = known
+        self._census = census
+        self._sameness = sameness
+        self._earlier = census.earlier.collection
+        self._taken: set[int] = set()
+        self.found: dict[int, int] = {}
+
+    def match(self, pairs: Sequence[tuple[str, str]] | None) -> dict[int, int]:
+        """Find the pairs.
+
+        :param pairs: (member of the current feature, member of the earlier one), tried in order.
+        """
+        self._by_origin()
+        if pairs is not None:
+            for current, earlier in pairs:
+                self._by_members(current, earlier)
+            return self.found
+        self._by_id()
+        self._by_value()
+        self._by_path()
+        return self.found
+
+    def _pair(self, earlier: int, current: int) -> None:
+        self.found[earlier] = current
+        self._taken.add(current)
+
+    def _free(self, indexes: Iterable[int]) -> list[int]:
+        return [index for index in indexes if index not in self._taken]
+
+    def _unmatched(self) -> list[int]:
+        return [index for index in self._census.wanted if index not in self.found]
+
+    def _by_origin(self) -> None:
+        if not self._known.by_origin:
+            return
+        groups: dict[str, list[int]] = {}
+        for index in self._census.wanted:
+            identity = self._census.identity(index)
+            if identity in self._known.by_origin:
+                groups.setdefault(identity, []).append(index)
+        for identity, earlier in groups.items():
+            self._pair_group(self._free(self._known.by_origin.get(identity)), earlier)
+
+    def _pair_group(self, current: list[int], earlier: list[int]) -> None:
+        """Pair features of equal provenance: those of equal content first, then in order."""
+        if len(current) > 1:
+            for index in list(earlier):
+                raw = self._earlier.raw(index)
+                same = (c for c in current if self._sameness.same_content(self._known.draft.raw(c), raw))
+                equal = next(same, None)
+                if equal is not None:
+                    self._pair(index, equal)
+                    earlier.remove(index)
+                    current.remove(equal)
+        for index, other in zip(earlier, current, strict=False):
+            self._pair(index, other)
+
+    def _by_members(self, current: str, earlier: str) -> None:
+        """Pair by a pair of members; of several current features with one value the first is taken."""
+        known = Lookup()
+        for index in range(len(self._known.draft)):
+            key = member_key(self._known.draft.raw(index), current)
+            if key is not None and index not in self._taken:
+                known.add(key, index)
+        for index in self._unmatched():
+            free = self._free(known.get(member_key(self._earlier.raw(index), earlier)))
+            if free:
+                self._pair(index, free[0])
+
+    def _by_id(self) -> None:
+        shared: dict[Any, list[int]] = {}
+        for index, key in enumerate(self._census.ids):
+            if key is not None and key in self._known.by_id:
+                shared.setdefault(key, []).append(index)
+        wanted = set(self._unmatched()) if shared else set()
+        for key, indexes in shared.items():
+            if len(indexes) == 1 and indexes[0] in wanted:
+                self._pair_one(indexes[0], self._known.the_one(self._known.by_id.get(key)))
+
+    def _pair_one(self, earlier: int, current: int | None) -> None:
+        if current is not None and current not in self._taken:
+            self._pair(earlier, current)
+
+    def _by_value(self) -> None:
+        """Pair features that are equal as JSON: they have no id, or one that others have too."""
+        ids, pools = self._census.ids, dict[Any, list[int]]()
+        for index in self._unmatched():
+            if ids[index] is None or ids[index] in self._known.by_id:
+                raw = self._earlier.raw(index)
+                key = value_key(raw)
+                pool = pools.get(key)
+                if pool is None:
+                    pool = pools[key] = self._free(self._known.with_value(key))[::-1]
+                self._pair_equal(index, raw, pool)
+
+    def _pair_equal(self, index: int, raw: Text, pool: list[int]) -> None:
+        """Pair with the first feature of a pool (last in the list) that is equal."""
+        for place in reversed(range(len(pool))):
+            if same_json(self._known.draft.raw(pool[place]), raw):
+                self._pair(index, pool.pop(place))
+                return
+
+    def _by_path(self) -> None:
+        files = self._known.files
+        if not any(files.exists(path) for path in self._census.paths):
+            return
+        groups: dict[Any, list[int]] = {}
+        for index, raw in enumerate(self._earlier.raws()):
+            properties = properties_of(head(raw))
+            paths = data_paths(properties, self._census.earlier.files).values()
+            if paths and all(map(files.exists, paths)):
+                groups.setdefault(hash(fingerprint(own_properties(properties))), []).append(index)
+        wanted = set(self._unmatched())
+        for key, indexes in groups.items():
+            if len(indexes) == 1 and indexes[0] in wanted:
+                current = self._known.the_one(self._known.with_properties(key))
+                if current is not None and self._same_data(current, indexes[0]):
+                    self._pair_one(indexes[0], current)
+
+    def _same_data(self, current: int, earlier: int) -> bool:
+        """Whether properties are equal, data paths among them, and these name equal bytes."""
+        one, other = self._known.draft.raw(current), self._earlier.raw(earlier)
+        ours, theirs = (own_properties(properties_of(head(raw))) for raw in (one, other))
+        return same_value(ours, theirs) and self._sameness.same_files(one, other)
+
+
+def member_key(raw: Text, name: str) -> Hashable:
+    """Something to look a feature up by one of its members; ``None`` where it has none such.
+
+    :param name: ``id``, ``properties.<name>``, or a further member of the feature.
+    """
+    feature = Feature(raw)
+    if name == "id":
+        return feature.id
+    prefix, _, inner = name.partition(".")
+    source, name = (
+        (feature.properties, inner) if prefix == "properties" and inner else (feature.value(), name)
+    )
+    value = property_value(source, name)
+    return None if value is ABSENT or value is None else fingerprint(value)
