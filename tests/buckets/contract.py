@@ -239,7 +239,8 @@ class BucketContract:
         assert list(bucket.list("")) == []
 
     @pytest.mark.parametrize(
-        "key", ["", "/a", "a/", "a//b", "../a", "a/../b", "a/..", "./a", "a/.", "a\0b", "a\nb", "a\x7f", "\ud800"]
+        "key",
+        ["", "/a", "a/", "a//b", "../a", "a/../b", "a/..", "./a", "a/.", "a\0b", "a\nb", "a\x7f", "\ud800"],
     )
     def test_bad_keys(self, bucket: Bucket, key: str) -> None:
         """A key that could lead elsewhere is refused by every method."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, Protocol
+
+from up42_state.errors import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Body", "resumed"]
+__all__ = ["Body", "Nothing", "check_span", "resumed"]
 
 _FAILURES = 5  # in a row, without a byte between them
 _CAREFUL = 64 * 1024  # bytes at once after a failure, so that less is lost by the next
@@ -24,6 +27,37 @@ class Body(Protocol):
 
     def close(self) -> None:
         """Free the connection, or break it if bytes are left."""
+
+
+class Nothing:
+    """The body of an object that ends before the range begins."""
+
+    end = 0
+
+    def read(self, size: int) -> bytes:  # noqa: ARG002
+        """No bytes."""
+        return b""
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+def check_span(span: str | None, position: int, last: int | None, length: int) -> None:
+    """Check that an answer holds the range that was asked for (RFC 9110 §14.4), so that a store that sends
+    fewer bytes, and says so in Content-Length alone, is found out.
+
+    :param span: its Content-Range, ``bytes 0-99/1234``; without one it is the whole object.
+    :param position: the first byte that was asked for.
+    :param last: the last byte, or ``None`` for the object's last.
+    :param length: its Content-Length.
+    :raises StorageError: it is another range.
+    """
+    numbers = re.findall("[0-9]+", span or f"bytes 0-{length - 1}/{length}")
+    begin, end, size = (int(number) for number in numbers) if len(numbers) == 3 else (-1, -1, -1)
+    expected = size - 1 if last is None else min(last, size - 1)
+    if begin != position or end != expected or length != end - begin + 1:
+        asked = f"bytes {position} to {'the end' if last is None else last}"
+        raise StorageError(f"the store sent {length} bytes, {span!r}, where {asked} were asked for")
 
 
 def resumed(

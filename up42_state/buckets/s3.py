@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from contextlib import AbstractContextManager, suppress
@@ -12,7 +11,7 @@ from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
 
-from up42_state.buckets._resume import Body, resumed
+from up42_state.buckets._resume import Body, Nothing, check_span, resumed
 from up42_state.buckets._s3_client import credentials_source, gdal_options, is_custom, make_client
 from up42_state.buckets._s3_errors import BROKEN, code_of, missing_bucket, status_of, store_errors
 from up42_state.buckets._s3_listing import pages
@@ -224,14 +223,14 @@ class S3Bucket(Bucket):
         def open_at(position: int) -> Body:
             if length == 0:
                 self.head(key)
-                return _Nothing()
+                return Nothing()
             try:
                 answer = self.client.get_object(
                     **self._at(key), Range=f"bytes={position}-{'' if last is None else last}", **tag
                 )
             except ClientError as error:
                 if code_of(error) == "InvalidRange" or status_of(error) == 416:
-                    return _Nothing()
+                    return Nothing()
                 raise
             tag["IfMatch"] = answer["ETag"]
             return _S3Body(answer, position, last)
@@ -264,38 +263,19 @@ class S3Bucket(Bucket):
 
 
 class _S3Body:
-    """The body of an answer to a request for a range (RFC 9110 §14.4, Content-Range).
-
-    :param last: the last position that was asked for, if any.
-    :raises StorageError: the store sent another range than it should have.
-    """
+    """The body of an answer to a request with a range."""
 
     def __init__(self, answer: GetObjectOutputTypeDef, position: int, last: int | None) -> None:
         self._body = answer["Body"]
         self.end = position + answer["ContentLength"]
-        span = answer.get("ContentRange", f"bytes 0-{self.end - 1}/{self.end}")
-        begin, end, size = (int(number) for number in re.findall(r"[0-9]+", span))
-        if begin != position or end + 1 != self.end or end != min(size - 1, size if last is None else last):
+        try:
+            check_span(answer.get("ContentRange"), position, last, answer["ContentLength"])
+        except StorageError:
             self.close()
-            raise StorageError(
-                f"the store sent {answer['ContentLength']} bytes, {span!r}, where bytes {position} to"
-                f" {'the end' if last is None else last} were asked for"
-            )
+            raise
 
     def read(self, size: int) -> bytes:
         return self._body.read(size)
 
     def close(self) -> None:
         self._body.close()
-
-
-class _Nothing:
-    """The body of an object that ends before the range begins."""
-
-    end = 0
-
-    def read(self, size: int) -> bytes:  # noqa: ARG002
-        return b""
-
-    def close(self) -> None:
-        return

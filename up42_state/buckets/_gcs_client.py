@@ -1,0 +1,117 @@
+"""The google-cloud-storage client of a bucket: credentials, endpoint, connections."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import google.auth
+from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import DefaultCredentialsError
+from google.auth.transport.requests import AuthorizedSession
+from google.cloud import storage
+from google.oauth2.service_account import Credentials
+from requests.adapters import HTTPAdapter
+
+from up42_state.errors import AccessDeniedError, SettingsError
+
+if TYPE_CHECKING:
+    from up42_state.settings import Settings
+
+__all__ = ["credentials_source", "gdal_options", "make_client"]
+
+_SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
+
+
+def make_client(settings: Settings) -> tuple[storage.Client, AuthorizedSession]:
+    """A thread-safe client, and the session that it sends with.
+
+    :raises SettingsError: the key of the settings cannot be used.
+    :raises AccessDeniedError: there are no credentials anywhere.
+    """
+    credentials = _credentials(settings)
+    session = AuthorizedSession(credentials)
+    adapter = HTTPAdapter(pool_connections=4, pool_maxsize=settings.concurrency + 4)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    emulator = settings.storage_emulator_host
+    options = {"api_endpoint": emulator} if emulator else None
+    project = settings.google_cloud_project or getattr(credentials, "project_id", None)
+    client = storage.Client(project, credentials, _http=session, client_options=options)
+    return client, session
+
+
+def credentials_source(settings: Settings) -> str:
+    """Where the credentials come from, for messages; never what they are."""
+    if settings.storage_emulator_host:
+        return f"nowhere: STORAGE_EMULATOR_HOST is set ({settings.source('storage_emulator_host')})"
+    if settings.google_key:
+        return settings.source("google_key")
+    if path := settings.google_application_credentials:
+        return f"{path} ({settings.source('google_application_credentials')})"
+    return "the application default credentials (gcloud, or the machine's service account)"
+
+
+def gdal_options(settings: Settings) -> dict[str, str]:
+    """What GDAL's ``/vsigs/`` needs to reach the same store; without a key it looks for default credentials
+    itself.
+
+    Source: GDAL, "Virtual File Systems", /vsigs/.
+    """
+    if host := settings.storage_emulator_host:
+        return {"CPL_GS_ENDPOINT": f"{host}/", "GS_NO_SIGN_REQUEST": "YES"}
+    if settings.google_key:
+        info = settings.google_key.get_secret_value()
+        return {
+            "GS_OAUTH2_PRIVATE_KEY": info["private_key"],
+            "GS_OAUTH2_CLIENT_EMAIL": info["client_email"],
+            "GS_OAUTH2_SCOPE": _SCOPE,
+        }
+    if path := settings.google_application_credentials:
+        return {"GOOGLE_APPLICATION_CREDENTIALS": path}
+    return {}
+
+
+def _credentials(settings: Settings) -> Any:
+    if settings.storage_emulator_host:
+        return AnonymousCredentials()
+    if settings.google_key:
+        return _from_key(settings.google_key.get_secret_value(), settings.source("google_key"))
+    path = settings.google_application_credentials
+    if path and path != os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
+        return _from_file(path, settings.source("google_application_credentials"))
+    try:
+        return google.auth.default(scopes=[_SCOPE])[0]
+    except DefaultCredentialsError as error:
+        if path:
+            source = settings.source("google_application_credentials")
+            raise SettingsError(f"{source}: {path} cannot be used: {error}") from error
+        raise AccessDeniedError(
+            "there are no Google credentials: neither in the settings nor application default credentials",
+            advice="set GOOGLE_KEY_STRING or GOOGLE_APPLICATION_CREDENTIALS",
+        ) from error
+
+
+def _from_key(info: dict[str, Any], source: str) -> Credentials:
+    try:
+        return Credentials.from_service_account_info(info, scopes=[_SCOPE])  # type: ignore[no-any-return]
+    except ValueError as error:
+        problem = SettingsError(f"{source}: its private_key is not a PEM key ({type(error).__name__})")
+    raise problem  # not chained: the cause may quote the key
+
+
+def _from_file(path: str, source: str) -> Credentials:
+    """A service account's key file. Other kinds of credentials are taken from the environment only, where
+    google-auth reads them: they may name programs to run.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            info = json.load(file)
+    except OSError as error:
+        raise SettingsError(f"{source}: {path} cannot be read: {error.strerror}") from error
+    except ValueError:
+        info = None
+    if not isinstance(info, dict) or info.get("type") != "service_account":
+        raise SettingsError(f"{source}: {path} is not a service account's key")
+    return _from_key(info, f"{source}: {path}")

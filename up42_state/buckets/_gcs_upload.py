@@ -1,0 +1,108 @@
+"""Uploads in parts to Google Cloud Storage.
+
+Every part is an object beside the key, and composing joins them: at most 32 at once ("Compose objects"), so
+more are joined in a tree. The other way, multipart uploads of the XML API, wants S3-style requests that
+google-cloud-storage offers for files only, and that emulators do not know; composing is part of the JSON API,
+which they all speak.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import uuid
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
+
+from up42_state.buckets.base import Upload, UploadInfo
+from up42_state.buckets.keys import join
+from up42_state.errors import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from up42_state.buckets.base import Buffer, ObjectInfo
+
+__all__ = ["GCSUpload", "is_component", "unfinished"]
+
+_COMPOSED = 32  # objects in one compose request
+_COMPONENT = re.compile(r"(?P<upload>(?:.*/)?\.up42-[0-9a-f]{16})\.[0-9]+\.part")
+
+
+def is_component(key: str) -> bool:
+    """Whether a key is that of a part, and not of an object of ours."""
+    return _COMPONENT.fullmatch(key) is not None
+
+
+def unfinished(objects: Iterable[ObjectInfo]) -> Iterator[UploadInfo]:
+    """The uploads that parts belong to, among all objects of a prefix in key order. The key that an upload
+    would have created is not kept: they go by the beginning of their parts' keys.
+    """
+    found: dict[str, ObjectInfo] = {}
+    for info in objects:
+        if match := _COMPONENT.fullmatch(info.key):
+            earlier = found.get(match["upload"])
+            found[match["upload"]] = info if earlier is None else min(info, earlier, key=_modified)
+    for upload, info in found.items():
+        yield UploadInfo(key=upload, upload_id=upload, started=info.modified)
+
+
+def _modified(info: ObjectInfo) -> float:
+    return info.modified.timestamp()
+
+
+class Composer(Protocol):
+    """What an upload needs of its bucket."""
+
+    url: str
+
+    def put(self, key: str, data: Buffer) -> None:
+        """Write an object."""
+
+    def compose(self, sources: Sequence[str], key: str) -> None:
+        """Join objects into a new one."""
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete objects."""
+
+
+class GCSUpload(Upload):
+    """Objects that are to become one. Nothing is sent before the first part."""
+
+    def __init__(self, bucket: Composer, key: str, size: int) -> None:
+        self._bucket, self._key, self._size = bucket, key, size
+        self._name = join(key.rpartition("/")[0], f".up42-{uuid.uuid4().hex[:16]}")
+        self._sent: dict[int, int] = {}
+        self._components: list[str] = []
+        self._lock = threading.Lock()
+
+    def put_part(self, number: int, data: Buffer) -> None:
+        self._bucket.put(self._component(number), data)
+        with self._lock:
+            self._sent[number] = memoryview(data).nbytes
+
+    def complete(self) -> None:
+        sent = sum(self._sent.values())
+        if sent != self._size:
+            raise StorageError(f"{sent} bytes of {self._key} were sent instead of {self._size}")
+        level = [self._component(number) for number in sorted(self._sent)]
+        free = max(self._sent, default=0) + 1
+        while len(level) > _COMPOSED:
+            groups = [level[begin : begin + _COMPOSED] for begin in range(0, len(level), _COMPOSED)]
+            level = [self._component(free + number) for number in range(len(groups))]
+            free += len(groups)
+            for group, key in zip(groups, level, strict=True):
+                self._bucket.compose(group, key)
+        self._bucket.compose(level, self._key)
+        with suppress(StorageError):  # the object is there; parts that stay are found as unfinished uploads
+            self.abort()
+
+    def abort(self) -> None:
+        self._bucket.delete(self._components)
+
+    def _component(self, number: int) -> str:
+        """The key of a part, noted to be deleted: also one that may not have arrived."""
+        key = f"{self._name}.{number:05}.part"
+        with self._lock:
+            self._components.append(key)
+        return key
