@@ -500,7 +500,7 @@ def propagate(
 
     propagation = Propagation(stages=tuple(stages), **options)
     folder = quicklooks if isinstance(quicklooks, bool) else Path(quicklooks)
-    return materialise(Path(into), [propagation], quicklooks=folder, progress=progress or _silent)
+    return materialise(Path(into), [propagation], quicklooks=folder, progress=progress or _silent)[0]
 
 
 def _selection(

@@ -105,8 +105,7 @@ class Merging:
     def _take(self, merged: Merge, stages: list[EarlierStage]) -> None:
         entries = [{(e.kind, e.path): e for e in stage.contents.index.entries} for stage in stages]
         for addition in merged.additions:
-            source = addition.source
-            entry = entries[addition.earlier][source.kind, source.path]
+            entry = entries[addition.earlier][addition.kind, addition.source]
             self.additions.append(Added(stages[addition.earlier], entry, addition.target))
         self.new_directories += merged.directories
         if merged.changed:

@@ -1,0 +1,249 @@
+"""Propagation over stored stages: into a directory, and by reference in a save."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from doubles.outputs import contents, feature, state_on, tiles, write_output
+
+from up42_state import Propagation, propagate
+from up42_state.buckets.memory import MemoryBucket
+from up42_state.errors import FeatureConflictError, StageNotFoundError, StateError
+from up42_state.stages import materialise
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from doubles.faulty import FaultyBucket
+
+    from up42_state.state import Job
+
+
+@pytest.fixture
+def scenes(job: Job, tmp_path: Path) -> Path:
+    """An earlier stage of thirty tiles with sidecars and quicklooks, saved as ``scenes:1``."""
+    files = tiles(30) | {"tile_0005.tfw": b"sidecar", ".quicklooks/tile_0005.jpg": b"picture"}
+    output = write_output(tmp_path / "scenes", files)
+    job.stage("scenes:1").save(output)
+    return output
+
+
+@pytest.fixture
+def current(tmp_path: Path, scenes: Path) -> Path:
+    """A later output that lost all but one feature, and has one of its own."""
+    files = {"tile_0000.tif": (scenes / "tile_0000.tif").read_bytes(), "new.tif": b"new"}
+    return write_output(tmp_path / "current", files)
+
+
+def paths(root: Path) -> list[str]:
+    features = json.loads((root / "data.json").read_text())["features"]
+    return [found["properties"]["up42.data_path"] for found in features]
+
+
+def test_lost_features_come_back_with_their_files(job: Job, scenes: Path, current: Path) -> None:
+    """What the current output lacks is appended, files, sidecars and quicklooks included."""
+    report = propagate(current, [job.stage("scenes:1")])
+    assert report.appended == 29
+    assert paths(current) == ["tile_0000.tif", "new.tif", *(f"tile_{n:04d}.tif" for n in range(1, 30))]
+    assert {**contents(scenes), **contents(current)} == contents(current)
+
+
+def test_by_reference_gives_what_a_directory_would(
+    job: Job, scenes: Path, current: Path, tmp_path: Path
+) -> None:
+    """A save that propagates is restored as if it had been propagated first – and moves no file of it."""
+    commit = job.stage("last:1").save(current, propagate=["scenes:1"])
+    job.stage("last:1").restore(tmp_path / "in")
+    propagate(current, [job.stage("scenes:1")])
+    assert contents(tmp_path / "in") == contents(current)
+    assert commit.totals.bytes - commit.totals.referenced == 2000 + 3
+    assert {name.partition("/")[0] for name in commit.refers} == {"scenes:1", "last:1"}
+
+
+def test_a_by_reference_save_takes_few_requests(
+    job: Job, scenes: Path, current: Path, bucket: FaultyBucket
+) -> None:
+    """No asset's bytes move, and at most twelve requests are made."""
+    before = len(bucket.operations)
+    job.stage("last:1").save(write_output(current.parent / "empty", {}), propagate=["scenes:1"])
+    assert len(bucket.operations) - before <= 12
+    assert bucket.operations.count("copy") == 0
+
+
+def test_propagating_twice_is_propagating_once(job: Job, scenes: Path, current: Path) -> None:
+    """The second time nothing changes, not a byte."""
+    propagate(current, [job.stage("scenes:1")])
+    before = contents(current)
+    report = propagate(current, [job.stage("scenes:1")])
+    assert report.appended == 0
+    assert report.warnings
+    assert contents(current) == before
+
+
+def test_saving_a_propagation_twice_makes_one_revision(job: Job, scenes: Path, current: Path) -> None:
+    """Equal content by reference is equal content."""
+    first = job.stage("last:1").save(current, propagate=["scenes:1"])
+    assert job.stage("last:1").save(current, propagate=["scenes:1"]) == first
+
+
+def test_another_job_gets_copies_of_its_own(
+    job: Job, scenes: Path, current: Path, bucket: FaultyBucket, tmp_path: Path
+) -> None:
+    """Between jobs objects are copied within the store, so that the first job can be removed."""
+    later = job.state.job("later")
+    later.stage("last:1").save(current, propagate=["3f0c/scenes:1"])
+    assert bucket.operations.count("copy") == 2  # the pack and the quicklook, or two packs
+    job.delete()
+    assert later.stage("last:1").verify().ok
+    later.stage("last:1").restore(tmp_path / "in")
+    assert len(paths(tmp_path / "in")) == 31
+
+
+def test_another_store_is_copied_through_here(scenes: Path, job: Job, current: Path) -> None:
+    """Stages of another bucket can be propagated into a save as well."""
+    elsewhere = state_on(MemoryBucket("memory://elsewhere")).job("j")
+    elsewhere.stage("last:1").save(current, propagate=[job.stage("scenes:1")])
+    assert elsewhere.stage("last:1").verify().ok
+    assert elsewhere.stage("last:1").latest().totals.features == 31
+
+
+def test_conflicting_files_move_under_the_stage(
+    job: Job, scenes: Path, current: Path, tmp_path: Path
+) -> None:
+    """A path taken by other bytes is not overwritten, in a directory or by reference."""
+    (current / "tile_0007.tif").write_bytes(b"mine")
+    write_output(current, {}, [feature("tile_0007.tif", "mine")])
+    job.stage("last:1").save(current, propagate=["scenes:1"])
+    job.stage("last:1").restore(tmp_path / "in")
+    propagate(current, [job.stage("scenes:1")])
+    assert contents(tmp_path / "in") == contents(current)
+    moved = current / "scenes-1/tile_0007.tif"
+    assert moved.read_bytes() == (scenes / "tile_0007.tif").read_bytes()
+    assert (current / "tile_0007.tif").read_bytes() == b"mine"
+
+
+def test_a_moved_packed_file_is_found_again(job: Job, scenes: Path, current: Path, tmp_path: Path) -> None:
+    """A file that has another path than in its pack can be opened, verified, and propagated on."""
+    (current / "tile_0007.tif").write_bytes(b"mine")
+    job.stage("mid:1").save(write_output(current, {}, [feature("tile_0007.tif")]), propagate=["scenes:1"])
+    with job.stage("mid:1").open("scenes-1/tile_0007.tif") as file:
+        assert file.read() == (scenes / "tile_0007.tif").read_bytes()
+    job.stage("last:1").save(write_output(tmp_path / "empty", {}), propagate=["mid:1"])
+    assert job.stage("last:1").verify().ok
+
+
+def test_several_propagations_in_turn(job: Job, scenes: Path, current: Path, tmp_path: Path) -> None:
+    """Each has its own options, and sees what the one before it gave."""
+    extra = write_output(tmp_path / "extra", {"x.tif": b"x"}, [feature("x.tif", "x")])
+    job.stage("extra:1").save(extra)
+    both = [
+        Propagation(stages=(job.stage("scenes:1"),), path="tile_000[12].tif"),
+        Propagation(stages=(job.stage("extra:1"),)),
+    ]
+    job.stage("last:1").save(current, propagate=both)
+    job.stage("last:1").restore(tmp_path / "in")
+    assert paths(tmp_path / "in") == ["tile_0000.tif", "new.tif", "tile_0001.tif", "tile_0002.tif", "x.tif"]
+
+
+def test_a_missing_stage_is_an_error_or_skipped(job: Job, scenes: Path, current: Path) -> None:
+    """missing=skip passes over stages that do not exist; the default names them."""
+    with pytest.raises(StageNotFoundError, match="no stage none:1"):
+        propagate(current, [job.stage("none:1")])
+    assert propagate(current, [job.stage("none:1")], missing="skip").appended == 0
+
+
+def test_an_error_leaves_the_directory_as_it_was(
+    job: Job, scenes: Path, current: Path, bucket: FaultyBucket
+) -> None:
+    """Whatever fails: no file was added, and data.json is what it was."""
+    before = contents(current)
+    number = 0
+    while True:
+        number += 1
+        bucket.operations.names.clear()
+        bucket.operations.fail_at = number
+        try:
+            propagate(current, [job.stage("scenes:1")])
+        except StateError:
+            assert contents(current) == before
+        else:
+            break
+    assert number > 4
+
+
+def test_a_conflict_that_is_an_error_changes_nothing(job: Job, tmp_path: Path) -> None:
+    """on_conflict=error names the features, and leaves the directory alone."""
+    job.stage("s:1").save(write_output(tmp_path / "out", {"a.tif": b"1"}, [feature("a.tif", "x", v=1)]))
+    current = write_output(tmp_path / "current", {"a.tif": b"1"}, [feature("a.tif", "x", v=2)])
+    before = contents(current)
+    with pytest.raises(FeatureConflictError):
+        propagate(current, [job.stage("s:1")], on_conflict="error")
+    assert contents(current) == before
+
+
+@pytest.mark.parametrize("at", [1, 5, 29])
+def test_what_a_kill_left_is_taken_away(
+    job: Job, scenes: Path, current: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """After a kill while files are put in, the next save sees the output as it was."""
+    before = contents(current)
+    moves = 0
+
+    def dying(self: Any, *arguments: Any) -> None:
+        nonlocal moves
+        moves += 1
+        if moves == at:
+            raise KeyboardInterrupt
+        move_new(self, *arguments)
+
+    from up42_state.stages.target import Directory
+
+    move_new = Directory.move_new
+    with monkeypatch.context() as patch:
+        patch.setattr(Directory, "move_new", dying)
+        patch.setattr(materialise._Delivery, "__exit__", _let_go)
+        with pytest.raises(KeyboardInterrupt):
+            propagate(current, [job.stage("scenes:1")])
+    assert contents(current) != before
+    job.stage("last:1").save(current)
+    assert contents(current) == before
+
+
+def _let_go(delivery: materialise._Delivery, *_: object) -> None:
+    for root in delivery._roots:
+        root.close()
+
+
+def test_a_planted_journal_removes_nothing_outside(current: Path, tmp_path: Path) -> None:
+    """A journal that a hostile output brings along cannot name files elsewhere, or change ours."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    digest = "0b5e2d2cf0f7a0e0ae2f13d7b1bd4b4b1a6c5b4c1b4e0a0b3b7f0a8c2b7f7d10"
+    folder = current / ".up42_state/propagate"
+    folder.mkdir(parents=True)
+    journal = {"data": "0" * 64, "files": [["../victim", digest], ["new.tif", digest]], "directories": [".."]}
+    (folder / "journal.json").write_text(json.dumps(journal))
+    before = contents(current)
+    materialise.clean_up(current)
+    assert victim.exists()
+    assert {path for path in before if not path.startswith(".up42")} == set(contents(current))
+
+
+def test_inherit_fills_in_properties(job: Job, tmp_path: Path) -> None:
+    """form=inherit gives features of the current output what they lack, and adds no feature."""
+    job.stage("s:1").save(
+        write_output(tmp_path / "out", {"a.tif": b"1"}, [feature("a.tif", "x", sensor="SPOT", v=1)])
+    )
+    current = write_output(tmp_path / "current", {"b.tif": b"2"}, [feature("b.tif", "x", v=2)])
+    propagate(current, [job.stage("s:1")], form="inherit")
+    (found,) = json.loads((current / "data.json").read_text())["features"]
+    assert (found["properties"]["sensor"], found["properties"]["v"]) == ("SPOT", 2)
+
+
+def test_staging_is_gone_afterwards(job: Job, scenes: Path, current: Path) -> None:
+    """Nothing of ours stays in the directory."""
+    propagate(current, [job.stage("scenes:1")])
+    assert ".up42_state" not in os.listdir(current)

@@ -1,0 +1,54 @@
+"""A part of a collection: some of its features, and every other byte as it was."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from up42_state.features.collection import Collection
+
+__all__ = ["subset"]
+
+
+def subset(collection: Collection, kept: Sequence[int]) -> bytes:
+    """The collection with only the features of these numbers.
+
+    Its ``bbox``, which was around all of them, is left out (RFC 7946 §5 makes it optional), unless all stay.
+
+    :param kept: numbers of features, rising.
+    """
+    document = collection.document
+    if len(kept) == len(collection):
+        return bytes(document)
+    start = collection.starts[0]
+    end = collection.ends[-1]
+    text = b"".join(_joined(collection, kept))
+    pieces: list[tuple[int, int, bytes]] = [(start, end, text)]
+    if "bbox" in collection.members:
+        pieces.append((*_stretch(collection, "bbox"), b""))
+    parts: list[bytes | memoryview] = []
+    position = 0
+    for start, end, text in sorted(pieces):
+        parts += [document[position:start], text]
+        position = end
+    return b"".join([*parts, document[position:]])
+
+
+def _joined(collection: Collection, kept: Sequence[int]) -> Iterator[bytes | memoryview]:
+    """The features' bytes, with what stood between the first two of the collection between them."""
+    between = collection.document[collection.ends[0] : collection.starts[1]] if len(collection) > 1 else b""
+    for position, number in enumerate(kept):
+        if position:
+            yield between
+        yield collection.raw(number)
+
+
+def _stretch(collection: Collection, name: str) -> tuple[int, int]:
+    """A member with the comma that goes with it. There is another member: ``features``."""
+    in_order = sorted(collection.members.values(), key=lambda member: member.place)
+    if in_order[0].name == name:
+        return in_order[0].place, in_order[1].place
+    return next((one.end, two.end) for one, two in pairwise(in_order) if two.name == name)
