@@ -100,6 +100,21 @@ def test_makes_the_directories_of_a_block(pytester):
     pytester.runpytest_subprocess().assert_outcomes(passed=1)
 
 
+def test_runs_a_block_in_three_lines(pytester, localstack_url, monkeypatch):
+    """A block reads its input and parameters, and what it saved is in the store, on LocalStack too."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", localstack_url)
+    pytester.makepyfile("""
+        def test_block(state_store, block_dirs):
+            features = [{"type": "Feature", "geometry": None, "properties": {"n": n}} for n in range(4)]
+            block_dirs.write_input(features)
+            with block_dirs.block(parameters={"limit": 2}) as block:
+                block.write({**block.input, "features": block.input["features"][: block.parameters["limit"]]})
+            assert len(state_store.job("test").stage("block:1").features()["features"]) == 2
+    """)
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+    pytester.runpytest_subprocess("--up42-state-url", "localstack").assert_outcomes(passed=1)
+
+
 def test_leaves_the_environment_as_it_was(pytester):
     """After the test no variable of a store or a task is set."""
     pytester.makepyfile("""

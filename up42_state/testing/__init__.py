@@ -1,13 +1,14 @@
 """A pytest plugin for authors of blocks. It comes with the package; there is nothing to register::
 
-    def test_keeps_every_feature(state_store, block_dirs):
-        block_dirs.write_input([feature], files={"scene.tif": b"…"})
-        main()
+    def test_keeps_the_scene(state_store, block_dirs):
+        block_dirs.write_input([scene], files={"scene.tif": b"…"})
+        with block_dirs.block(parameters={"max_cloud_cover": 20}) as block:
+            process(block)
         assert len(state_store.job("test").stage("block:1").features()["features"]) == 1
 
 ``pytest`` keeps state in a directory, ``pytest --up42-state-url localstack`` in LocalStack, and any other
-URL in that store. The fixtures set the environment for the length of a test, so what the block reads there
-(``Block.from_env()``, ``up42-state``) finds the same store and the same directories.
+URL in that store. The fixtures set the environment for the length of a test, so whatever reads it
+(``Block.from_env()``, ``up42-state`` in a child process) finds the same store, job and stage.
 """
 
 from __future__ import annotations

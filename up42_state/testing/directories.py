@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from up42_state.block import Block
+
 __all__ = ["BlockDirs"]
 
 
@@ -36,6 +38,19 @@ class BlockDirs:
     def quicklooks(self) -> Path:
         """Stands for ``/tmp/quicklooks``."""
         return self.root / "quicklooks"
+
+    def block(self, **settings: Any) -> Block:
+        """The block that the environment describes, in these directories.
+
+        :param settings: take precedence over the environment: ``after``, ``propagate``, ``parameters``,
+            ``job_mode`` and any other of :class:`~up42_state.settings.Settings`.
+        """
+        from up42_state.block import Block
+        from up42_state.settings import Settings
+
+        return Block.from_env(
+            Settings(**settings), input=self.input, output=self.output, quicklooks=self.quicklooks
+        )
 
     def write_input(
         self, features: Iterable[Mapping[str, Any]] = (), files: Mapping[str, bytes | str] | None = None
