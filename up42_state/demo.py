@@ -1,0 +1,270 @@
+"""The demo: a job of four blocks on a directory, in which the last one gets back what an earlier one dropped.
+
+::
+
+    scenes:1 ──► clear:1 ──► tiling:1 ──► bright:1
+        └──────────── propagated ────────────┘
+
+Six small scenes, made here; ``clear`` drops the cloudy ones, ``tiling`` cuts the others into quarters,
+``bright`` keeps the bright quarters, and with them come all six scenes again.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import geojson
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from up42_state._demo_rasters import Raster, write_geotiff, write_png
+from up42_state.block import Block
+from up42_state.features.origin import ORIGIN, Origin
+from up42_state.footprints import Footprint, footprint_map
+from up42_state.stages.commit import BlockInfo
+from up42_state.state import State
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from up42_state.stages.commit import Commit
+    from up42_state.state import Job, Stage
+
+__all__ = ["Demo", "run_demo"]
+
+DIRECTORY = "up42-state-demo"
+DATA_PATH = "up42.data_path"
+PIXELS = 128  # along each side of a scene
+
+# Name, west and south in degrees, cloud cover in percent: overlapping frames around Berlin.
+_SCENES = (
+    ("S2A_20240511_north-west", 13.02, 52.56, 4),
+    ("S2A_20240511_north", 13.30, 52.58, 71),
+    ("S2A_20240511_north-east", 13.58, 52.55, 12),
+    ("S2B_20240513_south-west", 13.05, 52.36, 22),
+    ("S2B_20240513_south", 13.33, 52.38, 8),
+    ("S2B_20240513_south-east", 13.61, 52.35, 64),
+)
+_SIDE = (0.30, 0.19)  # of a scene, in degrees
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """What the demo has left.
+
+    :param state: the store, on a directory.
+    :param commits: one for each task, in the order they ran.
+    :param results: the last stage, restored.
+    :param map: an HTML file with the footprints.
+    """
+
+    state: State
+    commits: tuple[Commit, ...]
+    results: Path
+    map: Path
+
+
+def run_demo(directory: str | os.PathLike[str] | None = None, console: Console | None = None) -> Demo:
+    """Run the demo and print what it does.
+
+    :param directory: where its store, results and map go; ``None`` for ``up42-state-demo`` in the working
+        directory, or, where that cannot be written to, a temporary directory. A second run finds everything
+        unchanged and saves nothing.
+    :param console: what to print to; ``None`` for stdout.
+    """
+    console = console or Console(highlight=False, soft_wrap=True)
+    root = _make(directory)
+    state = State((root / "store").resolve().as_uri())
+    job = state.job("demo")
+    commits = tuple(_run_tasks(job))
+    last = job.stage(commits[-1].stage)
+    last.restore(root / "results", overwrite=True)
+    page = root / "map.html"
+    page.write_text(footprint_map("The demo's last output, by the stage of origin", _footprints(last)))
+    demo = Demo(state=state, commits=commits, results=root / "results", map=page)
+    _print(console, demo, job, last)
+    return demo
+
+
+def scenes(block: Block) -> list[geojson.Feature]:
+    """A data block: six scenes, each a GeoTIFF and a quicklook."""
+    return [_scene(block, seed, *about) for seed, about in enumerate(_SCENES[: block.parameters["limit"]])]
+
+
+def clear(block: Block) -> list[geojson.Feature]:
+    """Keeps the scenes with few clouds."""
+    most = block.parameters["max_cloud_cover"]
+    kept = [feature for feature in block.input.features if feature.properties["cloud_cover"] <= most]
+    for feature in kept:
+        _copy(block, feature)
+    return kept
+
+
+def tiling(block: Block) -> list[geojson.Feature]:
+    """Cuts each scene into quarters, and measures them."""
+    tiles = []
+    for feature in block.input.features:
+        raster = _read(block.input_dir / feature.properties[DATA_PATH], feature)
+        for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            tile = raster.quarter(column, row)
+            about = {"scene": feature.id, "mean": round(tile.mean, 1)}
+            tiles.append(_write(block, f"{feature.id}_{row}{column}", tile, about))
+    return tiles
+
+
+def bright(block: Block) -> list[geojson.Feature]:
+    """Keeps the tiles that are bright in the mean, and asks for the scenes back."""
+    block.propagate("scenes:1")
+    found = [tile for tile in block.input.features if tile.properties["mean"] >= block.parameters["min_mean"]]
+    for tile in found:
+        _copy(block, tile)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    run: Callable[[Block], list[geojson.Feature]]
+    after: tuple[str, ...]
+    parameters: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return f"{self.run.__name__}:1"
+
+
+_TASKS = (
+    _Task(scenes, (), {"limit": 6}),
+    _Task(clear, ("scenes:1",), {"max_cloud_cover": 30}),
+    _Task(tiling, ("clear:1",), {}),
+    _Task(bright, ("tiling:1",), {"min_mean": 100}),
+)
+
+
+def _run_tasks(job: Job) -> Iterator[Commit]:
+    """Each task in directories of its own, as a container has them; only the store connects them."""
+    for task in _TASKS:
+        with tempfile.TemporaryDirectory() as folder:
+            block = Block(
+                stage=job.stage(task.name),
+                after=task.after,
+                parameters=task.parameters,
+                info=BlockInfo(name=task.run.__name__, version="1"),
+                input=Path(folder, "input"),
+                output=Path(folder, "output"),
+                quicklooks=Path(folder, "quicklooks"),
+            )
+            with block:
+                block.write({"type": "FeatureCollection", "features": task.run(block)})
+            if block.commit is not None:
+                yield block.commit
+
+
+def _scene(block: Block, seed: int, name: str, west: float, south: float, clouds: int) -> geojson.Feature:
+    raster = Raster(
+        pixels=bytes(_pixel(seed, clouds, x, y) for y in range(PIXELS) for x in range(PIXELS)),
+        width=PIXELS,
+        bbox=(west, south, west + _SIDE[0], south + _SIDE[1]),
+    )
+    write_png(block.quicklooks_dir / f"{name}.png", raster)
+    return _write(block, name, raster, {"cloud_cover": clouds, "sensor": name.partition("_")[0]})
+
+
+def _pixel(seed: int, clouds: int, x: int, y: int) -> int:
+    """Rolling ground, darker to the south-west, with clouds where a second wave is high."""
+    ground = 80 + 40 * math.sin(x / 17 + seed) * math.cos(y / 23 - seed) + (x - y) / 6
+    cover = math.sin(x / 9 + 2 * seed) + math.cos(y / 11 + 3 * seed) > 2 - clouds / 25
+    return 250 if cover else round(ground)
+
+
+def _write(block: Block, name: str, raster: Raster, properties: Mapping[str, Any]) -> geojson.Feature:
+    """Write a raster into the block's output, and give the feature that points to it."""
+    write_geotiff(block.output_dir / f"{name}.tif", raster)
+    west, south, east, north = raster.bbox
+    ring = [(west, south), (east, south), (east, north), (west, north), (west, south)]
+    return geojson.Feature(
+        id=name,
+        bbox=list(raster.bbox),
+        geometry=geojson.Polygon([ring], precision=15),
+        properties={**properties, DATA_PATH: f"{name}.tif"},
+    )
+
+
+def _copy(block: Block, feature: geojson.Feature) -> None:
+    """Pass a feature's file on from the input to the output."""
+    path = feature.properties[DATA_PATH]
+    shutil.copy(block.input_dir / path, block.output_dir / path)
+
+
+def _read(path: Path, feature: geojson.Feature) -> Raster:
+    """A raster that :func:`_write` has written."""
+    west, south, east, north = feature.bbox
+    data = path.read_bytes()
+    start, end = 8, int.from_bytes(data[4:8], "little")
+    side = math.isqrt(end - start)
+    return Raster(pixels=data[start:end], width=side, bbox=(west, south, east, north))
+
+
+def _make(directory: str | os.PathLike[str] | None) -> Path:
+    root = Path(DIRECTORY if directory is None else directory)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=root):
+            return root
+    except OSError:
+        if directory is not None:
+            raise
+        return Path(tempfile.mkdtemp(prefix=f"{DIRECTORY}-"))
+
+
+def _footprints(stage: Stage) -> list[Footprint]:
+    """The stage's features by the stage that each came from; the earlier ones lie below."""
+    found = []
+    for feature in stage.features().features:
+        origin = Origin.parse(feature.properties.get(ORIGIN))
+        layer = origin.stage if origin else stage.name
+        title = f"{feature.id} ({layer})"
+        found.append(Footprint(layer=layer, title=title, geometry=feature.geometry, bbox=feature.bbox))
+    return sorted(found, key=lambda footprint: footprint.layer == stage.name)
+
+
+def _print(console: Console, demo: Demo, job: Job, last: Stage) -> None:
+    console.print(f"Job {job.key}, saved in {demo.state.url}:")
+    console.print(_table(demo.commits))
+    held = {commit.stage: _ids(job.stage(commit.stage)) for commit in demo.commits}
+    dropped = [name for name in held["scenes:1"] if name not in held["clear:1"]]
+    back = [name for name in held[last.name] if name in held["scenes:1"]]
+    console.print(f"clear:1 dropped {len(dropped)} of {len(held['scenes:1'])} scenes: {', '.join(dropped)}.")
+    console.print(
+        f"{last.name} propagated scenes:1 and has {len(back)} scenes again, files and quicklooks too,"
+    )
+    console.print(
+        f"of which no byte was moved: {demo.commits[-1].totals.referenced} bytes are by reference.\n"
+    )
+    console.print(f"The last output, restored:  {demo.results}/")
+    console.print(f"Its footprints on a map:    {demo.map}")
+    console.print(f"See for yourself:           up42-state --url {demo.state.url} stages --job {job.key}")
+
+
+def _ids(stage: Stage) -> list[str]:
+    return [feature.id for feature in stage.features().features]
+
+
+def _table(commits: Sequence[Commit]) -> Table:
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("stage")
+    table.add_column("made from")
+    for heading in ("revision", "features", "files", "bytes", "by reference"):
+        table.add_column(heading, justify="right")
+    for commit in commits:
+        totals = commit.totals
+        numbers = (commit.revision, totals.features, totals.files, totals.bytes, totals.referenced)
+        parents = ", ".join(parent.stage for parent in commit.parents)
+        table.add_row(commit.stage, parents, *map(str, numbers))
+    return table
