@@ -12,6 +12,7 @@ from up42_state.features.paths import DATA_PATH, check_path, companions, data_pa
 from up42_state.features.placement import Addition
 from up42_state.features.report import Conflict, Outcome, Report, StageReport
 from up42_state.features.selection import Selection
+from up42_state.features.subset import subset
 from up42_state.features.tree import Tree, scan
 
 __all__ = [
@@ -39,4 +40,5 @@ __all__ = [
     "quicklooks_of",
     "scan",
     "sidecar_of",
+    "subset",
 ]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from up42_state.errors import Defect, InvalidDataError
 from up42_state.features.collection import Collection, Feature
-from up42_state.features.known import identity_of
-from up42_state.features.origin import Origin
+from up42_state.features.edits import Slot, rewritten, slot
+from up42_state.features.known import identity_of, may_carry_origin
+from up42_state.features.members import named, quoted
+from up42_state.features.origin import ORIGIN, Origin
 from up42_state.features.paths import data_paths
-from up42_state.features.values import feature_id, head, properties_of
+from up42_state.features.values import Head, feature_id, head, properties_of
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -22,7 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Census", "Earlier"]
 
-_KEY_LENGTH = 32  # hexadecimal digits
+_KEY_BYTES = 16
+_NO_SLOT = Slot(0, 0, b"", b"")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,49 +65,93 @@ class Census:
         self.wanted: list[int] = []
         self.paths: set[str] = set()
         self.ids: list[str | int | float | None] = []
-        self._keys: list[str] = []
+        self._keys: list[bytes] = []
         self._carried: dict[int, str] = {}
-        self._seen: dict[str, int] = {}
+        self._seen: dict[bytes, int] = {}
+        self._places = array("Q")
+        self._before: list[bytes] = []
+        self._slots: dict[int, Slot | None] = {}
+        self._unusable: set[int] = set()
         self._has_files = len(earlier.files) > 0 or bool(earlier.files.directories)
-        for index, raw in enumerate(earlier.collection.raws()):
-            self._add(index, bytes(raw))
+        self._place = str(Origin(job=earlier.job, stage=earlier.stage, revision=earlier.revision, key=""))
+        self._member = named(ORIGIN, quoted(self._place))[:-1]
+        self._read(selection)
+
+    def _read(self, selection: Container[Feature] | None) -> None:
+        befores: dict[bytes, bytes] = {}
+        for index, raw in enumerate(self.earlier.collection.raws()):
+            feature = bytes(raw)
+            found = self._head(index, feature)
+            self.ids.append(feature_id(found))
+            self._keys.append(self._key(feature))
+            properties = bytes(found.properties)
+            self._read_properties(index, found, properties)
+            place = slot(feature, properties)
+            if place is None or place.after:
+                self._slots[index] = place
+                place = _NO_SLOT
+            self._places.append(place.start)
+            self._before.append(befores.setdefault(place.before, place.before))
             if selection is None or Feature(raw) in selection:
                 self.wanted.append(index)
         self._seen.clear()
 
-    def _add(self, index: int, raw: bytes) -> None:
-        if not raw.startswith(b"{"):
-            defect = Defect(f"features[{index}]", "is not an object", "save the stage again without it")
-            raise InvalidDataError(f"data.json of {self.earlier.stage} cannot be merged", defects=[defect])
-        found = head(raw)
+    def _head(self, index: int, feature: bytes) -> Head:
+        if feature.startswith(b"{"):
+            return head(feature)
+        defect = Defect(f"features[{index}]", "is not an object", "save the stage again without it")
+        raise InvalidDataError(f"data.json of {self.earlier.stage} cannot be merged", defects=[defect])
+
+    def _read_properties(self, index: int, found: Head, text: bytes) -> None:
+        if not self._has_files and not may_carry_origin(text):
+            return
         properties = properties_of(found)
         identity = identity_of(properties)
         if identity is not None:
             self._carried[index] = identity
-        self.ids.append(feature_id(found))
-        self._keys.append(self._key(raw))
+        elif ORIGIN in properties:
+            self._unusable.add(index)
         if self._has_files:
             self.paths.update(data_paths(properties, self.earlier.files).values())
 
-    def _key(self, raw: bytes) -> str:
+    def _key(self, feature: bytes) -> bytes:
         """A digest of the feature, with its number among equal ones from the second on."""
-        digest = hashlib.sha256(raw).hexdigest()[:_KEY_LENGTH]
+        digest = hashlib.sha256(feature).digest()[:_KEY_BYTES]
         count = self._seen.get(digest, 0) + 1
         self._seen[digest] = count
-        return digest if count == 1 else f"{digest}.{count}"
+        return digest if count == 1 else digest + str(count).encode()
+
+    def key(self, index: int) -> str:
+        """The feature's digest in hex, with a dot and its number among equal ones from the second on."""
+        key = self._keys[index]
+        digest, number = key[:_KEY_BYTES].hex(), key[_KEY_BYTES:].decode()
+        return f"{digest}.{number}" if number else digest
 
     def identity(self, index: int) -> str:
         """The feature's provenance, the revision aside: what it carries, or that it is from here."""
         carried = self._carried.get(index)
         earlier = self.earlier
-        return f"{earlier.job}/{earlier.stage}#{self._keys[index]}" if carried is None else carried
+        return f"{earlier.job}/{earlier.stage}#{self.key(index)}" if carried is None else carried
 
-    def origin(self, index: int) -> str | None:
-        """The provenance that the feature must be given; ``None`` where it carries one already."""
+    def carries_origin(self, index: int) -> bool:
+        """Whether the feature was forwarded into its stage from another."""
+        return index in self._carried
+
+    def written(self, index: int) -> bytes:
+        """The feature with its provenance: what it carries already, or that it is from here."""
+        collection = self.earlier.collection
+        document, start, end = collection.document, collection.starts[index], collection.ends[index]
         if index in self._carried:
-            return None
-        earlier = self.earlier
-        origin = Origin(
-            job=earlier.job, stage=earlier.stage, revision=earlier.revision, key=self._keys[index]
-        )
-        return str(origin)
+            return bytes(document[start:end])
+        origin = self._member + self.key(index).encode() + b'"'
+        if index in self._slots or index in self._unusable:
+            return self._unusual(index, bytes(document[start:end]), origin)
+        cut = start + self._places[index]
+        return b"".join((document[start:cut], self._before[index], origin, document[cut:end]))
+
+    def _unusual(self, index: int, feature: bytes, origin: bytes) -> bytes:
+        """A feature whose properties are absent, ``null``, no object, or misuse the provenance's name."""
+        if index in self._unusable:
+            return rewritten(feature, values={ORIGIN: self._place + self.key(index)})
+        place = self._slots[index]
+        return feature if place is None else place.fill(feature, origin)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from array import array
-from itertools import pairwise
-from typing import TYPE_CHECKING
+from itertools import chain, pairwise
+from typing import TYPE_CHECKING, Protocol
 
 from up42_state.features.bounds import Bounds, bounds_of_text, union
-from up42_state.features.members import Insertion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,62 +16,56 @@ if TYPE_CHECKING:
 
     Text = bytes | memoryview
 
-__all__ = ["Draft", "Splices"]
+__all__ = ["Added", "Draft"]
 
 _BATCH = 1024 * 1024
 _LONGEST_SEPARATOR = 1024
-_NOWHERE = memoryview(b"")
 
 
-class Splices:
-    """Features that are added: each a stretch of a document with a text put in somewhere.
+class Source(Protocol):
+    """Where added features come from."""
 
-    They are kept as numbers, since a Python object for each part of each feature would take more memory than
-    the features themselves.
+    def written(self, index: int) -> bytes:
+        """A feature as it is added."""
+
+
+class Added:
+    """Features that are added: where each comes from, or its text where it was written anew.
+
+    They are kept as numbers, since a Python object for each of them would take more memory than they do.
     """
 
     def __init__(self) -> None:
-        self._documents = [_NOWHERE]
-        self._numbers = {id(_NOWHERE): 0}
+        self._sources: list[Source] = []
         self._from = array("I")
-        self._starts = array("Q")
-        self._cuts = array("Q")
-        self._resumes = array("Q")
-        self._ends = array("Q")
-        self._texts: list[bytes] = []
+        self._indexes = array("I")
+        self._texts: dict[int, bytes] = {}
 
     def __len__(self) -> int:
-        return len(self._texts)
+        return len(self._from)
 
-    def add(self, document: memoryview, start: int, end: int, put: Insertion) -> None:
-        """Add the feature from ``start`` to ``end``, with ``put`` (places in the document) put in."""
-        number = self._numbers.setdefault(id(document), len(self._documents))
-        if number == len(self._documents):
-            self._documents.append(document)
-        self._from.append(number)
-        self._starts.append(start)
-        self._cuts.append(put.start)
-        self._resumes.append(put.end)
-        self._ends.append(end)
-        self._texts.append(put.text)
+    def add(self, source: Source, index: int) -> None:
+        """Add a feature as its source writes it."""
+        if not self._sources or self._sources[-1] is not source:
+            self._sources.append(source)
+        self._from.append(len(self._sources) - 1)
+        self._indexes.append(index)
 
-    def add_text(self, text: bytes) -> None:
-        """Add a feature that was written anew."""
-        self.add(_NOWHERE, 0, 0, Insertion(0, 0, text))
+    def put(self, place: int, text: bytes) -> None:
+        """Let an added feature have another text."""
+        self._texts[place] = text
 
-    def replace(self, index: int, text: bytes) -> None:
-        """Put a feature that was written anew in the place of one."""
-        self._from[index] = self._starts[index] = self._cuts[index] = 0
-        self._resumes[index] = self._ends[index] = 0
-        self._texts[index] = text
-
-    def __getitem__(self, index: int) -> bytes:
-        document = self._documents[self._from[index]]
-        before = document[self._starts[index] : self._cuts[index]]
-        return b"".join((before, self._texts[index], document[self._resumes[index] : self._ends[index]]))
+    def __getitem__(self, place: int) -> bytes:
+        text = self._texts.get(place)
+        return self._sources[self._from[place]].written(self._indexes[place]) if text is None else text
 
     def __iter__(self) -> Iterator[bytes]:
-        return map(self.__getitem__, range(len(self)))
+        if self._texts:
+            yield from map(self.__getitem__, range(len(self)))
+            return
+        sources = self._sources
+        for number, index in zip(self._from, self._indexes, strict=True):
+            yield sources[number].written(index)
 
 
 class Draft:
@@ -83,7 +76,7 @@ class Draft:
 
     def __init__(self, collection: Collection) -> None:
         self.collection = collection
-        self.added = Splices()
+        self.added = Added()
         self.replaced: dict[int, bytes] = {}
         self._bounds = Bounds.from_member(collection.member("bbox"))
         self._has_bounds = "bbox" in collection.members
@@ -98,6 +91,12 @@ class Draft:
             return self.added[index - len(self.collection)]
         replaced = self.replaced.get(index)
         return self.collection.raw(index) if replaced is None else replaced
+
+    def raws(self, start: int = 0) -> Iterator[Text]:
+        """The bytes of every feature as it stands now, from the one with this index."""
+        if start or self.replaced:
+            return map(self.raw, range(start, len(self)))
+        return chain(self.collection.raws(), self.added)
 
     @property
     def is_changed(self) -> bool:
@@ -122,7 +121,7 @@ class Draft:
         if self._has_bounds and bounds_of_text(self.raw(index)) != bounds_of_text(feature):
             self._drops_bounds = True
         if index >= len(self.collection):
-            self.added.replace(index - len(self.collection), feature)
+            self.added.put(index - len(self.collection), feature)
         else:
             self.replaced[index] = feature
 

@@ -2,59 +2,70 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from up42_state.features.members import Insertion, insertion, members, named, quoted, with_members
-from up42_state.features.origin import ORIGIN
+from up42_state.features.members import end_of_members, members, quoted, with_members
+from up42_state.features.values import head
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-__all__ = ["added_properties", "origin_insertion", "rewritten"]
+__all__ = ["Slot", "rewritten", "slot"]
 
 
-def origin_insertion(feature: bytes, properties: bytes, origin: str) -> Insertion | None:
-    """Where and how the provenance is put into a feature's properties.
+class Slot(NamedTuple):
+    """Where members can be added to a feature's properties, and what must stand around them.
+
+    What stands from ``start`` to ``end`` makes way.
+    """
+
+    start: int
+    end: int
+    before: bytes
+    after: bytes
+
+    def fill(self, feature: bytes, *added: bytes) -> bytes:
+        """The feature with members, given as ``"name": value``, put in."""
+        separator = b", " if self.after else self.before or b", "
+        text = separator.join(added)
+        return b"".join((feature[: self.start], self.before, text, self.after, feature[self.end :]))
+
+
+def slot(feature: bytes, properties: bytes) -> Slot | None:
+    """Where members can be added to the properties of a feature.
 
     :param properties: the text of its properties, empty where there are none.
     :returns: ``None`` where the properties are neither an object nor ``null``, so that there is no place.
     """
-    return added_properties(feature, properties, [named(ORIGIN, quoted(origin))])
-
-
-def added_properties(feature: bytes, properties: bytes, added: Sequence[bytes]) -> Insertion | None:
-    """As :func:`origin_insertion`, for any properties, given as ``"name": value``."""
     if properties.startswith(b"{"):
-        start = _place(feature, properties)
-        put = insertion(properties, added)
-        return Insertion(start + put.start, start + put.end, put.text)
-    new = b"{" + b", ".join(added) + b"}"
+        place, before = end_of_members(properties)
+        place += _place(feature, properties)
+        return Slot(place, place, before, b"")
     if not properties:
-        return insertion(feature, [named("properties", new)])
+        place, before = end_of_members(feature)
+        return Slot(place, place, before + b'"properties": {', b"}")
     if properties == b"null":
-        start = _place(feature, properties)
-        return Insertion(start, start + len(properties), new)
+        place = _place(feature, properties)
+        return Slot(place, place + len(properties), b"{", b"}")
     return None
 
 
 def _place(feature: bytes, properties: bytes) -> int:
     """Where the text of the properties stands in the feature."""
-    start = feature.find(properties)
-    if feature.find(properties, start + 1) < 0:
+    start = feature.rfind(properties)
+    if feature.find(properties, 0, start + len(properties) - 1) < 0:
         return start
     return [member.start for member in members(feature) if member.name == "properties"][-1]
 
 
-def rewritten(
-    feature: bytes, properties: bytes, *, feature_id: str | None, values: Mapping[str, str]
-) -> bytes:
+def rewritten(feature: bytes, *, feature_id: str | None = None, values: Mapping[str, str]) -> bytes:
     """The feature with another id, and with some properties set to other strings.
 
-    :param properties: the text of its properties.
     :param feature_id: the new id; ``None`` to keep the old.
     :param values: the properties' new values, by name.
     """
     changed = {}
+    properties = bytes(head(feature).properties)
     if feature_id is not None:
         changed["id"] = quoted(feature_id)
     if values and properties.startswith(b"{"):

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from up42_state.errors import FeatureConflictError
-from up42_state.features.edits import origin_insertion, rewritten
+from up42_state.features.edits import rewritten
 from up42_state.features.matching import Matcher
-from up42_state.features.members import Insertion
-from up42_state.features.origin import ORIGIN
 from up42_state.features.paths import data_paths
 from up42_state.features.placement import Placement
 from up42_state.features.report import Conflict, Outcome, StageReport
@@ -117,26 +115,17 @@ class Forward:
 
     def _bring(self, index: int) -> None:
         """Append a feature, or put it in the place of the one that it replaces."""
-        collection = self._earlier.collection
-        raw = bytes(collection.raw(index))
-        properties = bytes(head(raw).properties)
-        text = self._rewritten(index, raw, properties)
-        if text is not None:
-            raw, properties = text, bytes(head(text).properties)
-        origin = self._census.origin(index)
-        put = _NOTHING if origin is None else origin_insertion(raw, properties, origin) or _NOTHING
+        text = self._rewritten(index)
         if self._outcomes[index] == Outcome.REPLACED:
-            self._draft.replace(self._found[index], raw[: put.start] + put.text + raw[put.end :])
+            self._draft.replace(self._found[index], text or self._census.written(index))
             return
-        self._draft.extend(raw)
+        self._draft.extend(self._earlier.collection.raw(index))
+        self._draft.added.add(self._census, index)
         if text is not None:
-            self._draft.added.add_text(raw[: put.start] + put.text + raw[put.end :])
-        else:
-            start, end = collection.starts[index], collection.ends[index]
-            self._draft.added.add(collection.document, start, end, put.after(start))
+            self._draft.added.put(len(self._draft.added) - 1, text)
 
-    def _rewritten(self, index: int, raw: bytes, properties: bytes) -> bytes | None:
-        """The feature with its new id and the new places of its files; ``None`` if it stays as it is."""
+    def _rewritten(self, index: int) -> bytes | None:
+        """The feature with its new id and the new places of its files; ``None`` if neither changes."""
         values = {}
         if self.placement.moved:
             for name, path in self._paths(index).items():
@@ -144,14 +133,10 @@ class Forward:
                 if target != path:
                     values[name] = target
         new_id = self._new_ids.get(index)
-        origin = self._census.origin(index)
-        if origin is not None and ORIGIN in properties_of(head(raw)):
-            values[ORIGIN] = origin  # it held something that is no provenance
         if new_id is None and not values:
             return None
-        return rewritten(raw, properties, feature_id=new_id, values=values)
+        return rewritten(self._census.written(index), feature_id=new_id, values=values)
 
 
-_NOTHING = Insertion(0, 0, b"")
 _COMING = frozenset((Outcome.APPENDED, Outcome.REPLACED, Outcome.BOTH))
 _CONFLICTS = {"current": Outcome.KEPT, "earlier": Outcome.REPLACED, "both": Outcome.BOTH}

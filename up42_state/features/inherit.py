@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from up42_state.features.edits import added_properties
+from up42_state.features.edits import slot
 from up42_state.features.known import Lookup, identity_of
 from up42_state.features.matching import member_key
 from up42_state.features.members import named
@@ -110,10 +110,10 @@ class Inherit:
             for name, value in _MEMBERS.decode(given).items()
             if name not in there and self._is_passed_on(name, value)
         ]
-        put = added_properties(raw, bytes(found.properties), lacking) if lacking else None
-        if put is None:
+        place = slot(raw, bytes(found.properties)) if lacking else None
+        if place is None:
             return Outcome.COMPLETE
-        self._draft.replace(index, raw[: put.start] + put.text + raw[put.end :])
+        self._draft.replace(index, place.fill(raw, *lacking))
         return Outcome.INHERITED
 
     def _is_passed_on(self, name: str, value: msgspec.Raw) -> bool:

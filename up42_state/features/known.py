@@ -12,13 +12,18 @@ from up42_state.features.values import decode, digest, feature_id, fingerprint, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
+    import msgspec
+
     from up42_state.features.draft import Draft
     from up42_state.features.files import Files
 
     Text = bytes | memoryview
     Id = str | int | float | None
 
-__all__ = ["Known", "Lookup", "identity_of", "own_properties", "value_key"]
+__all__ = ["Known", "Lookup", "identity_of", "may_carry_origin", "own_properties", "value_key"]
+
+_ORIGIN = ORIGIN.encode()
+_BRACE = ord("{")
 
 
 class Lookup:
@@ -70,14 +75,14 @@ class Known:
         """Take in what was appended to the draft, with the files that are there now."""
         self.files = files
         start, self._size = self._size, len(self.draft)
-        for index in range(start, self._size):
-            self._add(index, self.draft.raw(index))
+        for index, raw in enumerate(self.draft.raws(start), start):
+            self._add(index, raw)
         for lookup, key in ((self._by_value, value_key), (self._by_properties, self._path_key)):
             if lookup is not None:
                 self._fill(lookup, key, start)
 
     def _add(self, index: int, raw: Text) -> None:
-        if raw[0] != ord("{"):
+        if raw[0] != _BRACE:
             defect = Defect(
                 f"features[{index}]", "is not an object", "write a GeoJSON Feature, or leave it out"
             )
@@ -86,7 +91,10 @@ class Known:
         key = feature_id(found)
         if key is not None:
             self.by_id.add(key, index)
-        properties = properties_of(found)
+        if self.files.directories or may_carry_origin(found.properties):
+            self._add_properties(index, properties_of(found))
+
+    def _add_properties(self, index: int, properties: dict[str, Any]) -> None:
         identity = identity_of(properties)
         if identity is not None:
             self.by_origin.add(identity, index)
@@ -123,8 +131,8 @@ class Known:
         return self._by_properties.get(key)
 
     def _fill(self, lookup: Lookup, key_of: Callable[[Text], Hashable], start: int = 0) -> Lookup:
-        for index in range(start, self._size):
-            key = key_of(self.draft.raw(index))
+        for index, raw in enumerate(self.draft.raws(start), start):
+            key = key_of(raw)
             if key is not None:
                 lookup.add(key, index)
         return lookup
@@ -134,6 +142,12 @@ class Known:
         if not data_paths(properties, self.files):
             return None
         return hash(fingerprint(own_properties(properties)))
+
+
+def may_carry_origin(properties: bytes | msgspec.Raw) -> bool:
+    """Whether a text of properties may have a provenance in it; if not, it need not be decoded."""
+    text = bytes(properties)
+    return _ORIGIN in text or b"\\" in text
 
 
 def identity_of(properties: dict[str, Any]) -> str | None:

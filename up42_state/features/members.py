@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     Text = bytes | memoryview
 
 __all__ = [
     "SPACE",
-    "Insertion",
     "Member",
     "elements",
-    "insertion",
+    "end_of_members",
     "members",
     "named",
     "quoted",
@@ -44,18 +43,6 @@ class Member(NamedTuple):
     place: int
     start: int
     end: int
-
-
-class Insertion(NamedTuple):
-    """Text that takes the place of what stands from ``start`` to ``end``."""
-
-    start: int
-    end: int
-    text: bytes
-
-    def after(self, offset: int) -> Insertion:
-        """The same, where the text that it is for begins at ``offset``."""
-        return Insertion(self.start + offset, self.end + offset, self.text)
 
 
 def value_end(text: Text, start: int) -> int:
@@ -132,18 +119,16 @@ def _after(text: Text, position: int, character: int) -> int:
     return position + 1
 
 
-def insertion(properties: bytes, added: Sequence[bytes]) -> Insertion:
-    """How members are added at the end of an object, laid out as its first member is.
+def end_of_members(text: bytes) -> tuple[int, bytes]:
+    """Where a member can be added at the end of an object, and what must stand before it.
 
-    :param properties: the object's text.
-    :param added: members, as ``"name": value``.
+    It is laid out as the object's first member is: on a line of its own, say.
     """
-    body = properties[1:-1].rstrip(b" \t\n\r")
-    if not body:
-        return Insertion(1, 1, b", ".join(added))
-    space = SPACE.match(body)
-    before = b"," + ((space.group() if space else b"") or b" ")
-    return Insertion(1 + len(body), 1 + len(body), before + before.join(added))
+    body = text[:-1].rstrip(b" \t\n\r")
+    if len(body) == 1:
+        return 1, b""
+    space = SPACE.match(text, 1)
+    return len(body), b"," + ((space.group() if space else b"") or b" ")
 
 
 def with_members(text: bytes, values: Mapping[str, bytes]) -> bytes:
@@ -161,8 +146,9 @@ def with_members(text: bytes, values: Mapping[str, bytes]) -> bytes:
     changed = b"".join([*pieces, text[done:]])
     if not missing:
         return changed
-    start, end, new = insertion(changed, [named(name, value) for name, value in missing.items()])
-    return changed[:start] + new + changed[end:]
+    place, before = end_of_members(changed)
+    new = (before or b", ").join(named(name, value) for name, value in missing.items())
+    return changed[:place] + before + new + changed[place:]
 
 
 def named(name: str, value: bytes) -> bytes:

@@ -86,8 +86,8 @@ def merge(
     :param earlier: the earlier stages, in order.
     :param form: ``forward`` appends features that the current collection lacks; ``inherit`` gives its
         features the properties that they lack from their origin features.
-    :param match: pairs (member of the current feature, of the earlier one), ``("properties.scene", "id")``, tried
-        in order in place of the rules for ids, values and data paths.
+    :param match: pairs (member of the current feature, of the earlier one), ``("properties.scene", "id")``,
+        tried in order in place of the rules for ids, values and data paths.
     :param on_conflict: for the same feature with other content: keep the ``current``, take the ``earlier``,
         keep ``both``, or raise an ``error``.
     :param selection: the features of the earlier stages that are considered; all if ``None``.

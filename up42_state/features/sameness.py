@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from up42_state.features.edits import origin_insertion
+from up42_state.features.edits import slot
+from up42_state.features.members import named, quoted
 from up42_state.features.origin import ORIGIN
 from up42_state.features.paths import data_paths
 from up42_state.features.values import decode, head, properties_of, same_value
@@ -117,5 +118,5 @@ def _same_bytes_but_for_origin(current: bytes, earlier: bytes) -> bool:
     origin = properties_of(head(current)).get(ORIGIN)
     if not isinstance(origin, str):
         return False
-    put = origin_insertion(earlier, bytes(head(earlier).properties), origin)
-    return put is not None and current == earlier[: put.start] + put.text + earlier[put.end :]
+    place = slot(earlier, bytes(head(earlier).properties))
+    return place is not None and current == place.fill(earlier, named(ORIGIN, quoted(origin)))
