@@ -59,7 +59,9 @@ def _open_known(scheme: str, rest: str, url: str, settings: Settings | None) -> 
 def _open_other(url: str, settings: Settings | None) -> Bucket:
     from up42_state.buckets.fsspec import FsspecBucket
 
-    return FsspecBucket(url)
+    if url.startswith("up42state:"):
+        raise SettingsError("UP42_STATE_URL: up42state:// reads a state, it cannot hold one", advice=_FORMS)
+    return FsspecBucket(url, single_writer=(settings or _read_settings()).single_writer)
 
 
 def _local_path(rest: str, url: str) -> str:

@@ -1,0 +1,89 @@
+"""The bucket on any file system of fsspec."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import fsspec
+import pytest
+from buckets.contract import BucketContract
+from fsspec.implementations.local import LocalFileSystem
+
+from up42_state.buckets import open_bucket
+from up42_state.buckets.fsspec import FsspecBucket
+from up42_state.errors import ObjectExistsError, SettingsError, UnsupportedStoreError
+from up42_state.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from up42_state.buckets import Bucket
+
+
+class TestFsspecBucket(BucketContract):
+    @pytest.fixture
+    def bucket(self, tmp_path: Path) -> Bucket:
+        return FsspecBucket(f"local://{tmp_path}/a store/")
+
+    def test_unfinished_uploads(self, bucket: Bucket) -> None:
+        """Nothing is sent before an upload is complete, so nothing can be left behind."""
+        upload = bucket.start_upload("job/big", 2, 1)
+        upload.put_part(1, b"x")
+        assert list(bucket.uploads("")) == []
+        upload.abort()
+
+
+class NoExclusiveMode(LocalFileSystem):
+    """A file system that, as many, cannot open a file exclusively."""
+
+    protocol = "noexclusive"
+
+    def open(self, path: str, mode: str = "rb", **options: Any) -> Any:
+        if "x" in mode:
+            raise NotImplementedError(mode)
+        return super().open(path, mode, **options)
+
+
+@pytest.fixture
+def no_exclusive_mode(tmp_path: Path) -> str:
+    """The URL of such a file system."""
+    fsspec.register_implementation("noexclusive", NoExclusiveMode, clobber=True)
+    return f"noexclusive://{tmp_path}/store"
+
+
+def test_no_exclusive_mode(no_exclusive_mode: str) -> None:
+    """Where nothing can be created exclusively, nothing is created, and the error says what to do."""
+    bucket = open_bucket(no_exclusive_mode, Settings())
+    with pytest.raises(UnsupportedStoreError, match="UP42_STATE_SINGLE_WRITER"):
+        bucket.create("a", b"x")
+    assert list(bucket.list("")) == []
+
+
+def test_no_exclusive_mode_with_a_single_writer(no_exclusive_mode: str) -> None:
+    """A single writer looks first."""
+    bucket = open_bucket(no_exclusive_mode, Settings(single_writer=True))
+    bucket.create("a", b"first")
+    with pytest.raises(ObjectExistsError):
+        bucket.create("a", b"second")
+    assert bucket.get("a") == b"first"
+
+
+def test_unknown_protocol() -> None:
+    """A protocol that fsspec does not know is a wrong setting, named without the credentials in its URL."""
+    url = f"nonsense://user:{'planted' + '-secret'}@host/p"
+    with pytest.raises(SettingsError, match="nonsense://host/p") as caught:
+        open_bucket(url)
+    assert "planted-secret" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_no_state_in_a_state() -> None:
+    """The read-only file system of stages is not a place to keep stages."""
+    with pytest.raises(SettingsError, match="cannot hold one"):
+        open_bucket("up42state://job/stage")
+
+
+def test_credentials_in_the_url_stay_in_it(tmp_path: Path) -> None:
+    """Neither URL nor identity shows a password, which some file systems have nowhere else."""
+    bucket = FsspecBucket(f"local://user:planted-secret@{tmp_path}")
+    assert "planted-secret" not in f"{bucket.url} {bucket.identity}"

@@ -1,0 +1,268 @@
+"""Any other file system that fsspec knows: what it can, and no more than it can.
+
+Whether its exclusive mode creates atomically, only the probe can tell; whether an object can be seen half
+written, nobody can. For a local directory use ``file://``, which knows both.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import uuid
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import fsspec.core
+
+from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
+from up42_state.buckets.keys import check_key, check_prefix, is_key, key_order
+from up42_state.errors import (
+    AccessDeniedError,
+    ObjectExistsError,
+    ObjectNotFoundError,
+    SettingsError,
+    StateError,
+    StorageError,
+    StoreUnreachableError,
+    UnsupportedStoreError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from up42_state.buckets.base import Buffer
+
+__all__ = ["FsspecBucket"]
+
+_TIMES = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
+
+
+class FsspecBucket(Bucket):
+    """Objects as files below an fsspec URL.
+
+    :param url: with whatever protocol, chained ones included; credentials in it are kept out of messages.
+    :param single_writer: create by looking first, where the file system has no exclusive mode.
+    :raises SettingsError: fsspec does not know the protocol, or lacks the package for it.
+    """
+
+    def __init__(self, url: str, *, single_writer: bool = False) -> None:
+        self.url = _without_credentials(url).rstrip("/")
+        self._single_writer = single_writer
+        try:
+            self._fs, self._root = fsspec.core.url_to_fs(url)
+        except (ValueError, ImportError, OSError) as error:
+            problem = SettingsError(f"UP42_STATE_URL: fsspec cannot open {self.url}: {_safe(error)}")
+        else:
+            self._root = self._root.rstrip("/")
+            return
+        raise problem  # not chained: the cause may quote the URL's credentials
+
+    @property
+    def identity(self) -> str:
+        return f"fsspec:{self.url}"
+
+    def head(self, key: str) -> ObjectInfo:
+        with self._errors(key):
+            found = self._fs.info(self._path(key))
+            if found["type"] != "file":
+                raise FileNotFoundError(key)
+        return ObjectInfo(key=key, size=found["size"], modified=_modified(found))
+
+    def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        end = _end(self.head(key).size, start, length)
+        if start >= end:
+            return b""
+        with self._errors(key):
+            data: bytes = self._fs.cat_file(self._path(key), start=start, end=end)
+        if len(data) != end - start:
+            raise StorageError(f"{self.url}/{key}: {len(data)} bytes came instead of {end - start}")
+        return data
+
+    def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        end = _end(self.head(key).size, start, length)
+        with self._errors(key), self._fs.open(self._path(key), "rb") as file:
+            file.seek(min(start, end))
+            while start < end:
+                data: bytes = file.read(min(MIB, end - start))
+                if not data:
+                    raise StorageError(f"{self.url}/{key} ends at byte {start} instead of {end}")
+                start += len(data)
+                yield data
+
+    def put(self, key: str, data: Buffer) -> None:
+        with self._errors(key):
+            self._fs.pipe_file(self._ready(key), bytes(data))
+
+    def create(self, key: str, data: Buffer) -> None:
+        """By the exclusive mode of open(); fsspec's own pipe_file(mode="create") looks first, then writes."""
+        with self._errors(key):
+            path = self._ready(key)
+            try:
+                with self._fs.open(path, "xb") as file:
+                    file.write(bytes(data))
+            except (NotImplementedError, ValueError) as error:
+                if not self._single_writer:
+                    raise UnsupportedStoreError(
+                        f"{self.url}: this file system has no exclusive mode",
+                        advice="use another store, or UP42_STATE_SINGLE_WRITER=true if saves never race",
+                    ) from error
+                if self._fs.exists(path):
+                    raise FileExistsError(key) from error
+                self._fs.pipe_file(path, bytes(data))
+
+    def start_upload(self, key: str, size: int, part_size: int) -> Upload:
+        self._path(key)
+        return _SpooledUpload(self, key, size, part_size)
+
+    def uploads(self, prefix: str) -> Iterator[UploadInfo]:
+        """None: what is sent in parts is collected on this machine's disk first."""
+        check_prefix(prefix)
+        yield from ()
+
+    def abort_upload(self, upload: UploadInfo) -> None:
+        """There is nothing to discard."""
+
+    def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
+        folder = check_prefix(prefix).rpartition("/")[0]
+        with self._errors(prefix):
+            self._fs.invalidate_cache()
+            found = self._fs.find(f"{self._root}/{folder}".rstrip("/"), detail=True)
+        objects = {self._key(path): info for path, info in found.items()}
+        for key in sorted((key for key in objects if key.startswith(prefix) and key > after), key=key_order):
+            yield ObjectInfo(key=key, size=objects[key]["size"], modified=_modified(objects[key]))
+
+    def prefixes(self, prefix: str) -> Iterator[str]:
+        path = f"{self._root}/{check_prefix(prefix)}".rstrip("/")
+        with self._errors(prefix):
+            self._fs.invalidate_cache()
+            entries = self._fs.ls(path, detail=True) if self._fs.isdir(path) else []
+            folders = [entry["name"].rstrip("/") for entry in entries if entry["type"] == "directory"]
+            for folder in sorted(folders, key=lambda folder: key_order(f"{folder}/")):
+                name = folder.rpartition("/")[2]
+                if is_key(name) and any(files for _, _, files in self._fs.walk(folder)):
+                    yield name
+
+    def delete(self, keys: Iterable[str]) -> None:
+        failed: list[StateError] = []
+        for path, key in [(self._path(key), key) for key in keys]:
+            try:
+                with suppress(ObjectNotFoundError), self._errors(key):
+                    self._fs.rm_file(path)
+            except StateError as error:
+                failed.append(error)
+        if failed:
+            raise StorageError(f"{len(failed)} objects were not deleted, first: {failed[0]}") from failed[0]
+
+    def copy(self, source: str, key: str) -> None:
+        self._path(key)
+        self.head(source)
+        with self._errors(source):
+            self._fs.cp_file(self._path(source), self._ready(key))
+
+    def clock(self) -> datetime:
+        """The time that the file system gives a new object."""
+        key = f".up42_state/clock-{uuid.uuid4().hex}"
+        self.put(key, b"")
+        try:
+            return self.head(key).modified
+        finally:
+            self.delete([key])
+
+    def gdal_path(self, key: str) -> str:
+        if "file" in self._fs.protocol:
+            return self._path(key)
+        raise UnsupportedStoreError(
+            f"GDAL cannot be told how to read {self.url}", advice="restore the file, or open() it"
+        )
+
+    def gdal_options(self) -> Mapping[str, str]:
+        return {}
+
+    def upload(self, path: str, key: str) -> None:
+        """Write an object from a file on this machine."""
+        with self._errors(key):
+            self._fs.put_file(path, self._ready(key))
+
+    def _path(self, key: str) -> str:
+        return f"{self._root}/{check_key(key)}"
+
+    def _ready(self, key: str) -> str:
+        """The path of a key, in a directory that exists."""
+        path = self._path(key)
+        self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+        return path
+
+    def _key(self, path: str) -> str:
+        return path.removeprefix(self._root).lstrip("/")
+
+    @contextmanager
+    def _errors(self, key: str) -> Iterator[None]:
+        """Translate what comes out of fsspec."""
+        what = f"{self.url}/{key}"
+        try:
+            yield
+        except StateError:
+            raise
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            raise ObjectNotFoundError(f"there is no object {what}") from error
+        except FileExistsError as error:
+            raise ObjectExistsError(f"{what} exists already") from error
+        except PermissionError as error:
+            raise AccessDeniedError(f"{what}: {_safe(error)}") from error
+        except (ConnectionError, TimeoutError) as error:
+            raise StoreUnreachableError(f"{what}: {_safe(error)}") from error
+        except Exception as error:  # any package may be behind fsspec, and each has errors of its own
+            raise StorageError(f"{what}: {_safe(error)}") from error
+
+
+class _SpooledUpload(Upload):
+    """Parts are collected in a temporary file, since fsspec has no common way to send them in any order."""
+
+    def __init__(self, bucket: FsspecBucket, key: str, size: int, part_size: int) -> None:
+        self._bucket, self._key, self._size, self._part_size = bucket, key, size, part_size
+        self._sent: dict[int, int] = {}
+        self._file = tempfile.NamedTemporaryFile()  # noqa: SIM115 - open until completed or aborted
+
+    def put_part(self, number: int, data: Buffer) -> None:
+        view, offset = memoryview(data).cast("B"), (number - 1) * self._part_size
+        self._sent[number] = view.nbytes
+        while view:
+            written = os.pwrite(self._file.fileno(), view, offset)
+            view, offset = view[written:], offset + written
+
+    def complete(self) -> None:
+        sent = sum(self._sent.values())
+        if sent != self._size:
+            raise StorageError(f"{sent} bytes of {self._key} were sent instead of {self._size}")
+        self._bucket.upload(self._file.name, self._key)
+        self.abort()
+
+    def abort(self) -> None:
+        self._file.close()
+
+
+def _end(size: int, start: int, length: int | None) -> int:
+    return size if length is None else min(size, start + length)
+
+
+def _modified(info: Mapping[str, Any]) -> datetime:
+    """When a file was written; now, where the file system does not know: nothing is ever taken for old."""
+    value = next((info[name] for name in _TIMES if info.get(name)), None)
+    if isinstance(value, int | float):
+        return datetime.fromtimestamp(value, UTC)
+    if isinstance(value, str):
+        with suppress(ValueError):
+            value = datetime.fromisoformat(value)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    return datetime.now(UTC)
+
+
+def _without_credentials(text: str) -> str:
+    return re.sub(r"//[^/@\s]*@", "//", text)
+
+
+def _safe(error: Exception) -> str:
+    return _without_credentials(str(error)) or type(error).__name__
