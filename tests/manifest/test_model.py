@@ -112,10 +112,10 @@ def test_inherited_keys_are_those_marked_with_the_operator(blocks: dict[str, Man
 
 
 def test_inherited_keys_of_both_sections_and_of_several_meta_capabilities() -> None:
-    """The name alone is the property, so the same name counts once."""
+    """The name alone is the property, so the same name counts once; the platform's own are left out."""
     outputs = {
         "raster": {"up42_standard": {"sensor": ">"}, "custom": {"scene": ">", "kind": "a"}},
-        "vector": {"custom": {"scene": ">", "pass": ">"}},
+        "vector": {"custom": {"scene": ">", "pass": ">", "up42.data_path": ">"}},
     }
     manifest = Manifest.from_json(processing_block(output_capabilities=outputs))
     assert inherited_keys(manifest) == ("sensor", "scene", "pass")

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 JSON = {"Content-Type": "application/json"}
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "manifest.md"
 MIB = 1024 * 1024
-START = "from up42_state.cli.manifest import manifest; manifest(['serve', '--port', '0'])"
+START = "from up42_state.cli import main; main()"
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """The endpoint of a server of this module, as the command prints it."""
-    with subprocess.Popen([sys.executable, "-c", START], stderr=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(
+        [sys.executable, "-c", START, "manifest", "serve", "--port", "0"], stderr=subprocess.PIPE, text=True
+    ) as server:
         assert server.stderr is not None
         try:
             yield server.stderr.readline().strip()

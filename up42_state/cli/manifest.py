@@ -1,4 +1,4 @@
-"""``up42-state manifest``: validate, publish the schema, label, check, serve."""
+"""``manifest``: validate, publish the schema, label, check, serve."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from up42_state.errors import SettingsError
+from up42_state.cli import options
+from up42_state.cli.output import Table, print_result
+from up42_state.cli.text import plain
+from up42_state.errors import InvalidManifestError, InvalidWorkflowError, SettingsError
 
 if TYPE_CHECKING:
-    from up42_state.manifest import Validation, WorkflowReport
+    from up42_state.cli.common import Common
+    from up42_state.manifest import Validation
 
 __all__ = ["manifest"]
 
-INVALID = 5  # the exit status of invalid data
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
-
 
 @click.group()
+@options.shared
 def manifest() -> None:
     """Validate, label and match block manifests."""
 
@@ -30,120 +31,121 @@ def manifest() -> None:
 @manifest.command()
 @click.argument("file", required=False)
 @click.option(
-    "--image", help="Read the label of an image: a name, an archive, an OCI layout, or what inspect printed."
+    "--image", metavar="IMAGE", help="Read the label of an image: a name, an archive, an OCI layout."
 )
-@click.option("--warnings", is_flag=True, help="Add the warnings to the JSON; they go to stderr in any case.")
-@json_option
-def validate(file: str | None, image: str | None, warnings: bool, as_json: bool) -> None:
-    """Validate the manifest FILE (- for standard input), and print every defect."""
+@click.option("--warnings", is_flag=True, help="Add the warnings to the JSON.")
+@options.shared
+@click.pass_obj
+def validate(common: Common, file: str | None, image: str | None, warnings: bool) -> None:
+    """Validate the manifest FILE (- for standard input).
+
+    Prints every defect; the exit code is 5 then.
+    """
+    if (file is None) == (image is None):
+        raise click.UsageError("give either FILE or --image")
+    found = _validate(file, image)
+    for warning in found.warnings:
+        common.note(f"warning: {plain(warning)}")
+    name = str(image or file)
+    verdict = f"{name}: {'valid' if found.valid else 'not valid'}"
+    rows = [[str(error)] for error in found.errors]
+    print_result(common, found.to_dict(warnings=warnings), Table(rows=[*rows, [verdict]]))
+    if not found.valid:
+        raise InvalidManifestError(f"the manifest {name} is not valid")
+
+
+def _validate(file: str | None, image: str | None) -> Validation:
     from up42_state.manifest import read_label, validate_text
     from up42_state.manifest.model import read_text
     from up42_state.manifest.syntax import MAX_BYTES
 
-    if (file is None) == (image is None):
-        raise click.UsageError("give either FILE or --image")
     if image is not None:
-        found = validate_text(read_label(image))
-    elif file == "-":
-        found = validate_text(sys.stdin.buffer.read(MAX_BYTES + 1))
-    else:
-        found = validate_text(read_text(str(file)))
-    _print_validation(found, image or str(file), with_warnings=warnings, as_json=as_json)
-
-
-def _print_validation(found: Validation, name: str, *, with_warnings: bool, as_json: bool) -> None:
-    for warning in found.warnings:
-        click.echo(f"warning: {warning}", err=True)
-    if as_json:
-        click.echo(json.dumps(found.to_dict(warnings=with_warnings), ensure_ascii=False, indent=2))
-    else:
-        for error in found.errors:
-            click.echo(str(error))
-        click.echo(f"{name}: {'valid' if found.valid else 'not valid'}")
-    if not found.valid:
-        raise click.exceptions.Exit(INVALID)
+        return validate_text(read_label(image))
+    return validate_text(sys.stdin.buffer.read(MAX_BYTES + 1) if file == "-" else read_text(str(file)))
 
 
 @manifest.command()
 @click.option(
-    "--version", type=click.Choice(["1", "2"]), default="2", show_default=True, help="Specification version."
+    "--version", type=click.Choice(["1", "2"]), default="2", show_default=True, help="Of manifests."
 )
-@click.option("--json", is_flag=True, expose_value=False, help="The schema is JSON in any case.")
+@options.shared
 def schema(version: str) -> None:
     """Print the JSON Schema of manifests, complete in one document."""
     from up42_state.manifest import published
 
-    click.echo(json.dumps(published(int(version)), ensure_ascii=False, indent=2))
+    click.echo(json.dumps(published(int(version)), indent=2))
 
 
 @manifest.command()
 @click.argument("file")
-@json_option
-def label(file: str, as_json: bool) -> None:
+@options.shared
+@click.pass_obj
+def label(common: Common, file: str) -> None:
     """Print the docker build arguments that attach the manifest FILE to an image.
 
-    The Dockerfile needs the lines `ARG manifest` and `LABEL "up42_manifest"=$manifest`.
+    The Dockerfile needs the lines ARG manifest and LABEL "up42_manifest"=$manifest.
     """
     from up42_state.manifest import Manifest, build_arguments
 
     Manifest.read(file)
     arguments = build_arguments(file)
-    click.echo(json.dumps({"arguments": arguments}) if as_json else arguments)
+    click.echo(json.dumps({"arguments": arguments}) if common.json else arguments)
 
 
 @manifest.command()
 @click.argument("workflow")
-@click.option("--parameters", help="The job's parameters: a JSON or YAML file, or JSON itself.")
+@click.option("--parameters", metavar="P", help="The job's parameters: a JSON or YAML file, or JSON itself.")
 @click.option(
-    "--manifest", "manifests", multiple=True, help="A manifest for the tasks that name its block; repeatable."
+    "--manifest", "files", metavar="FILE", multiple=True, help="A manifest for tasks by its name; repeat."
 )
-@json_option
-def check(workflow: str, parameters: str | None, manifests: tuple[str, ...], as_json: bool) -> None:
-    """Check that the blocks of the file WORKFLOW fit together, and the parameters the blocks."""
+@options.shared
+@click.pass_obj
+def check(common: Common, workflow: str, parameters: str | None, files: tuple[str, ...]) -> None:
+    """Check that the blocks of the file WORKFLOW fit together, and the job's parameters the blocks.
+
+    Prints what every task is offered and what it needs; the exit code is 5 where that does not match.
+    """
     from up42_state.cli.workflow_files import find_manifests, read_document
     from up42_state.manifest import check_workflow
 
     document = read_document(workflow)
-    library = find_manifests(document, Path(workflow).parent, manifests)
-    inline = parameters is not None and parameters.lstrip().startswith("{")
-    given = _inline(str(parameters)) if inline else read_document(parameters) if parameters else {}
-    _print_report(check_workflow(library, given, workflow=document), as_json=as_json)
-
-
-def _inline(parameters: str) -> Any:
-    try:
-        return json.loads(parameters)
-    except ValueError as error:
-        raise SettingsError(f"--parameters is no JSON: {error}") from error
-
-
-def _print_report(report: WorkflowReport, *, as_json: bool) -> None:
+    library = find_manifests(document, Path(workflow).parent, files)
+    report = check_workflow(library, _parameters(parameters), workflow=document)
     for warning in report.warnings:
-        click.echo(f"warning: {warning}", err=True)
-    if as_json:
-        click.echo(json.dumps(report.to_dict(), ensure_ascii=False, indent=2))
-    else:
-        click.echo(_table(report.rows()))
-        click.echo("valid" if report.valid else "not valid")
-    for error in report.errors:
-        click.echo(f"error: {error}", err=True)
+        common.note(f"warning: {plain(warning)}")
+    head, *rows = report.rows()
+    print_result(common, report.to_dict(), Table(columns=head, rows=rows))
     if not report.valid:
-        raise click.exceptions.Exit(INVALID)
+        raise InvalidWorkflowError(f"the workflow {workflow} is not valid", defects=report.errors)
 
 
-def _table(rows: list[tuple[str, ...]]) -> str:
-    """Columns as wide as their widest cell, so that nothing is cut off in a pipe."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
+def _parameters(given: str | None) -> Any:
+    """Parameters as they stand on the command line, or in the file that is named there."""
+    from up42_state.cli.workflow_files import read_document
+
+    if given is None or not given.lstrip().startswith("{"):
+        return None if given is None else read_document(given)
+    try:
+        return json.loads(given)
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"--parameters is no JSON: {error}") from error
 
 
 @manifest.command()
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8042, show_default=True, help="0 takes a free one."
+    "--port",
+    metavar="N",
+    type=click.IntRange(0, 65535),
+    default=8042,
+    show_default=True,
+    help="0: a free one.",
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-def serve(port: int, host: str) -> None:
+@click.option(
+    "--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="The address to listen on."
+)
+@options.shared
+@click.pass_obj
+def serve(common: Common, port: int, host: str) -> None:
     """Answer POST /validate-schema/block as the platform did."""
     try:
         import uvicorn
@@ -156,6 +158,6 @@ def serve(port: int, host: str) -> None:
     except OSError as error:
         raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}") from error
     with listener:
-        click.echo(f"http://{host}:{listener.getsockname()[1]}{PATH}", err=True)
+        common.note(f"http://{host}:{listener.getsockname()[1]}{PATH}")
         server = uvicorn.Server(uvicorn.Config(application(), log_level="warning", access_log=False))
         server.run(sockets=[listener])

@@ -19,9 +19,14 @@ def inherited_keys(manifest: Manifest) -> tuple[str, ...]:
     the property ``sensor``, ``raster.custom.scene_id`` the property ``scene_id``. The platform's
     documentation of version 1 says that every capability which a block outputs has a property of the same
     name; the meta capability and the section say what kind of data it is, and are no part of the name.
-    A manifest of version 1 has no operators, so it passes on nothing.
+    Names under ``up42.`` are left out: they are the platform's, and belong to one feature. A manifest of
+    version 1 has no operators, so it passes on nothing.
     """
     if manifest.superseded:
         return ()
-    marked = (key.name for key, value in keys_of(manifest.output_capabilities) if value == ">")
+    marked = (
+        key.name
+        for key, value in keys_of(manifest.output_capabilities)
+        if value == ">" and not key.name.startswith("up42.")
+    )
     return tuple(dict.fromkeys(marked))
