@@ -55,7 +55,7 @@ class GCSBucket(Bucket):
             raise SettingsError(
                 f"{settings.source('sse')}: Google Cloud Storage needs UP42_STATE_KMS_KEY for {settings.sse}"
             )
-        self.url = f"gs://{join(bucket, prefix)}"
+        self.url = f"gs://{bucket}/{prefix}".rstrip("/")
         self.atomic_create = None if settings.storage_emulator_host else True
         self._bucket, self._prefix, self._settings = bucket, prefix, settings
         self._lock = threading.Lock()

@@ -25,11 +25,11 @@ __all__ = ["MemoryBucket", "MemoryStore"]
 class MemoryStore:
     """What buckets of one name share.
 
-    :param name: names the store in this process; empty for one that is on its own.
+    :param name: tells stores of this process apart; one without a name gets one that no other has.
     :param now: the store's clock; tests may put it forward.
     """
 
-    name: str = ""
+    name: str = field(default_factory=lambda: uuid.uuid4().hex)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     objects: dict[str, tuple[bytes, datetime]] = field(default_factory=dict)
     uploads: dict[str, UploadInfo] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class MemoryBucket(Bucket):
 
     @property
     def identity(self) -> str:
-        return f"memory:{id(self.store)}"
+        return f"memory:{self.store.name}"
 
     def head(self, key: str) -> ObjectInfo:
         data, modified = self._object(key)

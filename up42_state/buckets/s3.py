@@ -57,7 +57,7 @@ class S3Bucket(Bucket):
     copy_part = GIB
 
     def __init__(self, bucket: str, prefix: str, settings: Settings) -> None:
-        self.url = f"s3://{join(bucket, prefix)}"
+        self.url = f"s3://{bucket}/{prefix}".rstrip("/")
         self.atomic_create = None if is_custom(settings.aws_endpoint_url) else True
         self._bucket, self._prefix, self._settings = bucket, prefix, settings
         self._lock = threading.Lock()

@@ -1,0 +1,102 @@
+"""URLs and the buckets that they open."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from up42_state.buckets import open_bucket
+from up42_state.errors import SettingsError
+from up42_state.settings import Settings
+
+SETTINGS = Settings(aws_access_key_id="test", aws_secret_access_key="test")
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "canonical"),
+    [
+        ("s3://bucket", "S3Bucket", "s3://bucket"),
+        ("s3://bucket/", "S3Bucket", "s3://bucket"),
+        ("s3://bucket/some prefix/é/", "S3Bucket", "s3://bucket/some prefix/é"),
+        ("S3://bucket/a", "S3Bucket", "s3://bucket/a"),
+        ("gs://bucket/a/b", "GCSBucket", "gs://bucket/a/b"),
+        ("gcs://bucket/a/b", "GCSBucket", "gs://bucket/a/b"),
+        ("file:///tmp/a", "DirectoryBucket", "file:///tmp/a"),
+        ("file:///tmp/a/", "DirectoryBucket", "file:///tmp/a"),
+        ("file://localhost/tmp/a", "DirectoryBucket", "file:///tmp/a"),
+        ("file:///tmp/a%20b/%C3%A9", "DirectoryBucket", "file:///tmp/a%20b/%C3%A9"),
+        ("file:///tmp/a#b?c", "DirectoryBucket", "file:///tmp/a%23b%3Fc"),
+        ("memory://", "MemoryBucket", "memory://"),
+        ("memory://name/a/", "MemoryBucket", "memory://name/a"),
+        ("local:///tmp/a", "FsspecBucket", "local:///tmp/a"),
+    ],
+)
+def test_known_forms(url: str, kind: str, canonical: str) -> None:
+    """Every documented form opens its kind of bucket, whose URL is canonical."""
+    bucket = open_bucket(url, SETTINGS)
+    assert type(bucket).__name__ == kind
+    assert bucket.url == canonical
+    bucket.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "bucket/prefix",
+        "/tmp/store",
+        "s3:bucket",
+        "s3://",
+        "s3:///prefix",
+        "gs://",
+        "s3://bucket//prefix",
+        "s3://bucket/a/../b",
+        "file://",
+        "file://relative/path",
+        "file://host/path",
+        "file:///a%00b",
+        "memory://name/../b",
+        "unheardof://x",
+    ],
+)
+def test_malformed(url: str) -> None:
+    """A URL that is none, or of no known kind, is a wrong setting that names the variable and the forms."""
+    with pytest.raises(SettingsError, match=r"UP42_STATE_URL.*(s3://bucket/prefix|file:///directory|fsspec)"):
+        open_bucket(url, SETTINGS)
+
+
+def test_credentials_in_the_url() -> None:
+    """Credentials do not belong into a bucket's URL, and are not repeated."""
+    with pytest.raises(SettingsError, match="in variables of their own") as caught:
+        open_bucket("s3://key:planted-secret@bucket/prefix", SETTINGS)
+    assert "planted-secret" not in str(caught.value)
+
+
+def test_url_of_the_settings() -> None:
+    """Without an argument the settings say where the state lies."""
+    assert open_bucket(settings=Settings(url="memory://here")).url == "memory://here"
+
+
+def test_url_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without settings the environment does."""
+    monkeypatch.setenv("UP42_STATE_URL", "memory://there")
+    assert open_bucket().url == "memory://there"
+
+
+def test_no_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any URL the error says which variable to set, and to what."""
+    monkeypatch.delenv("UP42_STATE_URL", raising=False)
+    with pytest.raises(SettingsError, match=r"UP42_STATE_URL is not set.*s3://bucket/prefix"):
+        open_bucket()
+
+
+@pytest.mark.parametrize("url", [None, "file:///tmp/a", "memory://a"])
+def test_loads_no_sdk(url: str | None) -> None:
+    """Neither the package nor a local bucket loads an SDK, or pydantic."""
+    opened = f"buckets.open_bucket({url!r})" if url else ""
+    heavy = {"boto3", "botocore", "google.cloud", "fsspec", "pydantic", "requests", "urllib3"}
+    code = f"import sys\nfrom up42_state import buckets\n{opened}\nprint(*({heavy!r} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert found.stdout.split() == []
