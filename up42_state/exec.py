@@ -24,11 +24,9 @@ if TYPE_CHECKING:
 
     PathLike = str | os.PathLike[str]
 
-__all__ = ["NOT_EXECUTABLE", "NOT_FOUND", "OWN_FAILURE", "child_environment", "run_task"]
+__all__ = ["NOT_EXECUTABLE", "NOT_FOUND", "child_environment", "run_task"]
 
-OWN_FAILURE = 125  # what `docker run` and the shells' wrappers (env, nohup, timeout) use; so do the next two
-NOT_EXECUTABLE = 126
-NOT_FOUND = 127
+NOT_EXECUTABLE, NOT_FOUND = 126, 127  # as shells, env(1) and docker have them
 
 # Ways to credentials that the SDKs look for by themselves, besides those that our settings name.
 _SDK_CREDENTIALS = frozenset(

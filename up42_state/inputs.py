@@ -37,18 +37,18 @@ def has_data(directory: Path) -> bool:
 def restore_input(stages: Sequence[Stage], target: Path, *, job_mode: JobMode = "DEFAULT") -> list[Commit]:
     """Fill an input directory from earlier stages, in the order given; quicklooks are left out.
 
+    Of features that are the same and differ in content, the first stage's is kept.
+
     :param stages: at least one.
     :param target: made if it is not there. Files that are there already and equal are kept.
     :return: the commits that were restored.
     :raises NotFoundError: there is no such stage.
     :raises TargetConflictError: the directory holds other files; they are untouched.
-    :raises FeatureConflictError: never; of features that differ the first stage's is kept.
     """
     if len(stages) == 1:
         return [stages[0].restore(target, quicklooks=False)]
-    target.mkdir(parents=True, exist_ok=True)
-    merged = own_folder(target) / _MERGED
     commits = [stage.latest() for stage in stages]
+    merged = target / OURS / _MERGED
     if not merged.is_dir():
         _refuse_others(target)
         _merge(stages, target, job_mode).rename(merged)
@@ -61,8 +61,9 @@ def _merge(stages: Sequence[Stage], target: Path, job_mode: JobMode) -> Path:
     from up42_state.stages.materialise import materialise
     from up42_state.stages.propagation import Propagation
 
+    target.mkdir(parents=True, exist_ok=True)
+    folder = own_folder(target) / _MERGING
     remove_own(target, _MERGING, keep_folder=True)
-    folder = target / OURS / _MERGING
     stages[0].restore(folder, quicklooks=False)
     others = Propagation(stages=tuple(stages[1:]))
     materialise(folder, [others], quicklooks=False, dry_run=job_mode == "DRY_RUN")
@@ -71,7 +72,8 @@ def _merge(stages: Sequence[Stage], target: Path, job_mode: JobMode) -> Path:
 
 
 def _refuse_others(target: Path) -> None:
-    found = sorted(path.name for path in target.iterdir() if path.name != OURS)
+    found = sorted(path.name for path in target.iterdir()) if target.is_dir() else []
+    found = [name for name in found if name != OURS]
     if found:
         raise TargetConflictError(
             f"{target} holds other files: {some_names(found)}",

@@ -1,0 +1,59 @@
+"""Directories and documents of a task, written by hand, past the code under test."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+Feature = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folders:
+    """What a container has below ``/tmp``."""
+
+    root: Path
+
+    @property
+    def input(self) -> Path:
+        return self.root / "input"
+
+    @property
+    def output(self) -> Path:
+        return self.root / "output"
+
+    @property
+    def quicklooks(self) -> Path:
+        return self.root / "quicklooks"
+
+    @property
+    def arguments(self) -> dict[str, Path]:
+        return {"input": self.input, "output": self.output, "quicklooks": self.quicklooks}
+
+
+def feature(name: str, path: str | None = None, **properties: Any) -> Feature:
+    where = {"up42.data_path": path} if path else {}
+    return {"type": "Feature", "id": name, "geometry": None, "properties": {**properties, **where}}
+
+
+def collection(*features: Feature) -> dict[str, Any]:
+    return {"type": "FeatureCollection", "features": list(features)}
+
+
+def fill(folder: Path, features: Iterable[Feature], files: Mapping[str, str] | None = None) -> Path:
+    """Write an output."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, content in (files or {}).items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(content)
+    (folder / "data.json").write_text(json.dumps(collection(*features)))
+    return folder
+
+
+def ids(folder: Path) -> list[str]:
+    return [found["id"] for found in json.loads((folder / "data.json").read_bytes())["features"]]

@@ -1,0 +1,309 @@
+"""One task around a command that knows nothing of this library."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from block.cases import Folders, collection, feature, fill, ids
+
+from up42_state.errors import InvalidOutputError, SettingsError, StageNotFoundError, TargetConflictError
+from up42_state.exec import NOT_EXECUTABLE, NOT_FOUND, child_environment, run_task
+from up42_state.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from up42_state.state import Job
+
+Saved = Callable[..., None]
+MakeSettings = Callable[..., Settings]
+Run = Callable[..., int]
+
+SECRETS = {
+    "AWS_ACCESS_KEY_ID": "AKIAPLANTED",
+    "AWS_ACCESS_KEY": "AKIAPLANTED",
+    "AWS_SECRET_ACCESS_KEY": "planted-secret",
+    "AWS_SECRET_ACCESS_KEY_FILE": "/planted-secret-file",
+    "AWS_SESSION_TOKEN": "planted-token",
+    "AWS_WEB_IDENTITY_TOKEN_FILE": "/planted-web-token",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN": "planted-container-token",
+    "GOOGLE_KEY_STRING": '{"private_key": "planted-key"}',
+    "GOOGLE_APPLICATION_CREDENTIALS": "/planted-key-file.json",
+    "UP42_STATE_URL": "ftp://user:planted-password@host/state",
+}
+
+
+def copying(folders: Folders) -> list[str]:
+    """A command that passes its input on."""
+    return ["sh", "-c", f"cp -r {folders.input}/. {folders.output}"]
+
+
+def writing(folders: Folders, *names: str, code: int = 0) -> list[str]:
+    """A command that writes features of these names, and ends with an exit code."""
+    text = json.dumps(collection(*map(feature, names)))
+    return ["sh", "-c", f"echo '{text}' > {folders.output}/data.json; exit {code}"]
+
+
+@pytest.fixture
+def run(folders: Folders, settings: MakeSettings) -> Run:
+    """Runs a command in the test's directories, with the task's settings or others."""
+
+    def call(command: list[str], given: Settings | None = None, **options: Any) -> int:
+        return run_task(command, settings=given or settings(), **folders.arguments, **options)
+
+    return call
+
+
+def test_the_output_of_a_command_is_saved(
+    run: Run, folders: Folders, job: Job, settings: MakeSettings
+) -> None:
+    """Restored input, unmodified command, saved output."""
+    assert run(writing(folders, "a")) == 0
+    assert [found.id for found in job.stage("report:1").features().features] == ["a"]
+
+
+def test_the_earlier_stages_are_its_input(
+    run: Run, folders: Folders, job: Job, settings: MakeSettings, saved: Saved
+) -> None:
+    """Several are merged; the commit remembers them."""
+    saved("scenes:1", "a")
+    saved("more:1", "b")
+    assert run(copying(folders), settings(after="scenes:1,more:1")) == 0
+    commit = job.stage("report:1").latest()
+    assert ids(folders.output) == ["a", "b"]
+    assert [parent.stage for parent in commit.parents] == ["scenes:1", "more:1"]
+
+
+def test_propagated_stages_are_in_the_saved_output(
+    run: Run, folders: Folders, job: Job, settings: MakeSettings, saved: Saved
+) -> None:
+    """A command gets earlier features added without a line of code."""
+    saved("scenes:1", "a")
+    assert run(writing(folders, "b"), settings(propagate="scenes:1")) == 0
+    assert [found.id for found in job.stage("report:1").features().features] == ["b", "a"]
+
+
+def test_a_stage_of_another_job_can_be_the_input(
+    run: Run, folders: Folders, job: Job, settings: MakeSettings, tmp_path: Path
+) -> None:
+    """It is written JOB/STAGE."""
+    job.state.job("other").stage("scenes:1").save(fill(tmp_path / "other", [feature("o")]), quicklooks=False)
+    assert run(copying(folders), settings(after="other/scenes:1")) == 0
+    assert ids(folders.output) == ["o"]
+
+
+def test_quicklooks_of_the_input_are_not_saved_as_its_own(
+    run: Run, folders: Folders, job: Job, settings: MakeSettings, tmp_path: Path
+) -> None:
+    """Only what the command put into the directory of quicklooks counts."""
+    earlier = fill(tmp_path / "earlier", [feature("a")], {".quicklooks/a.png": "q"})
+    job.stage("scenes:1").save(earlier)
+    assert run(copying(folders), settings(after="scenes:1")) == 0
+    assert job.stage("report:1").files() == ()
+
+
+def test_a_command_that_fails_saves_nothing(
+    run: Run, folders: Folders, job: Job, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its exit code comes back, and stderr says that nothing was saved."""
+    assert run(writing(folders, "a", code=3)) == 3
+    assert not job.stage("report:1").exists()
+    assert "ended with exit code 3; nothing was saved" in capsys.readouterr().err
+
+
+def test_a_command_that_a_signal_ends_saves_nothing(run: Run, folders: Folders, job: Job) -> None:
+    """128 + N, as shells say it."""
+    command = ["sh", "-c", f"{writing(folders, 'a')[2].partition(';')[0]}; kill -9 $$"]
+    assert run(command) == 137
+    assert not job.stage("report:1").exists()
+
+
+def test_a_signal_reaches_the_command_while_it_runs(run: Run, folders: Folders, job: Job) -> None:
+    """SIGTERM to us ends the command by its own handler, and its exit code comes back."""
+    script = f"trap 'exit 9' TERM; : > {folders.output}/ready; while :; do sleep 0.05; done"
+
+    def send() -> None:
+        while not (folders.output / "ready").exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    sender = threading.Thread(target=send)
+    signal.pthread_sigmask(
+        signal.SIG_BLOCK, [signal.SIGTERM]
+    )  # threads inherit it: the main one gets the signal
+    sender.start()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    assert run(["sh", "-c", script]) == 9
+    sender.join()
+    assert not job.stage("report:1").exists()
+
+
+def test_a_command_that_is_not_there_gives_127(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """As shells and docker do."""
+    assert run(["no-such-command-anywhere"]) == NOT_FOUND == 127
+    assert "no-such-command-anywhere: command not found" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_executed_gives_126(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As shells and docker do."""
+    (tmp_path / "script").write_text("#!/bin/sh\n")
+    assert run([str(tmp_path / "script")]) == NOT_EXECUTABLE == 126
+    assert "cannot be executed: Permission denied" in capsys.readouterr().err
+
+
+def test_an_output_with_defects_is_an_error(run: Run, folders: Folders, job: Job) -> None:
+    """A command that exits 0 and breaks the contract is not saved."""
+    text = json.dumps(collection(feature("a", "gone.tif"), feature("b", "/etc/passwd")))
+    with pytest.raises(InvalidOutputError) as caught:
+        run(["sh", "-c", f"echo '{text}' > {folders.output}/data.json"])
+    assert len(caught.value.defects) == 2
+    assert not job.stage("report:1").exists()
+
+
+def test_no_output_is_an_error(run: Run) -> None:
+    """A command that exits 0 has written data.json."""
+    with pytest.raises(InvalidOutputError, match=r"data\.json: there is none"):
+        run(["true"])
+
+
+@pytest.mark.parametrize("where", ["output", "quicklooks"])
+def test_what_an_earlier_run_has_left_is_refused(run: Run, folders: Folders, where: str) -> None:
+    """It would be saved as this run's output; nothing is run, and the files stay."""
+    left = fill(getattr(folders, where), [feature("old")])
+    with pytest.raises(TargetConflictError, match=rf"{where} holds files already: data\.json – .*--clear"):
+        run(writing(folders, "a"))
+    assert ids(left) == ["old"]
+
+
+def test_what_an_earlier_run_has_left_can_be_cleared(
+    run: Run, folders: Folders, job: Job, settings: MakeSettings, saved: Saved, tmp_path: Path
+) -> None:
+    """On request all three directories are emptied, and stay where they are; links are not followed."""
+    saved("scenes:1", "a")
+    kept = fill(tmp_path / "kept", [feature("kept")])
+    for folder in (folders.input, folders.output, folders.quicklooks):
+        fill(folder, [feature("old")], {"deep/old.tif": ""})
+        (folder / "link").symlink_to(kept)
+    assert run(copying(folders), settings(after="scenes:1"), clear=True) == 0
+    assert [entry.path for entry in job.stage("report:1").files()] == ["a.tif"]
+    assert ids(kept) == ["kept"]
+
+
+def test_an_input_of_other_files_is_refused(
+    run: Run, folders: Folders, settings: MakeSettings, saved: Saved
+) -> None:
+    """The command would read something else than was asked for."""
+    saved("scenes:1", "a")
+    fill(folders.input, [feature("other")])
+    with pytest.raises(TargetConflictError, match="input holds other files"):
+        run(copying(folders), settings(after="scenes:1"))
+    assert ids(folders.input) == ["other"]
+
+
+def test_an_input_that_was_put_there_is_used(run: Run, folders: Folders) -> None:
+    """Without earlier stages, the input is whatever the directory holds."""
+    fill(folders.input, [feature("given")])
+    assert run(copying(folders)) == 0
+    assert ids(folders.output) == ["given"]
+
+
+def test_a_stage_that_is_not_there_runs_nothing(
+    run: Run, folders: Folders, settings: MakeSettings, saved: Saved
+) -> None:
+    """A task without its input does not begin."""
+    saved("scenes:1", "a")
+    with pytest.raises(StageNotFoundError, match="nosuch:1"):
+        run(writing(folders, "a"), settings(after="nosuch:1"))
+    assert list(folders.output.iterdir()) == []
+
+
+def test_a_place_is_needed(folders: Folders) -> None:
+    """Without a store, a job and a stage there is nothing to save to."""
+    with pytest.raises(SettingsError, match="UP42_STATE_URL, UP42_STATE_JOB and UP42_STATE_STAGE"):
+        run_task(["true"], settings=Settings(), **folders.arguments)
+
+
+def test_a_command_is_needed(run: Run) -> None:
+    """The error says where to write it."""
+    with pytest.raises(SettingsError, match="no command is given"):
+        run([])
+
+
+def test_a_dry_run_is_told_to_the_command_and_saved_as_one(
+    run: Run, folders: Folders, job: Job, settings: MakeSettings
+) -> None:
+    """UP42_JOB_MODE is passed on, and data paths need not exist."""
+    text = json.dumps(collection(feature("a", "a.tif")))
+    script = f"test \"$UP42_JOB_MODE\" = DRY_RUN && echo '{text}' > {folders.output}/data.json"
+    assert run(["sh", "-c", script], settings(job_mode="DRY_RUN")) == 0
+    assert [commit.job_mode for commit in job.stage("report:1").history()] == ["DRY_RUN"]
+
+
+class TestEnvironment:
+    """What a command finds in its environment."""
+
+    def test_the_documented_variables_are_set(self, settings: MakeSettings) -> None:
+        """Parameters as JSON, and the job mode."""
+        found = child_environment(settings(parameters={"limit": 3, "name": "ü"}), {})
+        assert json.loads(found["UP42_TASK_PARAMETERS"]) == {"limit": 3, "name": "ü"}
+        assert found["UP42_JOB_MODE"] == "DEFAULT"
+
+    def test_other_variables_are_passed_on(self, settings: MakeSettings) -> None:
+        """A program finds its PATH and its own settings."""
+        found = child_environment(settings(), {"PATH": "/bin", "GDAL_CACHEMAX": "64"})
+        assert (found["PATH"], found["GDAL_CACHEMAX"]) == ("/bin", "64")
+
+    @pytest.mark.parametrize("name", SECRETS)
+    def test_no_credentials_are_passed_on(self, settings: MakeSettings, name: str) -> None:
+        """Nothing that holds or leads to our credentials reaches the command."""
+        assert name not in child_environment(settings(), SECRETS)
+
+    def test_a_command_that_prints_its_environment_gives_nothing_away(
+        self, run: Run, folders: Folders, settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What a program writes of itself into its output holds no secret of ours."""
+        given = settings()
+        for name, value in SECRETS.items():
+            monkeypatch.setenv(name, value)
+        script = (
+            f"env > {folders.output}/env.txt; echo '{json.dumps(collection())}' > {folders.output}/data.json"
+        )
+        assert run(["sh", "-c", script], given) == 0
+        assert "PATH=" in (folders.output / "env.txt").read_text()
+        assert "planted" not in (folders.output / "env.txt").read_text().lower()
+
+    def test_credentials_are_passed_on_when_asked_for(self, settings: MakeSettings) -> None:
+        """A command that works on the store itself gets everything."""
+        found = child_environment(settings(), SECRETS, pass_credentials=True)
+        assert SECRETS.items() <= found.items()
+
+    def test_every_secret_setting_is_hidden(self, settings: MakeSettings) -> None:
+        """A secret that is added to the settings is not forgotten here."""
+        names = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "GOOGLE_KEY_STRING"}
+        given = {name: "x" for stem in names for name in (stem, f"{stem}_FILE")}
+        assert child_environment(settings(), given).keys() == {"UP42_TASK_PARAMETERS", "UP42_JOB_MODE"}
+
+
+def test_a_block_written_with_this_library_runs_as_a_plain_one(
+    run: Run, folders: Folders, job: Job, settings: MakeSettings, saved: Saved
+) -> None:
+    """Inside ``exec``, Block finds no place of its own: the output is saved once."""
+    saved("scenes:1", "a")
+    script = (
+        "from up42_state import Block\n"
+        f"with Block.from_env(input={str(folders.input)!r}, output={str(folders.output)!r},"
+        f" quicklooks={str(folders.quicklooks)!r}) as block:\n"
+        "    block.write({'type': 'FeatureCollection', 'features': []})\n"
+    )
+    assert run([sys.executable, "-c", script], settings(after="scenes:1")) == 0
+    assert len(job.stage("report:1").history()) == 1
