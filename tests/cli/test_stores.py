@@ -91,11 +91,11 @@ def test_unreachable_store(call: Call, options: list[str]) -> None:
 
 @pytest.mark.usefixtures("localstack")
 def test_no_such_bucket(call: Call) -> None:
-    """A bucket that does not exist ends with 3; it is named, and so are those that there are."""
+    """A bucket that does not exist ends with 3, is named, and so is the setting that names it."""
     result = call("jobs", "--url", "s3://no-such-bucket/prefix")
     assert result.exit_code == 3
     assert "no-such-bucket" in result.stderr
-    assert "up42-state" in result.stderr
+    assert "UP42_STATE_URL" in result.stderr
 
 
 @pytest.mark.usefixtures("localstack")

@@ -19,7 +19,7 @@ __all__ = ["render"]
 def render(table: Table) -> str:
     """A table as wide as the terminal; long values go on below, and are never cut."""
     drawn = RichTable(box=None, show_header=bool(table.columns), pad_edge=False, header_style="bold")
-    for column in table.columns or ("name", "value"):
+    for column in table.columns or [""] * max(map(len, table.rows)):
         drawn.add_column(
             column.upper(), justify="right" if column in table.right else "left", overflow="fold"
         )
