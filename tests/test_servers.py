@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import boto3
@@ -10,6 +11,7 @@ from botocore.exceptions import ClientError
 from google.api_core.exceptions import NotFound, PreconditionFailed
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
+from servers import process
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +42,16 @@ def at_once(action, count=8):
     with ThreadPoolExecutor(count) as pool:
         futures = [pool.submit(action, number) for number in range(count)]
         return [future.exception() for future in futures]
+
+
+def test_a_server_that_does_not_start_fails_the_tests_with_its_log(tmp_path):
+    """Never a skip: the failure says how the server ended, and what it said."""
+    command = [sys.executable, "-c", "import sys; sys.exit('no such database')"]
+    with (
+        pytest.raises(pytest.fail.Exception, match=r"(?s)ended with exit code 1.*no such database"),
+        process.running(command, ready=("http://127.0.0.1:9", b""), log=tmp_path / "log"),
+    ):
+        pass
 
 
 def test_localstack_has_the_bucket_of_its_init_hook(s3):
