@@ -133,9 +133,9 @@ class Census:
         earlier = self.earlier
         return f"{earlier.job}/{earlier.stage}#{self.key(index)}" if carried is None else carried
 
-    def carries_origin(self, index: int) -> bool:
-        """Whether the feature was forwarded into its stage from another."""
-        return index in self._carried
+    def cannot_carry_origin(self, index: int) -> bool:
+        """Whether the feature's properties are neither an object nor ``null``: no provenance fits in."""
+        return index in self._slots and self._slots[index] is None
 
     def written(self, index: int) -> bytes:
         """The feature with its provenance: what it carries already, or that it is from here."""

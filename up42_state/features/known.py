@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import Defect, InvalidDataError
 from up42_state.features.origin import ORIGIN, Origin
-from up42_state.features.paths import data_paths
+from up42_state.features.paths import data_paths, is_data_property
 from up42_state.features.values import decode, digest, feature_id, fingerprint, head, properties_of, shape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     import msgspec
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Text = bytes | memoryview
     Id = str | int | float | None
 
-__all__ = ["Known", "Lookup", "identity_of", "may_carry_origin", "own_properties", "value_key"]
+__all__ = ["Known", "Lookup", "identity_of", "loose_key", "may_carry_origin", "own_properties", "value_key"]
 
 _ORIGIN = ORIGIN.encode()
 _BRACE = ord("{")
@@ -37,6 +37,9 @@ class Lookup:
 
     def __contains__(self, key: Hashable) -> bool:
         return key in self._found
+
+    def __iter__(self) -> Iterator[Hashable]:
+        return iter(self._found)
 
     def add(self, key: Hashable, index: int) -> None:
         """Note that a feature has this key."""
@@ -118,6 +121,12 @@ class Known:
         first = self.origin_stage(indexes[0])
         return indexes[0] if all(self.origin_stage(other) != first for other in indexes[1:]) else None
 
+    def from_stage(self, stage: str) -> Iterator[int]:
+        """The features that were forwarded from a stage, given as ``<job>/<stage>``."""
+        for identity in self.by_origin:
+            if isinstance(identity, str) and identity.partition("#")[0] == stage:
+                yield from self.by_origin.get(identity)
+
     def with_value(self, key: Hashable) -> Sequence[int]:
         """The features with a :func:`value_key`."""
         if self._by_value is None:
@@ -169,5 +178,16 @@ def own_properties(properties: dict[str, Any]) -> dict[str, Any]:
 def value_key(raw: Text) -> Hashable:
     """A number that features of equal value share, whether forwarded or not, and hardly any others."""
     found = head(raw)
-    rest = shape(raw) or digest({k: v for k, v in decode(raw).items() if k != "properties"})
-    return hash((feature_id(found), fingerprint(own_properties(properties_of(found))), rest))
+    return hash((feature_id(found), fingerprint(own_properties(properties_of(found))), _rest(raw)))
+
+
+def loose_key(raw: Text) -> Hashable:
+    """As :func:`value_key`, for features whose ids and data paths forwarding may have changed."""
+    properties = own_properties(properties_of(head(raw)))
+    kept = {name: value for name, value in properties.items() if not is_data_property(name)}
+    return hash((fingerprint(kept), _rest(raw)))
+
+
+def _rest(raw: Text) -> Hashable:
+    """What a feature is but for id and properties: its coordinates if it has any, which tell enough."""
+    return shape(raw) or digest({k: v for k, v in decode(raw).items() if k not in ("id", "properties")})

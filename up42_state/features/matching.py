@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from up42_state.features.collection import Feature
-from up42_state.features.known import Lookup, own_properties, value_key
+from up42_state.features.known import Lookup, loose_key, own_properties, value_key
 from up42_state.features.paths import data_paths
 from up42_state.features.sameness import same_json
 from up42_state.features.selection import ABSENT, property_value
 from up42_state.features.values import fingerprint, head, properties_of, same_value
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
 
     from up42_state.features.census import Census
     from up42_state.features.known import Known
@@ -26,7 +26,8 @@ __all__ = ["Matcher", "member_key"]
 class Matcher:
     """Pairs features of one earlier stage with those of the current collection, one to one.
 
-    The rules, each for what those before it left: equal provenance; equal id, unique in both; equal JSON;
+    The rules, each for what those before it left: equal provenance; forwarded from this stage, with equal
+    content; equal id, unique in both; equal JSON;
     equal properties with equal data paths and equal bytes, unique in both. With ``match`` its pairs take the
     place of all but the first. Equal JSON comes before data paths because several features may share one
     file: only their geometry tells them apart.
@@ -48,12 +49,15 @@ class Matcher:
         :param pairs: (member of the current feature, member of the earlier one), tried in order.
         """
         self._by_origin()
+        self._by_former_origin()
         if pairs is not None:
             for current, earlier in pairs:
                 self._by_members(current, earlier)
+            self._by_value(index for index in self._unmatched() if self._census.cannot_carry_origin(index))
             return self.found
         self._by_id()
-        self._by_value()
+        ids, known = self._census.ids, self._known.by_id
+        self._by_value(index for index in self._unmatched() if ids[index] is None or ids[index] in known)
         self._by_path()
         return self.found
 
@@ -77,6 +81,20 @@ class Matcher:
                 groups.setdefault(identity, []).append(index)
         for identity, earlier in groups.items():
             self._pair_group(self._free(self._known.by_origin.get(identity)), earlier)
+
+    def _by_former_origin(self) -> None:
+        """Pair features that were forwarded from this stage when it was written in another manner.
+
+        Their provenance has another key then, and their files and ids may have been moved out of the way.
+        """
+        unmatched = self._unmatched() if self._known.by_origin else []
+        if not unmatched:
+            return
+        earlier, former = self._census.earlier, Lookup()
+        for index in self._free(self._known.from_stage(f"{earlier.job}/{earlier.stage}")):
+            former.add(loose_key(self._known.draft.raw(index)), index)
+        if former:
+            self._by_key(unmatched, loose_key, former.get, self._sameness.same_content)
 
     def _pair_group(self, current: list[int], earlier: list[int]) -> None:
         """Pair features of equal provenance: those of equal content first, then in order."""
@@ -118,24 +136,29 @@ class Matcher:
         if current is not None and current not in self._taken:
             self._pair(earlier, current)
 
-    def _by_value(self) -> None:
-        """Pair features that are equal as JSON: they have no id, or one that others have too."""
-        ids, pools = self._census.ids, dict[Any, list[int]]()
-        for index in self._unmatched():
-            if ids[index] is None or ids[index] in self._known.by_id:
-                raw = self._earlier.raw(index)
-                key = value_key(raw)
-                pool = pools.get(key)
-                if pool is None:
-                    pool = pools[key] = self._free(self._known.with_value(key))[::-1]
-                self._pair_equal(index, raw, pool)
+    def _by_value(self, indexes: Iterable[int]) -> None:
+        """Pair features that are equal as JSON."""
+        self._by_key(indexes, value_key, self._known.with_value, same_json)
 
-    def _pair_equal(self, index: int, raw: Text, pool: list[int]) -> None:
-        """Pair with the first feature of a pool (last in the list) that is equal."""
-        for place in reversed(range(len(pool))):
-            if same_json(self._known.draft.raw(pool[place]), raw):
-                self._pair(index, pool.pop(place))
-                return
+    def _by_key(
+        self,
+        indexes: Iterable[int],
+        key_of: Callable[[Text], Hashable],
+        having: Callable[[Hashable], Sequence[int]],
+        same: Callable[[Text, Text], bool],
+    ) -> None:
+        """Pair each feature with the first free one that has its key and is the same."""
+        pools: dict[Hashable, list[int]] = {}
+        for index in indexes:
+            raw = self._earlier.raw(index)
+            key = key_of(raw)
+            pool = pools.get(key)
+            if pool is None:
+                pool = pools[key] = self._free(having(key))[::-1]
+            for place in reversed(range(len(pool))):
+                if same(self._known.draft.raw(pool[place]), raw):
+                    self._pair(index, pool.pop(place))
+                    break
 
     def _by_path(self) -> None:
         files = self._known.files

@@ -1,0 +1,146 @@
+"""The laws of the propagation operator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from doubles.merging import Output, applied, merged, outputs, plain, stage
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from up42_state.features import ORIGIN, Collection, Outcome, data_paths, merge
+
+OPTIONS = st.one_of(
+    st.fixed_dictionaries({"on_conflict": st.sampled_from(["current", "earlier", "both"])}),
+    st.just({"form": "inherit"}),
+    st.just({"match": [("properties.n", "properties.n"), ("id", "id")]}),
+)
+ENOUGH = settings(max_examples=100, deadline=None)
+
+
+@given(outputs(), OPTIONS)
+@ENOUGH
+def test_nothing_brings_nothing(current: Output, options: dict[str, Any]) -> None:
+    """An output merged with no stages, or with an empty one, stays as it is, byte for byte."""
+    empty = Output(data=b'{"type": "FeatureCollection", "features": []}', content={}, quicklooks={})
+    assert merged(current, **options) == current
+    assert merged(current, empty, **options) == current
+
+
+@given(outputs(), outputs(), OPTIONS)
+@ENOUGH
+def test_twice_is_once(current: Output, earlier: Output, options: dict[str, Any]) -> None:
+    """A second application changes no byte and adds no file."""
+    once = merged(current, earlier, **options)
+    assert merged(once, earlier, **options) == once
+
+
+@given(outputs(), outputs(), outputs(), OPTIONS)
+@ENOUGH
+def test_one_after_the_other_is_both_at_once(
+    current: Output, one: Output, two: Output, options: dict[str, Any]
+) -> None:
+    """Two stages in one application, or each in its own, give the same bytes and files."""
+    first = merged(current, one, **options)
+    found = merge(first.collection, first.files, [stage(two, "s:2")], **options)
+    assert applied(first, [two], found) == merged(current, one, two, **options)
+
+
+@given(outputs(), outputs(), outputs(), st.sampled_from(["current", "both"]))
+@ENOUGH
+def test_no_feature_of_the_current_collection_is_lost(
+    current: Output, one: Output, two: Output, on_conflict: Any
+) -> None:
+    """Its features come first, in their order, byte for byte."""
+    after = merged(current, one, two, on_conflict=on_conflict)
+    count = len(current.collection)
+    kept = [bytes(raw) for raw in after.collection.raws()][:count]
+    assert kept == [bytes(raw) for raw in current.collection.raws()]
+
+
+@given(outputs(), outputs(), st.sampled_from(["current", "earlier", "both"]))
+@ENOUGH
+def test_the_count_is_that_of_the_current_and_the_appended(
+    current: Output, earlier: Output, on_conflict: Any
+) -> None:
+    """The report's figures are what is in the document."""
+    found = merge(current.collection, current.files, [stage(earlier)], on_conflict=on_conflict)
+    after = applied(current, [earlier], found)
+    report = found.report.stages[0]
+    appended = report.count(Outcome.APPENDED) + report.count(Outcome.BOTH)
+    assert len(after.features) == len(current.features) + appended == found.report.after
+    assert found.changed == (after.data != current.data)
+
+
+@given(outputs(), outputs(), st.sampled_from(["current", "earlier", "both"]))
+@ENOUGH
+def test_files_follow_their_features(current: Output, earlier: Output, on_conflict: Any) -> None:
+    """Every data path of an appended feature names the bytes that it named in its stage."""
+    found = merge(current.collection, current.files, [stage(earlier)], on_conflict=on_conflict)
+    after = applied(current, [earlier], found)
+    outcomes = found.report.stages[0].outcomes
+    coming = [i for i, code in enumerate(outcomes) if code in (Outcome.APPENDED, Outcome.BOTH)]
+    for index, feature in zip(coming, after.features[len(current.features) :], strict=True):
+        properties = earlier.collection[index].properties
+        for name, path in data_paths(properties, earlier.files).items():
+            assert after.below(feature["properties"][name]) == earlier.below(path)
+
+
+@given(outputs(), outputs(), st.sampled_from(["current", "earlier", "both"]))
+@ENOUGH
+def test_what_the_current_features_name_stays_as_it_is(
+    current: Output, earlier: Output, on_conflict: Any
+) -> None:
+    """No file is replaced, and no directory that a feature names gets further files."""
+    after = merged(current, earlier, on_conflict=on_conflict)
+    for feature in current.collection:
+        for path in data_paths(feature.properties, current.files).values():
+            assert after.below(path) == current.below(path)
+
+
+@given(outputs(), outputs())
+@ENOUGH
+def test_appended_features_keep_their_values(current: Output, earlier: Output) -> None:
+    """But for the provenance and the places of files an appended feature is what it was, in order."""
+    found = merge(current.collection, current.files, [stage(earlier)])
+    after = applied(current, [earlier], found)
+    moved = found.report.stages[0].moved
+    back = {target: source for source, target in moved.items()}
+    outcomes = found.report.stages[0].outcomes
+    expected = [
+        plain(f) for f, code in zip(earlier.features, outcomes, strict=True) if code == Outcome.APPENDED
+    ]
+    assert [_moved_back(plain(f), back) for f in after.features[len(current.features) :]] == expected
+
+
+def _moved_back(feature: Any, back: dict[str, str]) -> Any:
+    properties = feature["properties"].items()
+    values = {k: back.get(v, v) if isinstance(v, str) and k != "n" else v for k, v in properties}
+    return {**feature, "properties": values}
+
+
+@given(outputs(), outputs(), st.sampled_from([{"indent": 1}, {"sort_keys": True}]))
+@ENOUGH
+def test_a_stage_written_anew_brings_nothing_new(
+    current: Output, earlier: Output, style: dict[str, Any]
+) -> None:
+    """A stage whose data.json was read and written by Python's json holds the features it held."""
+    once = merged(current, earlier)
+    assert merged(once, earlier.rewritten(**style)) == once
+
+
+@given(outputs(), outputs(), outputs())
+@ENOUGH
+def test_all_stages_again_bring_nothing_new(current: Output, one: Output, two: Output) -> None:
+    """A second application of several stages changes nothing either."""
+    once = merged(current, one, two)
+    assert merged(once, one, two) == once
+
+
+@given(outputs(), outputs(), OPTIONS)
+@ENOUGH
+def test_the_result_is_a_collection(current: Output, earlier: Output, options: dict[str, Any]) -> None:
+    """What is written can be read again, and every appended feature has a provenance where it has a place."""
+    after = merged(current, earlier, **options)
+    for feature in Collection.read(after.data)[len(current.features) :]:
+        assert ORIGIN in feature.properties or isinstance(feature.value().get("properties"), list)
