@@ -46,6 +46,12 @@ def test_every_defect_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_error_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Names in a message are written out; a message of several lines is indented as one error."""
+    report(StateError("there is no \x1b[2J\nat all"), Common(), [])
+    assert capsys.readouterr().err == "error: there is no \\x1b[2J\n  at all\n"
+
+
 def test_error_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     """With ``--json`` stderr holds one object with code, message, advice and defects."""
     error = InvalidOutputError("it broke", defects=[Defect("a", "b", "c")], advice="mend it")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def test_table_in_pipe_is_aligned(capsys: pytest.CaptureFixture[str]) -> None:
+def test_table_is_aligned(capsys: pytest.CaptureFixture[str]) -> None:
     """Columns are as wide as their widest value, numbers stand on the right, and no line ends in spaces."""
     table = Table(
         columns=("stage", "size"), rows=[("a", "1 B"), ("tiling:1", "10 B")], right=frozenset({"size"})
@@ -28,10 +28,8 @@ def test_table_in_pipe_is_aligned(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "STAGE     SIZE\na          1 B\ntiling:1  10 B\n"
 
 
-def test_long_value_in_pipe_is_whole(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A value that is wider than the terminal is neither cut nor wrapped in a pipe."""
+def test_long_value_is_whole(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value that is wider than the terminal is neither cut nor wrapped."""
     monkeypatch.setenv("COLUMNS", "40")
     print_result(Common(), None, Table(columns=("file", "size"), rows=[("x" * 300, "1 B")]))
     assert capsys.readouterr().out.splitlines()[1] == "x" * 300 + "  1 B"
@@ -55,14 +53,17 @@ def test_json_takes_the_place_of_tables(capsys: pytest.CaptureFixture[str]) -> N
     assert json.loads(capsys.readouterr().out) == [{"job": "3f0c"}]
 
 
-def test_terminal_folds_long_values(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """On a terminal a long value goes on in the next line: every character of it is there."""
-    monkeypatch.setenv("COLUMNS", "40")
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    print_result(Common(), None, Table(columns=("file", "size"), rows=[("[b]" + "x" * 90, "1 B")]))
-    assert capsys.readouterr().out.count("x") == 90
+def test_empty_column_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """A column that says nothing in any row is not shown."""
+    print_result(Common(), None, Table(columns=("stage", "note"), rows=[("a", ""), ("b", "")]))
+    assert capsys.readouterr().out == "STAGE\na\nb\n"
+
+
+def test_wide_characters_are_aligned(capsys: pytest.CaptureFixture[str]) -> None:
+    """A character that takes two columns of a terminal is counted as two, a combining one as none."""
+    table = Table(columns=("file", "kind"), rows=[("東京", "x"), ("u\u0308", "x"), ("abcd", "x")])
+    print_result(Common(), None, table)
+    assert capsys.readouterr().out == "FILE  KIND\n東京  x\nu\u0308     x\nabcd  x\n"
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_stages_show_what_matters(call: Call, saved: Saved) -> None:
     saved("scenes", a=b"a" * 2048, b=b"b")
     saved("tiles", "--after", "scenes", a=b"a" * 2048)
     heading, scenes, tiles = call("stages", "--job", "3f0c").stdout.splitlines()
-    columns = ["STAGE", "REVISION", "TIME", "FEATURES", "FILES", "SIZE", "BY REFERENCE", "PARENTS", "NOTE"]
+    columns = ["STAGE", "REVISION", "TIME", "FEATURES", "FILES", "SIZE", "BY REFERENCE", "PARENTS"]
     assert re.split("  +", heading) == columns
     assert scenes.split()[:2] == ["scenes", "1"]
     assert scenes.split()[3:7] == ["2", "2", "2.0", "KiB"]

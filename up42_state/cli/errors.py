@@ -40,8 +40,8 @@ class Failure:
 
     def text(self) -> str:
         """For people: the message, what to do, and everything that is wrong, each on a line of its own."""
-        lines = [f"error: {self.message}", *([self.advice] if self.advice else []), *map(str, self.defects)]
-        return "\n  ".join(plain(line) for line in lines)
+        parts = [f"error: {self.message}", self.advice, *map(str, self.defects)]
+        return "\n  ".join(plain(line) for part in parts for line in part.splitlines())
 
     def json(self) -> str:
         """For programs: one object on one line."""

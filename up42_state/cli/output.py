@@ -6,14 +6,15 @@ import json
 import os
 import sys
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from up42_state.cli.text import plain
+from up42_state.cli.text import plain, width
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from up42_state.cli.common import Common
 
@@ -41,34 +42,34 @@ def facts(values: Mapping[str, object]) -> Table:
 def print_result(common: Common, value: Any, *tables: Table) -> None:
     """Print a result: ``value`` as JSON where it was asked for, the tables otherwise.
 
-    A table that goes to a pipe is plain text, one row a line, nothing wrapped or cut.
+    A row is one line, also where it is longer than the terminal is wide: nothing is wrapped or cut.
     """
     if common.json:
         _write(json.dumps(value, indent=2) + "\n")
-        return
-    shown = [table for table in tables if table.rows]
-    if sys.stdout.isatty():
-        from up42_state.cli.terminal import render
     else:
-        render = _render
-    _write("\n".join(render(table) for table in shown))
+        _write("\n".join(_render(table) for table in tables if table.rows))
 
 
 def _render(table: Table) -> str:
-    rows = [[plain(cell) for cell in row] for row in table.rows]
+    """The table as text; columns that say nothing in any row are left out."""
+    columns = zip(*([plain(cell) for cell in row] for row in table.rows), strict=True)
+    headings = table.columns or repeat("")
+    padded = [
+        _pad([heading.upper(), *cells], right=heading in table.right)
+        for heading, cells in zip(headings, columns, strict=False)
+        if any(cells)
+    ]
+    first, *lines = ("  ".join(cells).rstrip() for cells in zip(*padded, strict=True))
     if table.columns:
-        rows.insert(0, [heading.upper() for heading in table.columns])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    right = [heading in table.right for heading in table.columns] or [False] * len(widths)
-    return "".join(f"{line}\n" for line in _lines(rows, widths, right))
+        lines.insert(0, click.style(first, bold=True))  # plain again where stdout is no terminal
+    return "".join(f"{line}\n" for line in lines)
 
 
-def _lines(rows: Iterable[Sequence[str]], widths: Sequence[int], right: Sequence[bool]) -> Iterator[str]:
-    for row in rows:
-        cells = zip(row, widths, right, strict=True)
-        yield "  ".join(
-            cell.rjust(width) if aligned else cell.ljust(width) for cell, width, aligned in cells
-        ).rstrip()
+def _pad(cells: Sequence[str], *, right: bool) -> list[str]:
+    """The cells of a column, all as wide as the widest."""
+    most = max(map(width, cells))
+    spaces = [" " * (most - width(cell)) for cell in cells]
+    return [space + cell if right else cell + space for cell, space in zip(cells, spaces, strict=True)]
 
 
 def _write(text: str) -> None:

@@ -83,5 +83,5 @@ def _file(entry: Entry) -> dict[str, Any]:
 
 
 def _file_table(files: Sequence[Entry]) -> Table:
-    rows = [(entry.name, entry.kind, size(entry.size), entry.sha256[:12]) for entry in files]
-    return Table(columns=("file", "kind", "size", "sha256"), rows=rows, right=frozenset({"size"}))
+    rows = [(entry.name, entry.kind, size(entry.size)) for entry in files]
+    return Table(columns=("file", "kind", "size"), rows=rows, right=frozenset({"size"}))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from unicodedata import combining, east_asian_width
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["moment", "plain", "size"]
+__all__ = ["moment", "plain", "size", "width"]
 
 _KIB = 1024
 
@@ -18,6 +19,13 @@ def plain(value: object) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def width(text: str) -> int:
+    """How many columns of a terminal a text takes: most East Asian characters take two."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def size(count: int) -> str:
