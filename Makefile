@@ -53,7 +53,7 @@ localstack:  ## S3 on this machine, without docker, with the bucket made; Ctrl-C
 	$(PYTHON) localstack/start.py
 
 clean:  ## remove what make made
-	rm -rf .venv .cache dist build .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .cache dist build up42-state-demo .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/.runtime: pyproject.toml
 	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
