@@ -23,7 +23,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 _STYLE = """\
 body { font: 15px system-ui, sans-serif; margin: 2em auto; max-width: 960px; color: #222; }
 svg { background: #f6f6f2; border: 1px solid #ccc; width: 100%; height: auto; }
-svg path, svg circle { fill-opacity: .25; stroke-width: 1.5; vector-effect: non-scaling-stroke; }
+svg path, svg circle { fill-opacity: .3; stroke-width: 1.5; vector-effect: non-scaling-stroke; }
 svg path.line { fill: none; }
 svg :hover { fill-opacity: .6; }
 li { list-style: none; margin: .2em 0; }

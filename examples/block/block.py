@@ -1,4 +1,4 @@
-"""Keeps the bright tiles, and brings back the scenes that they were cut from: a stage two steps back."""
+"""Keeps the bright tiles, and brings back the scenes, which the stages in between did not pass on."""
 
 import shutil
 
