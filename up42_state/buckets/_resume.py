@@ -11,10 +11,10 @@ from up42_state.errors import StorageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Body", "Nothing", "check_span", "resumed"]
+__all__ = ["Body", "Nothing", "check_span", "replaced", "resumed"]
 
-_FAILURES = 5  # in a row, without a byte between them
-_CAREFUL = 64 * 1024  # bytes at once after a failure, so that less is lost by the next
+_FAILURES = 5  # in a row, each before much had come
+_CAREFUL = 64 * 1024  # bytes: read at once after a failure, so that the next loses less; and what is much
 
 
 class Body(Protocol):
@@ -60,6 +60,11 @@ def check_span(span: str | None, position: int, last: int | None, length: int) -
         raise StorageError(f"the store sent {length} bytes, {span!r}, where {asked} were asked for")
 
 
+def replaced(what: str) -> StorageError:
+    """The error for an object that is another one when its body is opened again."""
+    return StorageError(f"{what} was replaced while it was read", advice="read it again")
+
+
 def resumed(
     open_at: Callable[[int], Body], start: int, *, broken: tuple[type[Exception], ...], chunk: int | None
 ) -> Iterator[bytes]:
@@ -72,18 +77,18 @@ def resumed(
     """
     position, failures = start, 0
     while True:
-        body = open_at(position)
+        body, opened_at = open_at(position), position
         try:
             while position < body.end:
                 size = body.end - position if chunk is None else min(chunk, body.end - position)
                 data = body.read(size)
                 if not data:
                     raise EOFError(f"the body ends at byte {position} instead of {body.end}")
-                position, failures = position + len(data), 0
+                position += len(data)
                 yield data
             return
         except broken:
-            failures += 1
+            failures = 1 if position - opened_at >= _CAREFUL else failures + 1
             if failures == _FAILURES:
                 raise
         finally:

@@ -13,7 +13,7 @@ from google.api_core.exceptions import GoogleAPICallError, NotFound, from_http_r
 from up42_state.buckets._gcs_client import credentials_source, gdal_options, make_client
 from up42_state.buckets._gcs_errors import BROKEN, retried, status_of, store_errors
 from up42_state.buckets._gcs_upload import GCSUpload, is_component, unfinished
-from up42_state.buckets._resume import Body, Nothing, check_span, resumed
+from up42_state.buckets._resume import Body, Nothing, check_span, replaced, resumed
 from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key, check_prefix, is_key, join
 from up42_state.errors import SettingsError, StorageError, UnsupportedStoreError
@@ -208,6 +208,8 @@ class GCSBucket(Bucket):
             except GoogleAPICallError as error:
                 if status_of(error) == 416:
                     return Nothing()
+                if status_of(error) == 412:
+                    raise replaced(f"{self.url}/{key}") from error
                 raise
             if "x-goog-generation" in answer.headers:
                 parameters["ifGenerationMatch"] = answer.headers["x-goog-generation"]

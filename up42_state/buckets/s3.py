@@ -11,14 +11,13 @@ from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
 
-from up42_state.buckets._resume import Body, Nothing, check_span, resumed
+from up42_state.buckets._resume import Body, Nothing, check_span, replaced, resumed
 from up42_state.buckets._s3_client import credentials_source, gdal_options, is_custom, make_client
-from up42_state.buckets._s3_errors import BROKEN, code_of, missing_bucket, status_of, store_errors
-from up42_state.buckets._s3_listing import pages
+from up42_state.buckets._s3_errors import BROKEN, missing_bucket, status_of, store_errors
 from up42_state.buckets._s3_upload import S3Upload, as_body
 from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key, check_prefix, is_key, join
-from up42_state.errors import ObjectNotFoundError, StorageError, UnsupportedStoreError
+from up42_state.errors import ObjectExistsError, ObjectNotFoundError, StorageError, UnsupportedStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -111,9 +110,12 @@ class S3Bucket(Bucket):
                     )
                     return
                 except ClientError as error:
+                    if status_of(error) == 501 and self._settings.single_writer:
+                        break
                     if status_of(error) != 409 or attempt == _CONFLICTS - 1:
                         raise
                 time.sleep(0.1 * 2**attempt)
+            self._create_alone(key, data)
 
     def start_upload(self, key: str, size: int, part_size: int) -> Upload:  # noqa: ARG002 - told by the parts
         return self._upload(key, size)
@@ -201,6 +203,15 @@ class S3Bucket(Bucket):
         except ObjectNotFoundError as error:
             raise missing_bucket(self.url) from error
 
+    def _create_alone(self, key: str, data: Buffer) -> None:
+        """Look, then write: for a single writer, on a store that does not know the condition."""
+        try:
+            self.head(key)
+        except ObjectNotFoundError:
+            self.put(key, data)
+        else:
+            raise ObjectExistsError(f"{self.url}/{key} exists already")
+
     def _full(self, key: str) -> str:
         return join(self._prefix, check_key(key))
 
@@ -229,8 +240,10 @@ class S3Bucket(Bucket):
                     **self._at(key), Range=f"bytes={position}-{'' if last is None else last}", **tag
                 )
             except ClientError as error:
-                if code_of(error) == "InvalidRange" or status_of(error) == 416:
+                if status_of(error) == 416:
                     return Nothing()
+                if status_of(error) == 412:
+                    raise replaced(f"{self.url}/{key}") from error
                 raise
             tag["IfMatch"] = answer["ETag"]
             return _S3Body(answer, position, last)
@@ -246,8 +259,8 @@ class S3Bucket(Bucket):
         if after:
             options["StartAfter"] = join(self._prefix, after)
         with self._errors(prefix):
-            yield from pages(
-                self.client, Bucket=self._bucket, Prefix=join(self._prefix, check_prefix(prefix)), **options
+            yield from self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=join(self._prefix, check_prefix(prefix)), **options
             )
 
     def _delete_batch(self, keys: Sequence[str]) -> Sequence[str]:

@@ -1,0 +1,252 @@
+"""What the S3 bucket makes of answers that no well-behaved server gives on demand."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import traceback
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from buckets.contract import MIB, random_bytes
+from buckets.scripted import Answer, Script, answering, serving
+
+from up42_state.buckets.s3 import S3Bucket
+from up42_state.errors import (
+    AccessDeniedError,
+    ObjectExistsError,
+    StorageError,
+    StoreUnreachableError,
+    UnsupportedStoreError,
+)
+from up42_state.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PLANTED = "planted" + "-secret"
+OK = Answer(headers={"ETag": '"e"'})
+
+
+def refusal(status: int, code: str) -> Answer:
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>said so</Message></Error>"
+    return Answer(status=status, body=body.encode(), headers={"Content-Type": "application/xml"})
+
+
+@contextmanager
+def bucket_at(*answers: Any, **others: Any) -> Iterator[tuple[S3Bucket, Script]]:
+    with answering(*answers) as script:
+        keys = {"aws_access_key_id": "id", "aws_secret_access_key": PLANTED}
+        bucket = S3Bucket("b", "", Settings(aws_endpoint_url=script.url, **keys, **others))
+        try:
+            yield bucket, script
+        finally:
+            bucket.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (403, "InvalidAccessKeyId"),
+        (403, "SignatureDoesNotMatch"),
+        (400, "ExpiredToken"),
+        (401, "Unauthorized"),
+    ],
+)
+def test_wrong_credentials(status: int, code: str) -> None:
+    """Refused credentials are an access error that says where they came from, and never what they are."""
+    with (
+        bucket_at(refusal(status, code)) as (bucket, _),
+        pytest.raises(AccessDeniedError, match=rf"{code}.*the credentials come from argument") as caught,
+    ):
+        bucket.get("a")
+    assert PLANTED not in "".join(traceback.format_exception(caught.value))
+
+
+def test_create_sends_the_condition() -> None:
+    """A create is one PUT that carries If-None-Match: *."""
+    with bucket_at(OK) as (bucket, script):
+        bucket.create("a", b"x")
+    assert [(request.method, request.headers["if-none-match"]) for request in script.requests] == [
+        ("PUT", "*")
+    ]
+
+
+def test_create_that_lost() -> None:
+    """A 412 says that the object exists."""
+    with bucket_at(refusal(412, "PreconditionFailed")) as (bucket, _), pytest.raises(ObjectExistsError):
+        bucket.create("a", b"x")
+
+
+def test_create_that_met_another_request() -> None:
+    """A 409 is tried again."""
+    conflict = refusal(409, "ConditionalRequestConflict")
+    with bucket_at(conflict, conflict, OK) as (bucket, script):
+        bucket.create("a", b"x")
+    assert len(script.requests) == 3
+
+
+def test_create_that_always_meets_another_request() -> None:
+    """A 409 is tried again five times at most, and is then no proof that the object exists."""
+    with (
+        bucket_at(refusal(409, "ConditionalRequestConflict")) as (bucket, script),
+        pytest.raises(StorageError, match="ConditionalRequestConflict"),
+    ):
+        bucket.create("a", b"x")
+    assert len(script.requests) == 5
+
+
+def test_create_not_implemented() -> None:
+    """A store that does not know the condition is refused."""
+    with (
+        bucket_at(refusal(501, "NotImplemented")) as (bucket, _),
+        pytest.raises(UnsupportedStoreError, match="does not know"),
+    ):
+        bucket.create("a", b"x")
+
+
+def test_create_not_implemented_for_a_single_writer() -> None:
+    """A single writer looks first, then writes."""
+    answers = [refusal(501, "NotImplemented"), Answer(status=404), OK, OK]
+    with bucket_at(*answers, single_writer=True) as (bucket, script):
+        bucket.create("a", b"x")
+    assert [request.method for request in script.requests] == ["PUT", "HEAD", "HEAD", "PUT"]
+    assert "if-none-match" not in script.requests[-1].headers
+
+
+def test_create_not_implemented_for_a_single_writer_that_is_late() -> None:
+    """And does not write over what it finds."""
+    found = Answer(headers={"ETag": '"e"', "Last-Modified": "Mon, 05 Jan 2026 10:00:00 GMT"})
+    with (
+        bucket_at(refusal(501, "NotImplemented"), found, single_writer=True) as (bucket, _),
+        pytest.raises(ObjectExistsError),
+    ):
+        bucket.create("a", b"x")
+
+
+def test_broken_stream_is_resumed() -> None:
+    """A connection that breaks in the body is resumed at the byte where it broke, for the same object."""
+    data = random_bytes(3 * MIB)
+    with bucket_at(serving(data, cut=MIB + 100), serving(data)) as (bucket, script):
+        assert b"".join(bucket.stream("a")) == data
+    assert script.requests[0].headers["range"] == "bytes=0-"
+    assert script.requests[1].headers["range"] in {f"bytes={MIB}-", f"bytes={MIB + 100}-"}
+    assert script.requests[1].headers["if-match"] == '"e"'
+
+
+def test_broken_body_is_read_to_its_end() -> None:
+    """A get whose connection breaks again and again gives all bytes, too."""
+    data = random_bytes(MIB)
+    with bucket_at(serving(data, cut=MIB // 8)) as (bucket, _):
+        assert bucket.get("a", 5) == data[5:]
+
+
+def test_body_that_always_breaks() -> None:
+    """A body that hardly gets on is given up after five attempts."""
+    data = random_bytes(MIB)
+    with bucket_at(serving(data, cut=10)) as (bucket, script), pytest.raises(StoreUnreachableError):
+        bucket.get("a")
+    assert len(script.requests) == 5
+
+
+def test_short_body_that_claims_to_be_whole() -> None:
+    """A body that is shorter than the range, with a Content-Length to match, is refused."""
+    short = Answer(status=206, headers={"ETag": '"e"', "Content-Range": "bytes 0-99/100"}, body=b"x" * 50)
+    with bucket_at(short) as (bucket, _), pytest.raises(StorageError, match="sent 50 bytes"):
+        bucket.get("a")
+
+
+def test_range_that_was_not_asked_for() -> None:
+    """Another range than the one asked for is refused, also where it has the right length."""
+    other = Answer(status=206, headers={"ETag": '"e"', "Content-Range": "bytes 0-49/100"}, body=b"x" * 50)
+    with (
+        bucket_at(other) as (bucket, _),
+        pytest.raises(StorageError, match="bytes 50 to 99 were asked for"),
+    ):
+        bucket.get("a", 50, 50)
+
+
+def test_range_ignored() -> None:
+    """A store that sends the whole object instead of a range is found out."""
+    whole = Answer(headers={"ETag": '"e"'}, body=random_bytes(100))
+    with bucket_at(whole) as (bucket, _):
+        assert len(bucket.get("a")) == 100
+        with pytest.raises(StorageError, match="were asked for"):
+            bucket.get("a", 50, 10)
+
+
+def test_object_replaced_while_it_is_read() -> None:
+    """Bytes of two objects are never put together."""
+    answers = [serving(random_bytes(3 * MIB), cut=MIB + 5), refusal(412, "PreconditionFailed")]
+    with bucket_at(*answers) as (bucket, _), pytest.raises(StorageError, match="was replaced"):
+        list(bucket.stream("a"))
+
+
+def test_busy_store() -> None:
+    """A store that says SlowDown is asked five times, with pauses, and is then unreachable."""
+    with (
+        bucket_at(refusal(503, "SlowDown")) as (bucket, script),
+        pytest.raises(StoreUnreachableError, match="SlowDown"),
+    ):
+        bucket.put("a", b"x")
+    assert len(script.requests) == 5
+
+
+def test_delete_with_errors() -> None:
+    """What could not be deleted is named, also where the answer as a whole is 200; clones get their MD5."""
+    body = (
+        b"<DeleteResult><Error><Key>a</Key><Code>AccessDenied</Code><Message>no</Message></Error>"
+        b"<Error><Key>b</Key><Code>NoSuchKey</Code></Error></DeleteResult>"
+    )
+    with (
+        bucket_at(Answer(body=body)) as (bucket, script),
+        pytest.raises(StorageError, match=r"1 objects were not deleted, first: a: no \(AccessDenied\)"),
+    ):
+        bucket.delete(["a", "b", "c"])
+    digest = base64.b64encode(hashlib.md5(script.requests[0].body).digest()).decode()
+    assert script.requests[0].headers["content-md5"] == digest
+
+
+def test_completed_upload_whose_answer_was_lost() -> None:
+    """An upload that is gone, with the object there, was completed."""
+    begun = Answer(body=b"<R><UploadId>u</UploadId></R>")
+    found = Answer(headers={"Content-Length": "1", "ETag": '"e"'}, body=b"x")
+    with bucket_at(begun, OK, refusal(404, "NoSuchUpload"), found) as (bucket, _):
+        upload = bucket.start_upload("a", 1, 5 * MIB)
+        upload.put_part(1, b"x")
+        upload.complete()
+
+
+def test_upload_that_is_gone() -> None:
+    """An upload that is gone, without the object, was not."""
+    begun = Answer(body=b"<R><UploadId>u</UploadId></R>")
+    with bucket_at(begun, OK, refusal(404, "NoSuchUpload"), Answer(status=404)) as (bucket, _):
+        upload = bucket.start_upload("a", 1, 5 * MIB)
+        upload.put_part(1, b"x")
+        with pytest.raises(FileNotFoundError):
+            upload.complete()
+
+
+def test_listing_that_goes_round_in_circles() -> None:
+    """A listing that gives the same token again is an error, and does not go on for ever."""
+    page = Answer(
+        body=b"<R><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken></R>"
+    )
+    with bucket_at(page) as (bucket, _), pytest.raises(StorageError, match="same next token"):
+        list(bucket.list(""))
+
+
+def test_no_checksums_for_other_stores() -> None:
+    """A custom endpoint gets no checksum headers, which many do not know."""
+    with bucket_at(OK) as (bucket, script):
+        bucket.put("a", b"x")
+    assert not [name for name in script.requests[0].headers if "checksum" in name or "trailer" in name]
+
+
+def test_checksums_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless the variable of the SDKs says otherwise."""
+    monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_supported")
+    with bucket_at(OK) as (bucket, script):
+        bucket.put("a", b"x")
+    assert script.requests[0].headers["x-amz-checksum-crc32"]
