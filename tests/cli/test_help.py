@@ -71,7 +71,7 @@ def test_verb_has_help(call: Callable[..., Result], verb: str) -> None:
     assert result.stdout.startswith(f"Usage: up42-state {verb} ")
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "manifest"])
+@pytest.mark.parametrize("verb", VERBS)
 def test_verb_has_shared_options(call: Callable[..., Result], verb: str) -> None:
     """Every verb takes the options that the root takes."""
     words = call(verb, "--help").stdout.split()

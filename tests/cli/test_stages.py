@@ -65,6 +65,14 @@ def test_removed_stage_is_not_listed(call: Call, ask: Ask, saved: Saved) -> None
     assert [stage["stage"] for stage in ask("stages", "--job", "3f0c")] == ["tiles"]
 
 
+def test_job_whose_stages_were_all_removed(call: Call, saved: Saved) -> None:
+    """A job without a stage left is there all the same; stderr says that it holds none."""
+    saved("scenes", a=b"a")
+    call("rm", "--job", "3f0c", "--stage", "scenes")
+    result = call("stages", "--job", "3f0c")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "job 3f0c holds no stages\n")
+
+
 def test_history_is_newest_first(ask: Ask, saved: Saved) -> None:
     """``history`` gives every revision with its number, the newest first."""
     saved("scenes", a=b"1")

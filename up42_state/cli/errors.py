@@ -81,8 +81,6 @@ def _failure(error: BaseException) -> Failure:
     if isinstance(error, click.UsageError):
         advice = f"see `{error.ctx.command_path} --help`" if error.ctx else ""
         return Failure(code="usage", message=error.format_message(), advice=advice, status=USAGE)
-    if isinstance(error, click.ClickException):
-        return Failure(code="usage", message=error.format_message(), status=error.exit_code)
     if isinstance(error, Ended):
         return Failure(code="ended", message=f"ended by {error.name}", status=error.status)
     if isinstance(error, click.Abort):

@@ -1,0 +1,26 @@
+"""``demo``: what the verb adds to :func:`up42_state.demo.run_demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click.testing import Result
+
+
+def test_demo_as_json(ask: Callable[..., Any], tmp_path: Path) -> None:
+    """The commits of all stages are given, and where the results and the map lie."""
+    found = ask("demo", tmp_path / "demo")
+    assert [commit["stage"] for commit in found["stages"]] == ["scenes:1", "clear:1", "tiling:1", "bright:1"]
+    assert (Path(found["results"]) / "data.json").is_file()
+    assert Path(found["map"]).is_file()
+
+
+def test_demo_for_people(call: Callable[..., Result], tmp_path: Path) -> None:
+    """It ends with a command to look further, and that command works."""
+    result = call("demo", tmp_path / "demo")
+    command = result.stdout.splitlines()[-1].split("up42-state ")[1]
+    assert call(*command.split()).stdout.splitlines()[0].startswith("STAGE")
