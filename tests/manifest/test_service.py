@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 JSON = {"Content-Type": "application/json"}
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "manifest.md"
+ROOT = Path(__file__).resolve().parents[2]
 MIB = 1024 * 1024
 START = "from up42_state.cli import main; main()"
 
@@ -177,11 +177,21 @@ def test_another_path(url: str) -> None:
     assert refused(post(f"{url}s", b"{}")) == (404, "Not Found")
 
 
-def test_the_documented_curl_line(url: str, tmp_path: Path) -> None:
-    """The line of the manifest page, with this server's port, answers as it says."""
-    page = DOCS.read_text(encoding="utf-8")
-    [line] = re.findall(r"^curl .*$", page, flags=re.MULTILINE)
+def curl_lines() -> list[str]:
+    """Every line with curl in the README and on the manifest page that posts a manifest."""
+    text = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("docs/manifest.md", "README.md"))
+    return [
+        line
+        for line in re.findall(r"^(?:\$ )?(curl .*)$", text, flags=re.MULTILINE)
+        if "validate-schema" in line
+    ]
+
+
+def test_the_documented_curl_lines(url: str, tmp_path: Path) -> None:
+    """The lines of the documentation, with this server's port, answer as it says."""
     (tmp_path / "UP42Manifest.json").write_text(json.dumps(processing_block()), encoding="utf-8")
-    command = re.sub(r"http://\S+", url, line)
-    done = subprocess.run(["sh", "-c", f"{command} -s"], cwd=tmp_path, capture_output=True, check=True)
-    assert json.loads(done.stdout) == {"error": None, "data": {"valid": True, "errors": []}}
+    assert curl_lines()
+    for line in curl_lines():
+        command = re.sub(r"http://\S+", url, line)
+        done = subprocess.run(["sh", "-c", f"{command} -s"], cwd=tmp_path, capture_output=True, check=True)
+        assert json.loads(done.stdout) == {"error": None, "data": {"valid": True, "errors": []}}

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from up42_state.manifest.pointers import canonical, same
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -209,27 +211,12 @@ def compare(key: Key, offered: Alternatives, needed: Alternatives, source: str) 
 
 def _accepts(need: object, value: object) -> bool:
     if isinstance(need, list) and isinstance(value, list):
-        return {_canonical(member) for member in need} <= {_canonical(member) for member in value}
-    return _canonical(need) == _canonical(value)
+        return {canonical(member) for member in need} <= {canonical(member) for member in value}
+    return same(need, value)
 
 
 def _distinct(values: Iterable[object]) -> Alternatives:
-    return tuple({_canonical(value): value for value in values}.values())
-
-
-def _canonical(value: object) -> str:
-    """Equal for equal JSON values: 768 is 768.0, but ``true`` is not 1."""
-    return json.dumps(_plain(value), sort_keys=True, default=str)  # a YAML file may give dates
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, list):
-        return [_plain(member) for member in value]
-    if isinstance(value, dict):
-        return {name: _plain(member) for name, member in value.items()}
-    return value
+    return tuple({canonical(value): value for value in values}.values())
 
 
 def as_capability(alternatives: Alternatives) -> object:

@@ -1,4 +1,4 @@
-"""JSON pointers (RFC 6901) in their URI fragment form, and text from a document made fit to print."""
+"""JSON pointers (RFC 6901) in their URI fragment form, and JSON values as text: to print, and to compare."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["legible", "pointer", "type_name"]
+__all__ = ["canonical", "legible", "pointer", "same", "type_name"]
 
 
 def pointer(path: Iterable[str | int]) -> str:
@@ -36,3 +36,25 @@ def type_name(value: object) -> str:
         return "Integer" if bits < 32 else "Long" if bits < 64 else "BigInteger"
     names = {float: "Double", str: "String", list: "JSONArray", dict: "JSONObject"}
     return names.get(type(value), type(value).__name__)
+
+
+def same(one: object, other: object) -> bool:
+    """Whether two JSON values are equal: 768 is 768.0, but ``true`` is not 1."""
+    if isinstance(one, (list, dict)) and type(one) is type(other):
+        return canonical(one) == canonical(other)
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
+
+
+def canonical(value: object) -> str:
+    """A text that is the same for equal JSON values."""
+    return json.dumps(_plain(value), sort_keys=True, default=str)  # a YAML file may give dates
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_plain(member) for member in value]
+    if isinstance(value, dict):
+        return {name: _plain(member) for name, member in value.items()}
+    return value

@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
-from up42_state.manifest.pointers import legible, type_name
+from up42_state.manifest.pointers import legible, same, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,7 +49,7 @@ def _enum(validator: Validator, allowed: list[object], instance: Any, schema: Sc
     types = schema.get("type")
     if isinstance(types, str) and not validator.is_type(instance, types):
         return
-    if next(iter(Draft202012Validator({"enum": allowed}).iter_errors(instance)), None):
+    if not any(same(instance, value) for value in allowed):
         yield ValidationError(f"{legible(instance)} is not a valid enum value")
 
 
