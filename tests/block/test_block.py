@@ -100,6 +100,13 @@ class TestWrite:
         places = {defect.place.partition(".")[0] for defect in caught.value.defects}
         assert places == {"features[0]", "features[1]", "features[2]"}
 
+    @pytest.mark.parametrize("what", [None, [feature("a")], feature("a"), {}])
+    def test_what_is_no_collection_is_refused(self, folders: Folders, what: Any) -> None:
+        """A function that forgot its return, or gave a list, is told so."""
+        with pytest.raises(InvalidOutputError, match="FeatureCollection"):
+            Block(output=folders.output).write(what)
+        assert not (folders.output / "data.json").exists()
+
     def test_a_refused_output_leaves_the_one_before(self, folders: Folders) -> None:
         """What was written is replaced whole, or not at all."""
         block = Block(output=folders.output)

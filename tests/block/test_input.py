@@ -119,6 +119,18 @@ def test_a_merge_that_was_interrupted_while_it_moved_up_is_continued(
         block.write(collection())
 
 
+def test_a_merge_that_was_interrupted_before_is_begun_anew(
+    folders: Folders, settings: MakeSettings, saved: Saved
+) -> None:
+    """What a kill left half merged is not used."""
+    saved("scenes:1", "a")
+    saved("more:1", "b")
+    fill(folders.input / ".up42_state" / "merging", [feature("half")], {"half.tif": ""})
+    with Block.from_env(settings(after="scenes:1,more:1"), **folders.arguments) as block:
+        assert sorted(path.name for path in block.input_dir.iterdir()) == ["a.tif", "b.tif", "data.json"]
+        block.write(collection())
+
+
 def test_the_earlier_quicklooks_do_not_become_the_blocks_own(
     folders: Folders, job: Job, settings: MakeSettings, tmp_path: Path
 ) -> None:
