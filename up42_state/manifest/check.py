@@ -115,40 +115,19 @@ class _Walk:
             self.warnings.extend(unknown_parameters(manifest, given, task.name))
         effective = {} if manifest is None else effective_parameters(manifest, given)
         incoming = distinct(offer for parent in task.parents for offer in self.offers.get(parent, ()))
-        self._edge(task, manifest, incoming, effective)
+        self._note(_edge(task, manifest, incoming, effective, self._last_before(task)))
         own = offers_of(task.name, manifest, incoming, effective)
         passed_on = [offer for stage in task.propagate for offer in self.offers.get(stage, ())]
         self.offers[task.name] = distinct([*own, *passed_on])
 
-    def _edge(
-        self, task: Task, manifest: Manifest | None, incoming: Sequence[Offer], effective: Mapping[str, Any]
-    ) -> None:
-        name = manifest.name if manifest else task.blocks[0]
-        edge = Edge(task=task.name, block=name, parents=task.parents, comparable=False)
-        if manifest is not None:
-            problems = tuple(_misplaced(task, manifest)) + tuple(self._after_the_last(task))
-            reads = manifest.type == "processing"
-            keys = check_needs(manifest, incoming, effective) if reads and not problems else ()
-            comparable = not incoming or any(
-                offer.version == manifest.specification_version for offer in incoming
-            )
-            edge = Edge(
-                task=task.name,
-                block=name,
-                parents=task.parents,
-                keys=keys,
-                problems=problems,
-                comparable=comparable,
-            )
+    def _note(self, edge: Edge) -> None:
         self.edges.append(edge)
         for verdict, defect in edge.defects():
             (self.errors if verdict == Verdict.FAILS else self.warnings).append(defect)
 
-    def _after_the_last(self, task: Task) -> Iterable[str]:
+    def _last_before(self, task: Task) -> list[str]:
         """Parents that can only be last: they and what they propagate offer nothing."""
-        for parent in task.parents:
-            if parent in self.offers and not self.offers[parent]:
-                yield f"cannot follow {parent}, whose empty output capabilities say that it can only be last"
+        return [parent for parent in task.parents if self.offers.get(parent) == ()]
 
     def report(self) -> WorkflowReport:
         outputs = {task: [offer.to_dict() for offer in offers] for task, offers in self.offers.items()}
@@ -160,11 +139,33 @@ class _Walk:
         )
 
 
-def _misplaced(task: Task, manifest: Manifest) -> Iterable[str]:
-    """A block that can only be first, and is not."""
-    if not task.parents:
-        return
-    if manifest.type == "data":
+def _edge(
+    task: Task,
+    manifest: Manifest | None,
+    incoming: Sequence[Offer],
+    parameters: Mapping[str, Any],
+    last_before: Sequence[str],
+) -> Edge:
+    """What comes in to a task, against what it needs."""
+    if manifest is None:
+        return Edge(task=task.name, block=task.blocks[0], parents=task.parents, comparable=False)
+    problems = tuple(_problems(task, manifest, last_before))
+    reads = manifest.type == "processing" and not problems
+    return Edge(
+        task=task.name,
+        block=manifest.name,
+        parents=task.parents,
+        keys=check_needs(manifest, incoming, parameters) if reads else (),
+        problems=problems,
+        comparable=not incoming or manifest.specification_version in {offer.version for offer in incoming},
+    )
+
+
+def _problems(task: Task, manifest: Manifest, last_before: Sequence[str]) -> Iterable[str]:
+    """Why a task cannot stand where it stands: it can only be first, or one before it only last."""
+    if task.parents and manifest.type == "data":
         yield "is a data block, which can only be first"
-    elif not manifest.input_capabilities and not manifest.superseded:
+    elif task.parents and not manifest.input_capabilities and not manifest.superseded:
         yield "has empty input capabilities, so it can only be first"
+    for parent in last_before:
+        yield f"cannot follow {parent}, whose empty output capabilities say that it can only be last"
