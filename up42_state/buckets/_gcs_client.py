@@ -39,6 +39,8 @@ def make_client(settings: Settings) -> tuple[storage.Client, AuthorizedSession]:
     options = {"api_endpoint": emulator} if emulator else None
     project = settings.google_cloud_project or getattr(credentials, "project_id", None)
     client = storage.Client(project, credentials, _http=session, client_options=options)
+    # Its threads would ask for the bucket's metadata, for traces: more requests, and a right of their own.
+    client._bucket_metadata_cache = None  # noqa: SLF001 - there is no public way but a variable for all
     return client, session
 
 

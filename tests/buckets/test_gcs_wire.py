@@ -1,0 +1,140 @@
+"""What the Google Cloud Storage bucket makes of answers that no well-behaved server gives on demand."""
+
+from __future__ import annotations
+
+import base64
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from buckets.contract import MIB, random_bytes
+from buckets.scripted import Answer, Script, answering, serving
+from google_crc32c import Checksum
+
+from up42_state.buckets.gcs import GCSBucket
+from up42_state.errors import (
+    AccessDeniedError,
+    ObjectExistsError,
+    StorageError,
+    StoreUnreachableError,
+)
+from up42_state.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+JSON = {"Content-Type": "application/json"}
+
+
+def answer(**members: Any) -> Answer:
+    return Answer(body=json.dumps(members).encode(), headers=JSON)
+
+
+def refusal(status: int, message: str) -> Answer:
+    body = json.dumps({"error": {"code": status, "message": message}})
+    return Answer(status=status, body=body.encode(), headers=JSON)
+
+
+def written(data: bytes) -> Answer:
+    """The answer to an upload, with the checksum that the store computed."""
+    return answer(name="a", crc32c=base64.b64encode(Checksum(data).digest()).decode())
+
+
+@contextmanager
+def bucket_at(*answers: Any) -> Iterator[tuple[GCSBucket, Script]]:
+    with answering(*answers) as script:
+        bucket = GCSBucket("b", "", Settings(storage_emulator_host=script.url))
+        try:
+            yield bucket, script
+        finally:
+            bucket.close()
+
+
+def test_wrong_credentials() -> None:
+    """Refused credentials are an access error that says where they came from."""
+    with (
+        bucket_at(refusal(403, "no storage.objects.get access")) as (bucket, _),
+        pytest.raises(AccessDeniedError, match=r"no storage\.objects\.get access.*STORAGE_EMULATOR_HOST"),
+    ):
+        bucket.get("a")
+
+
+def test_no_credentials_where_they_are_needed() -> None:
+    """Credentials that cannot be renewed are an access error too."""
+    with (
+        bucket_at(refusal(401, "login required")) as (bucket, _),
+        pytest.raises(AccessDeniedError, match="STORAGE_EMULATOR_HOST"),
+    ):
+        bucket.get("a")
+
+
+def test_create_sends_the_condition() -> None:
+    """A create is one request that carries ifGenerationMatch=0."""
+    with bucket_at(written(b"x")) as (bucket, script):
+        bucket.create("a", b"x")
+    (request,) = script.requests
+    assert "ifGenerationMatch=0" in request.path
+
+
+def test_create_that_lost() -> None:
+    """A 412 says that the object exists."""
+    with bucket_at(refusal(412, "conditionNotMet")) as (bucket, _), pytest.raises(ObjectExistsError):
+        bucket.create("a", b"x")
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
+def test_passing_trouble(status: int) -> None:
+    """A store that was busy is asked again."""
+    with bucket_at(refusal(status, "later"), written(b"x")) as (bucket, script):
+        bucket.put("a", b"x")
+    assert len(script.requests) == 2
+
+
+def test_lasting_trouble() -> None:
+    """A store that stays busy is asked five times, and is then unreachable."""
+    with bucket_at(refusal(503, "later")) as (bucket, script), pytest.raises(StoreUnreachableError):
+        bucket.put("a", b"x")
+    assert len(script.requests) == 5
+
+
+def test_upload_carries_its_checksum() -> None:
+    """The store is told what the bytes' CRC32C is, and refuses others."""
+    with bucket_at(written(b"x")) as (bucket, script):
+        bucket.put("a", b"x")
+    (request,) = script.requests
+    assert base64.b64encode(Checksum(b"x").digest()) in request.body
+
+
+def test_broken_stream_is_resumed() -> None:
+    """A connection that breaks in the body is resumed where it broke, for the same generation."""
+    data = random_bytes(3 * MIB)
+    with bucket_at(serving(data, cut=MIB + 100), serving(data)) as (bucket, script):
+        assert b"".join(bucket.stream("a")) == data
+    assert "ifGenerationMatch=7" in script.requests[1].path
+    assert script.requests[1].headers["range"] != "bytes=0-"
+
+
+def test_object_replaced_while_it_is_read() -> None:
+    """Bytes of two generations are never put together."""
+    answers = [serving(random_bytes(3 * MIB), cut=MIB + 5), refusal(412, "conditionNotMet")]
+    with bucket_at(*answers) as (bucket, _), pytest.raises(StorageError, match="was replaced"):
+        list(bucket.stream("a"))
+
+
+def test_body_that_always_breaks() -> None:
+    """A body that hardly gets on is given up after five attempts."""
+    with bucket_at(serving(random_bytes(MIB), cut=10)) as (bucket, script), pytest.raises(StorageError):
+        bucket.get("a")
+    assert len(script.requests) == 5
+
+
+def test_copy_in_several_requests() -> None:
+    """A copy that the store does bit by bit is carried on to its end."""
+    answers = [
+        answer(done=False, rewriteToken="t", totalBytesRewritten="1", objectSize="2"),
+        answer(done=True, totalBytesRewritten="2", objectSize="2", resource={"name": "c"}),
+    ]
+    with bucket_at(*answers) as (bucket, script):
+        bucket.copy("a", "c")
+    assert "rewriteToken=t" in script.requests[1].path
