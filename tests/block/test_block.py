@@ -16,6 +16,7 @@ from up42_state.errors import (
     InvalidOutputError,
     SettingsError,
     StageNotFoundError,
+    StateError,
 )
 from up42_state.settings import Settings
 from up42_state.stages.commit import BlockInfo
@@ -106,6 +107,19 @@ class TestWrite:
         with pytest.raises(InvalidOutputError, match="FeatureCollection"):
             Block(output=folders.output).write(what)
         assert not (folders.output / "data.json").exists()
+
+    def test_a_collection_that_holds_itself_is_refused(self, folders: Folders) -> None:
+        """A circle is an error, not an endless loop."""
+        made = collection()
+        made["self"] = made
+        with pytest.raises(InvalidOutputError, match="Circular reference"):
+            Block(output=folders.output).write(made)
+
+    def test_an_output_that_cannot_be_written_is_said_clearly(self, folders: Folders) -> None:
+        """The error names the directory, and nothing of ours is left there for a save to find."""
+        (folders.output / "data.json").mkdir(parents=True)
+        with pytest.raises(StateError, match=f"cannot write to {folders.output}"):
+            Block(output=folders.output).write(collection())
 
     def test_a_refused_output_leaves_the_one_before(self, folders: Folders) -> None:
         """What was written is replaced whole, or not at all."""

@@ -199,6 +199,22 @@ def test_what_an_earlier_run_has_left_can_be_cleared(
     assert ids(kept) == ["kept"]
 
 
+def test_there_need_not_be_anything_to_clear(run: Run, folders: Folders, job: Job) -> None:
+    """The first run is started like any other."""
+    assert run(writing(folders, "a"), clear=True) == 0
+    assert job.stage("report:1").exists()
+
+
+def test_the_place_may_come_from_the_environment(
+    folders: Folders, job: Job, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a cluster starts a container."""
+    for name, value in {"URL": url, "JOB": "3f0c", "STAGE": "env:1"}.items():
+        monkeypatch.setenv(f"UP42_STATE_{name}", value)
+    assert run_task(writing(folders, "a"), **folders.arguments) == 0
+    assert job.stage("env:1").exists()
+
+
 def test_an_input_of_other_files_is_refused(
     run: Run, folders: Folders, settings: MakeSettings, saved: Saved
 ) -> None:

@@ -18,16 +18,18 @@ from up42_state.process import run
 
 FORWARDED = [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2]
 
-# Writes its name to a file for every signal that it gets, and ends with 7 after the first SIGTERM or SIGUSR2.
+# Notes the name of every signal that it gets, waits a little for another one, and ends with 7.
 LISTENER = """
 import os, signal, sys, time
-def heard(number, _frame):
-    with open(sys.argv[1], "a") as file:
-        file.write(f"{signal.Signals(number).name}\\n")
+got = []
 for number in (1, 2, 3, 10, 12, 15):
-    signal.signal(number, heard)
+    signal.signal(number, lambda number, _frame: got.append(signal.Signals(number).name))
 open(sys.argv[1] + ".ready", "w").close()
-time.sleep(float(sys.argv[2]))
+while not got:
+    time.sleep(0.01)
+time.sleep(0.3)
+with open(sys.argv[1], "w") as file:
+    file.write(" ".join(got))
 os._exit(7)
 """
 
@@ -93,18 +95,19 @@ def test_the_command_meets_signals_as_if_started_by_a_shell(tmp_path: Path) -> N
 def test_signals_reach_the_command(tmp_path: Path, number: signal.Signals) -> None:
     """A signal to us is a signal to the command, once; its exit code still comes back."""
     heard = tmp_path / "heard"
-    child = [sys.executable, "-c", LISTENER, str(heard), "1"]
+    child = [sys.executable, "-c", LISTENER, str(heard)]
     with subprocess.Popen([sys.executable, "-c", RUNNER, *child]) as runner:
         wait_for(tmp_path / "heard.ready")
         runner.send_signal(number)
         assert runner.wait(timeout=30) == 7
-    assert heard.read_text() == f"{number.name}\n"
+    assert heard.read_text() == number.name
 
 
-def test_a_command_without_a_handler_ends_by_the_signal() -> None:
+def test_a_command_without_a_handler_ends_by_the_signal(tmp_path: Path) -> None:
     """SIGTERM to us ends a plain command, and we say so with 143."""
-    with subprocess.Popen([sys.executable, "-c", RUNNER, "sleep", "60"]) as runner:
-        time.sleep(0.5)
+    child = in_shell(f": > {tmp_path}/ready; exec sleep 60")
+    with subprocess.Popen([sys.executable, "-c", RUNNER, *child]) as runner:
+        wait_for(tmp_path / "ready")
         runner.terminate()
         assert runner.wait(timeout=30) == 128 + signal.SIGTERM
 
@@ -112,7 +115,7 @@ def test_a_command_without_a_handler_ends_by_the_signal() -> None:
 def test_ctrl_c_in_a_terminal_reaches_the_command_once(tmp_path: Path) -> None:
     """The terminal sends SIGINT to the command itself, so we do not send it again."""
     heard = tmp_path / "heard"
-    child = [sys.executable, "-c", LISTENER, str(heard), "1"]
+    child = [sys.executable, "-c", LISTENER, str(heard)]
     pid, terminal = pty.fork()
     if pid == 0:
         os.execv(sys.executable, [sys.executable, "-c", RUNNER, *child])
@@ -120,7 +123,7 @@ def test_ctrl_c_in_a_terminal_reaches_the_command_once(tmp_path: Path) -> None:
     os.write(terminal, b"\x03")
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
     os.close(terminal)
-    assert heard.read_text() == "SIGINT\n"
+    assert heard.read_text() == "SIGINT"
 
 
 def test_our_own_handlers_and_mask_are_put_back() -> None:
