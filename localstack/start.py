@@ -54,15 +54,9 @@ def install() -> None:
             return
         print("Installing LocalStack (once; about a minute) …", file=sys.stderr)
         subprocess.run([_python(), "-m", "venv", "--clear", ENVIRONMENT], check=True)
-        pip = [
-            ENVIRONMENT / "bin" / "python",
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-        ]
-        subprocess.run([*pip, "--requirement", REQUIREMENTS], check=True, stdout=sys.stderr)
+        pip = [ENVIRONMENT / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check"]
+        for packages in (["--upgrade", "pip"], ["--requirement", REQUIREMENTS]):
+            subprocess.run([*pip, "install", *packages], check=True, stdout=sys.stderr)
         stamp.write_text(wanted)
 
 
