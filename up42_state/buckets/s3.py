@@ -112,6 +112,11 @@ class S3Bucket(Bucket):
                 except ClientError as error:
                     if status_of(error) == 501 and self._settings.single_writer:
                         break
+                    if status_of(error) == 501:
+                        raise UnsupportedStoreError(
+                            f"{self.url}: the store does not know If-None-Match",
+                            advice="use another store, or UP42_STATE_SINGLE_WRITER=true if saves never race",
+                        ) from error
                     if status_of(error) != 409 or attempt == _CONFLICTS - 1:
                         raise
                 time.sleep(0.1 * 2**attempt)
