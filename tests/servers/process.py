@@ -67,6 +67,8 @@ def _is_ready(url: str, token: bytes) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:
             return token in answer.read()
+    except urllib.error.HTTPError as refusal:  # a server that asks for credentials is ready too
+        return token in refusal.read()
     except (OSError, urllib.error.URLError):
         return False
 

@@ -32,6 +32,7 @@ _VERBS = {
     "rm": "upkeep",
     "prune": "upkeep",
     "manifest": "manifest",
+    "doctor": "doctor",
     "demo": "demo",
 }
 

@@ -1,0 +1,96 @@
+"""A bucket around a real one that does otherwise than it says, in the way that a test picks."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from doubles.faulty import FaultyBucket
+from up42_state.errors import AccessDeniedError, ObjectExistsError, ObjectNotFoundError, UnsupportedStoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from up42_state.buckets.base import Bucket, Buffer, ObjectInfo
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lies:
+    """What the store does wrong.
+
+    :param ignores_create: a create overwrites.
+    :param checks_before_create: a create looks first and writes then: right alone, wrong in a race.
+    :param refuses_create: it does not know the conditional header.
+    :param lag: seconds for which listings do not show a new object.
+    """
+
+    ignores_create: bool = False
+    checks_before_create: bool = False
+    refuses_create: bool = False
+    lag: float = 0.0
+    ignores_ranges: bool = False
+    keeps_deleted: bool = False
+    flips: bool = False
+    read_only: bool = False
+    clock_apart: float = 0.0
+
+
+class LyingBucket(FaultyBucket):
+    """Lies about some things; the rest goes to ``inner``."""
+
+    def __init__(self, inner: Bucket, **lies: bool | float) -> None:
+        super().__init__(inner)
+        self.lies = Lies(**lies)  # type: ignore[arg-type]  # by name
+        self.atomic_create = None
+        self._written: dict[str, float] = {}
+
+    @property
+    def identity(self) -> str:
+        return f"lying:{id(self)}"
+
+    def put(self, key: str, data: Buffer) -> None:
+        if self.lies.read_only:
+            raise AccessDeniedError(f"{key}: access denied")
+        self._written.setdefault(key, time.monotonic())
+        super().put(key, data)
+
+    def create(self, key: str, data: Buffer) -> None:
+        if self.lies.refuses_create:
+            raise UnsupportedStoreError(f"{key}: the store does not know this request", advice="none")
+        if self.lies.checks_before_create:
+            if self._is_there(key):
+                raise ObjectExistsError(f"{key} exists already")
+            time.sleep(0.05)
+        if self.lies.checks_before_create or self.lies.ignores_create:
+            self.put(key, data)
+            return
+        super().create(key, data)
+        self._written.setdefault(key, time.monotonic())
+
+    def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        if self.lies.ignores_ranges:
+            start, length = 0, None
+        data = super().get(key, start, length)
+        return bytes([data[0] ^ 1]) + data[1:] if self.lies.flips and data else data
+
+    def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
+        for info in super().list(prefix, after=after):
+            if time.monotonic() - self._written.get(info.key, 0.0) >= self.lies.lag:
+                yield info
+
+    def delete(self, keys: Iterable[str]) -> None:
+        if not self.lies.keeps_deleted:
+            super().delete(keys)
+
+    def clock(self) -> datetime:
+        return super().clock() + timedelta(seconds=self.lies.clock_apart)
+
+    def _is_there(self, key: str) -> bool:
+        try:
+            self.inner.head(key)
+        except ObjectNotFoundError:
+            return False
+        return True

@@ -1,0 +1,276 @@
+"""Checking settings and a live store before a job relies on them.
+
+Every check does to the store what saving and restoring do, below ``.up42_state/``, and takes away what it
+wrote. A store that does something else than it says is found here rather than in the middle of a job.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from up42_state.buckets.probe import creates_atomically
+from up42_state.errors import IntegrityError, ObjectNotFoundError, StateError, UnsupportedStoreError
+from up42_state.redaction import without_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from up42_state.buckets import Bucket
+    from up42_state.settings import Settings
+
+__all__ = ["Check", "Origin", "check_store", "origins"]
+
+Outcome = Literal["pass", "fail", "skip"]
+
+_OURS = ".up42_state"
+_LAG = 10.0  # seconds that a listing is waited for
+_SKEW = 300  # seconds; S3 refuses requests of clocks more than 15 minutes apart ("RequestTimeTooSkewed")
+_NOT_SHOWN = frozenset(("parameters",))  # may hold anything; their names are the block's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a setting came from.
+
+    :param name: the attribute of :class:`~up42_state.settings.Settings`.
+    :param value: for people; of a secret only that it is set.
+    :param source: ``argument``, ``default``, or which variable or file.
+    """
+
+    name: str
+    value: str
+    source: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        return {"name": self.name, "value": self.value, "source": self.source}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that was looked at.
+
+    :param outcome: ``pass``, ``fail``, or ``skip``.
+    :param detail: what was found; of a skipped one, why.
+    :param advice: what to do about a failure.
+    :param status: the exit code of the failure, 0 where it did not fail.
+    """
+
+    name: str
+    outcome: Outcome
+    detail: str
+    advice: str = ""
+    status: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        return {"name": self.name, "outcome": self.outcome, "detail": self.detail, "advice": self.advice}
+
+
+def origins(settings: Settings) -> list[Origin]:
+    """Where each setting came from; those that are neither given nor have a default are left out."""
+    found = []
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if name != "origins" and value not in (None, (), {}):
+            found.append(Origin(name=name, value=_shown(name, value), source=settings.source(name)))
+    return found
+
+
+def _shown(name: str, value: object) -> str:
+    if name in _NOT_SHOWN or hasattr(value, "get_secret_value"):
+        return "set, not shown"
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    return without_credentials(str(value))
+
+
+def check_store(bucket: Bucket, *, single_writer: bool = False, lag: float = _LAG) -> list[Check]:
+    """Check a live store. What a check needs and did not pass makes it skipped, not failed.
+
+    :param single_writer: ``UP42_STATE_SINGLE_WRITER``: whether create-only writes are done without.
+    :param lag: seconds after which a listing must show what was written.
+    """
+    return list(_Examination(bucket, single_writer=single_writer, lag=lag).run())
+
+
+@dataclass
+class _Examination:
+    """One run over a store. Every check gives what it found, or raises."""
+
+    bucket: Bucket
+    single_writer: bool
+    lag: float
+    folder: str = field(default_factory=lambda: f"{_OURS}/doctor-{uuid.uuid4().hex}")
+    written: dict[str, bytes] = field(default_factory=dict)
+
+    def run(self) -> Iterator[Check]:
+        checks: Mapping[str, tuple[Callable[[], str], str]] = {
+            "reach": (self._reach, ""),
+            "clock": (self._clock, "reach"),
+            "write": (self._write, "reach"),
+            "read back": (self._read_back, "write"),
+            "range read": (self._range_read, "read back"),
+            "list": (self._list, "write"),
+            "create-only": (self._create_only, "write"),
+            "multipart": (self._multipart, "read back"),
+            "copy": (self._copy, "read back"),
+            "delete": (self._delete, "write"),
+        }
+        passed = {""}
+        try:
+            for name, (look, needed) in checks.items():
+                check = _skipped(name, needed) if needed not in passed else _outcome(name, look)
+                if check.outcome == "pass":
+                    passed.add(name)
+                yield check
+        finally:
+            self._clean_up()
+
+    def _reach(self) -> str:
+        begun = time.monotonic()
+        next(self.bucket.list(f"{_OURS}/"), None)
+        return f"{self.bucket.url} answers in {1000 * (time.monotonic() - begun):.0f} ms"
+
+    def _clock(self) -> str:
+        apart = round(abs((self.bucket.clock() - datetime.now(UTC)).total_seconds()))
+        if apart > _SKEW:
+            raise UnsupportedStoreError(
+                f"the store's clock is {apart} s from this machine's", advice="set this machine's clock"
+            )
+        return f"{apart} s from this machine's"
+
+    def _write(self) -> str:
+        self._put("object", b"0123456789")
+        return "10 bytes"
+
+    def _put(self, name: str, data: bytes) -> str:
+        key = f"{self.folder}/{name}"
+        self.written[key] = data  # first: a write whose answer is lost is taken away as well
+        self.bucket.put(key, data)
+        return key
+
+    def _read_back(self) -> str:
+        for key, data in self.written.items():
+            _expect(self.bucket.get(key), data)
+            if self.bucket.head(key).size != len(data):
+                raise IntegrityError("the store says another size than was written")
+        return "the same bytes and size"
+
+    def _range_read(self) -> str:
+        _expect(self.bucket.get(f"{self.folder}/object", 3, 4), b"3456")
+        return "4 bytes of 10"
+
+    def _list(self) -> str:
+        key = self._put("listed", b"")
+        begun = time.monotonic()
+        if self._is_listed(key):
+            return "shows what was just written"
+        while not self._is_listed(key):
+            if time.monotonic() - begun > self.lag:
+                raise _lagging(f"within {self.lag:.0f} s")
+            time.sleep(0.1)
+        raise _lagging(f"at once, but only {time.monotonic() - begun:.1f} s later")
+
+    def _is_listed(self, key: str) -> bool:
+        return key in {info.key for info in self.bucket.list(f"{self.folder}/")}
+
+    def _create_only(self) -> str:
+        if self.single_writer:
+            raise _NotLookedAtError("UP42_STATE_SINGLE_WRITER says that no two saves of a stage ever race")
+        if not creates_atomically(self.bucket):
+            raise UnsupportedStoreError(
+                "the store does not enforce create-only writes: of saves that race, one could be lost",
+                advice="use a store that enforces If-None-Match (docs/stores.md), or set"
+                " UP42_STATE_SINGLE_WRITER=true if no two saves of a stage ever run at once",
+            )
+        return "of eight creators at once, exactly one won"
+
+    def _multipart(self) -> str:
+        size = self.bucket.min_part_size
+        data = bytes(range(256)) * (size // 256) + b"end"
+        key = f"{self.folder}/multipart"
+        self.written[key] = data
+        upload = self.bucket.start_upload(key, len(data), size)
+        try:
+            for number, begin in enumerate(range(0, len(data), size), 1):
+                upload.put_part(number, data[begin : begin + size])
+            upload.complete()
+        except BaseException:
+            upload.abort()
+            raise
+        _expect(self.bucket.get(key, size - 5), data[-8:])
+        return f"{len(data)} bytes in 2 parts"
+
+    def _copy(self) -> str:
+        target = f"{self.folder}/copy"
+        self.written[target] = b""
+        self.bucket.copy(f"{self.folder}/object", target)
+        _expect(self.bucket.get(target), b"0123456789")
+        return "within the store"
+
+    def _delete(self) -> str:
+        self.bucket.delete(self.written)
+        for key in list(self.written):
+            try:
+                self.bucket.head(key)
+            except ObjectNotFoundError:
+                continue
+            raise UnsupportedStoreError("what was deleted is still there", advice=f"delete {self.folder}/")
+        count = len(self.written)
+        self.written.clear()
+        return f"{count} objects, all that was written here"
+
+    def _clean_up(self) -> None:
+        """After an interruption, or where deleting failed, which its own check has told."""
+        if self.written:
+            try:
+                self.bucket.delete(self.written)
+            except StateError:
+                return
+
+
+class _NotLookedAtError(Exception):
+    """Why a check is skipped."""
+
+
+def _outcome(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name=name, outcome="pass", detail=look())
+    except _NotLookedAtError as why:
+        return Check(name=name, outcome="skip", detail=str(why))
+    except StateError as error:
+        advice = error.advice or _ADVICE.get(name, "")
+        return Check(name=name, outcome="fail", detail=error.message, advice=advice, status=error.exit_status)
+
+
+def _skipped(name: str, needed: str) -> Check:
+    return Check(name=name, outcome="skip", detail=f"it needs {needed!r}, which did not pass")
+
+
+def _expect(found: bytes, wanted: bytes) -> None:
+    if found != wanted:
+        raise IntegrityError(
+            f"{len(found)} bytes came back that are not the {len(wanted)} bytes written",
+            advice="something between here and the store changes objects; do not keep state there",
+        )
+
+
+def _lagging(how: str) -> UnsupportedStoreError:
+    return UnsupportedStoreError(
+        f"a listing does not show what was just written {how}",
+        advice="saves stay whole, but readers may be given the revision before; use a store that lists what"
+        " was written at once, or leave out a cache that stands before it",
+    )
+
+
+_ADVICE = {
+    "write": "saving needs it; to restore, reading and listing are enough (docs/security.md)",
+    "delete": "prune and rm need it; saving and restoring do not (docs/security.md)",
+    "copy": "propagating from another job needs it (docs/security.md)",
+    "multipart": "saving files of more than 16 MiB needs it (docs/security.md)",
+}
