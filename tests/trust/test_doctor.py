@@ -116,7 +116,6 @@ def test_a_single_writer_needs_no_create_only() -> None:
         ({"refuses_create": True}, "create-only", "does not know this request"),
         ({"lag": 1e9}, "list", "does not show what was just written within"),
         ({"lag": 0.3}, "list", "but only 0."),
-        ({"ignores_ranges": True}, "range read", "that are not the 4 bytes written"),
         ({"keeps_deleted": True}, "delete", "still there"),
         ({"clock_apart": 3600.0}, "clock", "3600 s"),
     ],
@@ -127,6 +126,13 @@ def test_a_lie_is_found(lie: dict[str, Any], name: str, says: str) -> None:
     assert (check.name, check.status) == (name, 7)
     assert says in check.detail
     assert check.advice
+
+
+def test_a_store_that_ignores_ranges() -> None:
+    """A whole object where a part was asked for fails the range read."""
+    check = failed(check_store(LyingBucket(MemoryBucket(), ignores_ranges=True)))
+    assert (check.name, check.status) == ("range read", 6)
+    assert "10 bytes came back that are not the 4 bytes written" in check.detail
 
 
 def test_a_store_that_changes_bytes() -> None:
