@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from up42_state.errors import SettingsError, StageNotFoundError, StateError
+from up42_state.errors import SettingsError
 from up42_state.stages.history import History
 from up42_state.stages.names import check_job, check_stage, split_stage
 from up42_state.stages.store import Store
@@ -377,15 +377,8 @@ class Stage:
 
     def exists(self) -> bool:
         """Whether the stage can be restored."""
-        try:
-            self.latest()
-        except StageNotFoundError:
-            return False
-        except StateError as error:
-            if error.code == "job-not-found":
-                return False
-            raise
-        return True
+        newest = self._history.newest()
+        return newest is not None and newest.is_current(self._job_mode)
 
     def data(self, revision: int | None = None) -> bytes:
         """The bytes of ``data.json``.

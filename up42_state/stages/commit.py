@@ -122,6 +122,10 @@ class Commit(_Record, frozen=True, kw_only=True):
             content=self.content,
         )
 
+    def is_current(self, job_mode: JobMode) -> bool:
+        """Whether a reader in this job mode gets it, if it is the newest revision."""
+        return not self.removed and (self.job_mode == "DEFAULT" or job_mode == "DRY_RUN")
+
     def same_output(self, other: Commit) -> bool:
         """Whether a reader could not tell the two apart: content, fingerprint, parents and job mode."""
         return (self.content, self.fingerprint, self.parents, self.job_mode, self.removed) == (

@@ -1,0 +1,47 @@
+"""SIGKILL at random moments: old or new, never anything else."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("kills.py")
+ROUNDS = 15 * int(os.environ.get("UP42_STATE_SOAK", "1"))
+
+
+def kill(kind: str, url: str, rounds: int, **environment: str) -> dict[str, int]:
+    """Run the script; what was seen after each kill."""
+    seed = random.randrange(1 << 32)
+    done = subprocess.run(
+        [sys.executable, SCRIPT, kind, url, str(rounds), str(seed)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=280 * (1 + rounds // 50),
+        check=False,
+    )
+    assert done.returncode == 0, f"seed {seed}: {done.stderr}"
+    seen: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
+    return seen
+
+
+@pytest.mark.parametrize("kind", ["save", "restore"])
+def test_a_kill_on_a_directory(kind: str, tmp_path: Path) -> None:
+    """Whenever the process dies, nothing is half there, and the next call works."""
+    seen = kill(kind, (tmp_path / "store").as_uri(), ROUNDS)
+    assert sum(seen.values()) == ROUNDS
+
+
+@pytest.mark.parametrize("kind", ["save", "restore"])
+def test_a_kill_on_s3(kind: str, localstack_url: str) -> None:
+    """The same on LocalStack."""
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
+    rounds = ROUNDS // 3
+    seen = kill(kind, "s3://up42-state/kills", rounds, AWS_ENDPOINT_URL_S3=localstack_url, **keys)
+    assert sum(seen.values()) == rounds
