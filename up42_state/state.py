@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import timedelta
-    from typing import Literal, Self
+    from typing import Self
 
     import geojson
 
@@ -80,7 +80,8 @@ class State:
         url = self._given_url or self.settings.url
         if not url:
             raise SettingsError(
-                "no store is given", advice="set UP42_STATE_URL, for example s3://bucket/prefix, or pass a URL"
+                "no store is given",
+                advice="set UP42_STATE_URL, for example s3://bucket/prefix, or pass a URL",
             )
         return url
 
@@ -233,6 +234,7 @@ class Stage:
         fingerprint: str = "",
         job_mode: JobMode | None = None,
         progress: Progress | None = None,
+        report: Callable[[Report], None] | None = None,
     ) -> Commit:
         """Save a block's output as the stage's next revision.
 
@@ -252,6 +254,7 @@ class Stage:
         :param fingerprint: digest of what determines the output.
         :param job_mode: ``DEFAULT`` or ``DRY_RUN``; ``None`` takes ``UP42_JOB_MODE``.
         :param progress: called with bytes done and bytes in all.
+        :param report: called with what became of every feature, once for each propagation.
         :return: the commit that stands there in the end.
         :raises InvalidOutputError: the output has defects, all of which it lists.
         :raises StageConflictError: ``if_exists`` or ``expect`` does not allow for what is there.
@@ -275,6 +278,7 @@ class Stage:
             fingerprint=fingerprint,
             job_mode=job_mode or self._job_mode,
             progress=progress or _silent,
+            report=report or (lambda _report: None),
         ).run()
 
     def restore(

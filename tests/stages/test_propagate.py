@@ -246,3 +246,10 @@ def test_staging_is_gone_afterwards(job: Job, scenes: Path, current: Path) -> No
     """Nothing of ours stays in the directory."""
     propagate(current, [job.stage("scenes:1")])
     assert ".up42_state" not in os.listdir(current)
+
+
+def test_a_save_reports_what_it_propagated(job: Job, scenes: Path, current: Path) -> None:
+    """Whoever saves with propagations is told what became of every feature, for each of them."""
+    reports: list[Any] = []
+    job.stage("last:1").save(current, propagate=["scenes:1"], report=reports.append)
+    assert [(report.appended, report.after) for report in reports] == [(29, 31)]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from up42_state.cli.common import Common
+    from up42_state.features import Report
     from up42_state.stages.publish import IfExists
     from up42_state.stages.restore import Restored
 
@@ -70,8 +71,16 @@ def save(
             quicklooks=quicklooks or True,
             parameters=place.settings.parameters,
             progress=progress,
+            report=lambda report: _note_propagation(common, report),
         )
     print_result(common, commit.to_dict(), commit_facts(commit))
+
+
+def _note_propagation(common: Common, report: Report) -> None:
+    stages = ", ".join(f"{stage.stage}@{stage.revision}" for stage in report.stages)
+    common.note(f"propagated {stages}: {report.appended} features appended, {report.after} now")
+    for warning in report.warnings:
+        common.note(f"warning: {warning}")
 
 
 @click.command()

@@ -59,8 +59,10 @@ class Selection:
         self._ids = None if ids is None else frozenset(map(str, [ids] if isinstance(ids, str) else ids))
         self._path = path
 
-    def __contains__(self, feature: Feature) -> bool:
+    def __contains__(self, feature: object) -> bool:
         """Whether the feature is wanted."""
+        if not isinstance(feature, Feature):
+            return False
         if self._ids is not None and str(feature.id) not in self._ids:
             return False
         if self._conditions or self._path is not None:
@@ -125,7 +127,7 @@ def _literal(text: str) -> Any:
     """A number, ``true``, ``false``, ``null`` or a quoted string; anything else is a string as it stands."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

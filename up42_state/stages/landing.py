@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import stat
 from typing import TYPE_CHECKING, Self
 
@@ -12,9 +11,10 @@ from up42_state.errors import TargetConflictError
 from up42_state.stages.history import some_names
 from up42_state.stages.index import BLOCK
 from up42_state.stages.staging import Staging
-from up42_state.stages.target import parents, survey
+from up42_state.stages.target import open_regular, parents, survey
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable, Sequence
     from pathlib import Path
     from types import TracebackType
@@ -90,7 +90,7 @@ class Landing:
             self._compare(root, here, data, set(directories) if root is self._main else set())
         for root in self._roots:
             root.open(fresh=not self._resumed)
-        (self._main.folder / _JOURNAL).write_bytes(journal)
+        self._main.put(_JOURNAL, journal)
         self.wanted = [entry for entry in entries if entry.name not in self.kept and not self._staged(entry)]
 
     def _compare(self, root: Staging, here: dict[str, Entry], data: bytes, directories: set[str]) -> None:
@@ -144,7 +144,7 @@ class Landing:
     def switch(self, data: bytes, entries: Iterable[Entry], directories: Iterable[str]) -> None:
         """Put everything in its place, ``data.json`` last."""
         main = self._main
-        (main.folder / _DATA).write_bytes(data)
+        main.put(_DATA, data)
         self._switching = True
         main.directory.move_out(_DATA, main.fd, "old-data.json")
         for number, (root, path) in enumerate(self._aside):
@@ -174,7 +174,7 @@ def _journal(what: str, data: bytes, numbers: dict[str, str]) -> bytes:
 
 def _read(path: Path) -> bytes | None:
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        fd = open_regular(path)
     except OSError:
         return None
     with open(fd, "rb") as file:

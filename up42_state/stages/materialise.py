@@ -8,11 +8,12 @@ added; after a kill the next call, or the next save, does.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
+
+import msgspec
 
 from up42_state.errors import IntegrityError, ObjectNotFoundError, StateError
 from up42_state.features import check_path
@@ -156,8 +157,7 @@ class _Delivery:
     def switch(self, merging: Merging) -> None:
         """Put the files under paths that nothing uses, then ``data.json`` in its place."""
         main = self._main
-        with open(main.folder / _DATA, "wb") as file:
-            file.write(merging.data)
+        main.put(_DATA, merging.data)
         digest = hashlib.sha256(merging.data).hexdigest()
         for root in reversed(self._roots):
             self._write_journal(root, digest, merging)
@@ -174,17 +174,17 @@ class _Delivery:
         here = [added for added in merging.additions if self._root(added.entry) is root]
         directories = set(merging.new_directories) if root is self._main else set()
         directories |= {above for added in here for above in parents(self._place(added))}
-        journal = {
-            "data": digest,
-            "files": [[self._place(added), added.entry.sha256] for added in here],
-            "directories": sorted(path for path in directories if not (root.path / path).exists()),
-        }
-        (root.folder / _JOURNAL).write_text(json.dumps(journal))
+        journal = _Journal(
+            data=digest,
+            files=[(self._place(added), added.entry.sha256) for added in here],
+            directories=sorted(path for path in directories if not (root.path / path).exists()),
+        )
+        root.put(_JOURNAL, msgspec.json.encode(journal))
 
     def undo(self) -> None:
         """Take away what was put in, unless the new ``data.json`` is in its place already."""
         journal = _read_journal(self._main)
-        if journal and _digest(self._main.path / _DATA) != journal.get("data"):
+        if _digest(self._main.path / _DATA) != journal.data:
             for root in self._roots:
                 _take_away(root, _read_journal(root))
         for root in self._roots:
@@ -203,24 +203,34 @@ class _Sink:
             root.write(name, offset, data, executable=entry.executable)
 
 
-def _read_journal(root: Staging) -> dict[str, Any]:
+class _Journal(msgspec.Struct, kw_only=True):
+    """What a propagation is about to put into a directory: files with their digests, and directories.
+
+    :param data: the digest of the new ``data.json``.
+    """
+
+    data: str = ""
+    files: list[tuple[str, str]] = []
+    directories: list[str] = []
+
+
+def _read_journal(root: Staging) -> _Journal:
     fd = root.read(_JOURNAL)
     if fd is None:
-        return {}
+        return _Journal()
     with open(fd, "rb") as file:
         try:
-            journal = json.load(file)
-        except ValueError:  # it was being written: nothing was put in yet
-            return {}
-    return journal if isinstance(journal, dict) else {}
+            return msgspec.json.decode(file.read(), type=_Journal)
+        except (msgspec.DecodeError, RecursionError):  # it was being written: nothing was put in yet
+            return _Journal()
 
 
-def _take_away(root: Staging, journal: dict[str, Any]) -> None:
+def _take_away(root: Staging, journal: _Journal) -> None:
     """Remove the files that a journal names, if they are those that it names."""
-    for path, digest in journal.get("files", ()):
+    for path, digest in journal.files:
         if check_path(path) is None and _digest_below(root, path) == digest:
             os.unlink(root.path / path)
-    for path in sorted(journal.get("directories", ()), reverse=True):
+    for path in sorted(journal.directories, reverse=True):
         if check_path(path) is None:
             with suppress(OSError):
                 os.rmdir(root.path / path)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from up42_state.features import Report
     from up42_state.stages.commit import BlockInfo, JobMode, Parent
     from up42_state.stages.propagation import Propagation
     from up42_state.stages.store import Store
@@ -56,6 +57,7 @@ class Save:
     fingerprint: str = ""
     job_mode: JobMode = "DEFAULT"
     progress: Callable[[int, int], None] = lambda _done, _total: None
+    report: Callable[[Report], None] = lambda _report: None
 
     def run(self) -> Commit:
         """Save, and give the commit that stands in the end.
@@ -80,7 +82,7 @@ class Save:
         attempt = _Attempt(self.store, self.job, self.stage, new_attempt())
         merged = Merging(output)
         for propagation in self.propagations:
-            merged.apply(propagation)
+            self.report(merged.apply(propagation))
         borrowed = Borrowing(self.store, self.job, attempt.prefix, references).borrow(merged.additions)
         previous = _previous(self.store, newest)
         stored = [*self._store(output.sources, previous, attempt), *borrowed]

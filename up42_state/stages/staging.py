@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
+import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from up42_state.errors import TargetConflictError
-from up42_state.stages.target import Directory, own_folder, remove_own
+from up42_state.stages.target import Directory, open_regular, own_folder, remove_own
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +52,25 @@ class Staging:
             remove_own(self.path, self._name, keep_folder=True)
         with suppress(FileExistsError):
             self.folder.mkdir()
-        self.fd = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            self.fd = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except NotADirectoryError as error:
+            raise TargetConflictError(f"{self.folder} is not a directory", advice="move it away") from error
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove what bears a name of ours and would lead a write elsewhere: links, hard ones too, and pipes.
+
+        What lies here may have been put here by somebody else.
+        """
+        with os.scandir(self.fd) as found:
+            names = [item.name for item in found if item.name.isdigit() or item.name.endswith(".json")]
+        for name in names:
+            status = os.lstat(name, dir_fd=self.fd)
+            if stat.S_ISDIR(status.st_mode):
+                shutil.rmtree(name, dir_fd=self.fd)
+            elif not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+                os.unlink(name, dir_fd=self.fd)
 
     def write(self, name: str, offset: int, data: memoryview, *, executable: bool = False) -> None:
         """Write bytes at an offset of a staged file, which is made if it is not there."""
@@ -64,11 +84,17 @@ class Staging:
         finally:
             os.close(fd)
 
+    def put(self, name: str, data: bytes | memoryview) -> None:
+        """Write a whole file, in place of whatever has its name."""
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=self.fd)
+        self.write(name, 0, memoryview(data))
+
     def read(self, name: str) -> int | None:
         """A file descriptor to read a staged file; ``None`` where there is none."""
         try:
-            return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.fd)
-        except FileNotFoundError:
+            return open_regular(name, dir_fd=self.fd)
+        except OSError:
             return None
 
     def remove(self) -> None:

@@ -19,28 +19,41 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["OURS", "Directory", "full_disk", "own_folder", "parents", "remove_own", "survey"]
+__all__ = [
+    "OURS",
+    "Directory",
+    "full_disk",
+    "open_regular",
+    "own_folder",
+    "parents",
+    "remove_own",
+    "survey",
+]
 
 OURS = ".up42_state"
+_KEPT = 64  # directories that stay open
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Directory:
     """An open directory. Paths given to it are relative, checked, and never lead through a link.
 
-    The directories of the path used last stay open, so that files in path order cost one step each.
-    Not for several threads at once.
+    The directories of the path used last stay open, so that files in path order cost one step each; of a
+    very deep path only the first, since a process may not have many files open. Not for several threads at
+    once.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._fds = [os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)]
         self._names: list[str] = []
+        self._deep: int | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._close_deep()
         while self._fds:
             os.close(self._fds.pop())
 
@@ -61,20 +74,32 @@ class Directory:
         while len(self._names) > shared:
             os.close(self._fds.pop())
             self._names.pop()
-        for name in parts[shared:]:
-            self._fds.append(self._step(name, make=make))
-            self._names.append(name)
-        return self._fds[-1]
+        self._close_deep()
+        for depth, name in enumerate(parts[shared:], shared):
+            fd = self._step(parts[:depth], name, make=make)
+            if depth < _KEPT:
+                self._fds.append(fd)
+                self._names.append(name)
+            else:
+                self._close_deep()
+                self._deep = fd
+        return self._fds[-1] if self._deep is None else self._deep
 
-    def _step(self, name: str, *, make: bool) -> int:
+    def _close_deep(self) -> None:
+        if self._deep is not None:
+            os.close(self._deep)
+            self._deep = None
+
+    def _step(self, above: list[str], name: str, *, make: bool) -> int:
+        inside = self._fds[-1] if self._deep is None else self._deep
         if make:
             with suppress(FileExistsError):
-                os.mkdir(name, dir_fd=self._fds[-1])
+                os.mkdir(name, dir_fd=inside)
         try:
-            return os.open(name, _OPEN, dir_fd=self._fds[-1])
+            return os.open(name, _OPEN, dir_fd=inside)
         except OSError as error:
             if error.errno in (errno.ENOTDIR, errno.ELOOP):
-                place = "/".join([*self._names, name])
+                place = "/".join([*above, name])
                 raise TargetConflictError(
                     f"{self.root}/{place} is not a directory", advice="move it away, or restore elsewhere"
                 ) from error
@@ -122,11 +147,7 @@ class Directory:
         :raises OSError: it is not there, or something else.
         """
         *parents, leaf = path.split("/")
-        return os.open(
-            leaf,
-            os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC,
-            dir_fd=self.enter(parents, make=False),
-        )
+        return open_regular(leaf, dir_fd=self.enter(parents, make=False))
 
     def set_executable(self, path: str, *, executable: bool) -> None:
         """Give a file the executable bit where it may be read, or take it."""
@@ -142,18 +163,29 @@ class Directory:
 
 def survey(root: Path) -> Iterator[tuple[str, os.stat_result]]:
     """Everything below a directory, links unfollowed, our own folder left out."""
-    yield from _survey(str(root), "")
+    waiting = [(str(root), "")]
+    while waiting:
+        folder, prefix = waiting.pop()
+        with os.scandir(folder) as found:
+            for item in found:
+                path = prefix + item.name
+                if path == OURS:
+                    continue
+                yield path, item.stat(follow_symlinks=False)
+                if item.is_dir(follow_symlinks=False):
+                    waiting.append((item.path, f"{path}/"))
 
 
-def _survey(folder: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
-    with os.scandir(folder) as found:
-        for item in found:
-            path = prefix + item.name
-            if path == OURS:
-                continue
-            yield path, item.stat(follow_symlinks=False)
-            if item.is_dir(follow_symlinks=False):
-                yield from _survey(item.path, f"{path}/")
+def open_regular(path: str | Path, *, dir_fd: int | None = None) -> int:
+    """A file descriptor to read a regular file; never through a link, and never waiting for a pipe.
+
+    :raises OSError: it is not there, or something else.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    raise FileNotFoundError(errno.ENOENT, "not a regular file", str(path))
 
 
 def parents(path: str) -> list[str]:
