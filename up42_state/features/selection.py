@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import SettingsError
 from up42_state.features.bounds import Bounds, bounds_of_text
+from up42_state.features.collection import Feature
 from up42_state.features.paths import DATA_PATH, is_data_property, normal_path
 from up42_state.features.values import same_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from up42_state.features.collection import Feature
 
 __all__ = ["ABSENT", "Selection", "property_value"]
 
