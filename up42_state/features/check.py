@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import mmap
 import os
+import stat
 from bisect import bisect_right
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,15 +53,22 @@ def check(data: str | os.PathLike[str] | bytes, tree: Tree, *, dry_run: bool = F
 def _content(path: Path) -> bytes | mmap.mmap | Defect:
     """The file's bytes, mapped so that writing to them changes nothing but our own copy of a page."""
     try:
-        with path.open("rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY) if size else b""
+        with open(path, "rb", opener=_open) as stream:
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                return Defect("data.json", "is not a file", "write it as a file")
+            return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY) if status.st_size else b""
     except FileNotFoundError:
         return Defect(
             "data.json", "there is none", 'write one; {"type": "FeatureCollection", "features": []} is fine'
         )
     except OSError as error:
         return Defect("data.json", f"cannot be read: {error.strerror}", "write it as a file")
+
+
+def _open(path: str, flags: int) -> int:
+    """Never wait: a named pipe that nobody writes to would be waited for without end."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 class _Check:

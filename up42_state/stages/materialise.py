@@ -184,7 +184,7 @@ class _Delivery:
     def undo(self) -> None:
         """Take away what was put in, unless the new ``data.json`` is in its place already."""
         journal = _read_journal(self._main)
-        if _digest(self._main.path / _DATA) != journal.data:
+        if journal.data and _digest(self._main.path / _DATA) != journal.data:
             for root in self._roots:
                 _take_away(root, _read_journal(root))
         for root in self._roots:
