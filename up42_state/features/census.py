@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from array import array
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import Defect, InvalidDataError
 from up42_state.features.collection import Collection, Feature
@@ -14,7 +13,7 @@ from up42_state.features.known import identity_of, may_carry_origin
 from up42_state.features.members import named, quoted
 from up42_state.features.origin import ORIGIN, Origin
 from up42_state.features.paths import data_paths
-from up42_state.features.values import Head, feature_id, head, properties_of
+from up42_state.features.values import feature_id, head, properties_of
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Census", "Earlier"]
 
 _KEY_BYTES = 16
-_NO_SLOT = Slot(0, 0, b"", b"")
+_BRACE = ord("{")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +67,7 @@ class Census:
         self._keys: list[bytes] = []
         self._carried: dict[int, str] = {}
         self._seen: dict[bytes, int] = {}
-        self._places = array("Q")
-        self._before: list[bytes] = []
-        self._slots: dict[int, Slot | None] = {}
+        self._slots: list[Slot | None] = []
         self._unusable: set[int] = set()
         self._has_files = len(earlier.files) > 0 or bool(earlier.files.directories)
         self._place = str(Origin(job=earlier.job, stage=earlier.stage, revision=earlier.revision, key=""))
@@ -78,34 +75,26 @@ class Census:
         self._read(selection)
 
     def _read(self, selection: Container[Feature] | None) -> None:
-        befores: dict[bytes, bytes] = {}
         for index, raw in enumerate(self.earlier.collection.raws()):
             feature = bytes(raw)
-            found = self._head(index, feature)
+            if feature[0] != _BRACE:
+                raise self._no_object(index)
+            found = head(feature)
             self.ids.append(feature_id(found))
             self._keys.append(self._key(feature))
             properties = bytes(found.properties)
-            self._read_properties(index, found, properties)
-            place = slot(feature, properties)
-            if place is None or place.after:
-                self._slots[index] = place
-                place = _NO_SLOT
-            self._places.append(place.start)
-            self._before.append(befores.setdefault(place.before, place.before))
+            if self._has_files or may_carry_origin(properties):
+                self._read_properties(index, properties_of(found))
+            self._slots.append(slot(feature, properties))
             if selection is None or Feature(raw) in selection:
                 self.wanted.append(index)
         self._seen.clear()
 
-    def _head(self, index: int, feature: bytes) -> Head:
-        if feature.startswith(b"{"):
-            return head(feature)
+    def _no_object(self, index: int) -> InvalidDataError:
         defect = Defect(f"features[{index}]", "is not an object", "save the stage again without it")
-        raise InvalidDataError(f"data.json of {self.earlier.stage} cannot be merged", defects=[defect])
+        return InvalidDataError(f"data.json of {self.earlier.stage} cannot be merged", defects=[defect])
 
-    def _read_properties(self, index: int, found: Head, text: bytes) -> None:
-        if not self._has_files and not may_carry_origin(text):
-            return
-        properties = properties_of(found)
+    def _read_properties(self, index: int, properties: dict[str, Any]) -> None:
         identity = identity_of(properties)
         if identity is not None:
             self._carried[index] = identity
@@ -135,23 +124,17 @@ class Census:
 
     def cannot_carry_origin(self, index: int) -> bool:
         """Whether the feature's properties are neither an object nor ``null``: no provenance fits in."""
-        return index in self._slots and self._slots[index] is None
+        return self._slots[index] is None
 
     def written(self, index: int) -> bytes:
         """The feature with its provenance: what it carries already, or that it is from here."""
         collection = self.earlier.collection
         document, start, end = collection.document, collection.starts[index], collection.ends[index]
-        if index in self._carried:
-            return bytes(document[start:end])
-        origin = self._member + self.key(index).encode() + b'"'
-        if index in self._slots or index in self._unusable:
-            return self._unusual(index, bytes(document[start:end]), origin)
-        cut = start + self._places[index]
-        return b"".join((document[start:cut], self._before[index], origin, document[cut:end]))
-
-    def _unusual(self, index: int, feature: bytes, origin: bytes) -> bytes:
-        """A feature whose properties are absent, ``null``, no object, or misuse the provenance's name."""
-        if index in self._unusable:
-            return rewritten(feature, values={ORIGIN: self._place + self.key(index)})
         place = self._slots[index]
-        return feature if place is None else place.fill(feature, origin)
+        if index in self._carried or place is None:
+            return bytes(document[start:end])
+        if index in self._unusable:
+            return rewritten(bytes(document[start:end]), values={ORIGIN: self._place + self.key(index)})
+        before, after = document[start : start + place.start], document[start + place.end : end]
+        origin = self._member + self.key(index).encode() + b'"'
+        return b"".join((before, place.before, origin, place.after, after))

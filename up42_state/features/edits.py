@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 __all__ = ["Slot", "rewritten", "slot"]
 
 
+_NAME = b'"properties":'
+
+
 class Slot(NamedTuple):
     """Where members can be added to a feature's properties, and what must stand around them.
 
@@ -52,6 +55,10 @@ def slot(feature: bytes, properties: bytes) -> Slot | None:
 
 def _place(feature: bytes, properties: bytes) -> int:
     """Where the text of the properties stands in the feature."""
+    start = len(feature) - len(properties) - 1
+    name = feature[max(start - 15, 0) : start]
+    if feature[start:-1] == properties and name.rstrip().endswith(_NAME) and b"\\" not in name:
+        return start  # often they are the last member
     start = feature.rfind(properties)
     if feature.find(properties, 0, start + len(properties) - 1) < 0:
         return start

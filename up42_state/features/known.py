@@ -12,8 +12,6 @@ from up42_state.features.values import decode, digest, feature_id, fingerprint, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
-    import msgspec
-
     from up42_state.features.draft import Draft
     from up42_state.features.files import Files
 
@@ -43,13 +41,11 @@ class Lookup:
 
     def add(self, key: Hashable, index: int) -> None:
         """Note that a feature has this key."""
-        there = self._found.get(key)
-        if there is None:
-            self._found[key] = index
-        elif isinstance(there, int):
-            self._found[key] = [there, index]
-        else:
+        there = self._found.setdefault(key, index)
+        if isinstance(there, list):
             there.append(index)
+        elif there is not index:  # not the one that was just put in
+            self._found[key] = [there, index]
 
     def get(self, key: Hashable) -> Sequence[int]:
         """The features with this key, in order."""
@@ -78,24 +74,19 @@ class Known:
         """Take in what was appended to the draft, with the files that are there now."""
         self.files = files
         start, self._size = self._size, len(self.draft)
+        has_directories = bool(self.files.directories)
         for index, raw in enumerate(self.draft.raws(start), start):
-            self._add(index, raw)
-        for lookup, key in ((self._by_value, value_key), (self._by_properties, self._path_key)):
+            if raw[0] != _BRACE:
+                raise _no_object(index)
+            found = head(raw)
+            key = feature_id(found)
+            if key is not None:
+                self.by_id.add(key, index)
+            if has_directories or may_carry_origin(bytes(found.properties)):
+                self._add_properties(index, properties_of(found))
+        for lookup, key_of in ((self._by_value, value_key), (self._by_properties, self._path_key)):
             if lookup is not None:
-                self._fill(lookup, key, start)
-
-    def _add(self, index: int, raw: Text) -> None:
-        if raw[0] != _BRACE:
-            defect = Defect(
-                f"features[{index}]", "is not an object", "write a GeoJSON Feature, or leave it out"
-            )
-            raise InvalidDataError("the current data.json cannot be merged", defects=[defect])
-        found = head(raw)
-        key = feature_id(found)
-        if key is not None:
-            self.by_id.add(key, index)
-        if self.files.directories or may_carry_origin(found.properties):
-            self._add_properties(index, properties_of(found))
+                self._fill(lookup, key_of, start)
 
     def _add_properties(self, index: int, properties: dict[str, Any]) -> None:
         identity = identity_of(properties)
@@ -153,10 +144,14 @@ class Known:
         return hash(fingerprint(own_properties(properties)))
 
 
-def may_carry_origin(properties: bytes | msgspec.Raw) -> bool:
+def _no_object(index: int) -> InvalidDataError:
+    defect = Defect(f"features[{index}]", "is not an object", "write a GeoJSON Feature, or leave it out")
+    return InvalidDataError("the current data.json cannot be merged", defects=[defect])
+
+
+def may_carry_origin(properties: bytes) -> bool:
     """Whether a text of properties may have a provenance in it; if not, it need not be decoded."""
-    text = bytes(properties)
-    return _ORIGIN in text or b"\\" in text
+    return _ORIGIN in properties or b"\\" in properties
 
 
 def identity_of(properties: dict[str, Any]) -> str | None:

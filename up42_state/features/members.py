@@ -33,6 +33,7 @@ _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _SCALAR = re.compile(rb"[^ \t\n\r,\]}]+")
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 _OPENING, _CLOSING = frozenset(b"[{"), frozenset(b"]}")
+_BLANK = ord(" ")
 _QUOTE, _COMMA, _COLON, _BRACE_END, _BRACKET_END = b'",:}]'
 
 
@@ -124,6 +125,8 @@ def end_of_members(text: bytes) -> tuple[int, bytes]:
 
     It is laid out as the object's first member is: on a line of its own, say.
     """
+    if text[1] == _QUOTE and text[-2] > _BLANK:  # nearly always: nothing between braces and members
+        return len(text) - 1, b", "
     body = text[:-1].rstrip(b" \t\n\r")
     if len(body) == 1:
         return 1, b""

@@ -106,7 +106,7 @@ def _take_origin(one: dict[str, Any], other: dict[str, Any]) -> bool:
         properties = feature.get("properties")
         if isinstance(properties, dict) and properties.pop(ORIGIN, None) is not None:
             forwarded = forwarded or feature is one
-    if forwarded and one["properties"] == {} and not other.get("properties"):
+    if forwarded and one["properties"] == {} and other.get("properties") in (None, {}):
         one["properties"] = other["properties"] = {}
     return forwarded
 

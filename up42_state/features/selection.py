@@ -56,14 +56,14 @@ class Selection:
     ) -> None:
         self._conditions = _conditions(where)
         self._bounds = None if bbox is None else _bounds(bbox)
-        self._ids = None if ids is None else frozenset(map(str, [ids] if isinstance(ids, str) else ids))
+        self._ids = None if ids is None else frozenset(map(_text, [ids] if isinstance(ids, str) else ids))
         self._path = path
 
     def __contains__(self, feature: object) -> bool:
         """Whether the feature is wanted."""
         if not isinstance(feature, Feature):
             return False
-        if self._ids is not None and str(feature.id) not in self._ids:
+        if self._ids is not None and _text(feature.id) not in self._ids:
             return False
         if self._conditions or self._path is not None:
             properties = feature.properties
@@ -75,6 +75,13 @@ class Selection:
             return True
         bounds = bounds_of_text(feature.raw)
         return bounds is not None and bounds.intersects(self._bounds)
+
+
+def _text(feature_id: str | float | None) -> str | None:
+    """An id as text, a whole number without a point; ``None`` where there is none."""
+    if isinstance(feature_id, float) and feature_id.is_integer():
+        return str(int(feature_id))
+    return None if feature_id is None else str(feature_id)
 
 
 def property_value(properties: Mapping[str, Any], name: str) -> Any:

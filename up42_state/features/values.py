@@ -90,7 +90,7 @@ def _unusual_head(feature: bytes) -> Head:
 def feature_id(found: Head) -> str | int | float | None:
     """The feature's ``id`` if it is one (RFC 7946 §3.2: a string or a number)."""
     value = found.id
-    if isinstance(value, str):
+    if value is None or isinstance(value, str):
         return value
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
