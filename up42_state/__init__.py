@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from up42_state.errors import StateError
     from up42_state.manifest import Manifest, check_workflow
     from up42_state.settings import Settings
+    from up42_state.stage import Stage
     from up42_state.stages.commit import Commit
     from up42_state.stages.propagation import Propagation
-    from up42_state.state import Job, Stage, State, propagate
+    from up42_state.state import Job, State, propagate
 
 __all__ = [
     "Block",
@@ -43,7 +44,7 @@ _HOMES = {
     "Manifest": "manifest",
     "Propagation": "stages.propagation",
     "Settings": "settings",
-    "Stage": "state",
+    "Stage": "stage",
     "State": "state",
     "StateError": "errors",
     "check_workflow": "manifest",

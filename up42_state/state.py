@@ -10,27 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import SettingsError
+from up42_state.stage import Stage
 from up42_state.stages.history import History
-from up42_state.stages.names import check_job, check_stage, split_stage
+from up42_state.stages.names import check_job, split_stage
 from up42_state.stages.store import Store
 
 if TYPE_CHECKING:
-    import io
     import os
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import timedelta
     from typing import Self
 
-    import geojson
-
-    from up42_state.features import Report, Selection
+    from up42_state.features import Report
     from up42_state.settings import Settings
-    from up42_state.stages.commit import BlockInfo, Commit, JobMode
-    from up42_state.stages.index import Entry
-    from up42_state.stages.propagation import Propagation
+    from up42_state.stages.commit import Commit
     from up42_state.stages.prune import Pruned
-    from up42_state.stages.publish import IfExists
-    from up42_state.stages.restore import Restored
     from up42_state.stages.verify import Verified
 
     Progress = Callable[[int, int], None]
@@ -202,276 +196,6 @@ class Job:
         return f"{self.state!r}.job({self.key!r})"
 
 
-class Stage:
-    """The saved output of one task of one job.
-
-    :raises InvalidNameError: ``name`` is no stage name.
-    """
-
-    def __init__(self, job: Job, name: str) -> None:
-        self.job = job
-        self.name = check_stage(name)
-
-    @property
-    def _store(self) -> Store:
-        return self.job.state.store
-
-    @property
-    def _history(self) -> History:
-        return History(self._store, self.job.key, self.name)
-
-    def save(
-        self,
-        output: PathLike = "/tmp/output",  # noqa: S108 - the block contract names it
-        *,
-        after: Iterable[str | Stage | Commit] = (),
-        propagate: Iterable[str | Stage | Propagation] = (),
-        if_exists: IfExists = "replace",
-        expect: int | None = None,
-        quicklooks: PathLike | bool = True,
-        block: BlockInfo | None = None,
-        parameters: Mapping[str, Any] | None = None,
-        fingerprint: str = "",
-        job_mode: JobMode | None = None,
-        progress: Progress | None = None,
-        report: Callable[[Report], None] | None = None,
-    ) -> Commit:
-        """Save a block's output as the stage's next revision.
-
-        The output is checked first and nothing is uploaded while it has a defect. Content that equals the
-        current revision's makes no new one.
-
-        :param output: the directory with ``data.json``.
-        :param after: the stages that the output was made from: their current revisions, or the commits that
-            were restored.
-        :param propagate: earlier stages whose features and files become part of this one, by reference.
-        :param if_exists: ``replace`` adds a revision, ``skip`` gives the current one, ``error`` raises.
-        :param expect: commit only if the newest revision has this number (0: if there is none).
-        :param quicklooks: their directory; ``True`` for ``/tmp/quicklooks`` beside ``/tmp/output`` and
-            ``<output>/.quicklooks`` elsewhere, ``False`` for none.
-        :param block: the block that made the output.
-        :param parameters: the block's parameters.
-        :param fingerprint: digest of what determines the output.
-        :param job_mode: ``DEFAULT`` or ``DRY_RUN``; ``None`` takes ``UP42_JOB_MODE``.
-        :param progress: called with bytes done and bytes in all.
-        :param report: called with what became of every feature, once for each propagation.
-        :return: the commit that stands there in the end.
-        :raises InvalidOutputError: the output has defects, all of which it lists.
-        :raises StageConflictError: ``if_exists`` or ``expect`` does not allow for what is there.
-        """
-        from up42_state.stages.commit import Commit
-        from up42_state.stages.publish import Precondition
-        from up42_state.stages.save import Save
-
-        parents = [made if isinstance(made, Commit) else self._sibling(made).latest() for made in after]
-        return Save(
-            store=self._store,
-            job=self.job.key,
-            stage=self.name,
-            output=Path(output),
-            quicklooks=quicklooks if isinstance(quicklooks, bool) else Path(quicklooks),
-            parents=tuple(parent.as_parent() for parent in parents),
-            propagations=tuple(self._propagation(item) for item in propagate),
-            precondition=Precondition(if_exists, expect),
-            block=block,
-            parameters=dict(parameters or {}),
-            fingerprint=fingerprint,
-            job_mode=job_mode or self._job_mode,
-            progress=progress or _silent,
-            report=report or (lambda _report: None),
-        ).run()
-
-    def restore(
-        self,
-        target: PathLike = "/tmp/input",  # noqa: S108 - the block contract names it
-        *,
-        where: Where | None = None,
-        bbox: Sequence[float] | None = None,
-        ids: Iterable[str | int] | None = None,
-        path: str | None = None,
-        revision: int | None = None,
-        overwrite: bool = False,
-        partial: bool = False,
-        quicklooks: PathLike | bool = True,
-        progress: Progress | None = None,
-    ) -> Commit:
-        """Restore a revision, or a part of it, into a directory; verified, and resumed after a kill.
-
-        :param where: properties that features must have, ``{"sensor": "SPOT"}`` or ``["cloud<20"]``.
-        :param bbox: west, south, east, north in degrees; features that touch it.
-        :param ids: ids of features.
-        :param path: a glob over data paths.
-        :param revision: its number; ``None`` for the current one.
-        :param overwrite: replace files that are in the way.
-        :param partial: restore what is undamaged, and leave out features whose files are damaged;
-            :meth:`restore_report` tells which.
-        :param quicklooks: where they go; ``True`` for ``/tmp/quicklooks`` beside ``/tmp/input`` and
-            ``<target>/.quicklooks`` elsewhere, ``False`` to leave them out.
-        :return: the commit that was restored.
-        :raises NotFoundError: there is no such stage or revision.
-        :raises TargetConflictError: the target holds other files; it is untouched.
-        :raises IntegrityError: stored bytes are damaged; the target is untouched.
-        """
-        return self.restore_report(
-            target,
-            where=where,
-            bbox=bbox,
-            ids=ids,
-            path=path,
-            revision=revision,
-            overwrite=overwrite,
-            partial=partial,
-            quicklooks=quicklooks,
-            progress=progress,
-        ).commit
-
-    def restore_report(
-        self,
-        target: PathLike = "/tmp/input",  # noqa: S108 - the block contract names it
-        *,
-        where: Where | None = None,
-        bbox: Sequence[float] | None = None,
-        ids: Iterable[str | int] | None = None,
-        path: str | None = None,
-        revision: int | None = None,
-        overwrite: bool = False,
-        partial: bool = False,
-        quicklooks: PathLike | bool = True,
-        progress: Progress | None = None,
-    ) -> Restored:
-        """The same as :meth:`restore`; gives what was kept, written and damaged as well."""
-        from up42_state.stages.choose import choose, without
-        from up42_state.stages.restore import restore
-
-        selection = _selection(where, bbox, ids, path)
-        return restore(
-            self._store,
-            self.job.key,
-            self.name,
-            Path(target),
-            revision=revision,
-            job_mode=self._job_mode,
-            choose=choose(selection),
-            without=without if partial else None,
-            quicklooks=quicklooks if isinstance(quicklooks, bool) else Path(quicklooks),
-            overwrite=overwrite,
-            progress=progress or _silent,
-        )
-
-    def latest(self) -> Commit:
-        """The current revision's commit.
-
-        :raises StageNotFoundError: there is none.
-        """
-        return self._history.current(self._job_mode)
-
-    def revision(self, number: int) -> Commit:
-        """One revision's commit.
-
-        :raises RevisionNotFoundError: there is none of this number.
-        """
-        return self._history.at(number)
-
-    def history(self) -> list[Commit]:
-        """Every revision's commit, newest first; removals too.
-
-        :raises StageNotFoundError: there is none.
-        """
-        return self._history.all()
-
-    def exists(self) -> bool:
-        """Whether the stage can be restored."""
-        newest = self._history.newest()
-        return newest is not None and newest.is_current(self._job_mode)
-
-    def data(self, revision: int | None = None) -> bytes:
-        """The bytes of ``data.json``.
-
-        :raises IntegrityError: they are missing or damaged.
-        """
-        from up42_state.stages.contents import load_data
-
-        return load_data(self._store, self._commit(revision))
-
-    def features(self, revision: int | None = None) -> geojson.FeatureCollection:
-        """The stage's features."""
-        from up42_state.features.objects import feature_collection
-
-        return feature_collection(self.data(revision))
-
-    def files(self, revision: int | None = None) -> tuple[Entry, ...]:
-        """Every file of the stage: path, kind, size in bytes, SHA-256."""
-        from up42_state.stages.contents import load_index
-
-        return load_index(self._store, self._commit(revision)).entries
-
-    def open(self, path: str, revision: int | None = None) -> io.BufferedReader:
-        """A seekable, read-only binary file over verified range reads.
-
-        :param path: relative to the output; quicklooks lie below ``.quicklooks/``.
-        :raises PathNotFoundError: the stage holds no such file.
-        """
-        from up42_state.stages.contents import load_index
-        from up42_state.stages.reader import open_entry
-
-        commit = self._commit(revision)
-        return open_entry(self._store, commit, load_index(self._store, commit), path)
-
-    def vsi_path(self, path: str, revision: int | None = None) -> str:
-        """The file's path for GDAL and rasterio, without a download; a directory's too.
-
-        What goes through GDAL is not verified. Give it :meth:`State.gdal_env` as its configuration.
-
-        :raises PathNotFoundError: the stage holds no such file.
-        """
-        from up42_state.stages.contents import load_index
-        from up42_state.stages.gdal import vsi_path
-
-        commit = self._commit(revision)
-        return vsi_path(self._store, commit, load_index(self._store, commit), path)
-
-    def verify(self, revision: int | None = None, progress: Progress | None = None) -> Verified:
-        """Read every byte of a revision and compare it with its digest.
-
-        :param revision: its number; ``None`` for the newest.
-        """
-        from up42_state.stages.verify import verify_stage
-
-        return verify_stage(
-            self._store, self.job.key, self.name, revision=revision, progress=progress or _silent
-        )
-
-    def delete(self) -> Commit:
-        """Remove the stage; :meth:`Job.prune` frees its bytes.
-
-        :raises StageNotFoundError: there is no such stage.
-        """
-        from up42_state.stages.remove import remove_stage
-
-        return remove_stage(self._store, self.job.key, self.name)
-
-    @property
-    def _job_mode(self) -> JobMode:
-        return self.job.state.settings.job_mode
-
-    def _commit(self, revision: int | None) -> Commit:
-        return self.latest() if revision is None else self.revision(revision)
-
-    def _sibling(self, stage: str | Stage) -> Stage:
-        return self.job.stage(stage) if isinstance(stage, str) else stage
-
-    def _propagation(self, item: str | Stage | Propagation) -> Propagation:
-        from up42_state.stages.propagation import Propagation
-
-        return item if isinstance(item, Propagation) else Propagation(stages=(self._sibling(item),))
-
-    def __repr__(self) -> str:
-        return f"{self.job!r}.stage({self.name!r})"
-
-    def __str__(self) -> str:
-        return f"{self.job.key}/{self.name}"
-
-
 def propagate(
     into: PathLike = "/tmp/output",  # noqa: S108 - the block contract names it
     stages: Iterable[Stage] = (),
@@ -498,16 +222,6 @@ def propagate(
     propagation = Propagation(stages=tuple(stages), **options)
     folder = quicklooks if isinstance(quicklooks, bool) else Path(quicklooks)
     return materialise(Path(into), [propagation], quicklooks=folder, progress=progress or _silent)[0]
-
-
-def _selection(
-    where: Where | None, bbox: Sequence[float] | None, ids: Iterable[str | int] | None, path: str | None
-) -> Selection | None:
-    if where is None and bbox is None and ids is None and path is None:
-        return None
-    from up42_state.features import Selection
-
-    return Selection(where=where, bbox=bbox, ids=ids, path=path)
 
 
 def _silent(_done: int, _total: int) -> None:

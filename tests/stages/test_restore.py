@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from doubles.faulty import FaultyBucket
 
+    from up42_state.stages.restore import Restored
     from up42_state.state import Job, Stage
 
 MIB = 1024 * 1024
@@ -227,8 +228,9 @@ def test_partial_restores_what_is_undamaged(stage: Stage, bucket: FaultyBucket, 
     bucket.put(key, b"x" * 2 * MIB)
     with pytest.raises(IntegrityError, match=r"dir/medium\.tif"):
         stage.restore(tmp_path / "in")
-    report = stage.restore_report(tmp_path / "in", partial=True)
-    assert list(report.damaged) == ["dir/medium.tif"]
+    reports: list[Restored] = []
+    stage.restore(tmp_path / "in", partial=True, report=reports.append)
+    assert list(reports[0].damaged) == ["dir/medium.tif"]
     whole = contents(tmp_path / "out")
     assert set(contents(tmp_path / "in")) == set(whole) - {"dir/medium.tif"}
     assert b"medium" not in (tmp_path / "in/data.json").read_bytes()

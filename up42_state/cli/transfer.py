@@ -110,15 +110,18 @@ def restore(
     STAGE goes into DIR (/tmp/input), every byte verified.
     """
     source = common.place(job=job).stage(stage)
+    reports: list[Restored] = []
     with common.progress("restoring") as progress:
-        restored = source.restore_report(
+        source.restore(
             directory,
             revision=revision,
             overwrite=overwrite,
             partial=partial,
             progress=progress,
+            report=reports.append,
             **options.chosen(**selection),
         )
+    (restored,) = reports
     _print_restored(common, restored, directory)
     count = len(restored.damaged)
     if count:
