@@ -183,7 +183,7 @@ def _check_format(members: dict[str, Any], key: str) -> None:
         raise _damaged(key, "it names no format version")
     if version.partition(".")[0] != FORMAT.partition(".")[0]:
         raise UnsupportedFormatError(
-            f"{key} has format version {version}, and this release reads version {FORMAT}",
+            f"{key} has format version {version[:40]}, and this release reads version {FORMAT}",
             advice="use a newer release of up42_state",
         )
 

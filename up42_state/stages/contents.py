@@ -52,7 +52,7 @@ def load_data(store: Store, commit: Commit) -> bytes:
 
 def _read(store: Store, commit: Commit, stored: StoredObject) -> bytes:
     try:
-        data = store.bucket.get(stored.key)
+        data = store.bucket.get(stored.key, 0, stored.size + 1)  # no more, whatever lies there
     except ObjectNotFoundError as error:
         if not History(store, commit.job, commit.stage).is_newest(commit):
             raise _pruned(commit) from error

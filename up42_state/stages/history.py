@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["History"]
 
+_MOST = 64 * 1024 * 1024  # bytes of a commit that are read; a longer one fails its digest
+
 
 class History:
     """Reads one stage's commits. Nothing is kept: each call asks the store.
@@ -50,7 +52,7 @@ class History:
         :raises IntegrityError: it is damaged.
         """
         key = commit_key(self.job, self.stage, revision)
-        return Commit.parse(self._store.bucket.get(key), key)
+        return Commit.parse(self._store.bucket.get(key, 0, _MOST + 1), key)
 
     def newest(self) -> Commit | None:
         """The commit with the highest number, a tombstone too; ``None`` where there is none.

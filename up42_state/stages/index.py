@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from up42_state.errors import IntegrityError, UnsupportedFormatError
+from up42_state.features.paths import check_path
 from up42_state.stages.commit import FORMAT
+from up42_state.stages.packs import MAX_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["BLOCK", "DataObject", "Entry", "Index", "Kind", "content_digest", "stored_name"]
 
@@ -109,7 +111,7 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
             version = msgspec.json.decode(data, type=_Version).format
             if version.partition(".")[0] != FORMAT.partition(".")[0]:
                 raise UnsupportedFormatError(
-                    f"{key} has format version {version}", advice="use a newer release of up42_state"
+                    f"{key} has format version {version[:40]}", advice="use a newer release of up42_state"
                 )
             index = msgspec.json.decode(data, type=cls)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
@@ -126,19 +128,25 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
             parts = stored.key.split("/")
             if not _KEY.fullmatch(stored.key) or any(part in ("", ".", "..") for part in parts):
                 raise _damaged(key, f"object {stored.key!r} lies outside the job")
+            if not 0 <= stored.size <= (MAX_BYTES if stored.is_pack else _MOST):
+                raise _damaged(key, f"object {stored.key!r} cannot have {stored.size} bytes")
+        if len({stored.key for stored in self.objects}) != len(self.objects):
+            raise _damaged(key, "it names an object twice")
         for entry in self.entries:
             problem = self._problem(entry)
             if problem:
                 raise _damaged(key, f"entry {entry.path!r}: {problem}")
         for path in self.directories:
-            if not _is_relative(path):
-                raise _damaged(key, f"directory {path!r} leaves the output")
+            if _leads_elsewhere(path, path):
+                raise _damaged(key, f"directory {path!r}: its path leaves the output or is reserved")
         self._check_names(key)
         self._check_overlaps(key)
 
     def _problem(self, entry: Entry) -> str:
-        if not _is_relative(entry.path) or entry.name in _RESERVED or entry.name.startswith(_OURS):
+        if _leads_elsewhere(entry.path, entry.name):
             return "its path leaves the output or is reserved"
+        if entry.member and check_path(entry.member) is not None:
+            return "its name in the pack is malformed"
         if not 0 <= entry.object < len(self.objects):
             return "it names no object"
         if entry.size < 0 or entry.offset < 0:
@@ -160,7 +168,7 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
                 raise _damaged(key, f"{'/'.join(one)!r} is both a file and {'/'.join(other)!r}")
         files = {"/".join(name) for name in names}
         for path in self.directories:
-            if path in files:
+            if path in files or any(above in files for above in _above(path)):
                 raise _damaged(key, f"{path!r} is both a file and a directory")
 
     def _check_overlaps(self, key: str) -> None:
@@ -180,18 +188,22 @@ class _Version(msgspec.Struct):
     format: str
 
 
-_RESERVED = ("data.json", ".up42_state")
-_OURS = ".up42_state/"
+_MOST = 1 << 63
+_RESERVED = frozenset(("data.json", ".up42_state"))
 
 
-def _is_relative(path: str) -> bool:
-    if not path or "\0" in path or len(path) > 4096:
-        return False
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return not any(part in ("", ".", "..") for part in path.split("/"))
+def _leads_elsewhere(path: str, name: str) -> bool:
+    """Whether a path does not stay below its directory, or is one that a restore uses itself.
+
+    :param name: where it stands in a restored stage; a quicklook may also lie in a directory of its own.
+    """
+    tops = (path.partition("/")[0], name.partition("/")[0])
+    return check_path(path) is not None or any(top in _RESERVED for top in tops)
+
+
+def _above(path: str) -> Iterator[str]:
+    while path := path.rpartition("/")[0]:
+        yield path
 
 
 def _damaged(key: str, why: str) -> IntegrityError:

@@ -87,7 +87,8 @@ def commit_key(job: str, stage: str, revision: int) -> str:
 
 def parse_commit_key(key: str) -> int | None:
     """The revision that a key commits, or ``None`` where it is no commit's key."""
-    match = _COMMIT.fullmatch(key.rpartition("/")[2])
+    parts = key.split("/")
+    match = _COMMIT.fullmatch(parts[-1]) if len(parts) == 4 and parts[2] == "commits" else None
     return int(match[1]) if match else None
 
 

@@ -5,12 +5,14 @@ Every byte is read once: hashed, and put into its pack, on its way out.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import FileIO
 from typing import TYPE_CHECKING
+from unicodedata import is_normalized
 
 from up42_state.errors import Defect, InvalidOutputError
 from up42_state.stages.index import BLOCK, DataObject, Entry, Kind, stored_name
@@ -79,13 +81,22 @@ def hash_source(source: Source) -> str:
 def _open(source: Source) -> Iterator[FileIO]:
     """Open a source and make sure, before and after, that it is still the file that was scanned."""
     try:
-        file = FileIO(source.location)
-    except FileNotFoundError as error:
+        file = FileIO(source.location, opener=_without_links)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise _changed(source) from error
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
         raise _changed(source) from error
     with file:
         _check_unchanged(file, source)
         yield file
         _check_unchanged(file, source)
+
+
+def _without_links(path: str, flags: int) -> int:
+    """Locations were resolved when the output was scanned: a link or a pipe there now is another file."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _check_unchanged(file: FileIO, source: Source) -> None:
@@ -176,9 +187,13 @@ class Uploader:
         return packed, [source for source in sources if source.name not in names]
 
     def _is_key(self, name: str) -> bool:
-        """Whether every store takes this name as the end of an object's key."""
+        """Whether every store takes this name as the end of an object's key, and keeps it as it is.
+
+        Some fold keys to Unicode's form C (Cloudflare R2, "Unicode interoperability"), so that two of our
+        names would be one object.
+        """
         key = f"{self._store.bucket.url}/{self._prefix}files/{name}"
-        return name.isprintable() and len(key.encode()) <= MAX_KEY
+        return name.isprintable() and is_normalized("NFC", name) and len(key.encode()) <= MAX_KEY
 
     def _start_packs(self, transfers: Transfers, sources: Sequence[Source]) -> list[Future[list[Stored]]]:
         by_name = {source.name: source for source in sources}

@@ -206,7 +206,7 @@ def _verify_pack(
 ) -> None:
     """Check a whole pack: every file that is wanted of it, and the archive around them."""
     try:
-        data = memoryview(store.bucket.get(f"{job}/{stored.key}"))
+        data = memoryview(store.bucket.get(f"{job}/{stored.key}", 0, stored.size + 1))
     except ObjectNotFoundError:
         for entry in entries:
             report(entry, _MISSING)
