@@ -33,7 +33,7 @@ check: $(VENV)/.dev  ## the same tests against the source tree, without coverage
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 test-docker: $(WHEEL_VENV)/.installed  ## build the images with buildah and run the block in them (as root)
-	$(WHEEL_PYTHON) -m pytest -m docker tests/docker $(PYTEST_ARGS)
+	$(WHEEL_PYTHON) -m pytest -m docker $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev  ## ruff: rules and format
 	$(BIN)/ruff check .

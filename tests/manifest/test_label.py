@@ -292,6 +292,7 @@ def test_a_tool_that_answers_nonsense(tools: Path) -> None:
         read_label("tiling:1")
 
 
+@pytest.mark.docker
 def test_an_image_that_buildah_built(tmp_path: Path) -> None:
     """The documented Dockerfile lines and our arguments, with a real builder: the label comes back whole."""
     (tmp_path / "Dockerfile").write_text('FROM scratch\nARG manifest\nLABEL "up42_manifest"=$manifest\n')

@@ -187,6 +187,7 @@ def curl_lines() -> list[str]:
     ]
 
 
+@pytest.mark.docker
 def test_the_documented_curl_lines(url: str, tmp_path: Path) -> None:
     """The lines of the documentation, with this server's port, answer as it says."""
     (tmp_path / "UP42Manifest.json").write_text(json.dumps(processing_block()), encoding="utf-8")
