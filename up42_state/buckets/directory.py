@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -246,9 +247,10 @@ class _DirectoryUpload(Upload):
         self._bucket, self._key, self._name = bucket, key, name
         self._pending, self._size, self._part_size = pending, size, part_size
         self._sent: dict[int, int] = {}
+        self._lock = threading.Lock()  # a descriptor must not be closed while it is written to
 
     def put_part(self, number: int, data: Buffer) -> None:
-        with store_errors(self._bucket.url, self._key):
+        with store_errors(self._bucket.url, self._key), self._lock:
             self._pending.write(data, (number - 1) * self._part_size)
         self._sent[number] = len(data)
 
@@ -260,7 +262,8 @@ class _DirectoryUpload(Upload):
             self._pending.replace(self._name)
 
     def abort(self) -> None:
-        self._pending.discard()
+        with self._lock:
+            self._pending.discard()
 
 
 def _info(key: str, found: os.stat_result) -> ObjectInfo:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import threading
 import uuid
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -224,13 +225,17 @@ class _SpooledUpload(Upload):
         self._bucket, self._key, self._size, self._part_size = bucket, key, size, part_size
         self._sent: dict[int, int] = {}
         self._file = tempfile.NamedTemporaryFile()  # noqa: SIM115 - open until completed or aborted
+        self._lock = threading.Lock()  # a descriptor must not be closed while it is written to
 
     def put_part(self, number: int, data: Buffer) -> None:
         view, offset = memoryview(data).cast("B"), (number - 1) * self._part_size
         self._sent[number] = view.nbytes
-        while view:
-            written = os.pwrite(self._file.fileno(), view, offset)
-            view, offset = view[written:], offset + written
+        with self._lock:
+            if self._file.closed:
+                raise StorageError(f"the upload of {self._key} has ended already")
+            while view:
+                written = os.pwrite(self._file.fileno(), view, offset)
+                view, offset = view[written:], offset + written
 
     def complete(self) -> None:
         sent = sum(self._sent.values())
@@ -240,7 +245,8 @@ class _SpooledUpload(Upload):
         self.abort()
 
     def abort(self) -> None:
-        self._file.close()
+        with self._lock:
+            self._file.close()
 
 
 def _end(size: int, start: int, length: int | None) -> int:

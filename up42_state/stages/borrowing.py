@@ -53,7 +53,8 @@ class Borrowing:
         for added in additions:
             target = copied.get((id(added.stage), _object(added).key)) or _object(added)
             if self._is_here(added.stage):
-                self._references.add(added.stage.name, [target.owner])
+                self._references.read(added.stage.contents.commit)
+                self._references.add([target.owner])
             stored.append(Stored(target, added.renamed))
         return stored
 

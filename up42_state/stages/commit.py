@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from up42_state.errors import IntegrityError, UnsupportedFormatError
+from up42_state.errors import IntegrityError, SettingsError, UnsupportedFormatError
 from up42_state.stages.names import attempt_prefix, commit_key
 
 if TYPE_CHECKING:
@@ -225,7 +225,39 @@ def now() -> datetime:
 
 
 def mask_secrets(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters as a commit keeps them: values of secret-looking names are replaced by a digest."""
+    """Parameters as a commit keeps them: values of secret-looking names are replaced by a digest.
+
+    :raises SettingsError: they cannot be written as JSON.
+    """
+    plain = msgspec.json.decode(_encoded(dict(parameters)))
+    try:
+        return _masked_members(plain)
+    except RecursionError as error:
+        raise _no_json("they are nested too deeply") from error
+
+
+def _encoded(value: object) -> bytes:
+    """A value as JSON with sorted names.
+
+    :raises SettingsError: JSON has no such value.
+    """
+    try:
+        return msgspec.json.encode(value, order="sorted")
+    except RecursionError as error:
+        raise _no_json("they are nested too deeply") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        problem = _no_json(f"{type(error).__name__} in one of them")
+    raise problem  # not chained: the cause may quote the value
+
+
+def _no_json(why: str) -> SettingsError:
+    return SettingsError(
+        f"the block's parameters cannot be written as JSON: {why}",
+        advice="use numbers, text, lists and dictionaries, and nothing else",
+    )
+
+
+def _masked_members(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _masked(name, value) for name, value in parameters.items()}
 
 
@@ -233,7 +265,7 @@ def _masked(name: str, value: object) -> object:
     if value is not None and _SECRET.search(name):
         return {"sha256": hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()}
     if isinstance(value, dict):
-        return mask_secrets({str(key): inner for key, inner in value.items()})
+        return _masked_members(value)
     if isinstance(value, list):
         return [_masked("", inner) for inner in value]
     return value
@@ -243,6 +275,7 @@ def fingerprint(block: object, parameters: Mapping[str, Any], parents: Iterable[
     """Digest of what determines an output: the block, its parameters, and the content it was made from.
 
     :param block: anything that JSON can hold and that changes when the block does.
+    :raises SettingsError: the parameters cannot be written as JSON.
     """
     what = [block, dict(parameters), [[parent.stage, parent.content] for parent in parents]]
-    return hashlib.sha256(msgspec.json.encode(what, order="sorted")).hexdigest()
+    return hashlib.sha256(_encoded(what)).hexdigest()

@@ -82,7 +82,7 @@ def prune(
     :param dry_run: only say what would be deleted.
     :raises JobNotFoundError: there is no such job.
     :raises SettingsError: ``keep`` or ``grace`` is out of range.
-    :raises IntegrityError: a commit that must be read is damaged; nothing is deleted.
+    :raises IntegrityError: a commit that must be read is damaged; no object is deleted.
     """
     if keep < 1:
         raise SettingsError(f"keep is {keep}", advice="keep at least 1 revision; rm removes a stage")
@@ -92,26 +92,43 @@ def prune(
             advice="make it at least 1h, or say --no-writers when no save runs meanwhile",
         )
     before = store.bucket.clock() - grace
+    uploads, busy = _end_uploads(store, job, before, dry_run=dry_run)
     listed = _list(store, job)
-    in_use = _in_use(store, job, listed, keep, before)
+    in_use = _in_use(store, job, listed, keep, before) | busy
     unused = {name: infos for name, infos in listed.attempts.items() if name not in in_use}
     due = {name for name, infos in unused.items() if max(info.modified for info in infos) <= before}
     doomed = [info for name in sorted(due) for info in _index_first(unused[name])]
-    uploads = [upload for upload in store.bucket.uploads(f"{job}/") if upload.started <= before]
     if not dry_run:
         store.bucket.delete([info.key for info in doomed if info.key.endswith("/index.json")])
         store.bucket.delete([info.key for info in doomed])
-        for upload in uploads:
-            store.bucket.abort_upload(upload)
     return Pruned(
         job=job,
         attempts=tuple(sorted(due)),
         objects=len(doomed),
         bytes=sum(info.size for info in doomed),
-        uploads=len(uploads),
+        uploads=uploads,
         waiting=tuple(sorted(unused.keys() - due)),
         dry_run=dry_run,
     )
+
+
+def _end_uploads(store: Store, job: str, before: datetime, *, dry_run: bool) -> tuple[int, set[str]]:
+    """Discard unfinished uploads that were begun before a time; how many, and the attempts of the others.
+
+    Done before anything is listed: a save whose one large file takes longer than the grace has either
+    completed it, and the listing shows a new object of its attempt, or fails.
+    """
+    old = 0
+    busy = set()
+    for upload in list(store.bucket.uploads(f"{job}/")):
+        if upload.started <= before:
+            old += 1
+            if not dry_run:
+                store.bucket.abort_upload(upload)
+        else:
+            parts = upload.key.split("/")
+            busy.add("/".join(parts[1:4:2]))
+    return old, busy
 
 
 def _list(store: Store, job: str) -> _Job:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Precondition", "create_commit", "publish"]
 
 TRIES = 6
+PATIENCE = 600.0  # seconds: a commit that comes later may refer to bytes that are no longer safe
 
 
 class Precondition:
@@ -116,7 +117,10 @@ def create_commit(store: Store, commit: Commit) -> bool:
     """
     data = commit.render()
     failure: Exception | None = None
+    started = time.monotonic()
     for attempt in range(TRIES):
+        if time.monotonic() - started > PATIENCE:
+            break
         time.sleep(_pause(attempt))
         try:
             store.bucket.create(commit.key, data)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["remove_job", "remove_stage"]
 
+_ROUNDS = 10  # a saver that commits between two of them leaves a revision whose bytes are gone: again
+
 
 def remove_stage(store: Store, job: str, stage: str) -> Commit:
     """Unlink a stage: a tombstone becomes its next revision. ``prune`` frees the bytes.
@@ -30,17 +32,23 @@ def remove_stage(store: Store, job: str, stage: str) -> Commit:
 def remove_job(store: Store, job: str) -> int:
     """Delete everything of a job, its commits first; give the number of objects deleted.
 
-    Savers that run meanwhile may leave objects, or whole revisions, behind.
+    Savers that run meanwhile find out that their job is gone, and start again; what they had finished is
+    removed as well, and what they write afterwards stays.
 
     :raises JobNotFoundError: there is no such job.
     """
-    keys = [info.key for info in store.bucket.list(f"{job}/")]
-    if not keys:
+    removed = 0
+    for _ in range(_ROUNDS):
+        keys = [info.key for info in store.bucket.list(f"{job}/")]
+        if not keys:
+            break
+        commits = [key for key in keys if key.split("/")[2:3] == ["commits"]]
+        kept = frozenset(commits)
+        store.bucket.delete(sorted(commits))  # oldest first: no reader takes an older revision for the newest
+        store.bucket.delete([key for key in keys if key not in kept])
+        for upload in store.bucket.uploads(f"{job}/"):
+            store.bucket.abort_upload(upload)
+        removed += len(keys)
+    if not removed:
         raise missing_job(store, job)
-    commits = [key for key in keys if key.split("/")[2] == "commits"]
-    kept = frozenset(commits)
-    store.bucket.delete(sorted(commits))  # oldest first: no reader takes an older revision for the newest
-    store.bucket.delete([key for key in keys if key not in kept])
-    for upload in store.bucket.uploads(f"{job}/"):
-        store.bucket.abort_upload(upload)
-    return len(keys)
+    return removed

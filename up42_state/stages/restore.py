@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from up42_state.errors import IntegrityError, ObjectNotFoundError, StateError
+from up42_state.errors import IntegrityError, ObjectNotFoundError, PrunedError, StateError
 from up42_state.stages.contents import Contents, load, missing_bytes
 from up42_state.stages.fetch import Fetcher
 from up42_state.stages.history import History
@@ -90,23 +90,31 @@ def restore(
     :raises IntegrityError: stored bytes are damaged; the target is untouched.
     """
     history = History(store, job, stage)
-    commit = history.current(job_mode) if revision is None else history.at(revision)
-    contents = load(store, commit)
-    chosen = choose(contents)
     folder = _quicklook_folder(target, quicklooks)
-    if quicklooks is False:
-        files = [entry for entry in chosen.entries if entry.kind == "file"]
-        chosen = Chosen(data=chosen.data, entries=files, directories=chosen.directories)
-    with Landing(target, folder, overwrite=overwrite) as landing:
+
+    def once() -> Restored:
+        commit = history.current(job_mode) if revision is None else history.at(revision)
+        contents = load(store, commit)
+        chosen = choose(contents)
+        if quicklooks is False:
+            files = [entry for entry in chosen.entries if entry.kind == "file"]
+            chosen = Chosen(data=chosen.data, entries=files, directories=chosen.directories)
+        with Landing(target, folder, overwrite=overwrite) as landing:
+            return _land(store, contents, chosen, landing, without, progress)
+
+    while True:
         try:
-            return _restore(store, contents, chosen, landing, without, progress)
+            return once()
+        except PrunedError:  # it was current, and was superseded and pruned while it was read
+            if revision is not None:
+                raise
         except OSError as error:
             if isinstance(error, StateError) or error.errno is None:
                 raise
             raise full_disk(error, target) from error
 
 
-def _restore(
+def _land(
     store: Store,
     contents: Contents,
     chosen: Chosen,
@@ -123,7 +131,7 @@ def _restore(
         if isinstance(error, ObjectNotFoundError):
             owner = contents.index.objects[entry.object].owner
             cause = missing_bytes(store, commit, owner, error)
-        if without is None:
+        if without is None or isinstance(cause, PrunedError):
             raise cause from error
         damaged[entry.name] = str(cause)
 

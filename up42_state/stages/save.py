@@ -7,14 +7,15 @@ referred to, not moved.
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from up42_state.errors import IntegrityError, NotFoundError
+from up42_state.errors import IntegrityError, NotFoundError, StorageError
 from up42_state.stages.borrowing import Borrowing
-from up42_state.stages.commit import Commit, StoredObject, Totals, mask_secrets, now
+from up42_state.stages.commit import Commit, StoredObject, Totals, now
 from up42_state.stages.contents import load_index
 from up42_state.stages.history import History
 from up42_state.stages.index import BLOCK, Index, content_digest
@@ -39,10 +40,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Save"]
 
+_ATTEMPTS = 5  # at a save whose references vanish
+
 
 @dataclass(frozen=True, kw_only=True)
 class Save:
-    """One save: what is saved, where, and on what condition. See :meth:`up42_state.state.Stage.save`."""
+    """One save: what is saved, where, and on what condition. See :meth:`up42_state.state.Stage.save`.
+
+    :param parameters: the block's, as the commit is to hold them: without secrets.
+    """
 
     store: Store
     job: str
@@ -64,16 +70,20 @@ class Save:
 
         :raises InvalidOutputError: the output has defects, or changes meanwhile.
         :raises StageConflictError: the precondition does not allow for what is there.
+        :raises StorageError: the job was removed or pruned again and again meanwhile.
         """
-        while True:
-            try:
+        for _ in range(_ATTEMPTS):
+            with suppress(StaleError):  # what it stands on may be gone by now
                 return self._run()
-            except StaleError:  # what it referred to may be gone by now
-                continue
+        raise StorageError(
+            f"what the save of {self.job}/{self.stage} stands on was removed {_ATTEMPTS} times while it ran",
+            advice="save again when the job is not being removed or pruned",
+        )
 
     def _run(self) -> Commit:
         references = References(self.store, self.job)
         newest = History(self.store, self.job, self.stage).newest()
+        references.read(newest)
         standing = self.precondition.settle(newest)
         if standing is not None:
             return standing
@@ -87,9 +97,9 @@ class Save:
         previous = _previous(self.store, newest)
         stored = [*self._store(output.sources, previous, attempt), *borrowed]
         index = _index(stored, merged.directories)
-        if newest is not None and previous is not None:
-            references.add(self.stage, set(index.refers) & set(newest.refers))
         draft = self._draft(attempt, newest, previous, index, merged)
+        references.add(set(draft.refers) & set(newest.refers if newest else ()))
+        references.wrote(attempt.prefix, _keys(draft, index))
         return publish(self.store, draft, newest, self.precondition, references.check)
 
     def _store(self, sources: list[Source], previous: Index | None, attempt: _Attempt) -> list[Stored]:
@@ -124,7 +134,7 @@ class Save:
             job_mode=self.job_mode,
             block=self.block,
             parents=self.parents,
-            parameters=mask_secrets(self.parameters),
+            parameters=dict(self.parameters),
             fingerprint=self.fingerprint,
             content=content_digest(data.size, data.sha256, index.entries, index.directories),
             refers=tuple(sorted(refers)),
@@ -181,6 +191,14 @@ def _index(stored: Iterable[Stored], directories: Sequence[str]) -> Index:
     numbers = {found.key: number for number, found in enumerate(objects)}
     entries = (msgspec.structs.replace(item.entry, object=numbers[item.object.key]) for item in items)
     return Index(objects=objects, entries=tuple(entries), directories=tuple(sorted(directories)))
+
+
+def _keys(draft: Commit, index: Index) -> set[str]:
+    """The keys of all objects that a commit stands on and that its own save wrote."""
+    keys = {f"{draft.job}/{stored.key}" for stored in index.objects}
+    keys |= {stored.key for stored in (draft.index, draft.data) if stored is not None}
+    prefix = attempt_prefix(draft.job, draft.stage, draft.attempt)
+    return {key for key in keys if key.startswith(prefix)}
 
 
 def _owner(job: str, stored: StoredObject) -> str:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import FileIO
 from typing import TYPE_CHECKING
 from unicodedata import is_normalized
 
-from up42_state.errors import Defect, InvalidOutputError
+from up42_state.errors import Defect, InvalidOutputError, StateError
 from up42_state.stages.index import BLOCK, DataObject, Entry, Kind, stored_name
 from up42_state.stages.names import attempt_prefix
 from up42_state.stages.packs import MAX_BYTES, Member, PackWriter, fill_packs
@@ -31,6 +32,9 @@ __all__ = ["Source", "Stored", "Uploader", "hash_source"]
 
 MIN_PACKED = 16
 MAX_KEY = 1024
+# Packs that are filled at once; while one is sent the next is filled. Small files are many short calls, and
+# threads that make them side by side wait for Python's lock more than they win.
+_PACKING = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +155,7 @@ class Uploader:
         self._progress = progress
         self._done = self._total = 0
         self._uploads: list[Upload] = []
+        self._packing = threading.Semaphore(_PACKING)
 
     def upload(self, sources: Sequence[Source]) -> list[Stored]:
         """Upload files and say where their bytes are, in the same order.
@@ -160,20 +165,28 @@ class Uploader:
         self._total = sum(source.size for source in sources)
         packed, single = self._split(sources)
         part_size = self._store.bucket.part_size
-        try:
-            with self._store.transfers() as transfers:
-                futures = self._start_packs(transfers, packed)
-                whole = [source for source in single if source.size <= part_size(source.size)]
-                futures += [transfers.start(source.size, self._put_file, source) for source in whole]
-                large = [self._start_parts(transfers, s) for s in single if s.size > part_size(s.size)]
-                stored = [item for future in futures for item in future.result()]
-                stored += [self._complete(parts) for parts in large]
-        except BaseException:
-            for upload in self._uploads:
-                upload.abort()
-            raise
+        with self._aborting(), self._store.transfers() as transfers, self._aborting():
+            futures = self._start_packs(transfers, packed)
+            whole = [source for source in single if source.size <= part_size(source.size)]
+            futures += [transfers.start(source.size, self._put_file, source) for source in whole]
+            large = [self._start_parts(transfers, s) for s in single if s.size > part_size(s.size)]
+            stored = [item for future in futures for item in future.result()]
+            stored += [self._complete(parts) for parts in large]
         by_name = {item.entry.name: item for item in stored}
         return [by_name[source.name] for source in sources]
+
+    @contextmanager
+    def _aborting(self) -> Iterator[None]:
+        """Discard unfinished uploads on an error: at once, since a signal leaves little time to wait for
+        requests, and again after those, since a part may have come late ("AbortMultipartUpload").
+        """
+        try:
+            yield
+        except BaseException:
+            for upload in self._uploads:
+                with suppress(StateError):  # prune finds what is left behind
+                    upload.abort()
+            raise
 
     def _split(self, sources: Iterable[Source]) -> tuple[list[Source], list[Source]]:
         """Which files go into packs, and which become objects of their own."""
@@ -210,12 +223,13 @@ class Uploader:
     def _put_pack(self, number: int, members: list[Member], sources: list[Source]) -> list[Stored]:
         writer = PackWriter(members)
         placed = []
-        for source in sources:
-            buffer, offset = writer.reserve()
-            with _open(source) as file:
-                _fill(file, buffer, source)
-            placed.append((source, offset, *self._digests(source, buffer)))
-            writer.commit(executable=source.executable)
+        with self._packing:
+            for source in sources:
+                buffer, offset = writer.reserve()
+                with _open(source) as file:
+                    _fill(file, buffer, source)
+                placed.append((source, offset, *self._digests(source, buffer)))
+                writer.commit(executable=source.executable)
         data = writer.finish()
         name = f"packs/{number:04d}.zip"
         self._store.bucket.put(self._prefix + name, data)
