@@ -151,6 +151,7 @@ def test_the_exit_code_is_known_where_children_were_to_be_ignored(tmp_path: Path
     assert found.returncode == 4
 
 
+@pytest.mark.docker
 def test_as_first_process_it_forwards_signals_and_takes_away_orphans(tmp_path: Path) -> None:
     """PID 1 gets no default actions, and every orphan becomes its child: no zombie stays, signals pass."""
     script = textwrap.dedent("""

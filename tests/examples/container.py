@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +17,12 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("UP42_", "AWS_", "GOOGLE_", "STORAGE_EMULATOR")
-INSIDE = """
+# Of a block and of the pages; where no namespace can be had, they are the machine's own, if it has none yet.
+PLACES = [Path("/tmp", name) for name in ("input", "output", "quicklooks", "state", "elsewhere")]
+NAMESPACE = """
 mount -t tmpfs tmpfs /mnt
 mkdir /mnt/store
-if test "$1"; then mount --bind "$1" /mnt/store; fi
+mount --bind "$1" /mnt/store
 mount -t tmpfs tmpfs /tmp
 mkdir /tmp/try
 cd /tmp/try
@@ -47,28 +51,55 @@ def examples(page: Path) -> list[Example]:
 
 
 def run(
-    script: str, *, store: Path | None = None, variables: Mapping[str, str] | None = None
+    script: str, store: Path, variables: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a shell script in a mount namespace whose ``/tmp`` holds nothing but the checkout's ``examples/``.
+    """Run a shell script as in a container: ``/tmp`` holds nothing but the checkout's ``examples/``.
 
-    :param store: a directory that is there as ``/mnt/store``.
-    :param variables: what the environment has of ours.
+    :param store: the directory that ``UP42_STATE_URL`` names.
+    :param variables: what else the environment has of ours.
     """
-    inside = (
-        'mount -t tmpfs tmpfs /mnt && mkdir /mnt/store && if test "$1"; then mount --bind "$1" /mnt/store; fi'
-    )
-    inside += " && mount -t tmpfs tmpfs /tmp && mkdir /tmp/try && cd /tmp/try && cp -r $2/examples ."
-    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    environment |= variables or {}
+    if not _can_unshare():
+        return _run_here(script, store, environment)
+    environment["UP42_STATE_URL"] = "file:///mnt/store"
+    command = ["sh", "-euc", NAMESPACE, "sh", str(store), str(ROOT)]
     return subprocess.run(
-        ["unshare", "--mount", *user, "sh", "-euc", INSIDE, "sh", store or "", ROOT],
-        input=script,
-        env={**environment, **(variables or {})},
-        capture_output=True,
-        text=True,
-        check=False,
+        _unshare(*command), input=script, env=environment, capture_output=True, text=True, check=False
     )
+
+
+def _run_here(script: str, store: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Without a namespace, as in a container that may not make one."""
+    assert not [place for place in PLACES if place.exists()], "other files are in the way"
+    environment["UP42_STATE_URL"] = store.as_uri()
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(ROOT / "examples", Path(folder, "examples"))
+        command = ["bash", "-eu", "-s"]
+        try:
+            return subprocess.run(
+                command,
+                input=script,
+                env=environment,
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        finally:
+            for place in PLACES:
+                shutil.rmtree(place, ignore_errors=True)
+
+
+def _unshare(*command: str) -> list[str]:
+    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    return ["unshare", "--mount", *user, *command]
+
+
+def _can_unshare() -> bool:
+    mounting = _unshare("mount", "-t", "tmpfs", "tmpfs", "/mnt")
+    return subprocess.run(mounting, capture_output=True, check=False).returncode == 0
 
 
 def not_printed(shown: list[Example], output: str) -> list[list[str]]:

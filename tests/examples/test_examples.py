@@ -49,8 +49,7 @@ def run(job: Job, tmp_path: Path) -> Run:
     """Runs a command as a task of the job, with directories as a container has them."""
 
     def call(command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        place = {"UP42_STATE_URL": "file:///mnt/store", "UP42_STATE_JOB": job.key}
-        return container.run(command, store=tmp_path / "store", variables={**place, **variables})
+        return container.run(command, tmp_path / "store", {"UP42_STATE_JOB": job.key, **variables})
 
     return call
 

@@ -7,9 +7,13 @@ as output must come out.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 from examples.container import ROOT, Example, examples, not_printed, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 README = examples(ROOT / "README.md")
 BLOCK_PAGE = examples(ROOT / "docs" / "block.md")
@@ -29,11 +33,16 @@ def is_the_file(example: Example) -> bool:
 
 
 @pytest.fixture(scope="module")
-def readme_output() -> str:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module")
+def readme_output(store: Path) -> str:
     """What the README's commands and programs print."""
     steps = [example for example in README if example.language in ("sh", "python")]
     steps = [example for example in steps if not (is_test(example) or is_the_file(example))]
-    done = run(FRESH.join(example.script for example in steps) + "\nup42-state stages --json\n")
+    done = run(FRESH.join(example.script for example in steps) + "\nup42-state stages --json\n", store)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -83,14 +92,13 @@ def test_the_build_args_are_those_of_the_base_image() -> None:
 
 
 @pytest.fixture(scope="module")
-def block_page_output() -> str:
+def block_page_output(store: Path) -> str:
     """What docs/block.md's programs print, in the demo's job."""
     steps = [example for example in BLOCK_PAGE if example.language in ("sh", "python")]
     place = "export UP42_STATE_STAGE=page:{} UP42_STATE_AFTER=tiling:1\n"
     script = FRESH.join(place.format(number) + example.script for number, example in enumerate(steps, 1))
-    url = "file:///tmp/try/up42-state-demo/store"
-    demo = f"up42-state demo; export UP42_STATE_URL={url} UP42_STATE_JOB=demo\n"
-    done = run(demo + script + "\nup42-state stages --json\n")
+    demo = "up42-state demo; export UP42_STATE_URL=file://$PWD/up42-state-demo/store UP42_STATE_JOB=demo\n"
+    done = run(demo + script + "\nup42-state stages --json\n", store)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
