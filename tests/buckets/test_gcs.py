@@ -190,3 +190,11 @@ def test_kms_without_a_key(gcs_emulator_url: str) -> None:
 def test_atomic_create_is_known_of_google_only(host: str | None, atomic: bool | None) -> None:
     """Of Google's own service it is known that it creates atomically; an emulator is probed."""
     assert GCSBucket("b", "", settings(host)).atomic_create is atomic
+
+
+def test_a_missing_bucket_is_named_with_those_that_are_there(gcs_emulator_url: str, name: str) -> None:
+    """Whoever misspelt a bucket's name sees the right one."""
+    bucket = open_bucket("gs://no-such-bucket-here", settings(gcs_emulator_url))
+    with pytest.raises(BucketNotFoundError, match=r"there are .*test-"):
+        bucket.get("a")
+    bucket.close()

@@ -28,9 +28,9 @@ from up42_state.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["BROKEN", "retried", "status_of", "store_errors"]
+__all__ = ["BROKEN", "missing_bucket", "retried", "status_of", "store_errors"]
 
 _Answer = TypeVar("_Answer")
 _ATTEMPTS = 5  # at a request, the first included
@@ -80,11 +80,18 @@ def _translated(error: Exception, what: str, credentials: str) -> StateError:
     return StorageError(f"{what}: {error}")
 
 
+def missing_bucket(what: str, others: Sequence[str] = ()) -> BucketNotFoundError:
+    """The error for a bucket that does not exist, naming some that do."""
+    advice = "check UP42_STATE_URL, or make the bucket"
+    if others:
+        advice += f"; there are {', '.join(others[:8])}{' and more' if len(others) > 8 else ''}"
+    return BucketNotFoundError(f"{what}: the bucket does not exist", advice=advice)
+
+
 def _answer(error: GoogleAPICallError, what: str, credentials: str) -> StateError:
     status, said = status_of(error), error.message
     if status == 404 and "bucket does not exist" in said:
-        advice = "check UP42_STATE_URL, or make the bucket"
-        return BucketNotFoundError(f"{what}: the bucket does not exist", advice=advice)
+        return missing_bucket(what)
     if status == 404:
         return ObjectNotFoundError(f"there is no object {what}")
     if status in {401, 403}:

@@ -25,7 +25,7 @@ from up42_state.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["BROKEN", "code_of", "missing_bucket", "status_of", "store_errors"]
 
@@ -96,9 +96,11 @@ def _translated(error: Exception, what: str, credentials: str) -> StateError:
     return StorageError(f"{what}: {error}")
 
 
-def missing_bucket(what: str) -> BucketNotFoundError:
-    """The error for a bucket that does not exist."""
+def missing_bucket(what: str, others: Sequence[str] = ()) -> BucketNotFoundError:
+    """The error for a bucket that does not exist, naming some that do."""
     advice = "check UP42_STATE_URL and AWS_ENDPOINT_URL, or make the bucket"
+    if others:
+        advice += f"; there are {', '.join(others[:8])}{' and more' if len(others) > 8 else ''}"
     return BucketNotFoundError(f"{what}: the bucket does not exist", advice=advice)
 
 

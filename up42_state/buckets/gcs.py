@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from google.api_core.exceptions import GoogleAPICallError, NotFound, from_http_response
+from google.auth.exceptions import GoogleAuthError
 
 from up42_state.buckets._gcs_client import credentials_source, gdal_options, make_client
-from up42_state.buckets._gcs_errors import BROKEN, retried, status_of, store_errors
+from up42_state.buckets._gcs_errors import BROKEN, missing_bucket, retried, status_of, store_errors
 from up42_state.buckets._gcs_upload import GCSUpload, is_component, unfinished
 from up42_state.buckets._resume import Body, Nothing, check_span, replaced, resumed
 from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key, check_prefix, is_key, join
-from up42_state.errors import SettingsError, StorageError, UnsupportedStoreError
+from up42_state.errors import BucketNotFoundError, SettingsError, StorageError, UnsupportedStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from google.auth.transport.requests import AuthorizedSession
@@ -173,8 +174,21 @@ class GCSBucket(Bucket):
         bucket = self._open()[0].bucket(self._bucket)
         return bucket.blob(name, kms_key_name=self._settings.kms_key)
 
-    def _errors(self, key: str) -> AbstractContextManager[None]:
-        return store_errors(join(self.url, key) if key else self.url, credentials_source(self._settings))
+    @contextmanager
+    def _errors(self, key: str) -> Iterator[None]:
+        what = join(self.url, key) if key else self.url
+        try:
+            with store_errors(what, credentials_source(self._settings)):
+                yield
+        except BucketNotFoundError as error:
+            raise missing_bucket(what, self._buckets()) from error
+
+    def _buckets(self) -> Sequence[str]:
+        """The buckets that there are, as far as the credentials may ask: for messages only."""
+        try:
+            return [found.name for found in self._open()[0].list_buckets(max_results=9, **_ONCE)]
+        except (GoogleAPICallError, GoogleAuthError, ValueError, OSError):
+            return []
 
     def _send(self, key: str, data: Buffer, generation: int | None) -> None:
         """Write an object, checked by the store against its CRC32C."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import AbstractContextManager, suppress
+from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from up42_state.buckets._resume import Body, Nothing, check_span, replaced, resumed
 from up42_state.buckets._s3_client import credentials_source, gdal_options, is_custom, make_client
@@ -17,7 +17,13 @@ from up42_state.buckets._s3_errors import BROKEN, missing_bucket, status_of, sto
 from up42_state.buckets._s3_upload import S3Upload, as_body
 from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key, check_prefix, is_key, join
-from up42_state.errors import ObjectExistsError, ObjectNotFoundError, StorageError, UnsupportedStoreError
+from up42_state.errors import (
+    BucketNotFoundError,
+    ObjectExistsError,
+    ObjectNotFoundError,
+    StorageError,
+    UnsupportedStoreError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -206,7 +212,7 @@ class S3Bucket(Bucket):
             with self._errors(""):
                 return self.client.head_bucket(Bucket=self._bucket)["ResponseMetadata"]["HTTPHeaders"]
         except ObjectNotFoundError as error:
-            raise missing_bucket(self.url) from error
+            raise missing_bucket(self.url, self._buckets()) from error
 
     def _create_alone(self, key: str, data: Buffer) -> None:
         """Look, then write: for a single writer, on a store that does not know the condition."""
@@ -226,8 +232,21 @@ class S3Bucket(Bucket):
     def _at(self, key: str) -> dict[str, Any]:
         return {"Bucket": self._bucket, "Key": self._full(key)}
 
-    def _errors(self, key: str) -> AbstractContextManager[None]:
-        return store_errors(join(self.url, key) if key else self.url, credentials_source(self._settings))
+    @contextmanager
+    def _errors(self, key: str) -> Iterator[None]:
+        what = join(self.url, key) if key else self.url
+        try:
+            with store_errors(what, credentials_source(self._settings)):
+                yield
+        except BucketNotFoundError as error:
+            raise missing_bucket(what, self._buckets()) from error
+
+    def _buckets(self) -> Sequence[str]:
+        """The buckets that there are, as far as the credentials may ask: for messages only."""
+        try:
+            return [found["Name"] for found in self.client.list_buckets()["Buckets"]]
+        except (ClientError, BotoCoreError):
+            return []
 
     def _reader(self, key: str, start: int, length: int | None) -> Callable[[int], Body]:
         """Opens the object at a position: always with a range, so that the answer says how long the object
