@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     import geojson
 
+    from up42_state.features import Report
     from up42_state.settings import Settings
     from up42_state.stages.commit import BlockInfo, Commit, JobMode
     from up42_state.stages.propagation import Propagation
@@ -76,6 +77,7 @@ class Block:
         self.output_dir = Path(output)
         self.quicklooks_dir = Path(quicklooks)
         self.commit: Commit | None = None
+        self.reports: list[Report] = []
         self._info = info
         self._after = [self._earlier(name) for name in after]
         self._parents: list[Commit] | None = None
@@ -172,7 +174,8 @@ class Block:
         """Check the output, propagate, and save it. Leaving the ``with`` does this.
 
         Saved features and files are referred to, so no bytes move, and the output directory stays as it is;
-        without a stage to save, they are put into the output directory instead.
+        without a stage to save, they are put into the output directory instead. ``reports`` then tells what
+        became of every feature, for each propagation.
 
         :return: the commit, or ``None`` where there is no stage to save.
         :raises InvalidOutputError: the output has defects, all of which are listed.
@@ -192,6 +195,7 @@ class Block:
             parameters=self.parameters,
             fingerprint=identity.fingerprint(self.parameters, parents),
             job_mode=self.job_mode,
+            report=self.reports.append,
         )
         return self.commit
 
@@ -233,7 +237,9 @@ class Block:
         from up42_state.stages.materialise import materialise
 
         dry_run = self.job_mode == "DRY_RUN"
-        materialise(self.output_dir, self._propagations, quicklooks=quicklooks, dry_run=dry_run)
+        self.reports = materialise(
+            self.output_dir, self._propagations, quicklooks=quicklooks, dry_run=dry_run
+        )
 
 
 def _stage_of(settings: Settings) -> Stage | None:

@@ -17,7 +17,7 @@ from up42_state.process import run
 from up42_state.stages.history import some_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from up42_state.settings import Settings
     from up42_state.stages.commit import BlockInfo
@@ -91,7 +91,8 @@ def run_task(
     _prepare(block, restores=bool(settings.after), clear=clear)
     environment = child_environment(settings, os.environ, pass_credentials=pass_credentials)
     status = _run(command, environment)
-    (note or _to_stderr)(_outcome(block, command[0], status))
+    for text in _outcome(block, command[0], status):
+        (note or _to_stderr)(text)
     return status
 
 
@@ -157,13 +158,16 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
         return NOT_EXECUTABLE
 
 
-def _outcome(block: Block, program: str, status: int) -> str:
+def _outcome(block: Block, program: str, status: int) -> Iterator[str]:
     """Save if all went well; what to tell people."""
     commit = block.finish() if status == 0 else None
     if commit is None:
-        return f"{program} ended with exit code {status}; nothing was saved"
+        yield f"{program} ended with exit code {status}; nothing was saved"
+        return
+    for report in block.reports:
+        yield from report.warnings
     totals = commit.totals
-    return f"saved {commit.name}: {totals.features} features, {totals.files} files, {totals.bytes} bytes"
+    yield f"saved {commit.name}: {totals.features} features, {totals.files} files, {totals.bytes} bytes"
 
 
 def _to_stderr(text: str) -> None:

@@ -91,6 +91,15 @@ def test_propagated_stages_are_in_the_saved_output(
     assert [found.id for found in job.stage("report:1").features().features] == ["b", "a"]
 
 
+def test_a_propagation_that_adds_nothing_is_told(
+    run: Run, folders: Folders, settings: MakeSettings, saved: Saved, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is no error, but most likely not what was meant."""
+    saved("scenes:1")
+    assert run(writing(folders, "b"), settings(propagate="scenes:1")) == 0
+    assert "scenes:1" in capsys.readouterr().err.rpartition("saved 3f0c/report:1@1")[0]
+
+
 def test_a_stage_of_another_job_can_be_the_input(
     run: Run, folders: Folders, job: Job, settings: MakeSettings, tmp_path: Path
 ) -> None:
