@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 from urllib.parse import urlsplit
 
 __all__ = ["emulator", "endpoint", "json_object", "names", "service_account", "size"]
 
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 _KIB = 1024
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": _KIB, "MIB": _KIB**2, "GIB": _KIB**3}
 
@@ -33,14 +35,23 @@ def json_object(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        found = json.loads(value, parse_constant=_refuse_constant)
+        found = json.loads(value, parse_constant=_refuse_constant, parse_float=_finite)
     except json.JSONDecodeError as error:
         raise ValueError(f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
         raise ValueError("is nested too deeply") from None
     if not isinstance(found, dict):
         raise ValueError("is not a JSON object")
+    if _HALF_PAIR.search(json.dumps(found, ensure_ascii=False)):
+        raise ValueError("holds half of a surrogate pair, which is no character")
     return found
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("holds a number that is too large")
+    return number
 
 
 def _refuse_constant(name: str) -> object:
@@ -75,11 +86,15 @@ def endpoint(value: object) -> object:
     """``http(s)://host:port``, without a trailing slash; the emulator's host may come without ``http://``."""
     if not isinstance(value, str):
         return value
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("is not an http:// or https:// URL")
-    if parts.username is not None:
+    if "@" in value:
         raise ValueError("holds a user name; give credentials in variables of their own")
+    try:
+        parts = urlsplit(value)
+        known = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # which would quote the value
+        known = False
+    if not known or not value.isprintable() or " " in value:
+        raise ValueError("is not an http:// or https:// URL")
     return value.rstrip("/")
 
 

@@ -87,9 +87,10 @@ class Stage:
         :param report: called with what became of every feature, once for each propagation.
         :return: the commit that stands there in the end.
         :raises InvalidOutputError: the output has defects, all of which it lists.
+        :raises SettingsError: ``parameters`` cannot be written as JSON.
         :raises StageConflictError: ``if_exists`` or ``expect`` does not allow for what is there.
         """
-        from up42_state.stages.commit import Commit
+        from up42_state.stages.commit import Commit, mask_secrets
         from up42_state.stages.publish import Precondition
         from up42_state.stages.save import Save
 
@@ -104,7 +105,7 @@ class Stage:
             propagations=tuple(self._propagation(item) for item in propagate),
             precondition=Precondition(if_exists, expect),
             block=block,
-            parameters=dict(parameters or {}),
+            parameters=mask_secrets(parameters or {}),
             fingerprint=fingerprint,
             job_mode=job_mode or self._job_mode,
             progress=progress or _silent,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import SettingsError
+from up42_state.redaction import without_credentials
 from up42_state.stage import Stage
 from up42_state.stages.history import History
 from up42_state.stages.names import check_job, split_stage
@@ -112,7 +113,7 @@ class State:
         return dict(self.store.bucket.gdal_options())
 
     def __repr__(self) -> str:
-        return f"State({self._given_url!r})" if self._given_url else "State.from_env()"
+        return f"State({without_credentials(self._given_url)!r})" if self._given_url else "State.from_env()"
 
 
 class Job:

@@ -7,7 +7,6 @@ written, nobody can. For a local directory use ``file://``, which knows both.
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 import threading
 import uuid
@@ -29,6 +28,7 @@ from up42_state.errors import (
     StoreUnreachableError,
     UnsupportedStoreError,
 )
+from up42_state.redaction import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -49,7 +49,7 @@ class FsspecBucket(Bucket):
     """
 
     def __init__(self, url: str, *, single_writer: bool = False) -> None:
-        self.url = _without_credentials(url).rstrip("/")
+        self.url = without_credentials(url).rstrip("/")
         self._single_writer = single_writer
         try:
             self._fs, self._root = fsspec.core.url_to_fs(url)
@@ -266,9 +266,5 @@ def _modified(info: Mapping[str, Any]) -> datetime:
     return datetime.now(UTC)
 
 
-def _without_credentials(text: str) -> str:
-    return re.sub(r"//[^/@\s]*@", "//", text)
-
-
 def _safe(error: Exception) -> str:
-    return _without_credentials(str(error)) or type(error).__name__
+    return without_credentials(str(error)) or type(error).__name__
