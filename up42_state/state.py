@@ -108,7 +108,8 @@ class State:
     def gdal_env(self) -> dict[str, str]:
         """GDAL configuration options with which :meth:`Stage.vsi_path` can be opened.
 
-        They hold credentials. ``with rasterio.Env(**state.gdal_env()): …``
+        They hold credentials. ``os.environ.update(state.gdal_env())`` before GDAL or rasterio opens a file
+        (``rasterio.Env`` takes no credentials), or ``gdal.SetConfigOption`` for each.
         """
         return dict(self.store.bucket.gdal_options())
 
