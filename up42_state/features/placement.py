@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from up42_state.features.paths import companions, quicklooks_of
+from up42_state.features.paths import check_path, companions, quicklooks_of
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
@@ -71,6 +71,7 @@ class Placement:
         self._taken: dict[str, File] = {}
         self._taken_directories: dict[str, None] = {}
         self._taken_quicklooks: dict[str, File] = {}
+        self._quicklook_folders = {folder for path in current.quicklooks for folder in _parents(path)}
         self._prefixes: dict[str, str] = {}
         self.additions: list[Addition] = []
         self.files: list[File] = []
@@ -197,19 +198,30 @@ class Placement:
         for file in quicklooks_of(feature_id, paths, self._earlier):
             folder, slash, name = file.path.rpartition("/")
             stem, dot, extension = name.rpartition(".")
-            if new_id is not None and stem == str(feature_id):
-                name = new_id + dot + extension
+            renamed = f"{new_id}{dot}{extension}"
+            if new_id is not None and stem == str(feature_id) and check_path(renamed) is None:
+                name = renamed
             self._place_quicklook(file, folder + slash + name)
 
     def _place_quicklook(self, file: File, path: str) -> None:
         for prefix in self._candidates():
             there = self._current.quicklooks.get(prefix + path) or self._taken_quicklooks.get(prefix + path)
+            if there is None and self._is_in_the_way(prefix + path):
+                continue
             if there is None:
                 self._taken_quicklooks[prefix + path] = file
+                self._quicklook_folders.update(_parents(prefix + path))
                 self._note(file, prefix + path)
                 return
             if there is file or self._sameness.same_file(there, file):
                 return
+
+    def _is_in_the_way(self, path: str) -> bool:
+        """Whether a quicklook is where this path needs a directory, or below it."""
+        if path in self._quicklook_folders:
+            return True
+        taken = (self._current.quicklooks, self._taken_quicklooks)
+        return any(parent in files for parent in _parents(path) for files in taken)
 
 
 def _parents(path: str) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from up42_state.errors import Defect, InvalidDataError
 from up42_state.features import Collection, File, Files, companions, data_paths, quicklooks_of, subset
 from up42_state.stages.index import stored_name
 from up42_state.stages.restore import Chosen, whole
@@ -29,8 +30,11 @@ def choose(selection: Selection | None) -> Callable[[Contents], Chosen]:
     def pick(contents: Contents) -> Chosen:
         collection = Collection.read(contents.data)
         files = catalogue(contents.index.entries, contents.index.directories)
-        kept = [number for number, feature in enumerate(collection) if feature in selection]
-        names, directories = _belongings((collection[number] for number in kept), files)
+        try:
+            kept = [number for number, feature in enumerate(collection) if feature in selection]
+            names, directories = _belongings((collection[number] for number in kept), files)
+        except RecursionError as error:
+            raise nested_too_deeply() from error
         return Chosen(
             data=subset(collection, kept),
             entries=[entry for entry in contents.index.entries if entry.name in names],
@@ -38,6 +42,12 @@ def choose(selection: Selection | None) -> Callable[[Contents], Chosen]:
         )
 
     return pick
+
+
+def nested_too_deeply() -> InvalidDataError:
+    """The error for features that were saved, but whose properties cannot be looked into."""
+    defect = Defect("data.json", "is nested too deeply to be looked into", "write properties flatter")
+    return InvalidDataError("features cannot be compared", defects=[defect])
 
 
 def without(chosen: Chosen, damaged: set[str]) -> Chosen:

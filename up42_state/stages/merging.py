@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from up42_state.features import Collection, Earlier, File, merge
-from up42_state.stages.choose import catalogue
+from up42_state.stages.choose import catalogue, nested_too_deeply
 from up42_state.stages.contents import Contents, load
 from up42_state.stages.reuse import rename
 
@@ -93,12 +93,16 @@ class Merging:
         :raises NotFoundError: a stage does not exist.
         :raises IntegrityError: a stage is damaged.
         :raises FeatureConflictError: features differ, and the propagation asks for an error then.
+        :raises InvalidDataError: a stage's ``data.json`` is not one, or cannot be compared.
         """
         stages = [
             EarlierStage(store=stage.job.state.store, contents=load(stage.job.state.store, commit))
             for stage, commit in propagation.commits()
         ]
-        merged = _merge(self._collection, self._files, propagation, stages)
+        try:
+            merged = _merge(self._collection, self._files, propagation, stages)
+        except RecursionError as error:
+            raise nested_too_deeply() from error
         self._take(merged, stages)
         return merged.report
 
