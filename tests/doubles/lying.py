@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -78,7 +79,7 @@ class LyingBucket(FaultyBucket):
 
     def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
         for info in super().list(prefix, after=after):
-            if time.monotonic() - self._written.get(info.key, 0.0) >= self.lies.lag:
+            if time.monotonic() - self._written.get(info.key, -math.inf) >= self.lies.lag:
                 yield info
 
     def delete(self, keys: Iterable[str]) -> None:

@@ -194,7 +194,7 @@ ODD = {
 
 @pytest.mark.parametrize("name", ODD)
 def test_an_odd_document_is_kept(job: Job, root: Path, name: str) -> None:
-    """What is valid JSON, however odd, comes back as the same bytes, also when it is propagated and chosen."""
+    """What is valid JSON, however odd, comes back as the same bytes, and can be propagated and chosen."""
     document = b'{"type":"FeatureCollection","features":[%s]}' % ODD[name]
     output = write_output(root / "out", {})
     (output / "data.json").write_bytes(document)

@@ -12,16 +12,17 @@ find out that it may not.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import ObjectNotFoundError, SettingsError
 from up42_state.stages.history import History, missing_job
-from up42_state.stages.names import parse_commit_key
+from up42_state.stages.names import commit_key, parse_commit_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from up42_state.buckets.base import ObjectInfo
     from up42_state.stages.store import Store
@@ -145,7 +146,28 @@ def _list(store: Store, job: str) -> _Job:
             listed.attempts.setdefault(f"{stage}/{name}", []).append(info)
     if not listed.commits and not listed.attempts:
         raise missing_job(store, job)
+    _add_unlisted(store, job, listed)
     return listed
+
+
+def _add_unlisted(store: Store, job: str, listed: _Job) -> None:
+    """Find commits that a lagging listing does not show: numbers have no gaps, so the next are asked for."""
+    stages = sorted({*listed.commits, *(name.partition("/")[0] for name in listed.attempts)})
+    with store.transfers() as transfers:
+        later = transfers.map(lambda stage: _later(store, job, stage, listed.commits.get(stage, {})), stages)
+        for stage, commits in zip(stages, later, strict=True):
+            if commits:
+                listed.commits[stage] = listed.commits.get(stage, {}) | commits
+
+
+def _later(store: Store, job: str, stage: str, known: Iterable[int]) -> dict[int, datetime]:
+    found: dict[int, datetime] = {}
+    revision = max(known, default=0)
+    with suppress(ObjectNotFoundError):
+        while True:
+            revision += 1
+            found[revision] = store.bucket.head(commit_key(job, stage, revision)).modified
+    return found
 
 
 def _in_use(store: Store, job: str, listed: _Job, keep: int, before: datetime) -> set[str]:
