@@ -13,11 +13,13 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from up42_state import _setting_values as values
 from up42_state._setting_sources import ArgumentSource, EnvironmentSource, SecretFileSource, Variable
 from up42_state.errors import SettingsError
+from up42_state.redaction import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pydantic import ModelWrapValidatorHandler
+    from pydantic.fields import FieldInfo
 
 __all__ = ["Settings"]
 
@@ -112,6 +114,18 @@ class Settings(BaseSettings):
             return
         raise problem  # outside of the handler, so that no error that holds values is chained to it
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled without secrets: who unpickles reads them anew, where that process finds its own.
+
+        What travels otherwise counts as an argument there. A URL that holds credentials does not travel.
+        """
+        fields = type(self).model_fields.items()
+        public = {name: getattr(self, name) for name, field in fields if not _is_secret(field)}
+        if public["url"] and without_credentials(public["url"]) != public["url"]:
+            del public["url"]
+        del public["origins"]
+        return _read_anew, (type(self), public)
+
     def source(self, name: str) -> str:
         """Where an attribute's value came from: ``argument``, ``default``, or which variable or file."""
         return self.origins.get(name, "default")
@@ -147,6 +161,14 @@ class Settings(BaseSettings):
             EnvironmentSource(settings_cls),
             SecretFileSource(settings_cls, directories),
         )
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return any(isinstance(item, Variable) and item.secret for item in field.metadata)
+
+
+def _read_anew(settings_cls: type[Settings], arguments: dict[str, Any]) -> Settings:
+    return settings_cls(**arguments)
 
 
 class _InvalidSettingsError(Exception):

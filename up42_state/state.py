@@ -113,8 +113,16 @@ class State:
         """
         return dict(self.store.bucket.gdal_options())
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as its settings, without secrets and connections."""
+        return _with_settings, (type(self), self.settings)
+
     def __repr__(self) -> str:
         return f"State({without_credentials(self._given_url)!r})" if self._given_url else "State.from_env()"
+
+
+def _with_settings(state_cls: type[State], settings: Settings) -> State:
+    return state_cls(settings=settings)
 
 
 class Job:

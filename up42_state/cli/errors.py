@@ -13,6 +13,7 @@ from click.exceptions import NoArgsIsHelpError
 from up42_state.cli.signals import Ended
 from up42_state.cli.text import plain
 from up42_state.errors import Defect, InvalidDataError, StateError
+from up42_state.redaction import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +63,7 @@ def report(error: BaseException, common: Common, arguments: Sequence[str]) -> in
         error.show()
         return USAGE
     if common.debug:
-        click.echo("".join(traceback.format_exception(error)), err=True)
+        click.echo(without_credentials("".join(traceback.format_exception(error))), err=True)
     failure = _failure(error)
     as_json = common.json or (isinstance(error, click.UsageError) and "--json" in arguments)
     click.echo(failure.json() if as_json else failure.text(), err=True)
@@ -89,7 +90,7 @@ def _failure(error: BaseException) -> Failure:
         return Failure(code="system", message=_place(error))
     return Failure(
         code="unexpected",
-        message=f"unexpected failure: {type(error).__name__}: {error}",
+        message=f"unexpected failure: {type(error).__name__}: {without_credentials(str(error))}",
         advice="--debug shows where; please report it",
     )
 
