@@ -125,26 +125,35 @@ _geometries = st.one_of(
     st.builds(lambda x, y: {"type": "Point", "coordinates": [x, y]}, _numbers, _numbers),
     st.just({"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]}),
 )
-_properties = st.one_of(
+_plain_properties = st.one_of(
     st.none(),
     st.just([]),
     st.dictionaries(st.sampled_from(["n", "m", "type", "properties"]), _values, max_size=2),
+    st.dictionaries(st.sampled_from(DATA_KEYS), st.sampled_from(PATHS), min_size=1, max_size=2),
+)
+_properties = st.one_of(
+    _plain_properties,
     st.builds(
         lambda one, two: {**one, **two},
-        st.dictionaries(st.sampled_from(DATA_KEYS), st.sampled_from(PATHS), min_size=1, max_size=2),
+        st.dictionaries(st.sampled_from(DATA_KEYS), st.sampled_from(PATHS), max_size=2),
         st.dictionaries(st.sampled_from(["n", ORIGIN]), st.sampled_from([1, 2, *ORIGINS]), max_size=2),
     ),
 )
-_features = st.fixed_dictionaries(
-    {"type": st.just("Feature")},
-    optional={
-        "id": _ids,
-        "geometry": _geometries,
-        "properties": _properties,
-        "bbox": st.sampled_from([[0, 0, 1, 1], [170, -5, -170, 5], None]),
-        "extra": _values,
-    },
-)
+
+
+def _features(properties: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {"type": st.just("Feature")},
+        optional={
+            "id": _ids,
+            "geometry": _geometries,
+            "properties": properties,
+            "bbox": st.sampled_from([[0, 0, 1, 1], [170, -5, -170, 5], None]),
+            "extra": _values,
+        },
+    )
+
+
 _bytes = st.sampled_from([b"A", b"B", b"longer"])
 
 
@@ -160,9 +169,13 @@ def contents(draw: st.DrawFn) -> dict[str, bytes | None]:
 
 
 @st.composite
-def outputs(draw: st.DrawFn) -> Output:
-    """An output as a block might have left it."""
-    features = draw(st.lists(_features, max_size=5))
+def outputs(draw: st.DrawFn, *, forwarded: bool = True) -> Output:
+    """An output as a block might have left it.
+
+    :param forwarded: whether features may carry a provenance already.
+    """
+    properties = _properties if forwarded else _plain_properties
+    features = draw(st.lists(_features(properties), max_size=5))
     if features:
         features += draw(st.lists(st.sampled_from(features), max_size=2))
     members = {"type": "FeatureCollection", "features": features}

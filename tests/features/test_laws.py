@@ -119,22 +119,34 @@ def _moved_back(feature: Any, back: dict[str, str]) -> Any:
     return {**feature, "properties": values}
 
 
-@given(outputs(), outputs(), st.sampled_from([{"indent": 1}, {"sort_keys": True}]))
+@given(
+    outputs(),
+    outputs(),
+    st.sampled_from([{"indent": 1}, {"sort_keys": True}]),
+    st.sampled_from(["current", "earlier", "both"]),
+)
 @ENOUGH
 def test_a_stage_written_anew_brings_nothing_new(
-    current: Output, earlier: Output, style: dict[str, Any]
+    current: Output, earlier: Output, style: dict[str, Any], on_conflict: Any
 ) -> None:
     """A stage whose data.json was read and written by Python's json holds the features it held."""
-    once = merged(current, earlier)
-    assert merged(once, earlier.rewritten(**style)) == once
+    once = merged(current, earlier, on_conflict=on_conflict)
+    assert merged(once, earlier.rewritten(**style), on_conflict=on_conflict) == once
 
 
-@given(outputs(), outputs(), outputs())
+@given(
+    outputs(),
+    outputs(forwarded=False),
+    outputs(forwarded=False),
+    st.sampled_from(["current", "earlier", "both"]),
+)
 @ENOUGH
-def test_all_stages_again_bring_nothing_new(current: Output, one: Output, two: Output) -> None:
+def test_all_stages_again_bring_nothing_new(
+    current: Output, one: Output, two: Output, on_conflict: Any
+) -> None:
     """A second application of several stages changes nothing either."""
-    once = merged(current, one, two)
-    assert merged(once, one, two) == once
+    once = merged(current, one, two, on_conflict=on_conflict)
+    assert merged(once, one, two, on_conflict=on_conflict) == once
 
 
 @given(outputs(), outputs(), OPTIONS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from up42_state.features.members import end_of_members, members, quoted, with_members
@@ -14,6 +15,7 @@ __all__ = ["Slot", "rewritten", "slot"]
 
 
 _NAME = b'"properties":'
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class Slot(NamedTuple):
@@ -65,7 +67,7 @@ def _place(feature: bytes, properties: bytes) -> int:
     return [member.start for member in members(feature) if member.name == "properties"][-1]
 
 
-def rewritten(feature: bytes, *, feature_id: str | None = None, values: Mapping[str, str]) -> bytes:
+def rewritten(feature: bytes, *, feature_id: str | None = None, values: Mapping[str, str] = _NONE) -> bytes:
     """The feature with another id, and with some properties set to other strings.
 
     :param feature_id: the new id; ``None`` to keep the old.

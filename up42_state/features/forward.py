@@ -10,7 +10,7 @@ from up42_state.features.matching import Matcher
 from up42_state.features.paths import data_paths
 from up42_state.features.placement import Placement
 from up42_state.features.report import Conflict, Outcome, StageReport
-from up42_state.features.sameness import Sameness
+from up42_state.features.sameness import Sameness, same_json
 from up42_state.features.values import head, properties_of
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class Forward:
         pairs: Sequence[tuple[str, str]] | None,
     ) -> None:
         self._draft = draft
+        self._known = known
         self._census = census
         self._earlier = census.earlier
         self._on_conflict = on_conflict
@@ -93,11 +94,21 @@ class Forward:
                 advice="choose with on_conflict which of them to keep: current, earlier or both",
             )
         if self._on_conflict == "both" and feature_id is not None:
-            self._new_ids[index] = f"{self._earlier.label}~{feature_id}"
+            new_id = f"{self._earlier.label}~{feature_id}"
+            if self._is_there(index, new_id):
+                return Outcome.SAME
+            self._new_ids[index] = new_id
         self._conflicts.append(
             Conflict(index=index, current=current, id=feature_id, new_id=self._new_ids.get(index))
         )
         return _CONFLICTS[self._on_conflict]
+
+    def _is_there(self, index: int, new_id: str) -> bool:
+        """Whether a feature that can carry no provenance was appended under its new id before."""
+        if not self._census.cannot_carry_origin(index):
+            return False
+        text = rewritten(self._census.written(index), feature_id=new_id)
+        return any(same_json(self._draft.raw(other), text) for other in self._known.by_id.get(new_id))
 
     def _place(self, coming: list[int]) -> None:
         if not self._has_files:

@@ -12,7 +12,7 @@ from up42_state.features.matching import member_key
 from up42_state.features.members import named
 from up42_state.features.paths import DATA_PATH, data_paths, is_data_property, normal_path
 from up42_state.features.report import Outcome, StageReport
-from up42_state.features.values import feature_id, head, properties_of
+from up42_state.features.values import decode, feature_id, head, properties_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection as Names
@@ -121,11 +121,7 @@ class Inherit:
             return name in self._names
         if name.startswith(_OURS):
             return False
-        return not (is_data_property(name) and data_paths({name: _text(value)}, self._earlier.files))
-
-
-def _text(value: msgspec.Raw) -> Any:
-    return msgspec.json.decode(value) if bytes(value[:1]) == b'"' else None
+        return not (is_data_property(name) and data_paths({name: decode(bytes(value))}, self._earlier.files))
 
 
 def _known(lookup: Lookup, key: Hashable) -> Sequence[int]:

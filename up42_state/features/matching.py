@@ -26,11 +26,11 @@ __all__ = ["Matcher", "member_key"]
 class Matcher:
     """Pairs features of one earlier stage with those of the current collection, one to one.
 
-    The rules, each for what those before it left: equal provenance; forwarded from this stage, with equal
-    content; equal id, unique in both; equal JSON;
-    equal properties with equal data paths and equal bytes, unique in both. With ``match`` its pairs take the
-    place of all but the first. Equal JSON comes before data paths because several features may share one
-    file: only their geometry tells them apart.
+    The rules, each for what those before it left: equal provenance; equal JSON, where ids do not tell; equal
+    content, forwarded from this stage before; equal id, unique in both; equal properties with equal data
+    paths and equal bytes, unique in both. With ``match`` its pairs take the place of ids, JSON and data
+    paths. Equal JSON comes before data paths because several features may share one file: only their
+    geometry tells them apart.
 
     ``found`` gives, by the earlier feature's index, the current one's.
     """
@@ -49,17 +49,31 @@ class Matcher:
         :param pairs: (member of the current feature, member of the earlier one), tried in order.
         """
         self._by_origin()
-        self._by_former_origin()
         if pairs is not None:
+            self._by_value(index for index in self._unmatched() if self._census.cannot_carry_origin(index))
+            self._by_former_origin()
             for current, earlier in pairs:
                 self._by_members(current, earlier)
-            self._by_value(index for index in self._unmatched() if self._census.cannot_carry_origin(index))
             return self.found
-        self._by_id()
-        ids, known = self._census.ids, self._known.by_id
-        self._by_value(index for index in self._unmatched() if ids[index] is None or ids[index] in known)
+        shared = self._shared_ids()
+        self._by_value(index for index in self._unmatched() if self._is_ambiguous(index, shared))
+        self._by_former_origin()
+        self._by_id(shared)
         self._by_path()
         return self.found
+
+    def _shared_ids(self) -> Lookup:
+        """The earlier features by those ids that current features have too."""
+        shared = Lookup()
+        for index, key in enumerate(self._census.ids):
+            if key is not None and key in self._known.by_id:
+                shared.add(key, index)
+        return shared
+
+    def _is_ambiguous(self, index: int, shared: Lookup) -> bool:
+        """Whether the feature may be a current one, but its id does not tell which."""
+        key = self._census.ids[index]
+        return key is None or len(shared.get(key)) > 1 or len(self._known.by_id.get(key)) > 1
 
     def _pair(self, earlier: int, current: int) -> None:
         self.found[earlier] = current
@@ -122,15 +136,11 @@ class Matcher:
             if free:
                 self._pair(index, free[0])
 
-    def _by_id(self) -> None:
-        shared: dict[Any, list[int]] = {}
-        for index, key in enumerate(self._census.ids):
-            if key is not None and key in self._known.by_id:
-                shared.setdefault(key, []).append(index)
-        wanted = set(self._unmatched()) if shared else set()
-        for key, indexes in shared.items():
-            if len(indexes) == 1 and indexes[0] in wanted:
-                self._pair_one(indexes[0], self._known.the_one(self._known.by_id.get(key)))
+    def _by_id(self, shared: Lookup) -> None:
+        for index in self._unmatched() if shared else ():
+            key = self._census.ids[index]
+            if key is not None and len(shared.get(key)) == 1:
+                self._pair_one(index, self._known.the_one(self._known.by_id.get(key)))
 
     def _pair_one(self, earlier: int, current: int | None) -> None:
         if current is not None and current not in self._taken:
