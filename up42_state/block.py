@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import PathNotFoundError, SettingsError
 from up42_state.features.objects import feature_collection
-from up42_state.identity import Identity
-from up42_state.inputs import DATA_JSON, has_data, restore_input
-from up42_state.outputs import write_output
+from up42_state.tasks.identity import Identity
+from up42_state.tasks.inputs import DATA_JSON, has_data, restore_input
+from up42_state.tasks.outputs import write_output
 
 if TYPE_CHECKING:
     import os

@@ -15,8 +15,8 @@ import pytest
 from block.cases import Folders, collection, feature, fill, ids
 
 from up42_state.errors import InvalidOutputError, SettingsError, StageNotFoundError, TargetConflictError
-from up42_state.exec import NOT_EXECUTABLE, NOT_FOUND, child_environment, run_task
 from up42_state.settings import Settings
+from up42_state.tasks.exec import NOT_EXECUTABLE, NOT_FOUND, child_environment, run_task
 
 if TYPE_CHECKING:
     from pathlib import Path

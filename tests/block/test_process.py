@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from up42_state.process import run
+from up42_state.tasks.process import run
 
 FORWARDED = [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2]
 
@@ -33,7 +33,7 @@ with open(sys.argv[1], "w") as file:
 os._exit(7)
 """
 
-RUNNER = "import os, sys; from up42_state.process import run; sys.exit(run(sys.argv[1:], os.environ))"
+RUNNER = "import os, sys; from up42_state.tasks.process import run; sys.exit(run(sys.argv[1:], os.environ))"
 
 
 def wait_for(path: Path) -> None:

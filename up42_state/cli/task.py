@@ -61,7 +61,7 @@ def exec(  # noqa: A001 - the verb's name
     Restores the --after stages into the input, runs COMMAND, checks its output, propagates, and saves it
     if COMMAND exits 0. COMMAND's exit code and signals pass through; failures of our own exit 125.
     """
-    from up42_state.exec import run_task
+    from up42_state.tasks.exec import run_task
 
     place = common.place(job=job, stage=stage, after=after, propagate=propagate)
     return run_task(

@@ -23,8 +23,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from up42_state._demo_rasters import Raster, write_geotiff, write_png
 from up42_state.block import Block
+from up42_state.demo.rasters import Raster, write_geotiff, write_png
 from up42_state.features.origin import ORIGIN, Origin
 from up42_state.footprints import Footprint, footprint_map
 from up42_state.stages.commit import BlockInfo

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from up42_state.block import INPUT, OUTPUT, QUICKLOOKS, Block
 from up42_state.errors import SettingsError, TargetConflictError
-from up42_state.outputs import empty, leftovers
-from up42_state.process import run
 from up42_state.stages.history import some_names
+from up42_state.tasks.outputs import empty, leftovers
+from up42_state.tasks.process import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

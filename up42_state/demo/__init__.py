@@ -1,0 +1,7 @@
+"""A job to look at: it makes its own small scenes, and needs nothing but a directory."""
+
+from __future__ import annotations
+
+from up42_state.demo.job import Demo, run_demo
+
+__all__ = ["Demo", "run_demo"]

@@ -1,0 +1,1 @@
+"""One task as a container runs it: input, output, process. ``Block`` and ``exec`` stand on these."""
