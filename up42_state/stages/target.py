@@ -162,7 +162,7 @@ class Directory:
 
 
 def survey(root: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Everything below a directory, links unfollowed, our own folder left out; however deep it is."""
+    """Everything below a directory, links unfollowed, our own folder left out."""
     waiting = [(str(root), "")]
     while waiting:
         folder, prefix = waiting.pop()
@@ -174,6 +174,18 @@ def survey(root: Path) -> Iterator[tuple[str, os.stat_result]]:
                 yield path, item.stat(follow_symlinks=False)
                 if item.is_dir(follow_symlinks=False):
                     waiting.append((item.path, f"{path}/"))
+
+
+def open_regular(path: str | Path, *, dir_fd: int | None = None) -> int:
+    """A file descriptor to read a regular file; never through a link, and never waiting for a pipe.
+
+    :raises OSError: it is not there, or something else.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    raise FileNotFoundError(errno.ENOENT, "not a regular file", str(path))
 
 
 def parents(path: str) -> list[str]:
