@@ -65,7 +65,7 @@ def rclone(folder: Path, delay: float = 0.0) -> Iterator[Server]:
     (folder / BUCKET).mkdir(parents=True)
     port = free_port()
     command = [peer("rclone"), "serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", f"{KEY},{SECRET}"]
-    command += ["--config", "", "--no-modtime", str(folder)]
+    command += ["--config", "", "--no-modtime", "--etag-hash", "", "--ignore-checksum", str(folder)]
     with _running(command, port) as pid, _proxy(port, delay) as proxied:
         yield Server(direct=f"http://127.0.0.1:{port}", proxied=proxied, pid=pid, objects=folder / BUCKET)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from up42_state.buckets.base import Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key
 from up42_state.errors import SettingsError, StorageError
+from up42_state.redaction import without_credentials
 
 if TYPE_CHECKING:
     from up42_state.settings import Settings
@@ -28,10 +29,10 @@ def open_bucket(url: str | None = None, settings: Settings | None = None) -> Buc
     if not url:
         raise SettingsError("UP42_STATE_URL is not set, so there is nowhere to keep state", advice=_FORMS)
     scheme, separator, rest = url.partition("://")
-    if "::" in scheme or (separator and scheme.lower() not in {"s3", "gs", "gcs", "file", "memory"}):
+    if not separator or not scheme:
+        raise SettingsError(f"UP42_STATE_URL: {without_credentials(url)!r} is not a URL", advice=_FORMS)
+    if "::" in scheme or scheme.lower() not in {"s3", "gs", "gcs", "file", "memory"}:
         return _open_other(url, settings)
-    if not separator:
-        raise SettingsError(f"UP42_STATE_URL: {url!r} is not a URL", advice=_FORMS)
     return _open_known(scheme.lower(), rest, url, settings)
 
 
@@ -48,12 +49,22 @@ def _open_known(scheme: str, rest: str, url: str, settings: Settings | None) -> 
     if not name:
         raise SettingsError(f"UP42_STATE_URL: {url!r} names no bucket", advice=_FORMS)
     if scheme == "s3":
-        from up42_state.buckets.s3 import S3Bucket
-
-        return S3Bucket(name, prefix, settings or _read_settings())
+        return _open_s3(name, prefix, settings or _read_settings())
     from up42_state.buckets.gcs import GCSBucket
 
     return GCSBucket(name, prefix, settings or _read_settings())
+
+
+def _open_s3(name: str, prefix: str, settings: Settings) -> Bucket:
+    from up42_state.buckets.hosts import serves_directly
+
+    if serves_directly(settings):
+        from up42_state.buckets.s3_direct import DirectS3Bucket
+
+        return DirectS3Bucket(name, prefix, settings)
+    from up42_state.buckets.s3 import S3Bucket
+
+    return S3Bucket(name, prefix, settings)
 
 
 def _open_other(url: str, settings: Settings | None) -> Bucket:
@@ -71,7 +82,11 @@ def _local_path(rest: str, url: str) -> str:
     host, slash, path = rest.partition("/")
     if host not in {"", "localhost"} or not slash:
         raise SettingsError(f"UP42_STATE_URL: {url!r} names no absolute path", advice="use file:///directory")
-    path = unquote(slash + path)
+    try:
+        path = unquote(slash + path, errors="strict")
+        path.encode()
+    except UnicodeError:
+        raise SettingsError("UP42_STATE_URL: its path is not UTF-8", advice=_FORMS) from None
     if "\0" in path:
         raise SettingsError("UP42_STATE_URL: its path holds NUL", advice=_FORMS)
     return path
@@ -86,9 +101,10 @@ def _name_and_prefix(rest: str, url: str) -> tuple[str, str]:
             advice="give credentials in variables of their own, never in the URL",
         )
     try:
-        return name, check_key(prefix) if prefix else ""
+        return check_key(name) if name else "", check_key(prefix) if prefix else ""
     except StorageError as error:
-        raise SettingsError(f"UP42_STATE_URL: {url!r} has a bad prefix: {error}", advice=_FORMS) from error
+        problem = f"UP42_STATE_URL: {without_credentials(url)!r} has a bad bucket or prefix: {error}"
+        raise SettingsError(problem, advice=_FORMS) from error
 
 
 def _read_settings() -> Settings:

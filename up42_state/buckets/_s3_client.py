@@ -14,6 +14,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ProfileNotFound
 from botocore.handlers import set_list_objects_encoding_type_url
 
+from up42_state.buckets._s3_logs import hide_tokens
+from up42_state.buckets.hosts import is_amazon
 from up42_state.errors import AccessDeniedError, SettingsError
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ def make_client(settings: Settings) -> S3Client:
     :raises SettingsError: the profile does not exist, or what boto3 reads for itself is malformed.
     :raises AccessDeniedError: there are no credentials anywhere.
     """
+    hide_tokens()
     try:
         session = _session(settings)
         if session.get_credentials() is None:
@@ -60,9 +63,8 @@ def make_client(settings: Settings) -> S3Client:
 
 
 def is_custom(endpoint: str | None) -> bool:
-    """Whether an endpoint is not one of AWS itself (a VPC endpoint of AWS is)."""
-    host = urlsplit(endpoint or "").hostname or "amazonaws.com"
-    return not f".{host}".endswith((".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu"))
+    """Whether an endpoint is not one of AWS itself."""
+    return not is_amazon(endpoint)
 
 
 def credentials_source(settings: Settings) -> str:
