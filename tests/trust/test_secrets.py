@@ -85,7 +85,6 @@ class Found:
         """Run the command line, keeping what it printed, with the traceback of an error."""
         result = CliRunner().invoke(root, [*map(str, arguments), "--debug"], prog_name="up42-state")
         self.texts[f"{arguments}"] = result.output
-        print(result.output[-1500:])  # for whoever reads a failure
         return result.exit_code
 
     def keep(self, name: str, value: object) -> None:
@@ -105,7 +104,7 @@ def found(caplog: pytest.LogCaptureFixture, google_key: dict[str, str]) -> Itera
         logging.getLogger(name).setLevel(logging.DEBUG)
     kept = Found()
     yield kept
-    for record in caplog.records:
+    for record in caplog.get_records("call"):
         kept.keep(f"log of {record.name}: {record.msg[:60]}", f"{record.getMessage()} {vars(record)}")
     secrets = [*google_key["private_key"].splitlines()[1:-1], SECRET, TOKEN, PASSWORD, PLANTED]
     for name, text in kept.texts.items():
