@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from doubles.merging import Output, applied, merged, outputs, plain, stage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from up42_state.features import ORIGIN, Collection, Outcome, data_paths, merge
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 OPTIONS = st.one_of(
     st.fixed_dictionaries({"on_conflict": st.sampled_from(["current", "earlier", "both"])}),
@@ -104,19 +107,18 @@ def test_appended_features_keep_their_values(current: Output, earlier: Output) -
     """But for the provenance and the places of files an appended feature is what it was, in order."""
     found = merge(current.collection, current.files, [stage(earlier)])
     after = applied(current, [earlier], found)
-    moved = found.report.stages[0].moved
-    back = {target: source for source, target in moved.items()}
-    outcomes = found.report.stages[0].outcomes
+    report = found.report.stages[0]
     expected = [
-        plain(f) for f, code in zip(earlier.features, outcomes, strict=True) if code == Outcome.APPENDED
+        _with_paths(plain(feature), data_paths(plain(feature)["properties"], earlier.files), report.moved)
+        for feature, code in zip(earlier.features, report.outcomes, strict=True)
+        if code == Outcome.APPENDED
     ]
-    assert [_moved_back(plain(f), back) for f in after.features[len(current.features) :]] == expected
+    assert [plain(feature) for feature in after.features[len(current.features) :]] == expected
 
 
-def _moved_back(feature: Any, back: dict[str, str]) -> Any:
-    properties = feature["properties"].items()
-    values = {k: back.get(v, v) if isinstance(v, str) and k != "n" else v for k, v in properties}
-    return {**feature, "properties": values}
+def _with_paths(feature: Any, paths: dict[str, str], moved: Mapping[str, str]) -> Any:
+    places = {name: moved[path] for name, path in paths.items() if path in moved}
+    return {**feature, "properties": {**feature["properties"], **places}}
 
 
 @given(
