@@ -70,6 +70,14 @@ def plan_runs(entries: Iterable[Entry]) -> Iterator[Run]:
         yield Run(batch[0].object, start, end - start, batch)
 
 
+def _widened(run: Run, size: int) -> Run:
+    """The whole object, where the run is most of it: that is the plainest of requests.
+
+    :param size: of the object, in bytes.
+    """
+    return Run(run.object, 0, size, run.entries) if run.length > size * 7 // 8 else run
+
+
 def plan_segments(entry: Entry, blocks: Iterable[int] | None = None) -> Iterator[Segment]:
     """Split a large file into segments of up to 32 MiB.
 
@@ -116,7 +124,8 @@ class Fetcher:
         small = [entry for entry in entries if not entry.blocks]
         with self.store.transfers() as transfers:
             for run in plan_runs(small):
-                transfers.start(run.length, self._fetch_run, run, total)
+                wide = _widened(run, self.index.objects[run.object].size)
+                transfers.start(wide.length, self._fetch_run, wide, total)
             for entry in entries:
                 if entry.blocks:
                     known = frozenset(have(entry))

@@ -14,6 +14,8 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from up42_state.stages.memory import allocate
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -57,7 +59,7 @@ class PackWriter:
 
     def __init__(self, members: Sequence[Member]) -> None:
         self._members = members
-        self._buffer = bytearray(sum(member.cost for member in members) + _END.size)
+        self._buffer = allocate(sum(member.cost for member in members) + _END.size)
         self._at = 0
         self._central: list[bytes] = []
         self._frame = hashlib.sha256()
@@ -71,25 +73,25 @@ class PackWriter:
         """Where the next member's bytes go: a buffer of exactly its size to fill, and its offset."""
         member = self._members[len(self._central)]
         start = self._at + _LOCAL.size + len(member.name.encode())
-        return memoryview(self._buffer)[start : start + member.size], start
+        return self._buffer[start : start + member.size], start
 
     def commit(self, *, executable: bool = False) -> None:
         """Put the headers around the member whose buffer was just filled."""
         member = self._members[len(self._central)]
         name = member.name.encode()
         start = self._at + _LOCAL.size + len(name)
-        crc = zlib.crc32(memoryview(self._buffer)[start : start + member.size])
+        crc = zlib.crc32(self._buffer[start : start + member.size])
         common = (_UTF8_NAMES, 0, 0, _1980, crc, member.size, member.size, len(name), 0)
         _LOCAL.pack_into(self._buffer, self._at, 0x04034B50, _VERSION, *common)
         self._buffer[start - len(name) : start] = name
-        self._frame.update(memoryview(self._buffer)[self._at : start])
+        self._frame.update(self._buffer[self._at : start])
         mode = (0o100755 if executable else 0o100644) << 16
         self._central.append(
             _CENTRAL.pack(0x02014B50, _UNIX | _VERSION, _VERSION, *common, 0, 0, 0, mode, self._at) + name
         )
         self._at = start + member.size
 
-    def finish(self) -> bytearray:
+    def finish(self) -> memoryview:
         """The whole archive, once every member is in."""
         central = b"".join(self._central)
         self._buffer[self._at : self._at + len(central)] = central
@@ -97,7 +99,7 @@ class PackWriter:
         _END.pack_into(
             self._buffer, self._at + len(central), 0x06054B50, 0, 0, count, count, len(central), self._at, 0
         )
-        self._frame.update(memoryview(self._buffer)[self._at :])
+        self._frame.update(self._buffer[self._at :])
         return self._buffer
 
 

@@ -17,6 +17,7 @@ from unicodedata import is_normalized
 
 from up42_state.errors import Defect, InvalidOutputError, StateError
 from up42_state.stages.index import BLOCK, DataObject, Entry, Kind, stored_name
+from up42_state.stages.memory import allocate
 from up42_state.stages.names import attempt_prefix
 from up42_state.stages.packs import MAX_BYTES, Member, PackWriter, fill_packs
 
@@ -221,9 +222,9 @@ class Uploader:
         return futures
 
     def _put_pack(self, number: int, members: list[Member], sources: list[Source]) -> list[Stored]:
-        writer = PackWriter(members)
         placed = []
         with self._packing:
+            writer = PackWriter(members)
             for source in sources:
                 buffer, offset = writer.reserve()
                 with _open(source) as file:
@@ -248,7 +249,7 @@ class Uploader:
         return sha256, _block_digests(data) if len(data) > BLOCK else ()
 
     def _put_file(self, source: Source) -> list[Stored]:
-        data = memoryview(bytearray(source.size))
+        data = allocate(source.size)
         with _open(source) as file:
             _fill(file, data, source)
         sha256, blocks = self._digests(source, data)
@@ -270,7 +271,7 @@ class Uploader:
             for number, start in enumerate(range(0, source.size, size), start=1):
                 length = min(size, source.size - start)
                 transfers.acquire(length)
-                part = memoryview(bytearray(length))
+                part = allocate(length)
                 _fill(file, part, source)
                 parts.append(transfers.submit(length, self._put_part, upload, number, part))
                 whole.update(part)
