@@ -117,8 +117,16 @@ class History:
             return list(transfers.map(self.read, reversed(revisions)))
 
     def is_newest(self, commit: Commit) -> bool:
-        """Whether no later revision exists; a tombstone counts."""
-        return self.revisions()[-1:] == [commit.revision]
+        """Whether it stands and no later revision exists; a tombstone counts.
+
+        A job that was removed and begun anew uses the same numbers for other revisions.
+        """
+        if self.revisions()[-1:] != [commit.revision]:
+            return False
+        try:
+            return self.read(commit.revision).attempt == commit.attempt
+        except ObjectNotFoundError:
+            return False
 
     def damaged(self, commit: Commit, error: NotFoundError | IntegrityError) -> IntegrityError:
         """What to say when an object that a commit names is missing or damaged."""
@@ -136,9 +144,9 @@ class History:
     def _missing(self) -> NotFoundError:
         stages = self._store.stages(self.job)
         if stages:
-            return StageNotFoundError(
-                f"job {self.job} has no stage {self.stage}", advice=f"it has {some_names(stages)}"
-            )
+            others = [name for name in stages if name != self.stage]  # one whose save died has no commit
+            advice = f"it has {some_names(others)}" if others else "no save of it was finished"
+            return StageNotFoundError(f"job {self.job} has no stage {self.stage}", advice=advice)
         return missing_job(self._store, self.job)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from up42_state.buckets.probe import ensure_atomic_create
@@ -23,6 +24,7 @@ from up42_state.errors import (
     UnsupportedStoreError,
 )
 from up42_state.stages.history import History
+from up42_state.stages.references import StaleError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +93,9 @@ def publish(
 
     :param draft: the commit, under any number.
     :param newest: the newest revision that the caller knows of.
-    :param still_good: called before each write; raises where what the draft refers to may be gone.
+    :param still_good: called before each write and after the last; raises
+        :class:`~up42_state.stages.references.StaleError` where what the draft refers to may be gone.
+    :raises StaleError: it said so; no commit of this draft stands.
     :raises StageConflictError: another save won, and the precondition does not allow for it.
     :raises CommitUncertainError: the store does not tell whether the commit was written.
     """
@@ -104,10 +108,24 @@ def publish(
         commit = draft.at(newest.revision + 1 if newest else 1)
         still_good()
         if create_commit(store, commit):
+            _confirm(store, commit, still_good)
             return commit
         newest = history.newest()
         if newest is None or newest.revision < commit.revision:  # a listing that lags
             newest = history.read(commit.revision)
+
+
+def _confirm(store: Store, commit: Commit, still_good: Callable[[], None]) -> None:
+    """Take a commit back if what it refers to went while it was being written.
+
+    :raises StaleError: it was taken back.
+    """
+    try:
+        with suppress(StorageError):  # no answer is no reason to doubt a commit that was written
+            still_good()
+    except StaleError:
+        store.bucket.delete([commit.key])
+        raise
 
 
 def create_commit(store: Store, commit: Commit) -> bool:

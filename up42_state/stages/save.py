@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from up42_state.errors import IntegrityError, NotFoundError, StorageError
+from up42_state.errors import IntegrityError, NotFoundError, PrunedError, StorageError
 from up42_state.stages.borrowing import Borrowing
 from up42_state.stages.commit import Commit, StoredObject, Totals, now
 from up42_state.stages.contents import load_index
@@ -73,7 +73,7 @@ class Save:
         :raises StorageError: the job was removed or pruned again and again meanwhile.
         """
         for _ in range(_ATTEMPTS):
-            with suppress(StaleError):  # what it stands on may be gone by now
+            with suppress(StaleError, PrunedError):  # what it stands on may be gone by now
                 return self._run()
         raise StorageError(
             f"what the save of {self.job}/{self.stage} stands on was removed {_ATTEMPTS} times while it ran",
@@ -91,8 +91,7 @@ class Save:
         output = read_output(self.output, self.quicklooks, dry_run=self.job_mode == "DRY_RUN")
         attempt = _Attempt(self.store, self.job, self.stage, new_attempt())
         merged = Merging(output)
-        for propagation in self.propagations:
-            self.report(merged.apply(propagation))
+        reports = [merged.apply(propagation) for propagation in self.propagations]
         borrowed = Borrowing(self.store, self.job, attempt.prefix, references).borrow(merged.additions)
         previous = _previous(self.store, newest)
         stored = [*self._store(output.sources, previous, attempt), *borrowed]
@@ -100,7 +99,10 @@ class Save:
         draft = self._draft(attempt, newest, previous, index, merged)
         references.add(set(draft.refers) & set(newest.refers if newest else ()))
         references.wrote(attempt.prefix, _keys(draft, index))
-        return publish(self.store, draft, newest, self.precondition, references.check)
+        commit = publish(self.store, draft, newest, self.precondition, references.check)
+        for report in reports:
+            self.report(report)
+        return commit
 
     def _store(self, sources: list[Source], previous: Index | None, attempt: _Attempt) -> list[Stored]:
         """Make sure that every file is in the store, and say where."""
