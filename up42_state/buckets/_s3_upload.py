@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
@@ -28,8 +28,10 @@ __all__ = ["S3Upload", "as_body"]
 
 
 def as_body(data: Buffer) -> bytes:
-    """What boto3 takes for a body and sends in one piece; ``bytes`` themselves are not copied."""
-    return bytes(data)
+    """What boto3 takes for a body and sends in one piece; bytes and byte arrays, which it takes as well
+    though its types do not say so, are not copied.
+    """
+    return cast("bytes", data) if isinstance(data, bytearray) else bytes(data)
 
 
 class S3Upload(Upload):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import mmap
+from collections import deque
 from contextlib import suppress
 
-__all__ = ["allocate"]
+__all__ = ["Buffers", "allocate"]
 
 _LARGE = 1024 * 1024
 
@@ -25,3 +26,22 @@ def allocate(size: int) -> memoryview:
     with suppress(OSError, AttributeError):
         room.madvise(mmap.MADV_HUGEPAGE)
     return memoryview(room)
+
+
+class Buffers:
+    """Byte arrays that are used again: for parts, which are sent without being copied."""
+
+    def __init__(self) -> None:
+        self._free: deque[bytearray] = deque()
+
+    def take(self, size: int) -> bytearray:
+        """One of exactly this size in bytes; what it holds is left over."""
+        while self._free:
+            found = self._free.pop()
+            if len(found) == size:
+                return found
+        return bytearray(size)
+
+    def give(self, buffer: bytearray) -> None:
+        """Let it be used again. Nobody may refer to it any more."""
+        self._free.append(buffer)

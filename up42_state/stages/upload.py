@@ -17,7 +17,7 @@ from unicodedata import is_normalized
 
 from up42_state.errors import Defect, InvalidOutputError, StateError
 from up42_state.stages.index import BLOCK, DataObject, Entry, Kind, stored_name
-from up42_state.stages.memory import allocate
+from up42_state.stages.memory import Buffers, allocate
 from up42_state.stages.names import attempt_prefix
 from up42_state.stages.packs import MAX_BYTES, Member, PackWriter, fill_packs
 
@@ -156,6 +156,7 @@ class Uploader:
         self._progress = progress
         self._done = self._total = 0
         self._uploads: list[Upload] = []
+        self._buffers = Buffers()
         self._packing = threading.Semaphore(_PACKING)
 
     def upload(self, sources: Sequence[Source]) -> list[Stored]:
@@ -271,10 +272,10 @@ class Uploader:
             for number, start in enumerate(range(0, source.size, size), start=1):
                 length = min(size, source.size - start)
                 transfers.acquire(length)
-                part = allocate(length)
-                _fill(file, part, source)
+                part = self._buffers.take(length)
+                _fill(file, memoryview(part), source)
                 parts.append(transfers.submit(length, self._put_part, upload, number, part))
-                whole.update(part)
+                whole.update(part)  # before a next part can be read into the same buffer
         if source.sha256 and source.sha256 != whole.hexdigest():
             raise _changed(source)
         return _Parts(source, name, upload, whole.hexdigest(), parts)
@@ -286,10 +287,12 @@ class Uploader:
         target = DataObject(key=self._relative + parts.name, size=parts.source.size)
         return _stored(parts.source, target, parts.sha256, blocks)
 
-    def _put_part(self, upload: Upload, number: int, data: memoryview) -> tuple[str, ...]:
+    def _put_part(self, upload: Upload, number: int, data: bytearray) -> tuple[str, ...]:
         upload.put_part(number, data)
         self._advance(len(data))
-        return _block_digests(data)
+        digests = _block_digests(memoryview(data))
+        self._buffers.give(data)
+        return digests
 
     def _object_name(self, source: Source) -> str:
         if self._is_key(source.name):
