@@ -9,10 +9,13 @@ WHEEL_VENV := .cache/wheel-venv
 WHEEL_PYTHON := $(WHEEL_VENV)/bin/python -P
 SOURCES := pyproject.toml README.md $(shell find up42_state -type f -not -name '*.pyc')
 PYTEST_ARGS ?=
+# Atheris has few wheels, so it has an environment of its own as well.
+FUZZ_VENV := .cache/fuzz-venv
+FUZZ_SECONDS ?= 80
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test check test-docker lint types format bench localstack clean
+.PHONY: help venv demo test check test-docker fuzz lint types format bench localstack clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +37,9 @@ check: $(VENV)/.dev  ## the same tests against the source tree, without coverage
 
 test-docker: $(WHEEL_VENV)/.installed  ## build the images with buildah and run the block in them (as root)
 	$(WHEEL_PYTHON) -m pytest -m docker $(PYTEST_ARGS)
+
+fuzz: $(FUZZ_VENV)/.installed  ## fuzz what reads others' data, guided by coverage; FUZZ_SECONDS=600 for longer
+	$(FUZZ_VENV)/bin/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
 
 lint: $(VENV)/.dev  ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -76,4 +82,12 @@ $(WHEEL_VENV)/.installed: $(VENV)/.dev $(SOURCES)
 		> "$$($(WHEEL_PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/dependencies.pth"
 	$(BIN)/python -m pip --python $(WHEEL_VENV)/bin/python install --quiet --no-deps --ignore-installed .cache/dist/*.whl
 	$(WHEEL_PYTHON) -c 'import up42_state as u; assert "$(WHEEL_VENV)" in u.__file__, u.__file__'
+	touch $@
+
+$(FUZZ_VENV)/.installed: $(VENV)/.dev tests/fuzz/requirements.txt
+	rm -rf $(FUZZ_VENV)
+	$(BIN)/python -m venv $(FUZZ_VENV)
+	$(FUZZ_VENV)/bin/python -m pip install --quiet --requirement tests/fuzz/requirements.txt
+	$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+		> "$$($(FUZZ_VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/dependencies.pth"
 	touch $@

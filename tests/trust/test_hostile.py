@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import socket
+import subprocess
 import tracemalloc
 import unicodedata
 from contextlib import suppress
@@ -208,6 +209,23 @@ def test_an_odd_document_is_kept(job: Job, root: Path, name: str) -> None:
     assert propagate(current, [job.stage("s")]).appended == 0
 
 
+def test_a_stored_document_that_is_not_utf8(job: Job, root: Path, bucket: FaultyBucket) -> None:
+    """A stored data.json that is not UTF-8 in a feature can be restored, not merged or chosen from."""
+    data = b'{"type":"FeatureCollection","features":[{"type":"Feature","id":"x","properties":{"a":"\xff"}}]}'
+    forge(bucket, "3f0c", "s", ATTEMPT, index=Index().render(), data=data)
+    current = write_output(root / "current", {"b.tif": b"b"})
+    for act in (
+        lambda: propagate(current, [job.stage("s")]),
+        lambda: propagate(current, [job.stage("s")], form="inherit"),
+        lambda: job.stage("s").restore(root / "in", where=["a=1"]),
+        lambda: job.stage("s").features(),
+    ):
+        with pytest.raises(InvalidDataError, match="UTF-8"):
+            act()
+    job.stage("s").restore(root / "in")
+    assert (root / "in" / "data.json").read_bytes() == data
+
+
 def test_properties_too_deep_to_compare(job: Job, root: Path) -> None:
     """A stage may hold what only deep recursion could compare: propagating it is a typed error."""
     deep = b"[" * 900 + b"]" * 900
@@ -223,8 +241,8 @@ def test_properties_too_deep_to_compare(job: Job, root: Path) -> None:
 
 
 def test_a_very_deep_tree_comes_back(job: Job, root: Path) -> None:
-    """A file below 1,500 directories is saved and restored without as many open files."""
-    path = "/".join(["d"] * 1500)
+    """A file below 1,200 directories is saved and restored without as many open files."""
+    path = "/".join(["d"] * 1200)
     (root / "out").mkdir()
     fd = os.open(root / "out", os.O_RDONLY)
     for name in path.split("/"):
@@ -239,6 +257,7 @@ def test_a_very_deep_tree_comes_back(job: Job, root: Path) -> None:
     job.stage("s").restore(root / "in")
     assert (root / "in" / path / "a.tif").read_bytes() == b""
     job.stage("s").restore(root / "in")  # what is there is compared and kept
+    subprocess.run(["rm", "-rf", root / "in", root / "out"], check=True)  # Python's own rmtree is recursive
 
 
 # What somebody may have put into the store.

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from up42_state.errors import Defect, InvalidDataError
 from up42_state.features import Collection, File, Files, companions, data_paths, quicklooks_of, subset
+from up42_state.features.syntax import encoding_defect
 from up42_state.stages.index import stored_name
 from up42_state.stages.restore import Chosen, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from up42_state.features import Feature, Selection
     from up42_state.stages.contents import Contents
     from up42_state.stages.index import Entry
 
-__all__ = ["catalogue", "choose", "without"]
+__all__ = ["catalogue", "choose", "read_features", "without"]
 
 
 def choose(selection: Selection | None) -> Callable[[Contents], Chosen]:
@@ -28,13 +30,11 @@ def choose(selection: Selection | None) -> Callable[[Contents], Chosen]:
         return whole
 
     def pick(contents: Contents) -> Chosen:
-        collection = Collection.read(contents.data)
+        collection = read_features(contents.data)
         files = catalogue(contents.index.entries, contents.index.directories)
-        try:
+        with _looked_into():
             kept = [number for number, feature in enumerate(collection) if feature in selection]
             names, directories = _belongings((collection[number] for number in kept), files)
-        except RecursionError as error:
-            raise nested_too_deeply() from error
         return Chosen(
             data=subset(collection, kept),
             entries=[entry for entry in contents.index.entries if entry.name in names],
@@ -44,10 +44,13 @@ def choose(selection: Selection | None) -> Callable[[Contents], Chosen]:
     return pick
 
 
-def nested_too_deeply() -> InvalidDataError:
-    """The error for features that were saved, but whose properties cannot be looked into."""
-    defect = Defect("data.json", "is nested too deeply to be looked into", "write properties flatter")
-    return InvalidDataError("features cannot be compared", defects=[defect])
+@contextmanager
+def _looked_into() -> Iterator[None]:
+    try:
+        yield
+    except RecursionError as error:
+        defect = Defect("data.json", "is nested too deeply to be looked into", "restore the whole stage")
+        raise InvalidDataError("features cannot be chosen", defects=[defect]) from error
 
 
 def without(chosen: Chosen, damaged: set[str]) -> Chosen:
@@ -55,14 +58,26 @@ def without(chosen: Chosen, damaged: set[str]) -> Chosen:
 
     :param damaged: names of files.
     """
-    collection = Collection.read(chosen.data)
+    collection = read_features(chosen.data)
     files = catalogue(chosen.entries, chosen.directories)
-    kept = [n for n, feature in enumerate(collection) if not _data(feature, files) & damaged]
+    with _looked_into():
+        kept = [n for n, feature in enumerate(collection) if not _data(feature, files) & damaged]
     return Chosen(
         data=subset(collection, kept),
         entries=[entry for entry in chosen.entries if entry.name not in damaged],
         directories=chosen.directories,
     )
+
+
+def read_features(data: bytes) -> Collection:
+    """The features of a stored ``data.json``, which may be one that no check of ours has seen.
+
+    :raises InvalidDataError: it is not JSON in UTF-8, or not a FeatureCollection.
+    """
+    defect = encoding_defect(memoryview(data))
+    if defect is not None:
+        raise InvalidDataError("a stored data.json cannot be read", defects=[defect])
+    return Collection.read(data)
 
 
 def catalogue(entries: Iterable[Entry], directories: Iterable[str]) -> Files:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from up42_state.features import Collection, Earlier, File, merge
-from up42_state.stages.choose import catalogue, nested_too_deeply
+from up42_state.stages.choose import catalogue, read_features
 from up42_state.stages.contents import Contents, load
 from up42_state.stages.reuse import rename
 
@@ -48,7 +48,7 @@ class EarlierStage:
             job=self.job,
             stage=self.name,
             revision=self.contents.commit.revision,
-            collection=Collection.read(self.contents.data),
+            collection=read_features(self.contents.data),
             files=catalogue(self.contents.index.entries, self.contents.index.directories),
         )
 
@@ -99,10 +99,7 @@ class Merging:
             EarlierStage(store=stage.job.state.store, contents=load(stage.job.state.store, commit))
             for stage, commit in propagation.commits()
         ]
-        try:
-            merged = _merge(self._collection, self._files, propagation, stages)
-        except RecursionError as error:
-            raise nested_too_deeply() from error
+        merged = _merge(self._collection, self._files, propagation, stages)
         self._take(merged, stages)
         return merged.report
 

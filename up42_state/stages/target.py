@@ -212,7 +212,8 @@ def remove_own(root: Path, name: str, *, keep_folder: bool = False) -> None:
     folder = root / OURS
     if folder.is_symlink():
         return
-    shutil.rmtree(folder / name, ignore_errors=True)
+    with suppress(RecursionError):  # a very deep tree that was moved aside stays there
+        shutil.rmtree(folder / name, ignore_errors=True)
     if not keep_folder:
         with suppress(OSError):
             folder.rmdir()
