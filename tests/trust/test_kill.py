@@ -1,4 +1,4 @@
-"""SIGKILL at random moments: old or new, never anything else."""
+"""SIGKILL, SIGTERM or a full disk at random moments: old or new, never anything else."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from doubles.tally import tally
 
 SCRIPT = Path(__file__).with_name("kills.py")
 ROUNDS = 15 * int(os.environ.get("UP42_STATE_SOAK", "1"))
@@ -28,6 +29,8 @@ def kill(kind: str, url: str, rounds: int, **environment: str) -> dict[str, int]
     )
     assert done.returncode == 0, f"seed {seed}: {done.stderr}"
     seen: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
+    for outcome, count in seen.items():
+        tally(f"{kind}s ended at random", outcome, count)
     return seen
 
 

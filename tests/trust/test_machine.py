@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from doubles.faulty import FaultyBucket
 from doubles.outputs import feature, state_on, write_output
+from doubles.tally import tally
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -61,6 +62,7 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Leave nothing behind."""
+        tally(f"random programs on {type(self).__name__}", "as the model says")
         shutil.rmtree(self.root)
 
     def output(self, names: Model) -> Path:
