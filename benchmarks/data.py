@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import random
-from pathlib import Path
-from typing import Any
+from typing import Any, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MIB = 1024 * 1024
 
@@ -34,13 +36,11 @@ def large_file(folder: Path, size: int) -> Path:
     return _write(folder, [_feature("scene", 0, {"up42.data_path": "scene.tif"})])
 
 
-def change(folder: Path, part: float) -> int:
-    """Overwrite a part of an output's files with other bytes of the same length; how many."""
+def change(folder: Path, part: float, seed: str) -> None:
+    """Overwrite a part of an output's files with other bytes of the same length, others for each seed."""
     tiles = sorted(folder.glob("t*/*.tif"))
-    changed = tiles[:: round(1 / part)]
-    for number, tile in enumerate(changed):
-        tile.write_bytes(random.Random(number).randbytes(tile.stat().st_size))
-    return len(changed)
+    for tile in tiles[:: round(1 / part)]:
+        tile.write_bytes(random.Random(seed + tile.name).randbytes(tile.stat().st_size))
 
 
 def collection(path: Path, first: int, count: int, vertices: int) -> Path:

@@ -20,7 +20,7 @@ OURS = "up42_state"
 WARM = "up42_state, in a running process"
 
 
-def saving(bench: Bench, source: Path, work: str) -> list[Contender]:
+def saving(source: Path, work: str) -> list[Contender]:
     """Copy ``source`` to a new place in the store, each round to another."""
     up42, folder = our_command(), str(source)
     return [
