@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import Defect, InvalidDataError
 from up42_state.features.collection import Collection, Feature
-from up42_state.features.edits import Slot, rewritten, slot
+from up42_state.features.edits import Slot, plain_place, rewritten, slot
 from up42_state.features.known import identity_of, may_carry_origin
 from up42_state.features.members import named, quoted
 from up42_state.features.origin import ORIGIN, Origin
@@ -67,7 +67,7 @@ class Census:
         self._keys: list[bytes] = []
         self._carried: dict[int, str] = {}
         self._seen: dict[bytes, int] = {}
-        self._slots: list[Slot | None] = []
+        self._slots: list[int | Slot | None] = []
         self._unusable: set[int] = set()
         self._has_files = len(earlier.files) > 0 or bool(earlier.files.directories)
         self._place = str(Origin(job=earlier.job, stage=earlier.stage, revision=earlier.revision, key=""))
@@ -85,7 +85,7 @@ class Census:
             properties = bytes(found.properties)
             if self._has_files or may_carry_origin(properties):
                 self._read_properties(index, properties_of(found))
-            self._slots.append(slot(feature, properties))
+            self._slots.append(plain_place(feature, properties) or slot(feature, properties))
             if selection is None or Feature(raw) in selection:
                 self.wanted.append(index)
         self._seen.clear()
@@ -135,6 +135,8 @@ class Census:
             return bytes(document[start:end])
         if index in self._unusable:
             return rewritten(bytes(document[start:end]), values={ORIGIN: self._place + self.key(index)})
-        before, after = document[start : start + place.start], document[start + place.end : end]
         origin = self._member + self.key(index).encode() + b'"'
-        return b"".join((before, place.before, origin, place.after, after))
+        if isinstance(place, int):
+            cut = start + place
+            return b"".join((document[start:cut], b", ", origin, document[cut:end]))
+        return place.fill(bytes(document[start:end]), origin)

@@ -11,10 +11,11 @@ from up42_state.features.values import head
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Slot", "rewritten", "slot"]
+__all__ = ["Slot", "plain_place", "rewritten", "slot"]
 
 
-_NAME = b'"properties":'
+_NAMES = (b' "properties": ', b',"properties":', b'{"properties":')
+_BLANK = ord(" ")
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -55,12 +56,25 @@ def slot(feature: bytes, properties: bytes) -> Slot | None:
     return None
 
 
+def plain_place(feature: bytes, properties: bytes) -> int:
+    """Where a member can be added after ``, ``, for a feature such as most are; 0 for any other.
+
+    Its properties are its last member, an object with at least one member and no white space inside its
+    braces. A value that ends right before the feature's last brace is that of its last member, so only the
+    name before it needs to be looked at: its first quote is not escaped.
+    """
+    start = len(feature) - len(properties) - 1
+    is_plain = (
+        feature.endswith(_NAMES, 0, start)
+        and feature.endswith(properties, 0, -1)
+        and properties[:2] == b'{"'
+        and properties[-2] > _BLANK
+    )
+    return len(feature) - 2 if is_plain else 0
+
+
 def _place(feature: bytes, properties: bytes) -> int:
     """Where the text of the properties stands in the feature."""
-    start = len(feature) - len(properties) - 1
-    name = feature[max(start - 15, 0) : start]
-    if feature[start:-1] == properties and name.rstrip().endswith(_NAME) and b"\\" not in name:
-        return start  # often they are the last member
     start = feature.rfind(properties)
     if feature.find(properties, 0, start + len(properties) - 1) < 0:
         return start
