@@ -40,15 +40,12 @@ def _watch(name: str, seconds: int) -> int:
     command = [sys.executable, __file__, "--one", name, "--", str(corpus), f"-max_total_time={seconds}"]
     command += [f"-artifact_prefix={found}/", f"-rss_limit_mb={MEMORY}", "-timeout=20", "-max_len=65536"]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    runs = re.findall(r"^Done (\d+) runs", done.stderr, re.MULTILINE) or re.findall(
-        r"^#(\d+)", done.stderr, re.M
-    )
+    runs = re.findall(r"^(?:Done |#)(\d+)", done.stderr, re.MULTILINE)
     count = int(runs[-1]) if runs else 0
-    print(
-        f"{name:<12} {count:>10,} inputs in {seconds} s: {'a finding' if done.returncode else 'no finding'}"
-    )
+    outcome = f"a finding, kept in {found}" if done.returncode else "no finding"
+    sys.stdout.write(f"{name:<12} {count:>10,} inputs in {seconds} s: {outcome}\n")
     if done.returncode:
-        print("\n".join(done.stderr.splitlines()[-40:]), file=sys.stderr)
+        sys.stderr.write("\n".join([*done.stdout.splitlines()[-40:], *done.stderr.splitlines()[-4:], ""]))
     return 1 if done.returncode else 0
 
 
