@@ -9,13 +9,14 @@ WHEEL_VENV := .cache/wheel-venv
 WHEEL_PYTHON := $(WHEEL_VENV)/bin/python -P
 SOURCES := pyproject.toml README.md $(shell find up42_state -type f -not -name '*.pyc')
 PYTEST_ARGS ?=
+SOAK ?= 10
 # Atheris has few wheels, so it has an environment of its own as well.
 FUZZ_VENV := .cache/fuzz-venv
 FUZZ_SECONDS ?= 80
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test check test-docker fuzz lint types format bench localstack clean
+.PHONY: help venv demo test check test-docker fuzz soak lint types format bench localstack clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +41,9 @@ test-docker: $(WHEEL_VENV)/.installed  ## build the images with buildah and run 
 
 fuzz: $(FUZZ_VENV)/.installed  ## fuzz what reads others' data, guided by coverage; FUZZ_SECONDS=600 for longer
 	$(FUZZ_VENV)/bin/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
+
+soak: $(VENV)/.dev  ## faults, kills, races and random programs SOAK=10 times over; prints what came out
+	UP42_STATE_SOAK=$(SOAK) $(BIN)/pytest tests/trust tests/stages/test_verify.py --timeout 7200 $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev  ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from doubles.outputs import contents, tiles, write_output
+from doubles.tally import tally
 
 from up42_state.errors import IntegrityError, NotFoundError
 
@@ -52,12 +53,15 @@ def test_every_corrupted_object_is_named(job: Job, bucket: FaultyBucket, tmp_pat
             report = stage.verify()
             assert [damage.key for damage in report.damage] == [info.key]
         target = tmp_path / f"in{number}"
+        outcome = "right bytes"
         try:
             stage.restore(target)
-        except (IntegrityError, NotFoundError):
+        except (IntegrityError, NotFoundError) as error:
             assert not target.exists()
+            outcome = type(error).__name__
         else:
             assert contents(target) == contents(output)
+        tally(f"objects corrupted: {way}", outcome)
         bucket.put(info.key, good)
 
 

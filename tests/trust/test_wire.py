@@ -6,6 +6,7 @@ import os
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, get_args
 
 import pytest
@@ -15,7 +16,7 @@ from doubles.wire import IN_BODY, Kind, Rule, Wire, wired
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
-from up42_state.buckets import _s3_client, gcs
+from up42_state.buckets import _s3_client, gcs, s3_direct
 from up42_state.buckets.gcs import GCSBucket
 from up42_state.buckets.probe import ensure_atomic_create
 from up42_state.buckets.s3 import S3Bucket
@@ -23,7 +24,7 @@ from up42_state.errors import IntegrityError, StateError, StoreUnreachableError
 from up42_state.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from doubles.wire import Request
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from up42_state.state import Stage
 
 MIB = 1024 * 1024
+KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "aws_region": "us-east-1"}
 TIMEOUT = 2.0  # seconds without a byte, instead of 60
 KINDS: tuple[Kind, ...] = get_args(Kind)
 # What a client that tries again must get over, whichever request it happens to.
@@ -52,8 +54,7 @@ def _short_timeouts() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def s3(localstack_url: str) -> Iterator[tuple[Wire, Bucket]]:
     with wired(localstack_url) as wire:
-        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "aws_region": "us-east-1"}
-        bucket = S3Bucket("up42-state", "wire", Settings(aws_endpoint_url=wire.url, **keys))
+        bucket = S3Bucket("up42-state", "wire", Settings(aws_endpoint_url=wire.url, **KEYS))
         ensure_atomic_create(bucket, single_writer=False)
         yield wire, bucket
         bucket.close()
@@ -149,17 +150,31 @@ def applies(kind: Kind, request: Request, key: str) -> bool:
 
 
 def every(
-    store: tuple[Wire, Bucket], output: Path, folder: Path, kind: Kind, only: str = "", at_once: int = 8
+    store: tuple[Wire, Bucket],
+    output: Path,
+    folder: Path,
+    kind: Kind,
+    *,
+    only: str = "",
+    at_once: int = 8,
+    fresh: Callable[[], Bucket] | None = None,
 ) -> list[Program]:
-    """Run a program for each request that one makes."""
-    count = Program(store, output, folder, kind, 0, only).run().requests
-    numbers = [number for number in range(1, count + 1) for _ in range(TIMES)]
-    programs = [Program(store, output, folder, kind, number, only) for number in numbers]
+    """Run a program for each request that one makes.
+
+    :param fresh: makes a bucket for each program, where they are not to share one.
+    """
+
+    def program(number: int) -> Program:
+        bucket = fresh() if fresh else store[1]
+        return Program((store[0], bucket), output, folder, kind, number, only)
+
+    count = program(0).run().requests
+    programs = [program(number) for number in range(1, count + 1) for _ in range(TIMES)]
     with ThreadPoolExecutor(at_once) as pool:
         done = list(pool.map(Program.run, programs))
-    for program in done:
-        assert program.rule.hits == 1
-        outcome = type(program.errors[0]).__name__ if program.errors else "got over"
+    for ended in done:
+        assert ended.rule.hits == 1
+        outcome = type(ended.errors[0]).__name__ if ended.errors else "got over"
         tally(f"wire: {kind}", outcome)
     return done
 
@@ -177,6 +192,26 @@ def test_every_request_with_every_fault(
         assert not [program.errors for program in done if program.errors]
 
 
+@pytest.mark.parametrize("kind", ["lost", "cut", "short", "flip"])
+def test_the_client_that_does_not_try_again(
+    s3: tuple[Wire, Bucket], kind: Kind, output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same where obstore carries out what succeeds at once: what it fails at, boto3 does."""
+    monkeypatch.setitem(s3_direct._OPTIONS, "timeout", f"{TIMEOUT:.0f}s")
+    settings = Settings(aws_endpoint_url=s3[0].url, **KEYS)
+    with ExitStack() as stack:
+
+        def fresh() -> Bucket:
+            bucket = s3_direct.DirectS3Bucket("up42-state", "wire", settings)
+            stack.callback(bucket.close)
+            return bucket
+
+        done = every(s3, output, tmp_path, kind, fresh=fresh)
+    assert len(done) >= 5
+    if kind in PASSING:
+        assert not [program.errors for program in done if program.errors]
+
+
 @pytest.mark.parametrize("kind", ["lost", "late 500", "cut"])
 def test_upload_in_parts(
     store: tuple[Wire, Bucket], kind: Kind, large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -185,7 +220,7 @@ def test_upload_in_parts(
     the answer that would have named the upload was lost.
     """
     monkeypatch.setattr(store[1], "part_size", lambda _size: 8 * MIB)
-    done = every(store, large, tmp_path, kind, r"large\.tif|\.part", at_once=3)
+    done = every(store, large, tmp_path, kind, only=r"large\.tif|\.part", at_once=3)
     assert not [program.errors for program in done if program.errors]
     left = [len(list(store[1].uploads(f"{program.stage.job.key}/"))) for program in done]
     assert sum(left) <= (TIMES if kind in ("lost", "late 500") else 0)
