@@ -83,9 +83,10 @@ class DirectS3Bucket(Bucket):
         return self.careful.get(key, start, length)
 
     def _get(self, full: str, start: int, length: int | None) -> bytes | None:
-        """The bytes; ``None`` where the object is not of the length that was asked for.
+        """The bytes; ``None`` where boto3 is to ask for a part of the object.
 
-        From the beginning no range is sent: not every server that has ranges answers them by the book.
+        From the beginning no range is sent: not every server that has ranges answers them by the book, and
+        most readers want the whole object, or no more than they can hold.
         """
         if start:
             if length is None:
@@ -93,7 +94,7 @@ class DirectS3Bucket(Bucket):
             data = bytes(self._store.get_range(full, start=start, length=length))
             return data if len(data) == length else None
         found = self._store.get(full)
-        if length is not None and found.meta["size"] != length:
+        if length is not None and found.meta["size"] > length:
             return None
         return bytes(found.bytes())
 

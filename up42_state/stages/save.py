@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -26,7 +26,7 @@ from up42_state.stages.output import read_output
 from up42_state.stages.publish import Precondition, publish
 from up42_state.stages.references import References, StaleError
 from up42_state.stages.reuse import find_reusable
-from up42_state.stages.upload import Stored, Uploader, hash_source
+from up42_state.stages.upload import Stored, Uploader, hash_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -110,8 +110,7 @@ class Save:
         if previous is None:
             return uploader.upload(sources)
         with self.store.transfers() as transfers:
-            digests = transfers.map(hash_source, sources)
-            hashed = [replace(s, sha256=digest) for s, digest in zip(sources, digests, strict=True)]
+            hashed = hash_sources(transfers, sources)
         reusable = find_reusable(hashed, previous)
         changed = [source for source in hashed if source.name not in reusable]
         return [*reusable.values(), *(uploader.upload(changed) if changed else ())]

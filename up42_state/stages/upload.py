@@ -10,7 +10,7 @@ import hashlib
 import os
 import threading
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import FileIO
 from typing import TYPE_CHECKING
 from unicodedata import is_normalized
@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from up42_state.stages.store import Store
     from up42_state.stages.transfers import Transfers
 
-__all__ = ["Source", "Stored", "Uploader", "hash_source"]
+__all__ = ["Source", "Stored", "Uploader", "hash_sources"]
 
 MIN_PACKED = 16
 MAX_KEY = 1024
+MIB = 1024 * 1024
 # Packs that are filled at once; while one is sent the next is filled. Small files are many short calls, and
 # threads that make them side by side wait for Python's lock more than they win.
 _PACKING = 1
@@ -73,13 +74,32 @@ class Stored:
     entry: Entry
 
 
-def hash_source(source: Source) -> str:
-    """The SHA-256 of a file, in hex.
+def hash_sources(transfers: Transfers, sources: Sequence[Source]) -> list[Source]:
+    """Files with their SHA-256 known.
 
-    :raises InvalidOutputError: it changed since the output was scanned.
+    A worker for each processor has its share of the files: more of them, or a task for each file, would wait
+    for Python's lock more than they win.
+
+    :raises InvalidOutputError: one changed since the output was scanned.
     """
+    ordered = sorted(sources, key=lambda source: source.size)
+    workers = os.cpu_count() or 1
+    shares = transfers.map(_hash_share, [ordered[number::workers] for number in range(workers)])
+    digests = {name: sha256 for share in shares for name, sha256 in share}
+    return [replace(source, sha256=digests[source.name]) for source in sources]
+
+
+def _hash_share(sources: Sequence[Source]) -> list[tuple[str, str]]:
+    room = allocate(MIB)
+    return [(source.name, _hash(source, room)) for source in sources]
+
+
+def _hash(source: Source, room: memoryview) -> str:
+    digest = hashlib.sha256()
     with _open(source) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while count := file.readinto(room):
+            digest.update(room[:count])
+    return digest.hexdigest()
 
 
 @contextmanager
