@@ -11,8 +11,7 @@ from benchmarks.measure import Sample, run
 from benchmarks.servers import BUCKET, KEY, SECRET
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from benchmarks.servers import Counts, Server
@@ -90,7 +89,7 @@ class Result:
 
 def hold(bench: Bench, name: str, contenders: Sequence[Contender]) -> list[Result]:
     """One round each through the counting proxy, memory watched, which warms everything up; then the timed
-    rounds, in turn, so that what the machine does meanwhile meets all alike.
+    rounds, in turn, so that what the machine does meanwhile meets all alike. Without any, that round counts.
     """
     first = {contender.name: _watched(bench, contender) for contender in contenders}
     rounds: dict[str, list[tuple[Sample, float]]] = {contender.name: [] for contender in contenders}
@@ -101,13 +100,14 @@ def hold(bench: Bench, name: str, contenders: Sequence[Contender]) -> list[Resul
     results = []
     for contender in contenders:
         watched, counts = first[contender.name]
-        samples = [sample for sample, _ in rounds[contender.name]]
+        timed = rounds[contender.name] or [(watched, 0.0)]
+        samples = [sample for sample, _ in timed]
         results.append(
             Result(
                 name=contender.name,
                 seconds=statistics.median(sample.seconds for sample in samples),
                 cpu=statistics.median(sample.cpu for sample in samples),
-                server_cpu=statistics.median(server for _, server in rounds[contender.name]),
+                server_cpu=statistics.median(server for _, server in timed),
                 memory=watched.memory,
                 counts=counts,
                 cannot=contender.cannot,

@@ -69,8 +69,7 @@ def _panel(left: int, of: str, series: Sequence[tuple[str, str, list[Point]]]) -
         y = _y(10.0**power)
         parts.append(f'<line x1="{left + 50}" x2="{left + 330}" y1="{y:.0f}" y2="{y:.0f}"/>')
         parts.append(f'<text x="{left + 8}" y="{y + 4:.0f}">{10.0**power:g}</text>')
-    for power in range(6):
-        parts.append(f'<text x="{left + 46 + 56 * power}" y="322">{10**power:,}</text>')
+    parts += [f'<text x="{left + 46 + 56 * power}" y="322">{10**power:,}</text>' for power in range(6)]
     for number, (name, _, found) in enumerate(series):
         colour = COLOURS[number]
         line = " ".join(f"{left + _x(p['count']):.0f},{_y(p['seconds']):.0f}" for p in found)

@@ -14,8 +14,7 @@ from benchmarks.contest import Bench, Contender, Result, hold
 from benchmarks.environment import PEERS, our_command, our_script, peer, peer_script
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 MIB = data.MIB

@@ -13,12 +13,12 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from up42_state import State
 from up42_state.stages.names import attempt_prefix, new_attempt
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
