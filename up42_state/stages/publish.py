@@ -23,19 +23,20 @@ from up42_state.errors import (
     StorageError,
     UnsupportedStoreError,
 )
+from up42_state.stages.commit import Commit, now
 from up42_state.stages.history import History
+from up42_state.stages.names import new_attempt
 from up42_state.stages.references import StaleError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Literal
 
-    from up42_state.stages.commit import Commit
     from up42_state.stages.store import Store
 
     IfExists = Literal["replace", "skip", "error"]
 
-__all__ = ["Precondition", "create_commit", "publish"]
+__all__ = ["Precondition", "create_commit", "publish", "tombstone"]
 
 TRIES = 6
 PATIENCE = 600.0  # seconds: a commit that comes later may refer to bytes that are no longer safe
@@ -95,7 +96,7 @@ def publish(
     :param newest: the newest revision that the caller knows of.
     :param still_good: called before each write and after the last; raises
         :class:`~up42_state.stages.references.StaleError` where what the draft refers to may be gone.
-    :raises StaleError: it said so; no commit of this draft stands.
+    :raises StaleError: it said so; no commit of this draft is current.
     :raises StageConflictError: another save won, and the precondition does not allow for it.
     :raises CommitUncertainError: the store does not tell whether the commit was written.
     """
@@ -116,7 +117,7 @@ def publish(
 
 
 def _confirm(store: Store, commit: Commit, still_good: Callable[[], None]) -> None:
-    """Take a commit back if what it refers to went while it was being written.
+    """Take a commit back, by a tombstone, if what it refers to went while it was being written.
 
     :raises StaleError: it was taken back.
     """
@@ -124,8 +125,20 @@ def _confirm(store: Store, commit: Commit, still_good: Callable[[], None]) -> No
         with suppress(StorageError):  # no answer is no reason to doubt a commit that was written
             still_good()
     except StaleError:
-        store.bucket.delete([commit.key])
+        create_commit(store, tombstone(commit))  # if a newer revision stands there, that will do
         raise
+
+
+def tombstone(commit: Commit) -> Commit:
+    """The revision that removes a stage, after its newest one."""
+    return Commit(
+        job=commit.job,
+        stage=commit.stage,
+        revision=commit.revision + 1,
+        attempt=new_attempt(),
+        time=now(),
+        removed=True,
+    )
 
 
 def create_commit(store: Store, commit: Commit) -> bool:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from up42_state.stages.commit import Commit, now
 from up42_state.stages.history import History, missing_job
-from up42_state.stages.names import new_attempt
-from up42_state.stages.publish import Precondition, publish
+from up42_state.stages.publish import Precondition, publish, tombstone
 
 if TYPE_CHECKING:
+    from up42_state.stages.commit import Commit
     from up42_state.stages.store import Store
 
 __all__ = ["remove_job", "remove_stage"]
@@ -23,10 +22,7 @@ def remove_stage(store: Store, job: str, stage: str) -> Commit:
     :raises StageNotFoundError: there is no such stage, or it is removed already.
     """
     newest = History(store, job, stage).current("DRY_RUN")
-    tombstone = Commit(
-        job=job, stage=stage, revision=newest.revision + 1, attempt=new_attempt(), time=now(), removed=True
-    )
-    return publish(store, tombstone, newest, Precondition())
+    return publish(store, tombstone(newest), newest, Precondition())
 
 
 def remove_job(store: Store, job: str) -> int:
