@@ -12,7 +12,18 @@ import pytest
 import up42_state
 from up42_state import errors
 
-SDKS = ("boto3", "botocore", "google.cloud.storage", "fsspec", "pydantic", "dask", "click", "rich", "geojson")
+SDKS = (
+    "boto3",
+    "botocore",
+    "obstore",
+    "google.cloud.storage",
+    "fsspec",
+    "pydantic",
+    "dask",
+    "click",
+    "rich",
+    "geojson",
+)
 
 
 def test_names() -> None:
