@@ -60,12 +60,19 @@ def _measure(options: argparse.Namespace, folder: Path) -> tuple[list[Row], list
         )
         for name in options.only:
             if name in ROWS:
-                rows += ROWS[name](bench)
+                rows += _told(ROWS[name](bench))
             elif name == "curves":
                 points = curves.measure(bench)
     if "gcs" in options.only:
-        rows += gcs.measure(folder, 0.1 if options.quick else 1)
+        rows += _told(gcs.measure(folder, 0.1 if options.quick else 1))
     return rows, points
+
+
+def _told(rows: list[Row]) -> list[Row]:
+    """The same rows, what came out said at once."""
+    for row in rows:
+        print(f"{row.work}: {row.verdict}", file=sys.stderr)
+    return rows
 
 
 def _options() -> argparse.Namespace:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 from typing import TYPE_CHECKING, Any
@@ -22,12 +23,12 @@ Point = dict[str, Any]
 def measure(bench: Bench) -> list[Point]:
     """Every operation at every size, each once, through the counting proxy."""
     points = []
-    for count in _sizes(100_000, bench.scale, 100):
+    for count in _sizes(100_000, bench.scale):
         folder = data.files(bench.folder / "curve", count, 200, per_directory=1000)
         points += _point(bench, "files", count, str(folder))
         shutil.rmtree(folder)
     folder = data.files(bench.folder / "curve", 20, 200)
-    for count in _sizes(10_000, bench.scale, 100):
+    for count in _sizes(10_000, bench.scale):
         points += _point(bench, "stages", count, str(folder))
     return points
 
@@ -50,7 +51,7 @@ def table(points: Iterable[Point]) -> list[str]:
 def chart(points: Sequence[Point]) -> str:
     """Seconds over size as an SVG, both logarithmic: a slope of one is linear, and two would be quadratic."""
     panels = [
-        _panel(250 * 0, "files", [series for series in _series(points) if series[1] == "files"]),
+        _panel(0, "files", [series for series in _series(points) if series[1] == "files"]),
         _panel(480, "stages", [series for series in _series(points) if series[1] == "stages"]),
     ]
     style = "text{font:11px sans-serif;fill:#222}line{stroke:#ccc}polyline{fill:none;stroke-width:2}"
@@ -83,13 +84,11 @@ def _x(count: int) -> float:
 
 
 def _y(seconds: float) -> float:
-    return 190 - 56 * _log(max(seconds, 0.001)) * 0.9
+    return 150 - 46 * _log(max(seconds, 0.001))
 
 
 def _log(value: float) -> float:
-    from math import log10
-
-    return log10(value)
+    return math.log10(value)
 
 
 def _series(points: Iterable[Point]) -> list[tuple[str, str, list[Point]]]:
@@ -106,7 +105,7 @@ def _point(bench: Bench, of: str, count: int, folder: str) -> list[Point]:
     return [{**json.loads(line), "of": of} for line in sample.output.splitlines()]
 
 
-def _sizes(largest: int, scale: float, step: int) -> list[int]:
+def _sizes(largest: int, scale: float) -> list[int]:
     """The real sizes, or fewer for a quick run."""
-    sizes = [largest // step**2, largest // step, largest]
+    sizes = [largest // 10_000, largest // 100, largest]
     return sizes if scale == 1 else sizes[:2]

@@ -50,7 +50,7 @@ def _targets(rows: Iterable[Row]) -> list[str]:
 
 def _results(results: Iterable[Result]) -> list[str]:
     lines = [
-        "| | seconds (each round) | processor | server's | memory | requests | sent | received | leaves out |",
+        "| | seconds (rounds) | processor | server's | memory | requests | sent | received | leaves out |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
     ]
     for result in results:
