@@ -11,6 +11,7 @@ import os
 import re
 from array import array
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import IO, TYPE_CHECKING, Any, overload
 
 import msgspec
@@ -194,6 +195,16 @@ class Collection(Sequence[Feature]):
         """A member of the collection other than ``features``, decoded; ``None`` where it is absent."""
         place = self.members.get(name)
         return None if place is None else decode(self.document[place.start : place.end])
+
+    def stretch(self, name: str) -> tuple[int, int]:
+        """Where a member stands with the comma that goes with it, so that it can be cut out.
+
+        There is always another member: ``features``.
+        """
+        in_order = sorted(self.members.values(), key=lambda member: member.place)
+        if in_order[0].name == name:
+            return in_order[0].place, in_order[1].place
+        return next((one.end, two.end) for one, two in pairwise(in_order) if two.name == name)
 
     def write(self, stream: IO[bytes]) -> None:
         """Write the document as it was read."""

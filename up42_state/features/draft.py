@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from array import array
-from itertools import chain, pairwise
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 from up42_state.features.bounds import Bounds, bounds_of_text, union
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from up42_state.features.collection import Collection
 
@@ -44,12 +44,14 @@ class Added:
     def __len__(self) -> int:
         return len(self._from)
 
-    def add(self, source: Source, index: int) -> None:
-        """Add a feature as its source writes it."""
+    def add(self, source: Source, indexes: Sequence[int], text: bytes | None = None) -> None:
+        """Add features as their source writes them, or one with another text."""
         if not self._sources or self._sources[-1] is not source:
             self._sources.append(source)
-        self._from.append(len(self._sources) - 1)
-        self._indexes.append(index)
+        if text is not None:
+            self._texts[len(self)] = text
+        self._from.extend([len(self._sources) - 1] * len(indexes))
+        self._indexes.extend(indexes)
 
     def put(self, place: int, text: bytes) -> None:
         """Let an added feature have another text."""
@@ -71,7 +73,7 @@ class Added:
 class Draft:
     """A collection with features added and replaced, and members added to properties.
 
-    :param collection: what it began as; it stays as it is.
+    :param collection: what it began as; it stays as it is. ``has_bounds`` says whether it has a ``bbox``.
     """
 
     def __init__(self, collection: Collection) -> None:
@@ -79,7 +81,7 @@ class Draft:
         self.added = Added()
         self.replaced: dict[int, bytes] = {}
         self._bounds = Bounds.from_member(collection.member("bbox"))
-        self._has_bounds = "bbox" in collection.members
+        self.has_bounds = "bbox" in collection.members
         self._drops_bounds = False
 
     def __len__(self) -> int:
@@ -105,7 +107,7 @@ class Draft:
 
     def extend(self, feature: Text) -> None:
         """Let the collection's ``bbox`` take in a feature that is added (RFC 7946 §5)."""
-        if not self._has_bounds or self._drops_bounds:
+        if not self.has_bounds or self._drops_bounds:
             return
         bounds = bounds_of_text(feature)
         if bounds is None:
@@ -118,7 +120,7 @@ class Draft:
 
     def replace(self, index: int, feature: bytes) -> None:
         """Put another feature in the place of one."""
-        if self._has_bounds and bounds_of_text(self.raw(index)) != bounds_of_text(feature):
+        if self.has_bounds and bounds_of_text(self.raw(index)) != bounds_of_text(feature):
             self._drops_bounds = True
         if index >= len(self.collection):
             self.added.put(index - len(self.collection), feature)
@@ -145,7 +147,7 @@ class Draft:
         if len(self.added):
             end = collection.ends[-1] if len(collection) else collection.features_start + 1
             yield end, end, self._batches()
-        if self._has_bounds and self.is_changed:
+        if self.has_bounds and self.is_changed:
             yield from self._bounds_patch()
 
     def _batches(self) -> Iterator[bytes]:
@@ -166,18 +168,11 @@ class Draft:
     def _bounds_patch(self) -> Iterator[tuple[int, int, Iterable[Text]]]:
         member = self.collection.members["bbox"]
         if self._drops_bounds:
-            start, end = self._stretch_to_drop("bbox")
+            start, end = self.collection.stretch("bbox")
             yield start, end, ()
         elif self._bounds != Bounds.from_member(self.collection.member("bbox")) and self._bounds is not None:
             b = self._bounds
             yield member.start, member.end, (json.dumps([b.west, b.south, b.east, b.north]).encode(),)
-
-    def _stretch_to_drop(self, name: str) -> tuple[int, int]:
-        """A member with the comma that goes with it. There is another member: ``features``."""
-        in_order = sorted(self.collection.members.values(), key=lambda member: member.place)
-        if in_order[0].name == name:
-            return in_order[0].place, in_order[1].place
-        return next((one.end, two.end) for one, two in pairwise(in_order) if two.name == name)
 
 
 def _separator(collection: Collection) -> bytes:

@@ -70,8 +70,7 @@ class Forward:
             self._outcomes[index] = Outcome.APPENDED if current is None else self._settle(index, current)
         coming = [index for index in self._census.wanted if self._outcomes[index] in _COMING]
         self._place(coming)
-        for index in coming:
-            self._bring(index)
+        self._bring(coming)
         return StageReport(
             job=self._earlier.job,
             stage=self._earlier.stage,
@@ -124,16 +123,20 @@ class Forward:
         properties = properties_of(head(self._earlier.collection.raw(index)))
         return data_paths(properties, self._earlier.files)
 
-    def _bring(self, index: int) -> None:
-        """Append a feature, or put it in the place of the one that it replaces."""
-        text = self._rewritten(index)
-        if self._outcomes[index] == Outcome.REPLACED:
-            self._draft.replace(self._found[index], text or self._census.written(index))
+    def _bring(self, coming: list[int]) -> None:
+        """Append features, or put them in the place of those that they replace."""
+        if self._draft.has_bounds:
+            for index in coming:
+                self._draft.extend(self._earlier.collection.raw(index))
+        if not (self.placement.moved or self._new_ids or self._on_conflict == "earlier"):
+            self._draft.added.add(self._census, coming)
             return
-        self._draft.extend(self._earlier.collection.raw(index))
-        self._draft.added.add(self._census, index)
-        if text is not None:
-            self._draft.added.put(len(self._draft.added) - 1, text)
+        for index in coming:
+            text = self._rewritten(index)
+            if self._outcomes[index] == Outcome.REPLACED:
+                self._draft.replace(self._found[index], text or self._census.written(index))
+            else:
+                self._draft.added.add(self._census, (index,), text)
 
     def _rewritten(self, index: int) -> bytes | None:
         """The feature with its new id and the new places of its files; ``None`` if neither changes."""

@@ -73,7 +73,9 @@ class Matcher:
     def _is_ambiguous(self, index: int, shared: Lookup) -> bool:
         """Whether the feature may be a current one, but its id does not tell which."""
         key = self._census.ids[index]
-        return key is None or len(shared.get(key)) > 1 or len(self._known.by_id.get(key)) > 1
+        if key is None or key not in shared:
+            return key is None
+        return len(shared.get(key)) > 1 or len(self._known.by_id.get(key)) > 1
 
     def _pair(self, earlier: int, current: int) -> None:
         self.found[earlier] = current

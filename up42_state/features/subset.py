@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def subset(collection: Collection, kept: Sequence[int]) -> bytes:
     text = b"".join(_joined(collection, kept))
     pieces: list[tuple[int, int, bytes]] = [(start, end, text)]
     if "bbox" in collection.members:
-        pieces.append((*_stretch(collection, "bbox"), b""))
+        pieces.append((*collection.stretch("bbox"), b""))
     parts: list[bytes | memoryview] = []
     position = 0
     for start, end, text in sorted(pieces):
@@ -44,11 +43,3 @@ def _joined(collection: Collection, kept: Sequence[int]) -> Iterator[bytes | mem
         if position:
             yield between
         yield collection.raw(number)
-
-
-def _stretch(collection: Collection, name: str) -> tuple[int, int]:
-    """A member with the comma that goes with it. There is another member: ``features``."""
-    in_order = sorted(collection.members.values(), key=lambda member: member.place)
-    if in_order[0].name == name:
-        return in_order[0].place, in_order[1].place
-    return next((one.end, two.end) for one, two in pairwise(in_order) if two.name == name)
