@@ -35,6 +35,7 @@ from up42_state.errors import (
 from up42_state.features import Collection, Selection
 from up42_state.settings import Settings
 from up42_state.stages.index import DataObject, Entry, Index
+from up42_state.stages.staging import Staging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,6 +114,19 @@ def test_names_of_one_look_are_two_objects(root: Path, bucket: FaultyBucket) -> 
     state_on(bucket, pack_below=0).job("3f0c").stage("s").save(output)
     keys = [info.key for info in bucket.list("")]
     assert len({unicodedata.normalize("NFC", key) for key in keys}) == len(keys)
+
+
+def test_names_that_a_file_system_folds(job: Job, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where two names would be one file, a restore says so and touches nothing; elsewhere they are two."""
+    output = write_output(root / "out", {"Case.tif": b"1", "case.tif": b"2"})
+    job.stage("s").save(output)
+    with monkeypatch.context() as folding:
+        folding.setattr(Staging, "folds_names", lambda _self: True)
+        with pytest.raises(TargetConflictError, match=r"no difference between Case\.tif and case\.tif"):
+            job.stage("s").restore(root / "in")
+    assert not (root / "in").exists()
+    job.stage("s").restore(root / "in")
+    assert contents(root / "in") == contents(output)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
+import unicodedata
 from typing import TYPE_CHECKING, Self
 
 from up42_state.errors import TargetConflictError
@@ -91,7 +92,22 @@ class Landing:
         for root in self._roots:
             root.open(fresh=not self._resumed)
         self._main.put(_JOURNAL, journal)
+        self._check_alike([*self._numbers, *directories])
         self.wanted = [entry for entry in entries if entry.name not in self.kept and not self._staged(entry)]
+
+    def _check_alike(self, names: Iterable[str]) -> None:
+        """Make sure that no file would land upon another one.
+
+        :raises TargetConflictError: the file system makes no difference between two of the names.
+        """
+        first: dict[str, str] = {}
+        for name in names:
+            other = first.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+            if other != name and self._main.folds_names():
+                raise TargetConflictError(
+                    f"the file system of {self._main.path} makes no difference between {other} and {name}",
+                    advice="restore on a file system that tells names apart by case and Unicode's form",
+                )
 
     def _compare(self, root: Staging, here: dict[str, Entry], data: bytes, directories: set[str]) -> None:
         """Find files to keep and things to move aside.

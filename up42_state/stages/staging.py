@@ -90,6 +90,21 @@ class Staging:
             os.unlink(name, dir_fd=self.fd)
         self.write(name, 0, memoryview(data))
 
+    def folds_names(self) -> bool:
+        """Whether the file system takes names that differ in case, or in Unicode's form, for one."""
+        self.put("folds-\u00c9", b"")
+        try:
+            return any(self._is_there(f"folds-{other}") for other in ("\u00e9", "E\u0301"))
+        finally:
+            os.unlink("folds-\u00c9", dir_fd=self.fd)
+
+    def _is_there(self, name: str) -> bool:
+        try:
+            os.lstat(name, dir_fd=self.fd)
+        except FileNotFoundError:
+            return False
+        return True
+
     def read(self, name: str) -> int | None:
         """A file descriptor to read a staged file; ``None`` where there is none."""
         try:
