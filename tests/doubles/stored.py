@@ -23,8 +23,13 @@ def forge(
     """
     prefix = f"{job}/{stage}/attempts/{attempt}/"
     commit: dict[str, Any] = {
-        "format": "1.0", "job": job, "stage": stage, "revision": 1, "attempt": attempt,
-        "time": "2026-01-01T00:00:00Z", "refers": [f"{stage}/{attempt}"],
+        "format": "1.0",
+        "job": job,
+        "stage": stage,
+        "revision": 1,
+        "attempt": attempt,
+        "time": "2026-01-01T00:00:00Z",
+        "refers": [f"{stage}/{attempt}"],
     }
     for name, content in (("index", index), ("data", data)):
         key = f"{prefix}{name}.json"
