@@ -22,7 +22,7 @@ def allocate(size: int) -> memoryview:
     """
     if size < _LARGE:
         return memoryview(bytearray(size))
-    room = mmap.mmap(-1, size)
+    room = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     with suppress(OSError, AttributeError):
         room.madvise(mmap.MADV_HUGEPAGE)
     return memoryview(room)
