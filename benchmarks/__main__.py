@@ -57,6 +57,7 @@ def _measure(options: argparse.Namespace, folder: Path) -> tuple[list[Row], list
             rounds=1 if options.quick else options.rounds,
             scale=0.05 if options.quick else 1,
             delayed=options.rtt > 0,
+            without=options.without,
         )
         for name in options.only:
             if name in ROWS:
@@ -85,6 +86,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="timed rounds for each contender (3)")
     parser.add_argument("--rtt", type=float, default=0, help="milliseconds that each request is delayed by")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="which parts to measure")
+    parser.add_argument("--without", nargs="+", default=(), help="peers to leave out, by name")
     parser.add_argument("--server", choices=SERVERS, default="rclone", help="the S3 server (rclone)")
     parser.add_argument(
         "--data", type=Path, default=_in_memory(), help="where data goes; in memory if it fits"

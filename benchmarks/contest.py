@@ -28,6 +28,7 @@ class Bench:
     :param rounds: how often each contender is timed.
     :param scale: by which sizes are multiplied; 1 for the real ones.
     :param delayed: time through the proxy, which delays requests.
+    :param without: names of contenders that are left out.
     """
 
     folder: Path
@@ -35,6 +36,7 @@ class Bench:
     rounds: int
     scale: float
     delayed: bool = False
+    without: Sequence[str] = ()
 
     def environment(self, *, proxied: bool) -> dict[str, str]:
         """Every tool's way to the server."""
@@ -91,6 +93,7 @@ def hold(bench: Bench, name: str, contenders: Sequence[Contender]) -> list[Resul
     """One round each through the counting proxy, memory watched, which warms everything up; then the timed
     rounds, in turn, so that what the machine does meanwhile meets all alike. Without any, that round counts.
     """
+    contenders = [contender for contender in contenders if contender.name not in bench.without]
     first = {contender.name: _watched(bench, contender) for contender in contenders}
     rounds: dict[str, list[tuple[Sample, float]]] = {contender.name: [] for contender in contenders}
     for number in range(bench.rounds):
