@@ -158,13 +158,17 @@ class Commit(_Record, frozen=True, kw_only=True):
         _check_format(members, key)
         _check_digest(data, key)
         try:
-            commit = msgspec.convert(members, cls)
+            commit = _COMMIT.decode(data)
         except (msgspec.ValidationError, ValueError) as error:
             raise _damaged(key, str(error)) from error
         if commit.key != key:
             raise _damaged(key, f"it says that it is {commit.name}")
         _check_objects(commit, key)
         return commit
+
+
+# Made on import: msgspec works out a record's type when it is first needed, and crashes where two threads do.
+_COMMIT = msgspec.json.Decoder(Commit)
 
 
 def _decode(data: bytes, key: str) -> dict[str, Any]:

@@ -108,12 +108,12 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
         :raises IntegrityError: it is damaged or hostile.
         """
         try:
-            version = msgspec.json.decode(data, type=_Version).format
+            version = _VERSION.decode(data).format
             if version.partition(".")[0] != FORMAT.partition(".")[0]:
                 raise UnsupportedFormatError(
                     f"{key} has format version {version[:40]}", advice="use a newer release of up42_state"
                 )
-            index = msgspec.json.decode(data, type=cls)
+            index = _INDEX.decode(data)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise _damaged(key, str(error)) from error
         index.check(key)
@@ -190,6 +190,10 @@ class _Version(msgspec.Struct):
 
 _MOST = 1 << 63
 _RESERVED = frozenset(("data.json", ".up42_state"))
+
+
+# Made on import: msgspec works out a record's type when it is first needed, and crashes where two threads do.
+_VERSION, _INDEX = msgspec.json.Decoder(_Version), msgspec.json.Decoder(Index)
 
 
 def _leads_elsewhere(path: str, name: str) -> bool:
