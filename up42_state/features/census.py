@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import Defect, InvalidDataError
-from up42_state.features.collection import Collection, Feature
 from up42_state.features.edits import Slot, plain_place, rewritten, slot
-from up42_state.features.known import identity_of, may_carry_origin
+from up42_state.features.known import BLOCK, identity_of, may_carry_origin
 from up42_state.features.members import named, quoted
 from up42_state.features.origin import ORIGIN, Origin
 from up42_state.features.paths import data_paths
-from up42_state.features.values import feature_id, head, properties_of
+from up42_state.features.values import feature_id, heads, properties_of
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
+    from up42_state.features.collection import Collection, Feature
     from up42_state.features.files import Files
 
     Text = bytes | memoryview
@@ -75,20 +76,28 @@ class Census:
         self._read(selection)
 
     def _read(self, selection: Container[Feature] | None) -> None:
-        for index, raw in enumerate(self.earlier.collection.raws()):
-            feature = bytes(raw)
+        raws = self.earlier.collection.raws()
+        while block := list(map(bytes, islice(raws, BLOCK))):
+            self._add(len(self.ids), block)
+        if selection is None:
+            self.wanted = list(range(len(self.ids)))
+        else:
+            self.wanted = [i for i, f in enumerate(self.earlier.collection) if f in selection]
+        self._seen.clear()
+
+    def _add(self, start: int, block: list[bytes]) -> None:
+        """Take in a block of features, of which the first has the index ``start``."""
+        for index, feature in enumerate(block, start):
             if feature[0] != _BRACE:
                 raise self._no_object(index)
-            found = head(feature)
-            self.ids.append(feature_id(found))
-            self._keys.append(self._key(feature))
-            properties = bytes(found.properties)
-            if self._has_files or may_carry_origin(properties):
-                self._read_properties(index, properties_of(found))
-            self._slots.append(plain_place(feature, properties) or slot(feature, properties))
-            if selection is None or Feature(raw) in selection:
-                self.wanted.append(index)
-        self._seen.clear()
+        found = heads(block)
+        self.ids += map(feature_id, found)
+        self._keys += map(self._key, block)
+        texts = [bytes(each.properties) for each in found]
+        self._slots += [plain_place(*pair) or slot(*pair) for pair in zip(block, texts, strict=True)]
+        if self._has_files or may_carry_origin(b"".join(texts)):
+            for index, each in enumerate(found, start):
+                self._read_properties(index, properties_of(each))
 
     def _no_object(self, index: int) -> InvalidDataError:
         defect = Defect(f"features[{index}]", "is not an object", "save the stage again without it")

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import Defect, InvalidDataError
 from up42_state.features.origin import ORIGIN, Origin
 from up42_state.features.paths import data_paths, is_data_property
-from up42_state.features.values import decode, digest, feature_id, fingerprint, head, properties_of, shape
+from up42_state.features.values import (
+    decode,
+    digest,
+    feature_id,
+    fingerprint,
+    head,
+    heads,
+    properties_of,
+    shape,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -18,8 +28,18 @@ if TYPE_CHECKING:
     Text = bytes | memoryview
     Id = str | int | float | None
 
-__all__ = ["Known", "Lookup", "identity_of", "loose_key", "may_carry_origin", "own_properties", "value_key"]
+__all__ = [
+    "BLOCK",
+    "Known",
+    "Lookup",
+    "identity_of",
+    "loose_key",
+    "may_carry_origin",
+    "own_properties",
+    "value_key",
+]
 
+BLOCK = 1024  # features that are read together: fast, and small in memory
 _ORIGIN = ORIGIN.encode()
 _BRACE = ord("{")
 
@@ -47,6 +67,15 @@ class Lookup:
         elif there is not index:  # not the one that was just put in
             self._found[key] = [there, index]
 
+    def add_all(self, keys: Sequence[Hashable], start: int) -> None:
+        """Note the keys of features one after the other, from the index ``start``; ``None`` is none."""
+        if None not in keys and len(set(keys)) == len(keys) and self._found.keys().isdisjoint(keys):
+            self._found.update(zip(keys, range(start, start + len(keys)), strict=True))
+            return
+        for index, key in enumerate(keys, start):
+            if key is not None:
+                self.add(key, index)
+
     def get(self, key: Hashable) -> Sequence[int]:
         """The features with this key, in order."""
         found = self._found.get(key, ())
@@ -73,20 +102,27 @@ class Known:
     def update(self, files: Files) -> None:
         """Take in what was appended to the draft, with the files that are there now."""
         self.files = files
-        start, self._size = self._size, len(self.draft)
-        has_directories = bool(self.files.directories)
-        for index, raw in enumerate(self.draft.raws(start), start):
-            if raw[0] != _BRACE:
-                raise _no_object(index)
-            found = head(raw)
-            key = feature_id(found)
-            if key is not None:
-                self.by_id.add(key, index)
-            if has_directories or may_carry_origin(bytes(found.properties)):
-                self._add_properties(index, properties_of(found))
+        start = first = self._size
+        self._size = len(self.draft)
+        raws = self.draft.raws(start)
+        while block := list(islice(raws, BLOCK)):
+            self._add(start, block)
+            start += len(block)
         for lookup, key_of in ((self._by_value, value_key), (self._by_properties, self._path_key)):
             if lookup is not None:
-                self._fill(lookup, key_of, start)
+                self._fill(lookup, key_of, first)
+
+    def _add(self, start: int, block: list[Text]) -> None:
+        """Take in a block of features, of which the first has the index ``start``."""
+        for index, raw in enumerate(block, start):
+            if raw[0] != _BRACE:
+                raise _no_object(index)
+        found = heads(block)
+        self.by_id.add_all(list(map(feature_id, found)), start)
+        texts = b"".join([bytes(each.properties) for each in found])
+        if self.files.directories or may_carry_origin(texts):
+            for index, each in enumerate(found, start):
+                self._add_properties(index, properties_of(each))
 
     def _add_properties(self, index: int, properties: dict[str, Any]) -> None:
         identity = identity_of(properties)

@@ -15,7 +15,7 @@ import msgspec
 from up42_state.features.members import members
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Sequence
 
     Text = bytes | memoryview
 
@@ -73,6 +73,14 @@ def head(feature: Text) -> Head:
         return _HEAD.decode(feature)
     except msgspec.DecodeError:
         return _unusual_head(bytes(feature))
+
+
+def heads(features: Sequence[Text]) -> list[Head]:
+    """As :func:`head`, for many features."""
+    try:
+        return list(map(_HEAD.decode, features))
+    except msgspec.DecodeError:
+        return [head(feature) for feature in features]
 
 
 def _unusual_head(feature: bytes) -> Head:
