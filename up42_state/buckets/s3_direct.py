@@ -12,8 +12,9 @@ from __future__ import annotations
 import os
 import re
 import threading
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import Future
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from obstore.exceptions import BaseError
@@ -23,7 +24,7 @@ from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key, is_key, join
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from obstore.store import ClientConfig, S3Credential
@@ -34,9 +35,29 @@ if TYPE_CHECKING:
 
 __all__ = ["DirectS3Bucket"]
 
+T = TypeVar("T")
+
 _LOADED_BY = os.getpid()  # obstore's threads do not follow into a forked child
 _PLAIN = re.compile(r"[A-Za-z0-9/._:+=@-]+")  # keys that every client sends and signs alike
 _OPTIONS: ClientConfig = {"connect_timeout": "10s", "timeout": "60s"}
+
+
+def _interruptibly(work: Callable[[], T]) -> T:
+    """Do work so that the main thread stays open to signals: Python's handlers run in it alone, and not while
+    it is inside obstore.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return work()
+    future: Future[T] = Future()
+    threading.Thread(target=_fulfil, args=(future, work), daemon=True).start()
+    return future.result()
+
+
+def _fulfil(future: Future[T], work: Callable[[], T]) -> None:
+    try:
+        future.set_result(work())
+    except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
+        future.set_exception(error)
 
 
 class DirectS3Bucket(Bucket):
@@ -72,7 +93,7 @@ class DirectS3Bucket(Bucket):
         kind = "range" if start else "get"
         if length != 0 and self._may(kind, key):
             try:
-                data = self._get(self._full(key), start, length)
+                data = _interruptibly(partial(self._get, self._full(key), start, length))
             except FileNotFoundError:
                 data = None  # boto3 tells whether it is the object or the bucket that is missing
             except (BaseError, OSError):
@@ -112,7 +133,8 @@ class DirectS3Bucket(Bucket):
         if not self._may(kind, key):
             return False
         try:
-            self._store.put(self._full(key), data, use_multipart=False, **options)
+            put = partial(self._store.put, self._full(key), data, use_multipart=False, **options)
+            _interruptibly(put)
         except FileExistsError:
             return False
         except (BaseError, OSError):
@@ -123,7 +145,8 @@ class DirectS3Bucket(Bucket):
     def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
         if not after and prefix.endswith("/") and self._may("list", prefix):
             try:
-                for page in self._store.list(self._full(prefix.rstrip("/"))):
+                pages = self._store.list(self._full(prefix.rstrip("/")))
+                while page := _interruptibly(partial(next, pages, None)):
                     for found in page:
                         key = self._relative(found["path"])
                         if is_key(key):
