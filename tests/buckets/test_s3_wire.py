@@ -250,3 +250,9 @@ def test_checksums_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     with bucket_at(OK) as (bucket, script):
         bucket.put("a", b"x")
     assert script.requests[0].headers["x-amz-checksum-crc32"]
+
+
+def test_no_upload_was_ever_begun() -> None:
+    """A server that answers 404 where it knows of no upload, as rclone's does, has none."""
+    with bucket_at(refusal(404, "NoSuchUpload")) as (bucket, _):
+        assert list(bucket.uploads("job/")) == []

@@ -135,7 +135,8 @@ class S3Bucket(Bucket):
         pages = self.client.get_paginator("list_multipart_uploads").paginate(
             Bucket=self._bucket, Prefix=join(self._prefix, check_prefix(prefix)), EncodingType="url"
         )
-        with self._errors(prefix):
+        # rclone's server answers 404 where no upload was ever begun
+        with suppress(ObjectNotFoundError), self._errors(prefix):
             for page in pages:
                 for found in page.get("Uploads", ()):
                     key = self._relative(unquote_plus(found["Key"]))
