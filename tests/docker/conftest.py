@@ -6,7 +6,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import requires
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +43,7 @@ def python_image(buildah: Buildah) -> str:
 def wheels() -> Path:
     """What the package depends on, as wheels for Linux and Python 3.11: the images are built offline."""
     directory = CACHE / "wheels"
-    needed = [line for line in requires("up42_state") or [] if "extra ==" not in line]
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     target = ["--python-version", "3.11", "--only-binary", ":all:", "--dest", directory]
     for name in ("manylinux2014", "manylinux_2_17", "manylinux_2_28"):
         target += ["--platform", f"{name}_{platform.machine()}"]
