@@ -21,12 +21,14 @@ OURS = ("UP42_", "AWS_", "GOOGLE_", "STORAGE_EMULATOR")
 PLACES = [Path("/tmp", name) for name in ("input", "output", "quicklooks", "state", "elsewhere")]
 NAMESPACE = """
 mount -t tmpfs tmpfs /mnt
-mkdir /mnt/store
+mkdir /mnt/store /mnt/checkout
 mount --bind "$1" /mnt/store
+mount --bind "$2" /mnt/checkout
 mount -t tmpfs tmpfs /tmp
+case "$2" in /tmp/*) mkdir -p "$2" && mount --bind /mnt/checkout "$2" ;; esac
 mkdir /tmp/try
 cd /tmp/try
-cp -r "$2/examples" .
+cp -r /mnt/checkout/examples .
 exec bash -eu -s
 """
 FENCED = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
