@@ -212,7 +212,7 @@ def test_the_client_that_does_not_try_again(
         assert not [program.errors for program in done if program.errors]
 
 
-@pytest.mark.parametrize("kind", ["lost", "late 500", "cut"])
+@pytest.mark.parametrize("kind", ["lost", "cut"])
 def test_upload_in_parts(
     store: tuple[Wire, Bucket], kind: Kind, large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
