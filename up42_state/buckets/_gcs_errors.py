@@ -16,9 +16,9 @@ from google.auth.exceptions import GoogleAuthError, TransportError
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 from urllib3.exceptions import HTTPError
 
+from up42_state.buckets._missing import no_bucket
 from up42_state.errors import (
     AccessDeniedError,
-    BucketNotFoundError,
     ObjectExistsError,
     ObjectNotFoundError,
     StateError,
@@ -29,6 +29,8 @@ from up42_state.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from up42_state.errors import BucketNotFoundError
 
 __all__ = ["BROKEN", "missing_bucket", "retried", "status_of", "store_errors"]
 
@@ -82,10 +84,7 @@ def _translated(error: Exception, what: str, credentials: str) -> StateError:
 
 def missing_bucket(what: str, others: Sequence[str] = ()) -> BucketNotFoundError:
     """The error for a bucket that does not exist, naming some that do."""
-    advice = "check UP42_STATE_URL, or make the bucket"
-    if others:
-        advice += f"; there are {', '.join(others[:8])}{' and more' if len(others) > 8 else ''}"
-    return BucketNotFoundError(f"{what}: the bucket does not exist", advice=advice)
+    return no_bucket(what, "check UP42_STATE_URL, or make the bucket", others)
 
 
 def _answer(error: GoogleAPICallError, what: str, credentials: str) -> StateError:

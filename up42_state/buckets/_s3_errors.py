@@ -12,9 +12,9 @@ from botocore import exceptions as boto
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
+from up42_state.buckets._missing import no_bucket
 from up42_state.errors import (
     AccessDeniedError,
-    BucketNotFoundError,
     ObjectExistsError,
     ObjectNotFoundError,
     SettingsError,
@@ -26,6 +26,8 @@ from up42_state.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from up42_state.errors import BucketNotFoundError
 
 __all__ = ["BROKEN", "code_of", "missing_bucket", "status_of", "store_errors"]
 
@@ -98,10 +100,7 @@ def _translated(error: Exception, what: str, credentials: str) -> StateError:
 
 def missing_bucket(what: str, others: Sequence[str] = ()) -> BucketNotFoundError:
     """The error for a bucket that does not exist, naming some that do."""
-    advice = "check UP42_STATE_URL and AWS_ENDPOINT_URL, or make the bucket"
-    if others:
-        advice += f"; there are {', '.join(others[:8])}{' and more' if len(others) > 8 else ''}"
-    return BucketNotFoundError(f"{what}: the bucket does not exist", advice=advice)
+    return no_bucket(what, "check UP42_STATE_URL and AWS_ENDPOINT_URL, or make the bucket", others)
 
 
 def _answer(error: ClientError, what: str, credentials: str) -> StateError:

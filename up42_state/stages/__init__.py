@@ -1,1 +1,1 @@
-"""Placeholder docstring replaced by its owner."""
+"""The stage format: commits, indexes and packs; saving, restoring, verifying and pruning on any bucket."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from up42_state.errors import (
-    IntegrityError,
     JobNotFoundError,
     NotFoundError,
     ObjectNotFoundError,
@@ -127,13 +126,6 @@ class History:
             return self.read(commit.revision).attempt == commit.attempt
         except ObjectNotFoundError:
             return False
-
-    def damaged(self, commit: Commit, error: NotFoundError | IntegrityError) -> IntegrityError:
-        """What to say when an object that a commit names is missing or damaged."""
-        return IntegrityError(
-            f"{commit.name} is damaged: {error}",
-            advice=f"see `up42-state verify --job {self.job} --stage {self.stage}` for all that is missing",
-        )
 
     def _no_revision(self, revision: int, why: str) -> RevisionNotFoundError:
         return RevisionNotFoundError(
