@@ -9,6 +9,8 @@ WHEEL_VENV := .cache/wheel-venv
 WHEEL_PYTHON := $(WHEEL_VENV)/bin/python -P
 SOURCES := pyproject.toml README.md $(shell find up42_state -type f -not -name '*.pyc')
 PYTEST_ARGS ?=
+# Processes that run tests side by side, each with servers of its own.
+TEST_WORKERS ?= $(shell nproc)
 SOAK ?= 10
 # Atheris has few wheels, so it has an environment of its own as well.
 FUZZ_VENV := .cache/fuzz-venv
@@ -29,7 +31,7 @@ demo: $(VENV)/.runtime  ## a job of several stages on a directory, from save to 
 test: $(WHEEL_VENV)/.installed  ## all tests, servers included, against the built wheel, with coverage
 	$(PYTHON) localstack/start.py --install-only
 	$(WHEEL_PYTHON) -m coverage erase
-	$(WHEEL_PYTHON) -m coverage run -m pytest $(PYTEST_ARGS)
+	$(WHEEL_PYTHON) -m coverage run -m pytest -n $(TEST_WORKERS) --dist worksteal $(PYTEST_ARGS)
 	$(WHEEL_PYTHON) -m coverage combine --quiet
 	$(WHEEL_PYTHON) -m coverage report
 

@@ -13,7 +13,7 @@ from servers import process
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "doubles.tally"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
