@@ -6,11 +6,11 @@ The directories and variables are those of the block contract (``docs/block.md``
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import PathNotFoundError, SettingsError
 from up42_state.features.objects import feature_collection
+from up42_state.local_paths import local_path
 from up42_state.tasks.identity import Identity
 from up42_state.tasks.inputs import DATA_JSON, has_data, restore_input
 from up42_state.tasks.outputs import write_output
@@ -18,6 +18,7 @@ from up42_state.tasks.outputs import write_output
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
     from types import TracebackType
     from typing import Self
 
@@ -54,7 +55,7 @@ class Block:
     :param output: the directory for ``data.json`` and files.
     :param quicklooks: the directory for quicklooks.
     :raises InvalidNameError: a stage name is malformed.
-    :raises SettingsError: stages are named, but no job to find them in.
+    :raises SettingsError: stages are named, but no job to find them in; or a directory cannot be a path.
     """
 
     def __init__(
@@ -73,9 +74,9 @@ class Block:
         self.stage = stage
         self.parameters: dict[str, Any] = dict(parameters or {})
         self.job_mode: JobMode = job_mode or (stage.job.state.settings.job_mode if stage else "DEFAULT")
-        self.input_dir = Path(input)
-        self.output_dir = Path(output)
-        self.quicklooks_dir = Path(quicklooks)
+        self.input_dir = local_path(input)
+        self.output_dir = local_path(output)
+        self.quicklooks_dir = local_path(quicklooks)
         self.commit: Commit | None = None
         self.reports: list[Report] = []
         self._info = info

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ __all__ = ["Footprint", "footprint_map"]
 
 WIDTH = 900  # of the picture, in pixels
 MARGIN = 20
+_LARGEST = sys.float_info.max  # JSON's integers may be larger
 # Okabe and Ito's colours, which people who see colours differently can tell apart as well.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 
@@ -140,7 +142,7 @@ def _is_position(position: object) -> bool:
     return (
         isinstance(position, (list, tuple))
         and len(position) >= 2
-        and all(isinstance(number, (int, float)) and math.isfinite(number) for number in position[:2])
+        and all(isinstance(number, (int, float)) and abs(number) <= _LARGEST for number in position[:2])
     )
 
 

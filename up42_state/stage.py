@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from up42_state.local_paths import local_path
 from up42_state.stages.history import History
 from up42_state.stages.names import check_stage
 
@@ -87,7 +87,7 @@ class Stage:
         :param report: called with what became of every feature, once for each propagation.
         :return: the commit that stands there in the end.
         :raises InvalidOutputError: the output has defects, all of which it lists.
-        :raises SettingsError: ``parameters`` cannot be written as JSON.
+        :raises SettingsError: ``parameters`` cannot be written as JSON, or a path cannot be one.
         :raises StageConflictError: ``if_exists`` or ``expect`` does not allow for what is there.
         """
         from up42_state.stages.commit import Commit, mask_secrets
@@ -99,8 +99,8 @@ class Stage:
             store=self._store,
             job=self.job.key,
             stage=self.name,
-            output=Path(output),
-            quicklooks=quicklooks if isinstance(quicklooks, bool) else Path(quicklooks),
+            output=local_path(output),
+            quicklooks=quicklooks if isinstance(quicklooks, bool) else local_path(quicklooks),
             parents=tuple(parent.as_parent() for parent in parents),
             propagations=tuple(self._propagation(item) for item in propagate),
             precondition=Precondition(if_exists, expect),
@@ -142,6 +142,7 @@ class Stage:
         :param report: called with what was written, what was there already, and what is damaged.
         :return: the commit that was restored.
         :raises NotFoundError: there is no such stage or revision.
+        :raises SettingsError: ``target`` or ``quicklooks`` cannot be a path (it holds NUL).
         :raises TargetConflictError: the target holds other files; it is untouched.
         :raises IntegrityError: stored bytes are damaged; the target is untouched.
         """
@@ -152,12 +153,12 @@ class Stage:
             self._store,
             self.job.key,
             self.name,
-            Path(target),
+            local_path(target),
             revision=revision,
             job_mode=self._job_mode,
             choose=choose(_selection(where, bbox, ids, path)),
             without=without if partial else None,
-            quicklooks=quicklooks if isinstance(quicklooks, bool) else Path(quicklooks),
+            quicklooks=quicklooks if isinstance(quicklooks, bool) else local_path(quicklooks),
             overwrite=overwrite,
             progress=progress or _silent,
         )

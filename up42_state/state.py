@@ -6,10 +6,10 @@ A handle is a name, no more: making one asks nothing of the store.
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import SettingsError
+from up42_state.local_paths import local_path
 from up42_state.redaction import without_credentials
 from up42_state.stage import Stage
 from up42_state.stages.history import History
@@ -223,6 +223,7 @@ def propagate(
     :param options: as of :class:`~up42_state.stages.propagation.Propagation`: ``form``, ``match``,
         ``on_conflict``, ``where``, ``bbox``, ``ids``, ``path``, ``missing``, ``properties``, ``manifest``.
     :return: what became of every feature.
+    :raises SettingsError: ``into`` or ``quicklooks`` cannot be a path (it holds NUL).
     :raises InvalidOutputError: the current output has defects.
     :raises FeatureConflictError: features differ and ``on_conflict`` is ``error``.
     """
@@ -230,8 +231,8 @@ def propagate(
     from up42_state.stages.propagation import Propagation
 
     propagation = Propagation(stages=tuple(stages), **options)
-    folder = quicklooks if isinstance(quicklooks, bool) else Path(quicklooks)
-    return materialise(Path(into), [propagation], quicklooks=folder, progress=progress or _silent)[0]
+    folder = quicklooks if isinstance(quicklooks, bool) else local_path(quicklooks)
+    return materialise(local_path(into), [propagation], quicklooks=folder, progress=progress or _silent)[0]
 
 
 def _silent(_done: int, _total: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 from fuzz.targets import SEEDS, TARGETS, run
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from up42_state.cli.root import root
@@ -103,6 +103,7 @@ WORDS: st.SearchStrategy[str] = st.sampled_from(
 
 @_quick
 @given(st.sampled_from(VERBS), st.lists(WORDS, max_size=6))
+@example("restore", ["\0"])
 def test_arguments(tmp_path_factory: pytest.TempPathFactory, verb: str, words: list[str]) -> None:
     """Any words after a verb end with a documented exit code, never with an unexpected failure."""
     # A directory that is not there: what could be written would be found in it.

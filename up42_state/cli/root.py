@@ -60,10 +60,18 @@ class Root(click.Group):
         arguments = list(sys.argv[1:] if args is None else args)
         common = Common()
         try:
+            _refuse_nul(arguments)
             status = super().main(arguments, *rest, **extra | {"standalone_mode": False, "obj": common})
         except (Exception, Ended) as error:  # noqa: BLE001 - the outermost edge: all errors are reported here
             status = report(error, common, arguments)
         sys.exit(status or 0)
+
+
+def _refuse_nul(arguments: Sequence[str]) -> None:
+    """No system passes NUL to a program, but a caller in this process may."""
+    for number, argument in enumerate(arguments, 1):
+        if "\0" in argument:
+            raise click.UsageError(f"argument {number} holds NUL, which no name or path can")
 
 
 @click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import InvalidWorkflowError, NotFoundError, PathNotFoundError, SettingsError
+from up42_state.local_paths import local_path
 from up42_state.manifest import Manifest, read_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 __all__ = ["find_manifests", "read_document"]
 
@@ -22,9 +23,10 @@ def read_document(path: str) -> Any:
 
     :raises PathNotFoundError: there is no such file.
     :raises InvalidWorkflowError: it is neither.
+    :raises SettingsError: it may not be read, or its name cannot be a path.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = local_path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise PathNotFoundError(f"there is no file {path}") from error
     except OSError as error:

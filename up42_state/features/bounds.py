@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ class _Box(msgspec.Struct):
     bbox: Any = None
 
 
+_LARGEST = sys.float_info.max
 _BOX = msgspec.json.Decoder(_Box)
 
 
@@ -97,7 +98,8 @@ def _list(value: Any) -> list[Any]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether it is a number within the range of floating point: JSON's may have hundreds of digits."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
 
 
 def union(one: Bounds, other: Bounds) -> Bounds | None:

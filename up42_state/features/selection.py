@@ -153,7 +153,7 @@ def _ordered(compare: Callable[[Any, Any], bool], value: Any, literal: Any, text
 def _bounds(bbox: Sequence[float] | str) -> Bounds:
     try:
         numbers = [float(part) for part in (bbox.split(",") if isinstance(bbox, str) else bbox)]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         numbers = []
     bounds = Bounds.from_member(numbers) if len(numbers) == 4 else None
     if bounds is None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import ConflictError, InvalidDataError, NotFoundError
+from up42_state.local_paths import local_path
 from up42_state.manifest.images import image_configurations
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def read_label(source: str | os.PathLike[str]) -> str:
     :raises ConflictError: there are several images with different labels.
     :raises IntegrityError: a part of the image is not what its digest says.
     :raises InvalidDataError: the source is none of these.
+    :raises SettingsError: the source cannot be a path.
     """
     path, tag = _split(os.fspath(source))
     configurations = image_configurations(path, tag) if path else _inspect(os.fspath(source))
@@ -69,7 +71,7 @@ def read_label(source: str | os.PathLike[str]) -> str:
 
 def _split(source: str) -> tuple[Path | None, str | None]:
     """A path that exists, and the tag after it; no path where the source is the name of an image."""
-    if source and Path(source).exists():
+    if source and local_path(source).exists():
         return Path(source), None
     path, colon, tag = source.rpartition(":")
     if colon and path and tag and "/" not in tag and Path(path).exists():

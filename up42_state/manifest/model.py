@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from up42_state.errors import Defect, InvalidManifestError, PathNotFoundError, SettingsError
+from up42_state.local_paths import local_path
 from up42_state.manifest import schema
 from up42_state.manifest.syntax import MAX_BYTES
 from up42_state.manifest.validation import Validation, validate, validate_text
@@ -148,10 +148,10 @@ def read_text(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a manifest file; at most one more than a manifest may have.
 
     :raises PathNotFoundError: there is no such file.
-    :raises SettingsError: it is a directory, or may not be read.
+    :raises SettingsError: it is a directory, may not be read, or its name cannot be a path.
     """
     try:
-        with Path(path).open("rb") as file:
+        with local_path(path).open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
         raise PathNotFoundError(f"there is no file {path}") from error

@@ -71,7 +71,7 @@ def run_task(
     :param note: takes messages for people; ``None`` writes them to stderr.
     :return: the command's exit code; 128 + N where signal N ended it, 127 where it was not found, 126 where
         it could not be executed.
-    :raises SettingsError: store, job or stage is not given.
+    :raises SettingsError: store, job or stage is not given; a path or an argument holds NUL.
     :raises TargetConflictError: a directory holds files of an earlier run.
     :raises StateError: the input could not be restored, or the output not saved. The command line ends with
         exit code 125 then.
@@ -82,6 +82,8 @@ def run_task(
         settings = Settings()
     if not command:
         raise SettingsError("no command is given", advice="write it after --, for example: -- python run.py")
+    if "\0" in "".join(command):
+        raise SettingsError("the command holds NUL, which no argument of a program can")
     block = Block.from_env(settings, info=info, input=input, output=output, quicklooks=quicklooks)
     if block.stage is None:
         raise SettingsError(
