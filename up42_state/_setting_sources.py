@@ -1,26 +1,27 @@
 """Where values come from: arguments, environment variables, secret files.
 
-Every source gives the values that it found by field, and under ``origins`` where it found each. An empty
-value counts as not set: ``ENV AWS_ACCESS_KEY_ID=$aws_access_key_id`` without the build arg makes one.
+An empty value counts as not set: ``ENV AWS_ACCESS_KEY_ID=$aws_access_key_id`` makes one where no build arg is
+given.
 """
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
-
-from pydantic_settings import PydanticBaseSettingsSource
 
 from up42_state.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from pydantic.fields import FieldInfo
-    from pydantic_settings import BaseSettings
+    Directories = Iterable[str | os.PathLike[str]]
+    Found = Iterator[tuple[str, Any, str]]  # a field, its value, and where that was found
 
-__all__ = ["ArgumentSource", "EnvironmentSource", "SecretFileSource", "Variable"]
+__all__ = ["SECRET_DIRECTORIES", "Variable", "find"]
+
+SECRET_DIRECTORIES = ("/run/secrets", "/secret/environment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,70 +35,62 @@ class Variable:
     secret: bool = False
 
 
-class _Source(PydanticBaseSettingsSource):
-    """Looks up every field in turn."""
+def find(
+    variables: Mapping[str, Variable], arguments: Mapping[str, Any], directories: Directories
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The value of every field that has one, and where it was found.
 
-    def __call__(self) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        origins: dict[str, str] = {}
-        for name, field in self.settings_cls.model_fields.items():
-            value, origin, _ = self.get_field_value(field, name)
-            if value is not None:
-                values[name], origins[name] = value, origin
-        return values | {"origins": origins}
-
-
-class ArgumentSource(_Source):
-    """The arguments of the constructor, but those that are ``None``."""
-
-    def __init__(self, settings_cls: type[BaseSettings], arguments: Mapping[str, Any]) -> None:
-        super().__init__(settings_cls)
-        self._arguments = {name: value for name, value in arguments.items() if value is not None}
-
-    def __call__(self) -> dict[str, Any]:
-        return {**self._arguments, "origins": dict.fromkeys(self._arguments, "argument")}
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
-        return self._arguments.get(field_name), "argument", False
+    :param variables: by field.
+    :param arguments: by field; those that are ``None`` count as not given.
+    :param directories: of secret files, in order.
+    :raises SettingsError: a secret file cannot be read, or is not text.
+    """
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    sources = (
+        _secret_files(variables, tuple(directories)),
+        _environment(variables),
+        _arguments(arguments),
+    )
+    for field, value, origin in chain(*sources):  # what comes later counts
+        values[field], origins[field] = value, origin
+    return values, origins
 
 
-class EnvironmentSource(_Source):
+def _arguments(arguments: Mapping[str, Any]) -> Found:
+    """The arguments, but those that are ``None``."""
+    for field, value in arguments.items():
+        if value is not None:
+            yield field, value, "argument"
+
+
+def _environment(variables: Mapping[str, Variable]) -> Found:
     """The environment of the process."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
-        for name in _variables(field):
+    for field, variable in variables.items():
+        for name in variable.names:
             value = os.environ.get(name, "").strip()
             if value:
-                return value, f"environment variable {name}", False
-        return None, "", False
+                yield field, value, f"environment variable {name}"
+                break
 
 
-class SecretFileSource(_Source):
+def _secret_files(variables: Mapping[str, Variable], directories: Sequence[str | os.PathLike[str]]) -> Found:
     """Files that hold one secret each: the one that ``<NAME>_FILE`` names, then those of the directories."""
-
-    def __init__(
-        self, settings_cls: type[BaseSettings], directories: Iterable[str | os.PathLike[str]]
-    ) -> None:
-        super().__init__(settings_cls)
-        self._directories = tuple(directories)
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
-        for name in _variables(field, secret=True):
-            named = os.environ.get(f"{name}_FILE", "").strip()
-            if named and (value := _read(named, f" (from {name}_FILE)")):
-                return value, f"secret file {named} (from {name}_FILE)", False
-            for directory in self._directories:
-                for path in (os.path.join(directory, name.lower()), os.path.join(directory, name)):
-                    if os.path.isfile(path) and (value := _read(path)):
-                        return value, f"secret file {path}", False
-        return None, "", False
+    for field, variable in variables.items():
+        found = next(_secrets(variable, directories), None) if variable.secret else None
+        if found is not None:
+            yield field, *found
 
 
-def _variables(field: FieldInfo, *, secret: bool = False) -> tuple[str, ...]:
-    for item in field.metadata:
-        if isinstance(item, Variable) and (item.secret or not secret):
-            return item.names
-    return ()
+def _secrets(variable: Variable, directories: Sequence[str | os.PathLike[str]]) -> Iterator[tuple[str, str]]:
+    for name in variable.names:
+        named = os.environ.get(f"{name}_FILE", "").strip()
+        if named and (value := _read(named, f" (from {name}_FILE)")):
+            yield value, f"secret file {named} (from {name}_FILE)"
+        for folder in directories:
+            for path in (os.path.join(folder, name.lower()), os.path.join(folder, name)):
+                if os.path.isfile(path) and (value := _read(path)):
+                    yield value, f"secret file {path}"
 
 
 def _read(path: str, why: str = "") -> str:

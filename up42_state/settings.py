@@ -7,19 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, Secret, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Secret, SecretStr, ValidationError
 
 from up42_state import _setting_values as values
-from up42_state._setting_sources import ArgumentSource, EnvironmentSource, SecretFileSource, Variable
+from up42_state._setting_sources import SECRET_DIRECTORIES, Variable, find
 from up42_state.errors import SettingsError
 from up42_state.redaction import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pydantic import ModelWrapValidatorHandler
-    from pydantic.fields import FieldInfo
+    from up42_state._setting_sources import Directories
 
 __all__ = ["Settings"]
 
@@ -45,7 +43,7 @@ _Key = Annotated[Secret[dict[str, Any]] | None, BeforeValidator(values.service_a
 _Sse = Literal["AES256", "aws:kms", "aws:kms:dsse"] | None
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Every setting, by the name of its attribute; an argument that is ``None`` counts as not given.
 
     ``url``, ``job``, ``stage``, ``after``, ``propagate``
@@ -66,12 +64,7 @@ class Settings(BaseSettings):
     :raises SettingsError: a value is malformed or contradicts another, or a secret file cannot be read.
     """
 
-    model_config = SettingsConfigDict(
-        extra="forbid",
-        frozen=True,
-        hide_input_in_errors=True,
-        secrets_dir=("/run/secrets", "/secret/environment"),
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     url: Annotated[_Text, Field(repr=False), _variable("UP42_STATE_URL")] = None
     job: Annotated[_Text, _variable("UP42_STATE_JOB")] = None
@@ -105,74 +98,42 @@ class Settings(BaseSettings):
 
     origins: dict[str, str] = Field(default_factory=dict, repr=False, exclude=True)
 
-    def __init__(self, **arguments: Any) -> None:
+    def __init__(self, *, _secrets_dir: Directories = SECRET_DIRECTORIES, **arguments: Any) -> None:
+        found, origins = find(_variables(type(self)), arguments, _secrets_dir)
+        _keep_one_identity(found, origins)
         try:
-            super().__init__(**arguments)
-        except _InvalidSettingsError as error:
-            problem = SettingsError(str(error))
+            super().__init__(**found | {"origins": origins})
+        except ValidationError as error:
+            problems = list(_problems(error, origins))
         else:
-            return
-        raise problem  # outside of the handler, so that no error that holds values is chained to it
+            problems = list(_contradictions(self))
+        if problems:  # raised outside of the handler, so that no error that holds values is chained to it
+            raise SettingsError("; ".join(problems))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled without secrets: who unpickles reads them anew, where that process finds its own.
 
         What travels otherwise counts as an argument there. A URL that holds credentials does not travel.
         """
-        fields = type(self).model_fields.items()
-        public = {name: getattr(self, name) for name, field in fields if not _is_secret(field)}
+        fields = _variables(type(self)).items()
+        public = {name: getattr(self, name) for name, variable in fields if not variable.secret}
         if public["url"] and without_credentials(public["url"]) != public["url"]:
             del public["url"]
-        del public["origins"]
         return _read_anew, (type(self), public)
 
     def source(self, name: str) -> str:
         """Where an attribute's value came from: ``argument``, ``default``, or which variable or file."""
         return self.origins.get(name, "default")
 
-    @model_validator(mode="wrap")
-    @classmethod
-    def _check(cls, found: dict[str, Any], validate: ModelWrapValidatorHandler[Settings]) -> Settings:
-        """Choose one set of credentials, check every value, then how they go together."""
-        origins = found.get("origins", {})
-        _keep_one_identity(found, origins)
-        try:
-            settings = validate(found)
-        except ValidationError as error:
-            raise _InvalidSettingsError("; ".join(_problems(error, origins))) from None
-        contradictions = list(_contradictions(settings))
-        if contradictions:
-            raise _InvalidSettingsError("; ".join(contradictions))
-        return settings
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - given by position and by name
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Sources of our own, which also say where each value came from."""
-        directories = getattr(file_secret_settings, "secrets_dir", ())
-        return (
-            ArgumentSource(settings_cls, init_settings()),
-            EnvironmentSource(settings_cls),
-            SecretFileSource(settings_cls, directories),
-        )
-
-
-def _is_secret(field: FieldInfo) -> bool:
-    return any(isinstance(item, Variable) and item.secret for item in field.metadata)
-
 
 def _read_anew(settings_cls: type[Settings], arguments: dict[str, Any]) -> Settings:
     return settings_cls(**arguments)
 
 
-class _InvalidSettingsError(Exception):
-    """Passes through pydantic, which would wrap a ValueError together with the values."""
+def _variables(settings_cls: type[Settings]) -> dict[str, Variable]:
+    """Every field that has a variable, with it."""
+    fields = settings_cls.model_fields.items()
+    return {name: item for name, field in fields for item in field.metadata if isinstance(item, Variable)}
 
 
 def _keep_one_identity(found: dict[str, Any], origins: dict[str, str]) -> None:

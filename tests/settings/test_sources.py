@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from up42_state._setting_sources import SECRET_DIRECTORIES
 from up42_state.errors import SettingsError
 from up42_state.settings import Settings
 
@@ -160,7 +161,7 @@ def test_secret_directory(directory: Path) -> None:
 
 def test_default_secret_directories() -> None:
     """Docker's directory comes before the platform's."""
-    assert Settings.model_config["secrets_dir"] == ("/run/secrets", "/secret/environment")
+    assert SECRET_DIRECTORIES == ("/run/secrets", "/secret/environment")
 
 
 def test_first_secret_directory_counts(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

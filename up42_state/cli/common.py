@@ -48,8 +48,15 @@ class Common:
         """
         from up42_state.settings import Settings
 
-        given = {"after": tuple(after) or None, "propagate": tuple(propagate) or None}
-        return Place(Settings(url=self.url, job=job, stage=stage, **given))
+        return Place(
+            Settings(
+                url=self.url,
+                job=job,
+                stage=stage,
+                after=tuple(after) or None,
+                propagate=tuple(propagate) or None,
+            )
+        )
 
     def note(self, text: str) -> None:
         """A message for people, on stderr."""
