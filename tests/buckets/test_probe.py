@@ -41,6 +41,7 @@ class Overwriting(Unknown):
     """A store that does not know the condition, and overwrites."""
 
     def create(self, key: str, data: Buffer) -> None:
+        self.created += 1
         self.put(key, data)
 
 
@@ -95,7 +96,7 @@ def test_good_store() -> None:
     """A store on which one creator wins is accepted, and nothing is left there."""
     bucket = Unknown()
     ensure_atomic_create(bucket)
-    assert bucket.created == 8
+    assert bucket.created == 2 + 8
     assert list(bucket.list("")) == []
 
 
@@ -106,6 +107,13 @@ def test_bad_store(kind: type[Unknown]) -> None:
     with pytest.raises(UnsupportedStoreError, match="UP42_STATE_SINGLE_WRITER=true"):
         ensure_atomic_create(bucket)
     assert list(bucket.list("")) == []
+
+
+def test_no_race_where_two_in_a_row_tell() -> None:
+    """A store that plainly overwrites is not made to: several writers at once break the listings of some."""
+    bucket = Overwriting()
+    assert not creates_atomically(bucket)
+    assert bucket.created == 2
 
 
 def test_single_writer_is_not_probed() -> None:
@@ -140,7 +148,7 @@ def test_asked_once() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert bucket.created == 8
+    assert bucket.created == 2 + 8
 
 
 def test_lost_answer() -> None:

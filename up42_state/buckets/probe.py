@@ -8,13 +8,15 @@ from __future__ import annotations
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
 from up42_state.errors import ObjectExistsError, StorageError, UnsupportedStoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from up42_state.buckets.base import Bucket
 
 __all__ = ["creates_atomically", "ensure_atomic_create"]
@@ -41,22 +43,24 @@ def ensure_atomic_create(bucket: Bucket, *, single_writer: bool = False) -> None
 
 
 def creates_atomically(bucket: Bucket) -> bool:
-    """Let eight creators race for one key below ``.up42_state/``: whether exactly one wins, and the object is
-    the winner's.
+    """Create one object below ``.up42_state/`` twice, one after the other; then let eight creators race for
+    another: whether the second is refused, exactly one of the eight wins, and the object is the winner's.
 
     Nobody wins where the winner's answer was lost and its retry met its own object; then they race again.
 
+    The two come first, since they find out most stores that do not, and a race may break what those keep:
+    ``rclone serve s3`` goes on listing an object that several writers wrote at once, after it was deleted.
+
     :raises StorageError: the store does not answer, or says itself that it cannot.
     """
-    for _ in range(_ROUNDS):
-        key = f".up42_state/probe-{uuid.uuid4().hex}"
-        try:
+    with _keys(bucket) as new_key:
+        if _overwrites(bucket, new_key()):
+            return False
+        for _ in range(_ROUNDS):
+            key = new_key()
             winners = _race(bucket, key)
             if winners:
                 return len(winners) == 1 and bucket.get(key) == _text(winners[0])
-        finally:
-            with suppress(StorageError):
-                bucket.delete([key])
     return False
 
 
@@ -77,6 +81,33 @@ class _Verdict:
 @cache
 def _verdict(identity: str) -> _Verdict:  # noqa: ARG001 - the key of the cache: one verdict for each store
     return _Verdict()
+
+
+@contextmanager
+def _keys(bucket: Bucket) -> Iterator[Callable[[], str]]:
+    """Gives new keys; what was written under them is deleted, once nobody writes any more."""
+    used: list[str] = []
+
+    def new_key() -> str:
+        used.append(f".up42_state/probe-{uuid.uuid4().hex}")
+        return used[-1]
+
+    try:
+        yield new_key
+    finally:
+        with suppress(StorageError):
+            bucket.delete(used)
+
+
+def _overwrites(bucket: Bucket, key: str) -> bool:
+    """Whether a second creator succeeds where the first one has long had its answer."""
+    with suppress(ObjectExistsError):  # its retry met its own object
+        bucket.create(key, _text(1))
+    try:
+        bucket.create(key, _text(2))
+    except ObjectExistsError:
+        return False
+    return True
 
 
 def _race(bucket: Bucket, key: str) -> list[int]:
