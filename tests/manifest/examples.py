@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import copy
 import json
-from typing import Any
+from enum import Enum
+from typing import Any, Final
 
-REMOVED = object()
+
+class _Absence(Enum):
+    """Named, so that tests with it are called the same in every process."""
+
+    REMOVED = "removed"
+
+
+REMOVED: Final = _Absence.REMOVED
 
 
 def processing_block(**changes: Any) -> dict[str, Any]:
