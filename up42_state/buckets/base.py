@@ -13,8 +13,9 @@ Errors that every method may raise: :class:`~up42_state.errors.BucketNotFoundErr
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -27,8 +28,7 @@ __all__ = ["Bucket", "ObjectInfo", "Upload", "UploadInfo"]
 MIB = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObjectInfo:
+class ObjectInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What a listing or a head request says of an object.
 
     :param key: relative to the bucket's URL.
@@ -41,8 +41,7 @@ class ObjectInfo:
     modified: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UploadInfo:
+class UploadInfo(msgspec.Struct, frozen=True, kw_only=True):
     """An upload in parts that was begun and neither completed nor aborted.
 
     :param key: the key that it would create.
@@ -59,10 +58,12 @@ class Upload(ABC):
     """One upload in parts. The object appears whole on :meth:`complete`, or not at all."""
 
     @abstractmethod
-    def put_part(self, number: int, data: Buffer) -> None:
+    def put_part(self, number: int, data: Buffer, *, sha256: str = "") -> None:
         """Send part ``number`` (from 1). Parts may be sent in any order and from several threads.
 
         Every part but the last has exactly the ``part_size`` that the upload was started with.
+
+        :param sha256: of the part, in hex, where the caller knows it: a store that signs it need not hash.
         """
 
     @abstractmethod
@@ -110,6 +111,17 @@ class Bucket(ABC):
 
         :raises ObjectNotFoundError: there is none.
         """
+
+    def fill(self, key: str, buffer: memoryview, start: int = 0) -> int:
+        """Fill a buffer with the object's bytes from ``start`` on; how many of them there are.
+
+        As :meth:`get`, for those who have a buffer already.
+
+        :raises ObjectNotFoundError: there is none.
+        """
+        data = self.get(key, start, len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
     @abstractmethod
     def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:

@@ -6,8 +6,9 @@ and carried out by the caller. ``docs/propagation.md`` has the rules and the law
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Literal
+
+import msgspec
 
 from up42_state.errors import Defect, InvalidDataError, SettingsError
 from up42_state.features.census import Census, Earlier
@@ -42,8 +43,7 @@ _DEFAULT_CRS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Merge:
+class Merge(msgspec.Struct, frozen=True, kw_only=True):
     """What a propagation comes to.
 
     :param changed: whether the collection differs from the current one.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import chain, count
 from typing import TYPE_CHECKING, Literal
 
@@ -21,8 +20,7 @@ __all__ = ["Addition", "Placement"]
 _RESERVED = frozenset(("data.json", ".up42_state"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Addition:
+class Addition(msgspec.Struct, frozen=True, kw_only=True):
     """A file that the merged output takes from an earlier stage.
 
     :param earlier: the stage's place in the order they were given in, from 0.

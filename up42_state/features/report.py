@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,8 +39,7 @@ class Outcome:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conflict:
+class Conflict(msgspec.Struct, frozen=True, kw_only=True):
     """The same feature with other content in both collections.
 
     :param index: of the feature in the earlier collection, from 0.
@@ -54,8 +54,7 @@ class Conflict:
     new_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageReport:
+class StageReport(msgspec.Struct, frozen=True, kw_only=True):
     """What one earlier stage brought.
 
     :param outcomes: for each feature, in order, what became of it: of the earlier collection (``forward``) or
@@ -69,7 +68,7 @@ class StageReport:
     revision: int
     outcomes: bytes
     conflicts: tuple[Conflict, ...] = ()
-    moved: Mapping[str, str] = field(default_factory=dict)
+    moved: Mapping[str, str] = msgspec.field(default_factory=dict)
     files: int = 0
 
     def outcome(self, index: int) -> str:
@@ -103,8 +102,7 @@ class StageReport:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What a propagation did.
 
     :param form: ``forward`` or ``inherit``.

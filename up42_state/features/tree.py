@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from up42_state.errors import Defect
 from up42_state.features.files import File, Files
@@ -22,8 +23,7 @@ DATA_JSON = "data.json"
 _MOST_LINKED = 100_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tree:
+class Tree(msgspec.Struct, frozen=True, kw_only=True):
     """A directory's contents at one moment.
 
     :param root: the directory, with all links resolved.
@@ -50,8 +50,7 @@ def scan(directory: str | os.PathLike[str], *, ignore: Container[str] = (".up42_
     return _Scanner(os.path.realpath(directory, strict=True), ignore).scan()
 
 
-@dataclass(frozen=True, slots=True)
-class _Folder:
+class _Folder(msgspec.Struct, frozen=True):
     """A directory to be read.
 
     :param path: relative to the root, with ``/`` at its end; empty for the root.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from up42_state.errors import IntegrityError, ObjectNotFoundError, PrunedError
 from up42_state.stages.history import History
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Contents", "load", "load_index", "missing_bytes"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contents:
+class Contents(msgspec.Struct, frozen=True, kw_only=True):
     """What one revision holds.
 
     :param data: the bytes of its ``data.json``.

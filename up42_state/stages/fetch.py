@@ -6,8 +6,9 @@ Nothing reaches a sink before its digest was checked: files of up to 8 MiB as a 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from up42_state.errors import IntegrityError, ObjectNotFoundError
 from up42_state.stages.index import BLOCK
@@ -33,8 +34,7 @@ class Sink(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(msgspec.Struct, frozen=True):
     """One range of one object that holds several small files: one request."""
 
     object: int
@@ -43,8 +43,7 @@ class Run:
     entries: Sequence[Entry]
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(msgspec.Struct, frozen=True):
     """Whole blocks of one large file: one request."""
 
     entry: Entry
@@ -95,8 +94,7 @@ def plan_segments(entry: Entry, blocks: Iterable[int] | None = None) -> Iterator
         at += count
 
 
-@dataclass
-class Fetcher:
+class Fetcher(msgspec.Struct):
     """Carries out a plan.
 
     :param store: where the job lies.
@@ -113,7 +111,7 @@ class Fetcher:
     sink: Sink
     missing: Callable[[Entry, IntegrityError | ObjectNotFoundError], None]
     progress: Callable[[int, int], None] = lambda _done, _total: None
-    _done: int = field(default=0, init=False)
+    _done: int = 0
 
     def fetch(self, entries: Sequence[Entry], have: Callable[[Entry], Sequence[int]] = lambda _: ()) -> None:
         """Fetch files.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import mmap
 import tempfile
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from up42_state.features import Collection, Earlier, File, merge
 from up42_state.stages.choose import catalogue, read_features
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Added", "EarlierStage", "Merging"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EarlierStage:
+class EarlierStage(msgspec.Struct, frozen=True, kw_only=True):
     """An earlier stage that was read, and the store that it lies in."""
 
     store: Store
@@ -53,8 +53,7 @@ class EarlierStage:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
+class Added(msgspec.Struct, frozen=True):
     """A file of an earlier stage that becomes part of the output.
 
     :param entry: the file in the earlier stage.

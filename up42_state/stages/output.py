@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from up42_state.errors import Defect, InvalidOutputError, PathNotFoundError
 from up42_state.features import Collection, Files, check, data_paths, scan
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Output", "quicklook_folder", "read_output"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
+class Output(msgspec.Struct, frozen=True, kw_only=True):
     """What a block has written.
 
     :param root: the directory with ``data.json``.

@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from up42_state.stages.memory import allocate
 
@@ -38,8 +39,7 @@ def overhead(name: str) -> int:
     return _LOCAL.size + _CENTRAL.size + 2 * len(name.encode())
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(msgspec.Struct, frozen=True):
     """A file that is to be packed: its name in the archive and its size in bytes."""
 
     name: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
 
 from up42_state.errors import JobNotFoundError, SettingsError, StageNotFoundError
 
@@ -24,8 +25,7 @@ _CHOICES = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Propagation:
+class Propagation(msgspec.Struct, frozen=True, kw_only=True):
     """Earlier stages, in order, and the options of the propagation operator (``docs/propagation.md``).
 
     :param stages: the earlier stages; the revision that is current when it is carried out is taken.

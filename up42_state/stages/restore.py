@@ -9,9 +9,10 @@ it stopped.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from up42_state.errors import IntegrityError, ObjectNotFoundError, PrunedError, StateError
 from up42_state.stages.contents import Contents, load, missing_bytes
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Chosen", "Restored", "restore"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     """The part of a revision that is wanted.
 
     :param data: the ``data.json`` that goes with it.
@@ -42,8 +42,7 @@ class Chosen:
     directories: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restored:
+class Restored(msgspec.Struct, frozen=True, kw_only=True):
     """What a restore did.
 
     :param kept: names of files that were there already, byte for byte.
@@ -54,7 +53,7 @@ class Restored:
     commit: Commit
     kept: Sequence[str]
     written: Sequence[str]
-    damaged: dict[str, str] = field(default_factory=dict)
+    damaged: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 def whole(contents: Contents) -> Chosen:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -43,8 +42,7 @@ __all__ = ["Save"]
 _ATTEMPTS = 5  # at a save whose references vanish
 
 
-@dataclass(frozen=True, kw_only=True)
-class Save:
+class Save(msgspec.Struct, frozen=True, kw_only=True):
     """One save: what is saved, where, and on what condition. See :meth:`up42_state.state.Stage.save`.
 
     :param parameters: the block's, as the commit is to hold them: without secrets.
@@ -57,9 +55,9 @@ class Save:
     quicklooks: Path | bool = True
     parents: tuple[Parent, ...] = ()
     propagations: tuple[Propagation, ...] = ()
-    precondition: Precondition = field(default_factory=Precondition)
+    precondition: Precondition = msgspec.field(default_factory=Precondition)
     block: BlockInfo | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = msgspec.field(default_factory=dict)
     fingerprint: str = ""
     job_mode: JobMode = "DEFAULT"
     progress: Callable[[int, int], None] = lambda _done, _total: None
@@ -150,8 +148,7 @@ class Save:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Attempt:
+class _Attempt(msgspec.Struct, frozen=True):
     """Everything that this save writes."""
 
     store: Store

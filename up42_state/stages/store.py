@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from up42_state.stages.names import check_job, check_stage
 from up42_state.stages.transfers import Transfers
@@ -16,8 +17,7 @@ __all__ = ["Store"]
 MIB = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Store:
+class Store(msgspec.Struct, frozen=True, kw_only=True):
     """A bucket and the settings that shape transfers.
 
     :param concurrency: requests at once.

@@ -10,10 +10,11 @@ import hashlib
 import os
 import threading
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from io import FileIO
 from typing import TYPE_CHECKING
 from unicodedata import is_normalized
+
+import msgspec
 
 from up42_state.errors import Defect, InvalidOutputError, StateError
 from up42_state.stages.index import BLOCK, DataObject, Entry, Kind, stored_name
@@ -39,8 +40,7 @@ MIB = 1024 * 1024
 _PACKING = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(msgspec.Struct, frozen=True, kw_only=True):
     """A local file that is to be saved.
 
     :param path: relative to the output, or to the quicklook directory.
@@ -66,8 +66,7 @@ class Source:
         return stored_name(self.kind, self.path)
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(msgspec.Struct, frozen=True):
     """Where a file's bytes are now. ``entry.object`` is not yet set: the index numbers its objects."""
 
     object: DataObject
@@ -86,7 +85,7 @@ def hash_sources(transfers: Transfers, sources: Sequence[Source]) -> list[Source
     workers = os.cpu_count() or 1
     shares = transfers.map(_hash_share, [ordered[number::workers] for number in range(workers)])
     digests = {name: sha256 for share in shares for name, sha256 in share}
-    return [replace(source, sha256=digests[source.name]) for source in sources]
+    return [msgspec.structs.replace(source, sha256=digests[source.name]) for source in sources]
 
 
 def _hash_share(sources: Sequence[Source]) -> list[tuple[str, str]]:
@@ -144,8 +143,7 @@ def _fill(file: FileIO, buffer: memoryview, source: Source) -> None:
         buffer = buffer[count:]
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
+class _Parts(msgspec.Struct, frozen=True):
     """A large file whose parts are on their way."""
 
     source: Source

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from up42_state.errors import IntegrityError, NotFoundError, ObjectNotFoundError, PrunedError
 from up42_state.stages.contents import load_data, load_index
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Damage", "Verified", "verify_job", "verify_stage"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Damage:
+class Damage(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is not what was saved.
 
     :param key: the object that is damaged or missing.
@@ -41,8 +41,7 @@ class Damage:
         return {"key": self.key, "problem": self.problem, "files": list(self.files)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verified:
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
     """What verifying one revision found.
 
     :param revision: ``None`` where not even the number of the newest revision could be read.
