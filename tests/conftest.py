@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -44,8 +45,12 @@ def localstack_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def gcs_emulator_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The endpoint of a Google Cloud Storage emulator of this test session that enforces preconditions.
 
-    It asks for no credentials and holds no bucket.
+    It asks for no credentials and holds no bucket. ``UP42_STATE_TEST_GCS`` names another one that runs
+    already (``docs/testing.md``).
     """
+    if other := os.environ.get("UP42_STATE_TEST_GCS"):
+        yield other
+        return
     port = process.free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, ROOT / "tests" / "servers" / "gcs.py", str(port)]

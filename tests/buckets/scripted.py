@@ -17,12 +17,14 @@ class Answer:
     """One answer.
 
     :param cut: bytes of the body after which the connection is closed; ``None`` sends all.
+    :param chunked: the body is sent in chunks, with no Content-Length (RFC 9112 §7.1).
     """
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     cut: int | None = None
+    chunked: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +66,14 @@ class _Handler(BaseHTTPRequestHandler):
         request = Request(method=self.command, path=self.path, headers=headers, body=body)
         answer = self.script.next(request)
         self.send_response(answer.status)
-        for name, value in ({"Content-Length": str(len(answer.body))} | answer.headers).items():
+        framing = {"Transfer-Encoding": "chunked"} if answer.chunked else _length(answer)
+        for name, value in (framing | answer.headers).items():
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(answer.body[: answer.cut])
+            self.wfile.write(
+                in_chunks(answer.body, answer.cut) if answer.chunked else answer.body[: answer.cut]
+            )
         self.close_connection = answer.cut is not None
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _answer  # noqa: N815
@@ -77,7 +82,20 @@ class _Handler(BaseHTTPRequestHandler):
         """Keep quiet."""
 
 
-def serving(data: bytes, cut: int | None = None) -> Callable[[Request], Answer]:
+def _length(answer: Answer) -> dict[str, str]:
+    return {"Content-Length": str(len(answer.body))}
+
+
+def in_chunks(body: bytes, cut: int | None = None) -> bytes:
+    """A body of two chunks; of a cut one there is no end."""
+    half = len(body) // 2
+    parts = [part for part in (body[:half], body[half:]) if part]
+    if cut is not None:
+        return b"%x\r\n%s" % (len(body), body[:cut])
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+
+
+def serving(data: bytes, cut: int | None = None, *, chunked: bool = False) -> Callable[[Request], Answer]:
     """Answers requests for a range of ``data`` as stores do, breaking off after ``cut`` bytes."""
 
     def answer(request: Request) -> Answer:
@@ -85,7 +103,7 @@ def serving(data: bytes, cut: int | None = None) -> Callable[[Request], Answer]:
         body = data[int(begin) : int(last) + 1 if last else None]
         span = f"bytes {begin}-{int(begin) + len(body) - 1}/{len(data)}"
         headers = {"ETag": '"e"', "x-goog-generation": "7", "Content-Range": span}
-        return Answer(status=206, headers=headers, body=body, cut=cut)
+        return Answer(status=206, headers=headers, body=body, cut=cut, chunked=chunked)
 
     return answer
 

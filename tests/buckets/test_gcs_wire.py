@@ -18,6 +18,7 @@ from up42_state.errors import (
     ObjectExistsError,
     StorageError,
     StoreUnreachableError,
+    UnsupportedStoreError,
 )
 from up42_state.settings import Settings
 
@@ -120,6 +121,26 @@ def test_object_replaced_while_it_is_read() -> None:
     answers = [serving(random_bytes(3 * MIB), cut=MIB + 5), refusal(412, "conditionNotMet")]
     with bucket_at(*answers) as (bucket, _), pytest.raises(StorageError, match="was replaced"):
         list(bucket.stream("a"))
+
+
+def test_body_in_chunks() -> None:
+    """An answer without Content-Length is as long as its Content-Range says, also where it breaks off."""
+    data = random_bytes(3 * MIB)
+    answers = [serving(data, cut=MIB + 100, chunked=True), serving(data, chunked=True)]
+    with bucket_at(*answers) as (bucket, script):
+        assert b"".join(bucket.stream("a")) == data
+        assert bucket.get("a", 5, 10) == data[5:15]
+    assert len(script.requests) == 3
+
+
+def test_body_whose_length_is_nowhere_told() -> None:
+    """Where a short body could not be told from a whole one, nothing of it is given out."""
+    unknown = Answer(headers={"ETag": '"e"'}, body=b"abc", chunked=True)
+    with (
+        bucket_at(unknown) as (bucket, _),
+        pytest.raises(UnsupportedStoreError, match="neither Content-Range nor Content-Length"),
+    ):
+        bucket.get("a")
 
 
 def test_body_that_always_breaks() -> None:

@@ -142,6 +142,33 @@ def test_broken_body_is_read_to_its_end() -> None:
         assert bucket.get("a", 5) == data[5:]
 
 
+def test_body_in_chunks() -> None:
+    """An answer without Content-Length is as long as its Content-Range says, also where it breaks off."""
+    data = random_bytes(3 * MIB)
+    answers = [serving(data, cut=MIB + 100, chunked=True), serving(data, chunked=True)]
+    with bucket_at(*answers) as (bucket, script):
+        assert b"".join(bucket.stream("a")) == data
+        assert bucket.get("a", 5, 10) == data[5:15]
+    assert len(script.requests) == 3
+
+
+def test_body_whose_length_is_nowhere_told() -> None:
+    """Where a short body could not be told from a whole one, nothing of it is given out."""
+    unknown = Answer(headers={"ETag": '"e"'}, body=b"abc", chunked=True)
+    with (
+        bucket_at(unknown) as (bucket, _),
+        pytest.raises(UnsupportedStoreError, match="neither Content-Range nor Content-Length"),
+    ):
+        bucket.get("a")
+
+
+def test_head_without_a_size() -> None:
+    """An answer to HEAD that does not say how large the object is is an error that says so."""
+    bare = Answer(headers={"ETag": '"e"'}, chunked=True)
+    with bucket_at(bare) as (bucket, _), pytest.raises(UnsupportedStoreError, match="HEAD has no size"):
+        bucket.head("a")
+
+
 def test_body_that_always_breaks() -> None:
     """A body that hardly gets on is given up after five attempts."""
     data = random_bytes(MIB)

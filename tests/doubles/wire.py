@@ -23,6 +23,7 @@ Kind = Literal[
     "cut",  # the connection ends in the middle of the body, short of its Content-Length
     "short",  # half of the body, with a Content-Length to match
     "flip",  # one byte of the body is another one
+    "chunked",  # the body comes in chunks, and its length is nowhere told (RFC 9112 §7.1)
     "drip",  # the body comes in small pieces
     "stall",  # half of the body comes, and then nothing
     "deaf",  # the request is taken, not carried out and never answered
@@ -34,7 +35,7 @@ Kind = Literal[
     "409",
 ]
 # Kinds that leave a body half or wrong: for answers that have one.
-IN_BODY = ("reset", "cut", "short", "flip", "drip", "stall")
+IN_BODY = ("reset", "cut", "short", "flip", "chunked", "drip", "stall")
 _CODES = {"500": "InternalError", "503": "SlowDown", "429": "TooManyRequests", "409": "OperationAborted"}
 _HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "expect", "date", "server"}
 _STALLED = 30.0  # seconds, unless the proxy ends before
@@ -182,7 +183,10 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in answer.headers:
             if name.lower() not in _HOP:
                 self.send_header(name, value)
-        if self.command != "HEAD":
+        if kind == "chunked":
+            self.send_header("Transfer-Encoding", "chunked")
+            body = (b"%x\r\n%s\r\n" % (len(body), body) if body else b"") + b"0\r\n\r\n"
+        elif self.command != "HEAD":
             self.send_header("Content-Length", str(len(body)))
         elif "content-length" in given:
             lengths = [value for name, value in answer.headers if name.lower() == "content-length"]

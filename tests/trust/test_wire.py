@@ -37,7 +37,7 @@ KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "aws_regio
 TIMEOUT = 2.0  # seconds without a byte, instead of 60
 KINDS: tuple[Kind, ...] = get_args(Kind)
 # What a client that tries again must get over, whichever request it happens to.
-PASSING = {"reset", "cut", "drip", "stall", "deaf", "lost", "late 500", "500", "503"}
+PASSING = {"reset", "cut", "chunked", "drip", "stall", "deaf", "lost", "late 500", "500", "503"}
 TIMES = int(os.environ.get("UP42_STATE_SOAK", "1"))
 
 

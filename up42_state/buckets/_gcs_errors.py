@@ -6,6 +6,7 @@ Source: Cloud Storage, "HTTP status and error codes for JSON" and "Retry strateg
 from __future__ import annotations
 
 import random
+import re
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -32,9 +33,11 @@ if TYPE_CHECKING:
 
     from up42_state.errors import BucketNotFoundError
 
-__all__ = ["BROKEN", "missing_bucket", "retried", "status_of", "store_errors"]
+__all__ = ["BROKEN", "is_missing_bucket", "missing_bucket", "retried", "status_of", "store_errors"]
 
 _Answer = TypeVar("_Answer")
+# Google's own service says "The specified bucket does not exist.", its testbench "Bucket x does not exist."
+_NO_BUCKET = re.compile(r"\bbucket( [-.\w]+)? does not exist", re.IGNORECASE)
 _ATTEMPTS = 5  # at a request, the first included
 # Raised by a connection, also in the middle of a body.
 BROKEN = (requests.RequestException, TransportError, HTTPError, ConnectionError, EOFError)
@@ -82,6 +85,15 @@ def _translated(error: Exception, what: str, credentials: str) -> StateError:
     return StorageError(f"{what}: {error}")
 
 
+def is_missing_bucket(error: GoogleAPICallError) -> bool:
+    """Whether it is the bucket that was not found: nothing but the message tells it from an object."""
+    return (
+        status_of(error) == 404
+        and "No such object" not in error.message
+        and _NO_BUCKET.search(error.message) is not None
+    )
+
+
 def missing_bucket(what: str, others: Sequence[str] = ()) -> BucketNotFoundError:
     """The error for a bucket that does not exist, naming some that do."""
     return no_bucket(what, "check UP42_STATE_URL, or make the bucket", others)
@@ -89,7 +101,7 @@ def missing_bucket(what: str, others: Sequence[str] = ()) -> BucketNotFoundError
 
 def _answer(error: GoogleAPICallError, what: str, credentials: str) -> StateError:
     status, said = status_of(error), error.message
-    if status == 404 and "bucket does not exist" in said:
+    if is_missing_bucket(error):
         return missing_bucket(what)
     if status == 404:
         return ObjectNotFoundError(f"there is no object {what}")

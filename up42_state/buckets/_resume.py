@@ -6,7 +6,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from up42_state.errors import StorageError
+from up42_state.errors import StorageError, UnsupportedStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,22 +42,35 @@ class Nothing:
         """Nothing to free."""
 
 
-def check_span(span: str | None, position: int, last: int | None, length: int) -> None:
+def check_span(span: str | None, position: int, last: int | None, length: int | None) -> int:
     """Check that an answer holds the range that was asked for (RFC 9110 §14.4), so that a store that sends
     fewer bytes, and says so in Content-Length alone, is found out.
 
     :param span: its Content-Range, ``bytes 0-99/1234``; without one it is the whole object.
     :param position: the first byte that was asked for.
     :param last: the last byte, or ``None`` for the object's last.
-    :param length: its Content-Length.
+    :param length: its Content-Length; ``None`` for a body in chunks (RFC 9112 §7.1), which has none.
+    :return: the position in the object after the answer's last byte.
     :raises StorageError: it is another range.
+    :raises UnsupportedStoreError: it says nowhere how long it is, so that a short body could not be told.
     """
-    numbers = re.findall("[0-9]+", span or f"bytes 0-{length - 1}/{length}")
-    begin, end, size = (int(number) for number in numbers) if len(numbers) == 3 else (-1, -1, -1)
+    if span is None and length is None:
+        raise UnsupportedStoreError(
+            "the store's answer says nowhere how long it is: it has neither Content-Range nor Content-Length",
+            advice="look for a proxy before the store that takes them away",
+        )
+    begin, end, size = _span(span) if span is not None else (0, (length or 0) - 1, length or 0)
     expected = size - 1 if last is None else min(last, size - 1)
-    if begin != position or end != expected or length != end - begin + 1:
+    if begin != position or end != expected or length not in (None, end - begin + 1):
         asked = f"bytes {position} to {'the end' if last is None else last}"
         raise StorageError(f"the store sent {length} bytes, {span!r}, where {asked} were asked for")
+    return end + 1
+
+
+def _span(text: str) -> tuple[int, int, int]:
+    """First byte, last byte and the object's size; an unknown size is none that was asked for."""
+    match = re.fullmatch(r"bytes ([0-9]+)-([0-9]+)/([0-9]+)", text)
+    return (int(match[1]), int(match[2]), int(match[3])) if match else (-1, -1, -1)
 
 
 def replaced(what: str) -> StorageError:

@@ -13,7 +13,14 @@ from google.api_core.exceptions import GoogleAPICallError, NotFound, from_http_r
 from google.auth.exceptions import GoogleAuthError
 
 from up42_state.buckets._gcs_client import credentials_source, gdal_options, make_client
-from up42_state.buckets._gcs_errors import BROKEN, missing_bucket, retried, status_of, store_errors
+from up42_state.buckets._gcs_errors import (
+    BROKEN,
+    is_missing_bucket,
+    missing_bucket,
+    retried,
+    status_of,
+    store_errors,
+)
 from up42_state.buckets._gcs_upload import GCSUpload, is_component, unfinished
 from up42_state.buckets._resume import Body, Nothing, check_span, replaced, resumed
 from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
@@ -70,7 +77,7 @@ class GCSBucket(Bucket):
         blob = self._blob(key)
         with self._errors(key):
             retried(lambda: blob.reload(**_ONCE))
-        return ObjectInfo(key=key, size=blob.size, modified=blob.updated)
+        return _info(key, blob)
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
         with self._errors(key):
@@ -249,7 +256,7 @@ class GCSBucket(Bucket):
             for blob in page:
                 key = self._relative(blob.name)
                 if is_key(key) and key > after:  # startOffset is inclusive
-                    yield ObjectInfo(key=key, size=blob.size, modified=blob.updated)
+                    yield _info(key, blob)
 
     def _pages(self, prefix: str, after: str = "", delimiter: str | None = None) -> Iterator[Any]:
         """Pages of a listing, each asked for anew so that each is tried again on its own."""
@@ -295,11 +302,16 @@ class GCSBucket(Bucket):
         try:
             retried(lambda: blob.delete(**_ONCE))
         except NotFound as error:
-            if "bucket does not exist" in error.message:
+            if is_missing_bucket(error):
                 raise
         except GoogleAPICallError as error:
             return error
         return None
+
+
+def _info(key: str, blob: storage.Blob) -> ObjectInfo:
+    """A size of 0 may be left out, as JSON made from Protocol Buffers leaves it out."""
+    return ObjectInfo(key=key, size=blob.size or 0, modified=blob.updated)
 
 
 class _GCSBody:
@@ -307,10 +319,10 @@ class _GCSBody:
 
     def __init__(self, answer: Response, position: int, last: int | None) -> None:
         self._answer = answer
-        length = int(answer.headers["Content-Length"])
-        self.end = position + length
+        length = answer.headers.get("Content-Length")
+        span = answer.headers.get("Content-Range")
         try:
-            check_span(answer.headers.get("Content-Range"), position, last, length)
+            self.end = check_span(span, position, last, None if length is None else int(length))
         except StorageError:
             self.close()
             raise

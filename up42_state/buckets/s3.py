@@ -92,6 +92,8 @@ class S3Bucket(Bucket):
         except ObjectNotFoundError:
             self._head_bucket()  # the answer to HEAD has no body that would say what is missing
             raise
+        if not {"ContentLength", "LastModified"} <= found.keys():
+            raise UnsupportedStoreError(f"{self.url}/{key}: the answer to HEAD has no size or no time")
         return ObjectInfo(key=key, size=found["ContentLength"], modified=found["LastModified"])
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
@@ -270,7 +272,8 @@ class S3Bucket(Bucket):
                 if status_of(error) == 412:
                     raise replaced(f"{self.url}/{key}") from error
                 raise
-            tag["IfMatch"] = answer["ETag"]
+            if "ETag" in answer:  # as every store says; digests guard what is read anyway
+                tag["IfMatch"] = answer["ETag"]
             return _S3Body(answer, position, last)
 
         return open_at
@@ -305,9 +308,8 @@ class _S3Body:
 
     def __init__(self, answer: GetObjectOutputTypeDef, position: int, last: int | None) -> None:
         self._body = answer["Body"]
-        self.end = position + answer["ContentLength"]
         try:
-            check_span(answer.get("ContentRange"), position, last, answer["ContentLength"])
+            self.end = check_span(answer.get("ContentRange"), position, last, answer.get("ContentLength"))
         except StorageError:
             self.close()
             raise
