@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import mmap
 import os
-import re
-from array import array
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import pairwise
 from typing import IO, TYPE_CHECKING, Any, overload
 
-import msgspec
-
-from up42_state.errors import Defect, InvalidDataError
-from up42_state.features import members as text
-from up42_state.features.values import Head, decode, feature_id, head, properties_of
+from up42_state.features.cutting import blocks, cut
+from up42_state.features.layout import read_whole, refused
+from up42_state.features.values import Head, decode, feature_id, head, heads, properties_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,17 +24,6 @@ __all__ = ["Collection", "Feature"]
 
 BOM = b"\xef\xbb\xbf"
 RUN = 8 * 1024 * 1024
-
-_BETWEEN = re.compile(rb"[ \t\n\r]*,[ \t\n\r]*")
-_BRACKET, _BRACKET_END = b"[]"
-
-
-class _Outline(msgspec.Struct):
-    features: list[msgspec.Raw]
-    type: Any = None
-
-
-_OUTLINE = msgspec.json.Decoder(_Outline)
 
 
 class Feature:
@@ -96,15 +82,10 @@ class Collection(Sequence[Feature]):
     ) -> None:
         self.document = memoryview(document)
         self.start = len(BOM) if bytes(self.document[:3]) == BOM else 0
-        outline = self._outline()
-        self.features_start = 0
-        self.starts = array("Q")
-        self.ends = array("Q")
-        self.members: dict[str, text.Member] = {}
-        self._lay_out(outline.features)
-        self.type = outline.type
+        self._layout = cut(self.document, self.start) or read_whole(self.document, self.start)
+        self.type, self.members, self.starts, self.ends, *_ = self._layout
         if not any_type and self.type != "FeatureCollection":
-            raise _refused("type", "is not a FeatureCollection", 'write "type": "FeatureCollection"')
+            raise refused("type", "is not a FeatureCollection", 'write "type": "FeatureCollection"')
 
     @classmethod
     def read(cls, source: str | os.PathLike[str] | bytes) -> Collection:
@@ -116,54 +97,17 @@ class Collection(Sequence[Feature]):
         """
         return cls(source if isinstance(source, bytes) else mapped(source))
 
-    def _outline(self) -> _Outline:
-        try:
-            return _OUTLINE.decode(self.document[self.start :])
-        except msgspec.ValidationError as error:
-            raise _refused("features", f"is not a FeatureCollection: {error}") from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise _refused("data.json", f"is not JSON: {error}") from error
-        except RecursionError as error:
-            raise _refused("data.json", "is nested too deeply") from error
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is known that all features are objects, and that none carries a provenance."""
+        return self._layout.is_plain
 
-    def _lay_out(self, features: list[msgspec.Raw]) -> None:
-        """Find out where members and features stand; of repeated members the last counts."""
-        document = self.document
-
-        def end_of(name: str, start: int) -> int:
-            end = self._place_features(start, features) if name == "features" else None
-            return text.value_end(document, start) if end is None else end
-
-        try:
-            first = _skip(document, self.start)
-            for member in text.members(document, first, end_of=end_of):
-                self.members[member.name] = member
-        except (ValueError, IndexError) as error:
-            raise _refused(
-                "features", "its members cannot be told apart", "name each of them once"
-            ) from error
-        if self.members["features"].start != self.features_start:
-            raise _refused("features", "is there several times", "name it once")
-
-    def _place_features(self, start: int, features: list[msgspec.Raw]) -> int | None:
-        """Place all features in the array at ``start``; where it ends, or ``None`` if it holds others."""
-        document, starts, ends = self.document, array("Q"), array("Q")
-        position = _skip(document, start + 1)
-        gap = None
-        for raw in features:
-            if gap is not None:
-                position = gap.end()
-            starts.append(position)
-            position += len(raw)
-            ends.append(position)
-            gap = _BETWEEN.match(document, position)
-            if gap is None and len(starts) < len(features):
-                return None
-        position = _skip(document, position)
-        if gap is not None or document[start] != _BRACKET or document[position] != _BRACKET_END:
-            return None
-        self.features_start, self.starts, self.ends = start, starts, ends
-        return position + 1
+    @cached_property
+    def ids(self) -> Sequence[str | int | float | None]:
+        """Every feature's :attr:`Feature.id`, in order."""
+        if self._layout.ids is not None:
+            return self._layout.ids
+        return [feature_id(each) for block in blocks(self.raws()) for each in heads(block)]
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -188,8 +132,7 @@ class Collection(Sequence[Feature]):
 
     def raws(self) -> Iterator[memoryview]:
         """Every feature's bytes, in order."""
-        document = self.document
-        return (document[start:end] for start, end in zip(self.starts, self.ends, strict=True))
+        return map(self.document.__getitem__, map(slice, self.starts, self.ends))
 
     def member(self, name: str) -> Any:
         """A member of the collection other than ``features``, decoded; ``None`` where it is absent."""
@@ -224,12 +167,3 @@ def mapped(path: str | os.PathLike[str]) -> mmap.mmap | bytes:
         if not os.fstat(stream.fileno()).st_size:
             return b""
         return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-
-
-def _skip(document: memoryview, position: int) -> int:
-    found = text.SPACE.match(document, position)
-    return found.end() if found else position
-
-
-def _refused(place: str, problem: str, advice: str = "") -> InvalidDataError:
-    return InvalidDataError("data.json cannot be read", defects=[Defect(place, problem, advice)])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from array import array
-from itertools import chain
+from bisect import bisect_right
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Protocol
 
 from up42_state.features.bounds import Bounds, bounds_of_text, union
@@ -25,8 +26,8 @@ _LONGEST_SEPARATOR = 1024
 class Source(Protocol):
     """Where added features come from."""
 
-    def written(self, index: int) -> bytes:
-        """A feature as it is added."""
+    def written(self, indexes: Iterable[int]) -> Iterator[bytes]:
+        """Features as they are added."""
 
 
 class Added:
@@ -37,20 +38,20 @@ class Added:
 
     def __init__(self) -> None:
         self._sources: list[Source] = []
-        self._from = array("I")
+        self._starts: list[int] = []
         self._indexes = array("I")
         self._texts: dict[int, bytes] = {}
 
     def __len__(self) -> int:
-        return len(self._from)
+        return len(self._indexes)
 
     def add(self, source: Source, indexes: Sequence[int], text: bytes | None = None) -> None:
         """Add features as their source writes them, or one with another text."""
         if not self._sources or self._sources[-1] is not source:
             self._sources.append(source)
+            self._starts.append(len(self))
         if text is not None:
             self._texts[len(self)] = text
-        self._from.extend([len(self._sources) - 1] * len(indexes))
         self._indexes.extend(indexes)
 
     def put(self, place: int, text: bytes) -> None:
@@ -59,15 +60,17 @@ class Added:
 
     def __getitem__(self, place: int) -> bytes:
         text = self._texts.get(place)
-        return self._sources[self._from[place]].written(self._indexes[place]) if text is None else text
+        if text is not None:
+            return text
+        source = self._sources[bisect_right(self._starts, place) - 1]
+        return next(source.written((self._indexes[place],)))
 
     def __iter__(self) -> Iterator[bytes]:
         if self._texts:
             yield from map(self.__getitem__, range(len(self)))
             return
-        sources = self._sources
-        for number, index in zip(self._from, self._indexes, strict=True):
-            yield sources[number].written(index)
+        for source, (start, end) in zip(self._sources, pairwise([*self._starts, len(self)]), strict=True):
+            yield from source.written(self._indexes[start:end])
 
 
 class Draft:
@@ -89,10 +92,11 @@ class Draft:
 
     def raw(self, index: int) -> Text:
         """The bytes of a feature as it stands now."""
-        if index >= len(self.collection):
-            return self.added[index - len(self.collection)]
         replaced = self.replaced.get(index)
-        return self.collection.raw(index) if replaced is None else replaced
+        if replaced is not None:
+            return replaced
+        own = len(self.collection.starts)
+        return self.collection.raw(index) if index < own else self.added[index - own]
 
     def raws(self, start: int = 0) -> Iterator[Text]:
         """The bytes of every feature as it stands now, from the one with this index."""
@@ -145,7 +149,7 @@ class Draft:
         for index, text in self.replaced.items():
             yield collection.starts[index], collection.ends[index], (text,)
         if len(self.added):
-            end = collection.ends[-1] if len(collection) else collection.features_start + 1
+            end = collection.ends[-1] if len(collection) else collection.members["features"].start + 1
             yield end, end, self._batches()
         if self.has_bounds and self.is_changed:
             yield from self._bounds_patch()
@@ -180,7 +184,7 @@ def _separator(collection: Collection) -> bytes:
     if len(collection) > 1:
         found = bytes(collection.document[collection.ends[0] : collection.starts[1]])
     elif len(collection):
-        before = bytes(collection.document[collection.features_start + 1 : collection.starts[0]])
+        before = bytes(collection.document[collection.members["features"].start + 1 : collection.starts[0]])
         found = b"," + before if b"\n" in before else b", "
     else:
         found = b", "

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from up42_state.features.members import end_of_members, members, quoted, with_members
-from up42_state.features.values import head
+from up42_state.features.values import head, is_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["Slot", "plain_place", "rewritten", "slot"]
 
 
-_NAMES = (b' "properties": ', b',"properties":', b'{"properties":')
+_NAME = b'"properties":'
+_BEFORE = frozenset(b" ,{")
 _BLANK = ord(" ")
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -56,19 +57,24 @@ def slot(feature: bytes, properties: bytes) -> Slot | None:
     return None
 
 
-def plain_place(feature: bytes, properties: bytes) -> int:
+def plain_place(feature: bytes) -> int:
     """Where a member can be added after ``, ``, for a feature such as most are; 0 for any other.
 
     Its properties are its last member, an object with at least one member and no white space inside its
-    braces. A value that ends right before the feature's last brace is that of its last member, so only the
-    name before it needs to be looked at: its first quote is not escaped.
+    braces. That is so where a name ``"properties":``, whose first quote is not escaped, stands before a
+    complete value, and that before the feature's last brace: a member of an inner object is followed by
+    another brace at least.
     """
-    start = len(feature) - len(properties) - 1
+    name = feature.rfind(_NAME)
+    start = name + len(_NAME)
+    start += feature.startswith(b" ", start)
     is_plain = (
-        feature.endswith(_NAMES, 0, start)
-        and feature.endswith(properties, 0, -1)
-        and properties[:2] == b'{"'
-        and properties[-2] > _BLANK
+        name > 0
+        and feature[name - 1] in _BEFORE
+        and feature.startswith(b'{"', start)
+        and feature.endswith(b"}}")
+        and feature[-3] > _BLANK
+        and is_json(feature[start:-1])
     )
     return len(feature) - 2 if is_plain else 0
 

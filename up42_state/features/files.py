@@ -75,6 +75,11 @@ class Files:
         yield from self.quicklooks.values()
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there is no file and no directory that a data path could name."""
+        return not self._files and not self._directories
+
+    @property
     def directories(self) -> Iterable[str]:
         """Every directory, also those that only files imply."""
         return self._directories.keys()

@@ -106,7 +106,7 @@ class Forward:
         """Whether a feature that can carry no provenance was appended under its new id before."""
         if not self._census.cannot_carry_origin(index):
             return False
-        text = rewritten(self._census.written(index), feature_id=new_id)
+        text = rewritten(self._written(index), feature_id=new_id)
         return any(same_json(self._draft.raw(other), text) for other in self._known.by_id.get(new_id))
 
     def _place(self, coming: list[int]) -> None:
@@ -134,7 +134,7 @@ class Forward:
         for index in coming:
             text = self._rewritten(index)
             if self._outcomes[index] == Outcome.REPLACED:
-                self._draft.replace(self._found[index], text or self._census.written(index))
+                self._draft.replace(self._found[index], text or self._written(index))
             else:
                 self._draft.added.add(self._census, (index,), text)
 
@@ -149,7 +149,10 @@ class Forward:
         new_id = self._new_ids.get(index)
         if new_id is None and not values:
             return None
-        return rewritten(self._census.written(index), feature_id=new_id, values=values)
+        return rewritten(self._written(index), feature_id=new_id, values=values)
+
+    def _written(self, index: int) -> bytes:
+        return next(self._census.written((index,)))
 
 
 _COMING = frozenset((Outcome.APPENDED, Outcome.REPLACED, Outcome.BOTH))

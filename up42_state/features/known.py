@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import Defect, InvalidDataError
-from up42_state.features.origin import ORIGIN, Origin
+from up42_state.features.cutting import blocks
+from up42_state.features.origin import ORIGIN, Origin, may_be_in
 from up42_state.features.paths import data_paths, is_data_property
 from up42_state.features.values import (
     decode,
@@ -15,12 +15,13 @@ from up42_state.features.values import (
     fingerprint,
     head,
     heads,
+    ids_of,
     properties_of,
     shape,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterator, KeysView, Sequence
 
     from up42_state.features.draft import Draft
     from up42_state.features.files import Files
@@ -29,35 +30,34 @@ if TYPE_CHECKING:
     Id = str | int | float | None
 
 __all__ = [
-    "BLOCK",
     "Known",
     "Lookup",
+    "first_other",
     "identity_of",
     "loose_key",
-    "may_carry_origin",
     "own_properties",
     "value_key",
 ]
 
-BLOCK = 1024  # features that are read together: fast, and small in memory
-_ORIGIN = ORIGIN.encode()
 _BRACE = ord("{")
 
 
 class Lookup:
-    """The indexes of features by some key. Most keys have one, and then no list is made."""
+    """The indexes of features by some key. Most keys have one, and then no list is made.
+
+    ``shared`` holds the keys that several features have.
+    """
 
     def __init__(self) -> None:
         self._found: dict[Hashable, int | list[int]] = {}
+        self.shared: set[Hashable] = set()
 
     def __bool__(self) -> bool:
         return bool(self._found)
 
-    def __contains__(self, key: Hashable) -> bool:
-        return key in self._found
-
-    def __iter__(self) -> Iterator[Hashable]:
-        return iter(self._found)
+    def keys(self) -> KeysView[Hashable]:
+        """All keys, in the order in which they were noted first."""
+        return self._found.keys()
 
     def add(self, key: Hashable, index: int) -> None:
         """Note that a feature has this key."""
@@ -66,15 +66,20 @@ class Lookup:
             there.append(index)
         elif there is not index:  # not the one that was just put in
             self._found[key] = [there, index]
+            self.shared.add(key)
 
-    def add_all(self, keys: Sequence[Hashable], start: int) -> None:
-        """Note the keys of features one after the other, from the index ``start``; ``None`` is none."""
+    def add_all(self, keys: Sequence[Hashable], indexes: Sequence[int]) -> None:
+        """Note the keys of many features; ``None`` is none."""
         if None not in keys and len(set(keys)) == len(keys) and self._found.keys().isdisjoint(keys):
-            self._found.update(zip(keys, range(start, start + len(keys)), strict=True))
+            self._found.update(zip(keys, indexes, strict=True))
             return
-        for index, key in enumerate(keys, start):
+        for index, key in zip(indexes, keys, strict=True):
             if key is not None:
                 self.add(key, index)
+
+    def single(self) -> Iterator[tuple[Hashable, int]]:
+        """The keys that one feature has, each with it."""
+        return ((key, found) for key, found in self._found.items() if isinstance(found, int))
 
     def get(self, key: Hashable) -> Sequence[int]:
         """The features with this key, in order."""
@@ -104,23 +109,25 @@ class Known:
         self.files = files
         start = first = self._size
         self._size = len(self.draft)
-        raws = self.draft.raws(start)
-        while block := list(islice(raws, BLOCK)):
-            self._add(start, block)
-            start += len(block)
+        collection = self.draft.collection
+        if collection.is_plain and not (self.draft.is_changed or files.directories or first):
+            self.by_id.add_all(collection.ids, range(self._size))
+        else:
+            for block in blocks(self.draft.raws(first)):
+                self._add(start, block)
+                start += len(block)
         for lookup, key_of in ((self._by_value, value_key), (self._by_properties, self._path_key)):
             if lookup is not None:
                 self._fill(lookup, key_of, first)
 
-    def _add(self, start: int, block: list[Text]) -> None:
+    def _add(self, start: int, block: Sequence[Text]) -> None:
         """Take in a block of features, of which the first has the index ``start``."""
-        for index, raw in enumerate(block, start):
-            if raw[0] != _BRACE:
-                raise _no_object(index)
+        other = first_other(block)
+        if other is not None:
+            raise _no_object(start + other)
         found = heads(block)
-        self.by_id.add_all(list(map(feature_id, found)), start)
-        texts = b"".join([bytes(each.properties) for each in found])
-        if self.files.directories or may_carry_origin(texts):
+        self.by_id.add_all(ids_of(found), range(start, start + len(found)))
+        if self.files.directories or may_be_in([each.properties for each in found]):
             for index, each in enumerate(found, start):
                 self._add_properties(index, properties_of(each))
 
@@ -150,7 +157,7 @@ class Known:
 
     def from_stage(self, stage: str) -> Iterator[int]:
         """The features that were forwarded from a stage, given as ``<job>/<stage>``."""
-        for identity in self.by_origin:
+        for identity in self.by_origin.keys():  # noqa: SIM118
             if isinstance(identity, str) and identity.partition("#")[0] == stage:
                 yield from self.by_origin.get(identity)
 
@@ -185,9 +192,10 @@ def _no_object(index: int) -> InvalidDataError:
     return InvalidDataError("the current data.json cannot be merged", defects=[defect])
 
 
-def may_carry_origin(properties: bytes) -> bool:
-    """Whether a text of properties may have a provenance in it; if not, it need not be decoded."""
-    return _ORIGIN in properties or b"\\" in properties
+def first_other(block: Sequence[Text]) -> int | None:
+    """The first of some values that is no object, ``None`` if all are."""
+    firsts = [text[0] for text in block]
+    return next((number for number, first in enumerate(firsts) if first != _BRACE), None)
 
 
 def identity_of(properties: dict[str, Any]) -> str | None:

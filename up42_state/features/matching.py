@@ -56,7 +56,7 @@ class Matcher:
                 self._by_members(current, earlier)
             return self.found
         shared = self._shared_ids()
-        self._by_value(index for index in self._unmatched() if self._is_ambiguous(index, shared))
+        self._by_value(self._ambiguous(shared))
         self._by_former_origin()
         self._by_id(shared)
         self._by_path()
@@ -64,18 +64,16 @@ class Matcher:
 
     def _shared_ids(self) -> Lookup:
         """The earlier features by those ids that current features have too."""
+        ids, known = self._census.ids, self._known.by_id.keys()
+        indexes = [index for index, key in enumerate(ids) if key in known]
         shared = Lookup()
-        for index, key in enumerate(self._census.ids):
-            if key is not None and key in self._known.by_id:
-                shared.add(key, index)
+        shared.add_all([ids[index] for index in indexes], indexes)
         return shared
 
-    def _is_ambiguous(self, index: int, shared: Lookup) -> bool:
-        """Whether the feature may be a current one, but its id does not tell which."""
-        key = self._census.ids[index]
-        if key is None or key not in shared:
-            return key is None
-        return len(shared.get(key)) > 1 or len(self._known.by_id.get(key)) > 1
+    def _ambiguous(self, shared: Lookup) -> list[int]:
+        """The features that may be current ones, but whose ids do not tell which."""
+        ids, unclear = self._census.ids, {None} | shared.shared | self._known.by_id.shared
+        return [index for index in self._unmatched() if ids[index] in unclear]
 
     def _pair(self, earlier: int, current: int) -> None:
         self.found[earlier] = current
@@ -93,7 +91,7 @@ class Matcher:
         groups: dict[str, list[int]] = {}
         for index in self._census.wanted:
             identity = self._census.identity(index)
-            if identity in self._known.by_origin:
+            if identity in self._known.by_origin.keys():  # noqa: SIM118
                 groups.setdefault(identity, []).append(index)
         for identity, earlier in groups.items():
             self._pair_group(self._free(self._known.by_origin.get(identity)), earlier)
@@ -139,9 +137,10 @@ class Matcher:
                 self._pair(index, free[0])
 
     def _by_id(self, shared: Lookup) -> None:
-        for index in self._unmatched() if shared else ():
-            key = self._census.ids[index]
-            if key is not None and len(shared.get(key)) == 1:
+        """Pair by ids that one earlier feature has, and one current one."""
+        unmatched = set(self._unmatched()) if shared else ()
+        for key, index in shared.single():
+            if index in unmatched:
                 self._pair_one(index, self._known.the_one(self._known.by_id.get(key)))
 
     def _pair_one(self, earlier: int, current: int | None) -> None:

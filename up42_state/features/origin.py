@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-__all__ = ["ORIGIN", "Origin"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["ORIGIN", "Origin", "may_be_in"]
 
 ORIGIN = "up42.state.origin"
 
+_KEY = ORIGIN.encode()
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._\-:+=@]{0,199}"
 _FORM = re.compile(rf"(?P<job>{_NAME})/(?P<stage>{_NAME})@(?P<revision>[0-9]+)#(?P<key>[^\s#]+)")
 
@@ -45,3 +49,9 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def identity(self) -> str:
         """What is left without the revision."""
         return f"{self.job}/{self.stage}#{self.key}"
+
+
+def may_be_in(properties: Iterable[bytes | msgspec.Raw]) -> bool:
+    """Whether some of these texts of properties may have a provenance; if not, none need be decoded."""
+    text = b"".join(properties)
+    return _KEY in text or b"\\" in text

@@ -28,6 +28,7 @@ class Sameness:
     def __init__(self, current: Files, earlier: Earlier) -> None:
         self._current = current
         self._earlier = earlier.files
+        self._no_files = earlier.files.is_empty
         self._label = earlier.label
         self._known: dict[tuple[str, str], bool] = {}
 
@@ -37,7 +38,7 @@ class Sameness:
         A forwarded feature may have its files elsewhere, and its id may say which stage it came from.
         """
         if _same_bytes_but_for_origin(bytes(current), bytes(earlier)):
-            return self.same_files(current, earlier)
+            return self._no_files or self.same_files(current, earlier)
         one, other = decode(current), decode(earlier)
         if _take_origin(one, other):
             if one.get("id") == f"{self._label}~{other.get('id')}":

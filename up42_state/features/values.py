@@ -15,7 +15,7 @@ import msgspec
 from up42_state.features.members import members
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable, Iterable, Sequence
 
     Text = bytes | memoryview
 
@@ -26,12 +26,17 @@ __all__ = [
     "feature_id",
     "fingerprint",
     "head",
+    "heads",
+    "ids_of",
+    "is_json",
     "properties_of",
     "same_value",
     "shape",
+    "strict_heads",
 ]
 
 _NOTHING: Final = msgspec.Raw(b"")
+_PLAIN_IDS: Final = frozenset((str, int, float, type(None)))
 _LONGEST_INTEGER = 4000  # digits; Python refuses to convert more than 4,300
 
 
@@ -63,6 +68,7 @@ _GEOMETRY = msgspec.json.Decoder(_Geometry)
 _COORDINATES = [msgspec.json.Decoder(form) for form in (_Position, _Line, _Area, _Areas)]
 _BRACKETS = re.compile(rb"[\[ \t\n\r]*")
 
+_ANY = msgspec.json.Decoder(msgspec.Raw)
 _HEAD = msgspec.json.Decoder(Head)
 _PROPERTIES = msgspec.json.Decoder(dict[str, Any])
 
@@ -75,10 +81,18 @@ def head(feature: Text) -> Head:
         return _unusual_head(bytes(feature))
 
 
+def strict_heads(features: Iterable[Text]) -> list[Head]:
+    """As :func:`head`, for many features that are known to be nothing unusual.
+
+    :raises msgspec.DecodeError: one of them is no object, or has an ``id`` that no machine number can hold.
+    """
+    return list(map(_HEAD.decode, features))
+
+
 def heads(features: Sequence[Text]) -> list[Head]:
     """As :func:`head`, for many features."""
     try:
-        return list(map(_HEAD.decode, features))
+        return strict_heads(features)
     except msgspec.DecodeError:
         return [head(feature) for feature in features]
 
@@ -103,6 +117,12 @@ def feature_id(found: Head) -> str | int | float | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
+def ids_of(found: Sequence[Head]) -> list[str | int | float | None]:
+    """As :func:`feature_id`, for many features."""
+    ids = [each.id for each in found]
+    return ids if set(map(type, ids)) <= _PLAIN_IDS else list(map(feature_id, found))
+
+
 def properties_of(found: Head) -> dict[str, Any]:
     """The feature's properties; empty where they are absent, ``null`` or no object."""
     try:
@@ -118,6 +138,15 @@ def decode(text: Text) -> Any:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:
         return json.loads(bytes(text), parse_int=_integer)
+
+
+def is_json(text: Text) -> bool:
+    """Whether a text is one JSON value and nothing else but white space."""
+    try:
+        _ANY.decode(text)
+    except msgspec.DecodeError:
+        return False
+    return True
 
 
 def _integer(digits: str) -> int | str:

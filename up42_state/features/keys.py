@@ -1,0 +1,57 @@
+"""The keys by which provenance names the features of a collection."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from up42_state.features.collection import Collection
+
+__all__ = ["Keys"]
+
+_BYTES = 16
+
+
+class Keys:
+    """A digest of each feature's bytes in hex, with a dot and its number among equal ones from the second on.
+
+    Digests are made when they are asked for. Equal features have equal ids, so where all ids differ there are
+    no numbers, and features that nobody asks for are never hashed.
+
+    :param ids: of the collection's features, in order.
+    """
+
+    def __init__(self, collection: Collection, ids: Sequence[str | int | float | None]) -> None:
+        self._collection = collection
+        self._ids = ids
+
+    def of(self, index: int, feature: bytes | None = None) -> str:
+        """The key of a feature.
+
+        :param feature: its bytes, where they are at hand.
+        """
+        digest = _digest(self._collection.raw(index) if feature is None else feature).hex()
+        number = self._numbers.get(index)
+        return digest if number is None else f"{digest}.{number}"
+
+    @cached_property
+    def _numbers(self) -> dict[int, int]:
+        """By index, the numbers of features that are equal to one before them."""
+        if None not in self._ids and len(set(self._ids)) == len(self._ids):
+            return {}
+        numbers: dict[int, int] = {}
+        seen: dict[bytes, int] = {}
+        for index, raw in enumerate(self._collection.raws()):
+            digest = _digest(raw)
+            seen[digest] = seen.get(digest, 0) + 1
+            if seen[digest] > 1:
+                numbers[index] = seen[digest]
+        return numbers
+
+
+def _digest(feature: bytes | memoryview) -> bytes:
+    return hashlib.sha256(feature).digest()[:_BYTES]
