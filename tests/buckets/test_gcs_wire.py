@@ -99,6 +99,20 @@ def test_lasting_trouble() -> None:
     assert len(script.requests) == 5
 
 
+def test_unknown_request() -> None:
+    """A request that the store does not know is not sent again: waiting would not teach it."""
+    with bucket_at(refusal(501, "not implemented")) as (bucket, script), pytest.raises(UnsupportedStoreError):
+        bucket.put("a", b"x")
+    assert len(script.requests) == 1
+
+
+def test_delete_without_batches() -> None:
+    """Where the store knows no batch requests, as Google's own testbench, objects are deleted one by one."""
+    with bucket_at(refusal(501, "not implemented"), Answer(status=204)) as (bucket, script):
+        bucket.delete(["a", "b"])
+    assert [request.method for request in script.requests] == ["POST", "DELETE", "DELETE"]
+
+
 def test_upload_carries_its_checksum() -> None:
     """The store is told what the bytes' CRC32C is, and refuses others."""
     with bucket_at(written(b"x")) as (bucket, script):

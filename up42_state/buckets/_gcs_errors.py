@@ -71,7 +71,8 @@ def store_errors(what: str, credentials: str) -> Iterator[None]:
 
 
 def _is_passing(error: Exception) -> bool:
-    return isinstance(error, BROKEN) or status_of(error) in {408, 429} or status_of(error) >= 500
+    status = status_of(error)
+    return isinstance(error, BROKEN) or status in {408, 429} or (status >= 500 and status != 501)
 
 
 def _translated(error: Exception, what: str, credentials: str) -> StateError:
