@@ -120,8 +120,8 @@ class _FaultyUpload(Upload):
     def __init__(self, bucket: FaultyBucket, key: str, inner: Upload) -> None:
         self._bucket, self._key, self._inner = bucket, key, inner
 
-    def put_part(self, number: int, data: Buffer) -> None:
-        self._bucket._run("put_part", self._key, lambda: self._inner.put_part(number, data))
+    def put_part(self, number: int, data: Buffer, *, sha256: str = "") -> None:
+        self._bucket._run("put_part", self._key, lambda: self._inner.put_part(number, data, sha256=sha256))
 
     def complete(self) -> None:
         self._bucket._run("complete", self._key, self._inner.complete)

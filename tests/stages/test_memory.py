@@ -20,7 +20,7 @@ def test_exactly_as_much_as_was_asked_for(size: int) -> None:
 
 def test_buffers_are_used_again() -> None:
     """What was given back is taken again; one of another size is not taken for it."""
-    buffers = Buffers()
+    buffers = Buffers(bytearray)
     first = buffers.take(10)
     buffers.give(first)
     assert buffers.take(10) is first

@@ -16,7 +16,7 @@ from doubles.wire import IN_BODY, Kind, Rule, Wire, wired
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
-from up42_state.buckets import _s3_client, gcs, s3_direct
+from up42_state.buckets import _s3_client, _s3_requests, gcs, s3_direct
 from up42_state.buckets.gcs import GCSBucket
 from up42_state.buckets.probe import ensure_atomic_create
 from up42_state.buckets.s3 import S3Bucket
@@ -196,8 +196,8 @@ def test_every_request_with_every_fault(
 def test_the_client_that_does_not_try_again(
     s3: tuple[Wire, Bucket], kind: Kind, output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same where obstore carries out what succeeds at once: what it fails at, boto3 does."""
-    monkeypatch.setitem(s3_direct._OPTIONS, "timeout", f"{TIMEOUT:.0f}s")
+    """The same where our own requests carry out what succeeds at once: what fails with them, boto3 does."""
+    monkeypatch.setattr(_s3_requests, "_READ_TIMEOUT", TIMEOUT)
     settings = Settings(aws_endpoint_url=s3[0].url, **KEYS)
     with ExitStack() as stack:
 

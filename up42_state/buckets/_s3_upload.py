@@ -35,13 +35,14 @@ def as_body(data: Buffer) -> bytes:
 
 
 class S3Upload(Upload):
-    """A multipart upload, begun when it is made.
+    """A multipart upload, begun when it is made, unless it has an id already.
 
     :param client: a boto3 client.
     :param at: bucket and full key, as boto3's arguments.
     :param size: bytes in all.
     :param encryption: boto3's arguments for it.
     :param errors: makes a context in which boto3's errors are translated.
+    :param upload_id: of an upload that was begun before.
     """
 
     def __init__(
@@ -52,18 +53,21 @@ class S3Upload(Upload):
         *,
         encryption: dict[str, Any],
         errors: Callable[[], AbstractContextManager[None]],
+        upload_id: str = "",
     ) -> None:
         self._client, self._at, self._size, self._errors = client, at, size, errors
         self._parts: dict[int, CompletedPartTypeDef] = {}
         self._sent: dict[int, int] = {}
-        with errors():
-            self._id = client.create_multipart_upload(**at, **encryption)["UploadId"]
+        self._id = upload_id
+        if not upload_id:
+            with errors():
+                self._id = client.create_multipart_upload(**at, **encryption)["UploadId"]
 
-    def put_part(self, number: int, data: Buffer) -> None:
+    def put_part(self, number: int, data: Buffer, *, sha256: str = "") -> None:  # noqa: ARG002 - boto3's to hash
         body = as_body(data)
         with self._errors():
             answer = self._client.upload_part(**self._at, UploadId=self._id, PartNumber=number, Body=body)
-        self._note(number, len(body), answer)
+        self.note(number, len(body), answer)
 
     def copy_part(self, number: int, source: CopySourceTypeDef, begin: int, end: int) -> None:
         """Take bytes ``begin`` up to ``end`` of another object as a part."""
@@ -75,7 +79,7 @@ class S3Upload(Upload):
                 CopySource=source,
                 CopySourceRange=f"bytes={begin}-{end - 1}",
             )
-        self._note(number, end - begin, answer["CopyPartResult"])
+        self.note(number, end - begin, answer["CopyPartResult"])
 
     def complete(self) -> None:
         sent = sum(self._sent.values())
@@ -98,7 +102,12 @@ class S3Upload(Upload):
         except NotFoundError:
             return
 
-    def _note(self, number: int, size: int, answer: UploadPartOutputTypeDef | CopyPartResultTypeDef) -> None:
+    def note(
+        self,
+        number: int,
+        size: int,
+        answer: UploadPartOutputTypeDef | CopyPartResultTypeDef | CompletedPartTypeDef,
+    ) -> None:
         """Keep what completing asks for: the part's tag, and its checksum where the store checked one."""
         part: CompletedPartTypeDef = {"PartNumber": number, "ETag": answer["ETag"]}
         if "ChecksumCRC32" in answer:

@@ -100,6 +100,13 @@ class S3Bucket(Bucket):
         with self._errors(key):
             return b"".join(resumed(self._reader(key, start, length), start, broken=BROKEN, chunk=None))
 
+    def fill(self, key: str, buffer: memoryview, start: int = 0) -> int:
+        at = 0
+        for chunk in self.stream(key, start, len(buffer)):
+            buffer[at : at + len(chunk)] = chunk
+            at += len(chunk)
+        return at
+
     def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         with self._errors(key):
             yield from resumed(self._reader(key, start, length), start, broken=BROKEN, chunk=MIB)
@@ -132,6 +139,10 @@ class S3Bucket(Bucket):
 
     def start_upload(self, key: str, size: int, part_size: int) -> Upload:  # noqa: ARG002 - told by the parts
         return self._upload(key, size)
+
+    def resume_upload(self, key: str, size: int, upload_id: str) -> S3Upload:
+        """Go on with an upload that was begun by other means."""
+        return self._upload(key, size, upload_id)
 
     def uploads(self, prefix: str) -> Iterator[UploadInfo]:
         pages = self.client.get_paginator("list_multipart_uploads").paginate(
@@ -278,9 +289,14 @@ class S3Bucket(Bucket):
 
         return open_at
 
-    def _upload(self, key: str, size: int) -> S3Upload:
+    def _upload(self, key: str, size: int, upload_id: str = "") -> S3Upload:
         return S3Upload(
-            self.client, self._at(key), size, encryption=self._encryption, errors=lambda: self._errors(key)
+            self.client,
+            self._at(key),
+            size,
+            encryption=self._encryption,
+            errors=lambda: self._errors(key),
+            upload_id=upload_id,
         )
 
     def _pages(self, prefix: str, *, after: str = "", **options: Any) -> Iterator[ListObjectsV2OutputTypeDef]:

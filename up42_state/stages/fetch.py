@@ -12,6 +12,7 @@ import msgspec
 
 from up42_state.errors import IntegrityError, ObjectNotFoundError
 from up42_state.stages.index import BLOCK
+from up42_state.stages.memory import Buffers, allocate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -112,6 +113,7 @@ class Fetcher(msgspec.Struct):
     missing: Callable[[Entry, IntegrityError | ObjectNotFoundError], None]
     progress: Callable[[int, int], None] = lambda _done, _total: None
     _done: int = 0
+    _buffers: Buffers[memoryview] = msgspec.field(default_factory=lambda: Buffers(allocate))
 
     def fetch(self, entries: Sequence[Entry], have: Callable[[Entry], Sequence[int]] = lambda _: ()) -> None:
         """Fetch files.
@@ -135,39 +137,43 @@ class Fetcher(msgspec.Struct):
         return f"{self.job}/{self.index.objects[number].key}"
 
     def _fetch_run(self, run: Run, total: int) -> None:
-        key = self._key(run.object)
-        try:
-            data = memoryview(self.store.bucket.get(key, run.start, run.length) if run.length else b"")
-        except ObjectNotFoundError as error:
-            for entry in run.entries:
-                self.missing(entry, error)
+        data = self._read(run.object, run.start, run.length, run.entries)
+        if data is None:
             return
         for entry in run.entries:
             at = entry.offset - run.start
-            piece = data[at : at + entry.size]
-            if len(piece) == entry.size and hashlib.sha256(piece).hexdigest() == entry.sha256:
-                self.sink.write(entry, 0, piece)
-            else:
-                self.missing(entry, damaged_bytes(key, entry))
+            self._deliver(entry, 0, data[at : at + entry.size], entry.size, entry.sha256)
             self._advance(entry.size, total)
+        self._buffers.give(data)
 
     def _fetch_segment(self, segment: Segment, total: int) -> None:
         entry = segment.entry
-        key = self._key(entry.object)
-        try:
-            data = memoryview(self.store.bucket.get(key, entry.offset + segment.start, segment.length))
-        except ObjectNotFoundError as error:
-            self.missing(entry, error)
+        data = self._read(entry.object, entry.offset + segment.start, segment.length, [entry])
+        if data is None:
             return
         for at in range(0, segment.length, BLOCK):
-            number = (segment.start + at) // BLOCK
-            piece = data[at : at + BLOCK]
-            wanted = min(BLOCK, entry.size - number * BLOCK)
-            if len(piece) == wanted and hashlib.sha256(piece).hexdigest() == entry.blocks[number]:
-                self.sink.write(entry, segment.start + at, piece)
-            else:
-                self.missing(entry, damaged_bytes(key, entry))
-            self._advance(wanted, total)
+            offset = segment.start + at
+            size = min(BLOCK, entry.size - offset)
+            self._deliver(entry, offset, data[at : at + size], size, entry.blocks[offset // BLOCK])
+            self._advance(size, total)
+        self._buffers.give(data)
+
+    def _read(self, number: int, start: int, length: int, entries: Sequence[Entry]) -> memoryview | None:
+        """A range of an object, in a buffer as long as the range; ``None`` where there is no object."""
+        buffer = self._buffers.take(length)
+        try:
+            count = self.store.bucket.fill(self._key(number), buffer, start) if length else 0
+        except ObjectNotFoundError as error:
+            for entry in entries:
+                self.missing(entry, error)
+            return None
+        return buffer[:count]
+
+    def _deliver(self, entry: Entry, offset: int, piece: memoryview, size: int, sha256: str) -> None:
+        if len(piece) == size and hashlib.sha256(piece).hexdigest() == sha256:
+            self.sink.write(entry, offset, piece)
+        else:
+            self.missing(entry, damaged_bytes(self._key(entry.object), entry))
 
     def _advance(self, size: int, total: int) -> None:
         self._done += size  # a lost update between threads only makes a progress bar lag

@@ -5,8 +5,14 @@ from __future__ import annotations
 import mmap
 from collections import deque
 from contextlib import suppress
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Buffers", "allocate"]
+
+B = TypeVar("B", bound=bytearray | memoryview)
 
 _LARGE = 1024 * 1024
 
@@ -28,20 +34,25 @@ def allocate(size: int) -> memoryview:
     return memoryview(room)
 
 
-class Buffers:
-    """Byte arrays that are used again: for parts, which are sent without being copied."""
+class Buffers(Generic[B]):
+    """Buffers that are used again: what is read into one costs no new pages of memory.
 
-    def __init__(self) -> None:
-        self._free: deque[bytearray] = deque()
+    :param make: makes one of a size in bytes.
+    """
 
-    def take(self, size: int) -> bytearray:
+    def __init__(self, make: Callable[[int], B]) -> None:
+        self._make = make
+        self._free: deque[B] = deque()
+
+    def take(self, size: int) -> B:
         """One of exactly this size in bytes; what it holds is left over."""
-        while self._free:
-            found = self._free.pop()
-            if len(found) == size:
-                return found
-        return bytearray(size)
+        with suppress(IndexError):
+            while True:
+                found = self._free.pop()
+                if len(found) == size:
+                    return found
+        return self._make(size)
 
-    def give(self, buffer: bytearray) -> None:
+    def give(self, buffer: B) -> None:
         """Let it be used again. Nobody may refer to it any more."""
         self._free.append(buffer)

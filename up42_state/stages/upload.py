@@ -174,7 +174,7 @@ class Uploader:
         self._progress = progress
         self._done = self._total = 0
         self._uploads: list[Upload] = []
-        self._buffers = Buffers()
+        self._buffers = Buffers(bytearray)
         self._packing = threading.Semaphore(_PACKING)
 
     def upload(self, sources: Sequence[Source]) -> list[Stored]:
@@ -306,9 +306,9 @@ class Uploader:
         return _stored(parts.source, target, parts.sha256, blocks)
 
     def _put_part(self, upload: Upload, number: int, data: bytearray) -> tuple[str, ...]:
-        upload.put_part(number, data)
-        self._advance(len(data))
         digests = _block_digests(memoryview(data))
+        upload.put_part(number, data, sha256=digests[0] if len(digests) == 1 else "")
+        self._advance(len(data))
         self._buffers.give(data)
         return digests
 

@@ -1,0 +1,205 @@
+"""S3's requests, each sent once, by hand: what saving and restoring takes, and no more.
+
+Source: Amazon S3 API reference, "Actions". Anything but the success that is hoped for is an error, and left
+to boto3 to make out (:mod:`up42_state.buckets.s3_direct`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from up42_state.buckets._http import Answer, BadAnswerError, Connections, Request
+from up42_state.buckets._resume import check_span
+from up42_state.buckets._signature import EMPTY, UNSIGNED, Signer, encode_path, encode_query
+from up42_state.buckets._xml import Element, parse
+from up42_state.errors import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from up42_state.buckets.base import Buffer
+    from up42_state.settings import Settings
+
+__all__ = ["RefusedError", "S3Requests"]
+
+_CONNECT_TIMEOUT = 10.0  # seconds
+_READ_TIMEOUT = 60.0  # seconds without a byte
+
+
+class RefusedError(Exception):
+    """The store answered, with another status than success."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the store answered {status}")
+        self.status = status
+
+
+class S3Requests:
+    """Requests to one bucket at an endpoint of one's own, with the keys of the settings.
+
+    Every method may raise :class:`RefusedError`; ``OSError`` where no whole answer came; ``ValueError`` where
+    one cannot be read, or a key cannot be sent.
+    """
+
+    def __init__(self, bucket: str, settings: Settings) -> None:
+        endpoint = settings.aws_endpoint_url or ""
+        key_id, secret = settings.aws_access_key_id, settings.aws_secret_access_key
+        assert key_id is not None  # see serves_directly()
+        assert secret is not None
+        token = settings.aws_session_token
+        self._signer = Signer(
+            key_id.get_secret_value(),
+            secret.get_secret_value(),
+            token.get_secret_value() if token else "",
+            settings.aws_region or "us-east-1",
+        )
+        self._bucket, self._host = bucket, urlsplit(endpoint).netloc
+        self._signs_bodies = not endpoint.startswith("https")
+        self._connections = Connections(
+            endpoint, connect_timeout=_CONNECT_TIMEOUT, read_timeout=_READ_TIMEOUT
+        )
+
+    def get(self, key: str, start: int, last: int | None, room: Callable[[int], memoryview]) -> int:
+        """Read from ``start`` to ``last`` (``None``: the object's end) into a buffer.
+
+        :param room: gives a buffer of the size in bytes that it is asked for, or raises.
+        :returns: how many bytes came; 0 where the object ends before.
+        """
+        headers = {"range": f"bytes={start}-{'' if last is None else last}"}
+        try:
+            answer = self._ask("GET", key, headers=headers, room=room)
+        except RefusedError as error:
+            if error.status != 416:
+                raise
+            return 0
+        try:
+            check_span(answer.headers.get("content-range"), start, last, len(answer.body))
+        except StorageError as error:
+            raise BadAnswerError(str(error)) from error
+        return len(answer.body)
+
+    def put(self, key: str, data: Buffer) -> None:
+        """Write an object."""
+        self._ask("PUT", key, data)
+
+    def create(self, key: str, data: Buffer) -> bool:
+        """Write an object if there is none; whether there was none."""
+        try:
+            self._ask("PUT", key, data, headers={"if-none-match": "*"}, repeatable=False)
+        except RefusedError as error:
+            if error.status != 412:
+                raise
+            return False
+        return True
+
+    def delete(self, key: str) -> None:
+        """Delete an object, if there is one."""
+        self._ask("DELETE", key)
+
+    def pages(self, prefix: str, *, after: str = "", delimiter: str = "") -> Iterator[Element]:
+        """The pages of a listing, each a ``ListBucketResult``."""
+        query = {"list-type": "2", "prefix": prefix}
+        query |= {"start-after": after} if after else {}
+        query |= {"delimiter": delimiter} if delimiter else {}
+        while True:
+            page = _document("ListBucketResult", self._ask("GET", "", query=query))
+            yield page
+            if page.value("IsTruncated") != "true":
+                return
+            token = page.value("NextContinuationToken")
+            if not token or token == query.get("continuation-token"):
+                raise ValueError("the listing does not go on where it says")
+            query["continuation-token"] = token
+
+    def begin_upload(self, key: str) -> str:
+        """Begin an upload in parts; its id."""
+        answer = self._ask("POST", key, query={"uploads": ""}, repeatable=False)
+        upload = parse(answer.body).value("UploadId")  # rclone's server gives the root another name
+        if not upload:
+            raise ValueError("the upload has no id")
+        return upload
+
+    def put_part(self, key: str, upload: str, number: int, data: Buffer, sha256: str) -> str:
+        """Send a part; its tag.
+
+        :param sha256: of the part, if that is known.
+        """
+        query = {"partNumber": str(number), "uploadId": upload}
+        tag = self._ask("PUT", key, data, query=query, sha256=sha256).headers.get("etag")
+        if not tag:
+            raise ValueError("the part has no tag")
+        return tag
+
+    def complete_upload(self, key: str, upload: str, tags: Mapping[int, str]) -> None:
+        """Make the object appear. An answer of 200 may still tell of an error ("CompleteMultipartUpload")."""
+        parts = (
+            f"<Part><PartNumber>{number}</PartNumber><ETag>{_escaped(tags[number])}</ETag></Part>"
+            for number in sorted(tags)
+        )
+        body = f'<CompleteMultipartUpload xmlns="{_NAMESPACE}">{"".join(parts)}</CompleteMultipartUpload>'
+        answer = self._ask("POST", key, body.encode(), query={"uploadId": upload}, repeatable=False)
+        _document("CompleteMultipartUploadResult", answer)
+
+    def abort_upload(self, key: str, upload: str) -> None:
+        """Discard what was sent."""
+        self._ask("DELETE", key, query={"uploadId": upload})
+
+    def close(self) -> None:
+        """Free the connections."""
+        self._connections.close()
+
+    def _ask(
+        self,
+        method: str,
+        key: str,
+        body: Buffer = b"",
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        sha256: str = "",
+        room: Callable[[int], memoryview] | None = None,
+        repeatable: bool = True,
+    ) -> Answer:
+        path = encode_path(f"/{self._bucket}/{key}" if key else f"/{self._bucket}")
+        text = encode_query(query or {})
+        signed = self._signer.sign(
+            method,
+            path,
+            text,
+            {"host": self._host, **(headers or {})},
+            self._payload(body, sha256),
+            time.time(),
+        )
+        target = f"{path}?{text}" if text else path
+        request = Request(method=method, target=target, headers=signed, body=body, repeatable=repeatable)
+        answer = self._connections.ask(request, room)
+        if answer.status not in {200, 204, 206}:
+            raise RefusedError(answer.status)
+        return answer
+
+    def _payload(self, body: Buffer, sha256: str) -> str:
+        """What the signature says of the body. TLS protects it: there it is not hashed to be signed."""
+        if not len(body):
+            return EMPTY
+        if not self._signs_bodies:
+            return UNSIGNED
+        return sha256 or hashlib.sha256(body).hexdigest()
+
+
+def _document(name: str, answer: Answer) -> Element:
+    """The XML of an answer, which must be the one that was asked for."""
+    root = parse(answer.body)
+    if root.name != name:
+        raise BadAnswerError(f"the store answered {root.name} instead of {name}")
+    return root
+
+
+_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+
+
+def _escaped(text: str) -> str:
+    """Text in an XML element; tags are quoted strings, and quotes stand for themselves there."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
