@@ -12,7 +12,6 @@ from up42_state.errors import SettingsError
 from up42_state.local_paths import local_path
 from up42_state.redaction import without_credentials
 from up42_state.stage import Stage
-from up42_state.stages.history import History
 from up42_state.stages.names import check_job, split_stage
 from up42_state.stages.store import Store
 
@@ -155,13 +154,9 @@ class Job:
 
         :raises JobNotFoundError: there is no such job.
         """
-        store = self.state.store
-        names = store.stages(self.key)
-        if not names:
-            History(store, self.key, "none").all()  # says which jobs there are
-        with store.transfers() as transfers:
-            newest = list(transfers.map(lambda name: History(store, self.key, name).newest(), names))
-        return [commit for commit in newest if commit is not None and not commit.removed]
+        from up42_state.stages.overview import newest_commits
+
+        return [commit for commit in newest_commits(self.state.store, self.key) if not commit.removed]
 
     def verify(self, progress: Progress | None = None) -> list[Verified]:
         """Read every byte of the newest revision of every stage and compare it with its digest.

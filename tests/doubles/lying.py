@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -47,10 +48,11 @@ class LyingBucket(FaultyBucket):
         self.lies = Lies(**lies)  # type: ignore[arg-type]  # by name
         self.atomic_create = None
         self._written: dict[str, float] = {}
+        self._identity = f"lying:{uuid.uuid4()}"  # an address in memory may be used again
 
     @property
     def identity(self) -> str:
-        return f"lying:{id(self)}"
+        return self._identity
 
     def put(self, key: str, data: Buffer) -> None:
         if self.lies.read_only:

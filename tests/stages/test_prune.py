@@ -189,6 +189,38 @@ def test_a_prune_cut_off_anywhere_leaves_no_hole(
                     assert revision <= newest - 2
 
 
+def test_where_all_is_needed_only_commits_are_read(job: Job, bucket: FaultyBucket, tmp_path: Path) -> None:
+    """A listing and the kept commits: later ones are asked for only where something looks unused."""
+    output = write_output(tmp_path / "out", tiles(3))
+    for number in range(10):
+        job.stage(f"s:{number}").save(output)
+    bucket.operations.names.clear()
+    assert job.prune().waiting == ()
+    assert (bucket.operations.count("list"), bucket.operations.count("get")) == (1, 10)
+    assert bucket.operations.count("head") == 0
+
+
+def test_the_index_of_an_attempt_goes_first(
+    job: Job, bucket: FaultyBucket, clock: Clock, tmp_path: Path
+) -> None:
+    """A prune that is cut off between its two deletions has told readers already what is pruned."""
+    for number in range(2):
+        save(job, tmp_path, number)
+    clock.forward(2 * DAY)
+    done = bucket.operations.count("delete")
+
+    def end_at_the_second(_name: str, _key: str) -> None:
+        if bucket.operations.count("delete") == done + 2:
+            raise KeyboardInterrupt
+
+    bucket.operations.on_operation = end_at_the_second
+    with pytest.raises(KeyboardInterrupt):
+        job.prune(keep=1)
+    bucket.operations.names.clear()
+    with pytest.raises(PrunedError):
+        job.stage("s:1").files(1)
+
+
 def test_removing_a_job_removes_all_of_it(job: Job, bucket: FaultyBucket, tmp_path: Path) -> None:
     """Nothing of the job is left, and the job beside it is untouched."""
     save(job, tmp_path, 0)

@@ -53,18 +53,20 @@ class History:
         key = commit_key(self.job, self.stage, revision)
         return Commit.parse(self._store.bucket.get(key, 0, _MOST + 1), key)
 
+    def find(self, revision: int) -> Commit | None:
+        """The same, and ``None`` where there is none: the whole job is being removed, commits first."""
+        try:
+            return self.read(revision)
+        except ObjectNotFoundError:
+            return None
+
     def newest(self) -> Commit | None:
         """The commit with the highest number, a tombstone too; ``None`` where there is none.
 
         :raises IntegrityError: it is damaged. An older one is never taken in its place.
         """
         revisions = self.revisions()
-        if not revisions:
-            return None
-        try:
-            return self.read(revisions[-1])
-        except ObjectNotFoundError:  # the whole job is being removed, commits first
-            return None
+        return self.find(revisions[-1]) if revisions else None
 
     def current(self, job_mode: JobMode = "DEFAULT") -> Commit:
         """The revision that a reader gets.
@@ -122,10 +124,8 @@ class History:
         """
         if self.revisions()[-1:] != [commit.revision]:
             return False
-        try:
-            return self.read(commit.revision).attempt == commit.attempt
-        except ObjectNotFoundError:
-            return False
+        standing = self.find(commit.revision)
+        return standing is not None and standing.attempt == commit.attempt
 
     def _no_revision(self, revision: int, why: str) -> RevisionNotFoundError:
         return RevisionNotFoundError(

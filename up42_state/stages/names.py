@@ -18,6 +18,7 @@ __all__ = [
     "check_stage",
     "commit_key",
     "commits_prefix",
+    "is_name",
     "new_attempt",
     "parse_commit_key",
     "split_stage",
@@ -47,8 +48,13 @@ def check_stage(name: str) -> str:
     return _check("stage name", name)
 
 
+def is_name(name: str) -> bool:
+    """Whether it can be a job key or a stage name."""
+    return _NAME.fullmatch(name) is not None
+
+
 def _check(what: str, name: str) -> str:
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise InvalidNameError(f"{name!r} is not a {what}", advice=f"use {_ALLOWED}")
     return name
 

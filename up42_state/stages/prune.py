@@ -8,33 +8,36 @@ Why this is safe beside savers: a save refers only to bytes of revisions that we
 and it commits within half the grace of that, or reads again. So when an attempt has been unlinked for the
 whole grace, every save that could refer to it has committed – and is among the commits read here – or will
 find out that it may not.
+
+A listing may lag behind. So before anything is taken for unused, every stage is asked for commits after those
+that were listed.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from up42_state.errors import ObjectNotFoundError, SettingsError
 from up42_state.stages.history import History, missing_job
 from up42_state.stages.names import commit_key, parse_commit_key
+from up42_state.stages.references import MIN_GRACE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from up42_state.buckets.base import ObjectInfo
     from up42_state.stages.store import Store
 
-__all__ = ["GRACE", "MIN_GRACE", "Pruned", "prune"]
+__all__ = ["GRACE", "Pruned", "prune"]
 
 GRACE = timedelta(hours=24)
-MIN_GRACE = timedelta(hours=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pruned:
+class Pruned(msgspec.Struct, frozen=True, kw_only=True):
     """What pruning deleted, or would delete.
 
     :param attempts: as ``<stage>/<attempt>``.
@@ -52,18 +55,15 @@ class Pruned:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""
-        return {name: getattr(self, name) for name in self.__slots__} | {
-            "attempts": list(self.attempts),
-            "waiting": list(self.waiting),
-        }
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found
 
 
-@dataclass
-class _Job:
+class _Job(msgspec.Struct):
     """A job as one listing shows it."""
 
-    commits: dict[str, dict[int, datetime]] = field(default_factory=dict)
-    attempts: dict[str, list[ObjectInfo]] = field(default_factory=dict)
+    commits: dict[str, dict[int, datetime]] = msgspec.field(default_factory=dict)
+    attempts: dict[str, list[ObjectInfo]] = msgspec.field(default_factory=dict)
 
 
 def prune(
@@ -96,12 +96,13 @@ def prune(
     uploads, busy = _end_uploads(store, job, before, dry_run=dry_run)
     listed = _list(store, job)
     in_use = _in_use(store, job, listed, keep, before) | busy
+    if not listed.attempts.keys() <= in_use and _add_unlisted(store, job, listed):
+        in_use = _in_use(store, job, listed, keep, before) | busy
     unused = {name: infos for name, infos in listed.attempts.items() if name not in in_use}
     due = {name for name, infos in unused.items() if max(info.modified for info in infos) <= before}
-    doomed = [info for name in sorted(due) for info in _index_first(unused[name])]
+    doomed = [info for name in sorted(due) for info in unused[name]]
     if not dry_run:
-        store.bucket.delete([info.key for info in doomed if info.key.endswith("/index.json")])
-        store.bucket.delete([info.key for info in doomed])
+        _delete(store, [info.key for info in doomed])
     return Pruned(
         job=job,
         attempts=tuple(sorted(due)),
@@ -146,27 +147,32 @@ def _list(store: Store, job: str) -> _Job:
             listed.attempts.setdefault(f"{stage}/{name}", []).append(info)
     if not listed.commits and not listed.attempts:
         raise missing_job(store, job)
-    _add_unlisted(store, job, listed)
     return listed
 
 
-def _add_unlisted(store: Store, job: str, listed: _Job) -> None:
-    """Find commits that a lagging listing does not show: numbers have no gaps, so the next are asked for."""
+def _add_unlisted(store: Store, job: str, listed: _Job) -> bool:
+    """Add commits that a lagging listing does not show; whether there are any.
+
+    Numbers have no gaps, so the next ones are asked for.
+    """
     stages = sorted({*listed.commits, *(name.partition("/")[0] for name in listed.attempts)})
     with store.transfers() as transfers:
-        later = transfers.map(lambda stage: _later(store, job, stage, listed.commits.get(stage, {})), stages)
-        for stage, commits in zip(stages, later, strict=True):
-            if commits:
-                listed.commits[stage] = listed.commits.get(stage, {}) | commits
+        later = list(
+            transfers.map(lambda stage: _later(store, job, stage, listed.commits.get(stage, {})), stages)
+        )
+    for stage, commits in zip(stages, later, strict=True):
+        if commits:
+            listed.commits[stage] = listed.commits.get(stage, {}) | commits
+    return any(later)
 
 
 def _later(store: Store, job: str, stage: str, known: Iterable[int]) -> dict[int, datetime]:
     found: dict[int, datetime] = {}
-    revision = max(known, default=0)
+    revision = max(known, default=0) + 1
     with suppress(ObjectNotFoundError):
-        while True:
-            revision += 1
+        while History(store, job, stage).find(revision):
             found[revision] = store.bucket.head(commit_key(job, stage, revision)).modified
+            revision += 1
     return found
 
 
@@ -178,8 +184,8 @@ def _in_use(store: Store, job: str, listed: _Job, keep: int, before: datetime) -
         for revision in _protected(commits, keep, before)
     ]
     with store.transfers() as transfers:
-        refers = transfers.map(lambda item: _refers(store, job, *item), wanted)
-        return {attempt for found in refers for attempt in found}
+        commits = transfers.map(lambda item: History(store, job, item[0]).find(item[1]), wanted)
+        return {attempt for commit in commits if commit is not None for attempt in commit.refers}
 
 
 def _protected(commits: dict[int, datetime], keep: int, before: datetime) -> list[int]:
@@ -190,13 +196,8 @@ def _protected(commits: dict[int, datetime], keep: int, before: datetime) -> lis
     return newest_first[:keep] + late
 
 
-def _refers(store: Store, job: str, stage: str, revision: int) -> Sequence[str]:
-    try:
-        return History(store, job, stage).read(revision).refers
-    except ObjectNotFoundError:  # the job is being removed
-        return ()
-
-
-def _index_first(infos: list[ObjectInfo]) -> list[ObjectInfo]:
-    """An attempt's index goes first: without it, readers know that the attempt was pruned."""
-    return sorted(infos, key=lambda info: not info.key.endswith("/index.json"))
+def _delete(store: Store, keys: list[str]) -> None:
+    """Delete attempts, their indexes first: without its index, readers know that an attempt was pruned."""
+    indexes = {key for key in keys if key.endswith("/index.json")}
+    store.bucket.delete([key for key in keys if key in indexes])
+    store.bucket.delete([key for key in keys if key not in indexes])

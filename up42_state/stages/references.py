@@ -10,11 +10,11 @@ read stands, nothing of the job has gone with it.
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from up42_state.errors import ObjectNotFoundError
 from up42_state.stages.history import History
-from up42_state.stages.prune import MIN_GRACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from up42_state.stages.commit import Commit
     from up42_state.stages.store import Store
 
-__all__ = ["References", "StaleError"]
+__all__ = ["MIN_GRACE", "References", "StaleError"]
+
+MIN_GRACE = timedelta(hours=1)  # for which prune leaves unlinked bytes alone, at least
 
 
 class StaleError(Exception):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from up42_state.stages.names import check_job, check_stage
+from up42_state.stages.names import is_name
 from up42_state.stages.transfers import Transfers
 
 if TYPE_CHECKING:
@@ -38,17 +38,8 @@ class Store(msgspec.Struct, frozen=True, kw_only=True):
 
     def jobs(self) -> list[str]:
         """The keys of all jobs, sorted."""
-        return [name for name in self.bucket.prefixes("") if _is_name(name)]
+        return [name for name in self.bucket.prefixes("") if is_name(name)]
 
     def stages(self, job: str) -> list[str]:
         """The names of a job's stages, removed ones included, sorted."""
-        return [name for name in self.bucket.prefixes(f"{job}/") if _is_name(name)]
-
-
-def _is_name(name: str) -> bool:
-    try:
-        check_job(name)
-        check_stage(name)
-    except ValueError:
-        return False
-    return True
+        return [name for name in self.bucket.prefixes(f"{job}/") if is_name(name)]

@@ -17,6 +17,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 U = TypeVar("U")
 
+_FEW = 1024  # tasks that are kept without looking whether they are done
+
 
 class Transfers:
     """Runs work in threads while no more than ``memory`` bytes are in flight.
@@ -36,6 +38,7 @@ class Transfers:
         self._budget = threading.Condition()
         self._failed = threading.Event()
         self._running: set[Future[Any]] = set()
+        self._crowd = _FEW
 
     def __enter__(self) -> Self:
         return self
@@ -63,8 +66,9 @@ class Transfers:
 
     def submit(self, cost: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run ``work`` in a thread. ``cost`` must have been acquired; it is given back when it ends."""
-        if len(self._running) > 1024:
+        if len(self._running) >= self._crowd:  # which grows with what waits: looking at all takes its time
             self._collect()
+            self._crowd = max(_FEW, 2 * len(self._running))
         future = self._pool.submit(self._run, cost, partial(work, *args, **kwargs))
         self._running.add(future)
         return future
