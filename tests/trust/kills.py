@@ -7,6 +7,7 @@ come from the environment.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import random
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 MIB = 1024 * 1024
 LARGEST = 20 * MIB
+HANGS = 200.0  # seconds after which a child is taken to hang: more than three silent requests take
 FULL = 75  # the child's exit status where it said that the disk is full
 WAYS = ["kill", "term", "full"]
 SIGNALS = {"kill": signal.SIGKILL, "term": signal.SIGTERM}
@@ -55,19 +57,35 @@ def in_child(work: Callable[[], object], way: str, moment: float) -> str:
     """
     pid = os.fork()
     if pid == 0:
-        os._exit(_child(work, int(moment * LARGEST) if way == "full" else None))
+        code = 128 + signal.SIGTERM  # where the signal comes just before the work, or just after it
+        try:
+            code = _child(work, int(moment * LARGEST) if way == "full" else None)
+        finally:
+            os._exit(code)
     if way in SIGNALS:
         time.sleep(moment)
         os.kill(pid, SIGNALS[way])
-    _, status = os.waitpid(pid, 0)
-    code = os.waitstatus_to_exitcode(status)
+    code = _ended(pid)
     if code not in ENDINGS[way]:
         raise SystemExit(f"the child was to end by {way}, and ended with {code}")
     return way if code else "done"
 
 
+def _ended(pid: int) -> int:
+    """The child's exit code; one that hangs is aborted, and its stacks are printed."""
+    deadline = time.monotonic() + HANGS
+    while time.monotonic() < deadline:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.01)
+    os.kill(pid, signal.SIGABRT)  # faulthandler prints where each thread is
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
 def _child(work: Callable[[], object], limit: int | None) -> int:
     """The child's exit status."""
+    faulthandler.enable()
     end_on_signals()
     if limit is not None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
