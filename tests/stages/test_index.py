@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from up42_state.errors import IntegrityError, UnsupportedFormatError
 from up42_state.stages.index import BLOCK, DataObject, Entry, Index, content_digest
+from up42_state.stages.soundness import _are_sound, _problem
 
 ATTEMPT = "0192f0c1-0000-7000-8000-000000000000"
 OBJECT = DataObject(key=f"s:1/attempts/{ATTEMPT}/packs/0000.zip", size=1000, frame="f" * 64)
@@ -33,7 +36,7 @@ def test_reads_back_what_it_rendered() -> None:
         ([entry("")], "leaves the output"),
         ([entry("data.json")], "reserved"),
         ([entry(".up42_state/restore/journal.json")], "reserved"),
-        ([entry(".quicklooks/a.jpg"), entry("a.jpg", kind="quicklook", offset=60)], "both a file and"),
+        ([entry(".quicklooks/a.jpg"), entry("a.jpg", kind="quicklook", offset=60)], "named twice"),
         ([entry(object=1)], "names no object"),
         ([entry(object=-1)], "names no object"),
         ([entry(size=-1)], "negative"),
@@ -41,7 +44,7 @@ def test_reads_back_what_it_rendered() -> None:
         ([entry(size=961)], "past the end"),
         ([entry(sha256="A" * 64)], "sha256 is malformed"),
         ([entry(blocks=("a" * 64,))], "block digests"),
-        ([entry(), entry(offset=80)], "both a file and"),
+        ([entry(), entry(offset=80)], "named twice"),
         ([entry("a"), entry("a/b", offset=80)], "both a file and"),
         ([entry("a"), entry("b", offset=45)], "overlap"),
         ([entry("a"), entry("b", size=11)], "overlap"),
@@ -51,6 +54,33 @@ def test_a_hostile_entry_is_refused(entries: list[Entry], problem: str) -> None:
     """Nothing that an index says can lead a reader out of the target or out of an object."""
     with pytest.raises(IntegrityError, match=problem):
         Index.parse(Index(objects=(OBJECT,), entries=tuple(entries)).render(), "key")
+
+
+@given(
+    st.lists(
+        st.builds(
+            entry,
+            st.sampled_from(
+                ["a", "b.tif", "é/c", "../a", "a/../b", "a//b", "a/.", "", "/a", "x" * 256, "data.json/a"]
+            ),
+            size=st.sampled_from([0, 10, 960, 961, -1]),
+            offset=st.sampled_from([0, 40, -1]),
+            object=st.sampled_from([0, 0, 1, -1]),
+            sha256=st.sampled_from(["a" * 64, "A" * 64, "a" * 63, "é" * 64]),
+            kind=st.sampled_from(["file", "quicklook"]),
+        ),
+        max_size=3,
+    )
+)
+def test_what_is_sound_at_a_glance_is_sound_one_by_one(entries: list[Entry]) -> None:
+    """Looking at all entries together never lets one pass that a look at it alone would refuse."""
+    if _are_sound(entries, [OBJECT]):
+        assert not any(_problem(each, [OBJECT]) for each in entries)
+
+
+def test_ordinary_entries_are_sound_at_a_glance() -> None:
+    """What nearly every index holds takes the fast way."""
+    assert _are_sound([entry(), entry("b/c d.tif", offset=100), entry("e", kind="quicklook")], [OBJECT])
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,11 @@ from up42_state.features.paths import data_paths
 from up42_state.features.values import head, heads, properties_of
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from up42_state.features.collection import Collection, Feature
+    from up42_state.features.collection import Collection
     from up42_state.features.files import Files
+    from up42_state.features.selection import Selection
 
     Text = bytes | memoryview
 
@@ -57,7 +58,7 @@ class Census:
     :param selection: the features that are wanted; ``None`` for all.
     """
 
-    def __init__(self, earlier: Earlier, selection: Container[Feature] | None) -> None:
+    def __init__(self, earlier: Earlier, selection: Selection | None) -> None:
         self.earlier = earlier
         self.wanted: list[int] = []
         self.paths: set[str] = set()
@@ -68,7 +69,7 @@ class Census:
         self._read(selection)
         self._keys = Keys(earlier.collection, self.ids)
 
-    def _read(self, selection: Container[Feature] | None) -> None:
+    def _read(self, selection: Selection | None) -> None:
         collection = self.earlier.collection
         self.ids = collection.ids
         if not collection.is_plain or not self.earlier.files.is_empty:
@@ -76,10 +77,8 @@ class Census:
             for block in blocks(collection.raws()):
                 self._add(start, block)
                 start += len(block)
-        if selection is None:
-            self.wanted = list(range(len(self.ids)))
-        else:
-            self.wanted = [i for i, f in enumerate(collection) if f in selection]
+        everything = list(range(len(self.ids)))
+        self.wanted = everything if selection is None else selection.numbers(collection)
 
     def _add(self, start: int, block: Sequence[Text]) -> None:
         """Take in a block of features, of which the first has the index ``start``."""

@@ -21,11 +21,12 @@ from up42_state.features.report import Outcome, Report, StageReport
 from up42_state.features.values import same_value
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from up42_state.features.collection import Collection, Feature
+    from up42_state.features.collection import Collection
     from up42_state.features.files import Files
     from up42_state.features.placement import Addition
+    from up42_state.features.selection import Selection
 
     Text = bytes | memoryview
 
@@ -76,7 +77,7 @@ def merge(
     form: Literal["forward", "inherit"] = "forward",
     match: Sequence[tuple[str, str]] | None = None,
     on_conflict: OnConflict = "current",
-    selection: Container[Feature] | None = None,
+    selection: Selection | None = None,
     properties: Sequence[str] | None = None,
 ) -> Merge:
     """Bring features of earlier stages, or properties of theirs, into the current collection.
@@ -121,7 +122,7 @@ def _forward(
     earlier: Sequence[Earlier],
     match: Sequence[tuple[str, str]] | None,
     on_conflict: OnConflict,
-    selection: Container[Feature] | None,
+    selection: Selection | None,
 ) -> Merge:
     known = Known(draft, files)
     reports: list[StageReport] = []

@@ -18,6 +18,7 @@ from up42_state.features.values import same_value
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from up42_state.features.collection import Collection
 
 __all__ = ["ABSENT", "Selection", "property_value"]
 
@@ -63,8 +64,17 @@ class Selection:
         """Whether the feature is wanted."""
         if not isinstance(feature, Feature):
             return False
-        if self._ids is not None and _text(feature.id) not in self._ids:
-            return False
+        return (self._ids is None or _text(feature.id) in self._ids) and self._fits(feature)
+
+    def numbers(self, collection: Collection) -> list[int]:
+        """The numbers of the features that are wanted, rising. Others are not decoded where ids are given."""
+        numbers: Sequence[int] = range(len(collection))
+        if self._ids is not None:
+            numbers = [number for number, key in enumerate(collection.ids) if _text(key) in self._ids]
+        return [number for number in numbers if self._fits(collection[number])]
+
+    def _fits(self, feature: Feature) -> bool:
+        """Whether all conditions but that on its id hold."""
         if self._conditions or self._path is not None:
             properties = feature.properties
             if not all(holds(properties) for holds in self._conditions):

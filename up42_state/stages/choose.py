@@ -33,7 +33,7 @@ def choose(selection: Selection | None) -> Callable[[Contents], Chosen]:
         collection = read_features(contents.data)
         files = catalogue(contents.index.entries, contents.index.directories)
         with _looked_into():
-            kept = [number for number, feature in enumerate(collection) if feature in selection]
+            kept = selection.numbers(collection)
             names, directories = _belongings((collection[number] for number in kept), files)
         return Chosen(
             data=subset(collection, kept),
