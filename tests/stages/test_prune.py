@@ -221,6 +221,28 @@ def test_the_index_of_an_attempt_goes_first(
         job.stage("s:1").files(1)
 
 
+def test_large_stages_are_pruned_as_well(
+    job: Job, bucket: FaultyBucket, clock: Clock, tmp_path: Path
+) -> None:
+    """Of stages with many objects only those of unused attempts are listed, and they go all the same."""
+    stages = [job.stage(f"s:{number}") for number in range(3)]
+    for stage in stages:
+        for number in range(2):
+            attempt = stage.save(write_output(tmp_path / f"{stage.name}{number}", tiles(3))).attempt
+            for rest in range(1500):
+                bucket.put(f"j/{stage.name}/attempts/{attempt}/files/more{rest:04}", b"")
+    clock.forward(2 * DAY)
+    old = [stage.revision(1).attempt for stage in stages]
+    bucket.operations.names.clear()
+    pruned = job.prune(keep=1)
+    assert pruned.attempts == tuple(f"s:{number}/{attempt}" for number, attempt in enumerate(old))
+    assert pruned.objects == 3 * (1500 + 5)
+    assert bucket.operations.count("list") == 1 + 3 + 3  # the job's, commits, and unused attempts
+    for stage, attempt in zip(stages, old, strict=True):
+        assert not list(bucket.list(f"j/{stage.name}/attempts/{attempt}/"))
+        assert stage.verify().ok
+
+
 def test_removing_a_job_removes_all_of_it(job: Job, bucket: FaultyBucket, tmp_path: Path) -> None:
     """Nothing of the job is left, and the job beside it is untouched."""
     save(job, tmp_path, 0)

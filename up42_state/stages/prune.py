@@ -23,7 +23,8 @@ import msgspec
 
 from up42_state.errors import ObjectNotFoundError, SettingsError
 from up42_state.stages.history import History, missing_job
-from up42_state.stages.names import commit_key, parse_commit_key
+from up42_state.stages.names import attempt_prefix, commit_key, commits_prefix, parse_commit_key
+from up42_state.stages.overview import list_stages
 from up42_state.stages.references import MIN_GRACE
 
 if TYPE_CHECKING:
@@ -60,7 +61,11 @@ class Pruned(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Job(msgspec.Struct):
-    """A job as one listing shows it."""
+    """A job as listings show it.
+
+    :param commits: when each was written, by stage and revision.
+    :param attempts: their objects, by ``<stage>/<attempt>``; none where they are not listed yet.
+    """
 
     commits: dict[str, dict[int, datetime]] = msgspec.field(default_factory=dict)
     attempts: dict[str, list[ObjectInfo]] = msgspec.field(default_factory=dict)
@@ -98,7 +103,7 @@ def prune(
     in_use = _in_use(store, job, listed, keep, before) | busy
     if not listed.attempts.keys() <= in_use and _add_unlisted(store, job, listed):
         in_use = _in_use(store, job, listed, keep, before) | busy
-    unused = {name: infos for name, infos in listed.attempts.items() if name not in in_use}
+    unused = _objects(store, job, listed, listed.attempts.keys() - in_use)
     due = {name for name, infos in unused.items() if max(info.modified for info in infos) <= before}
     doomed = [info for name in sorted(due) for info in unused[name]]
     if not dry_run:
@@ -135,18 +140,29 @@ def _end_uploads(store: Store, job: str, before: datetime, *, dry_run: bool) -> 
 
 def _list(store: Store, job: str) -> _Job:
     listed = _Job()
-    for info in store.bucket.list(f"{job}/"):
-        parts = info.key.split("/")
-        if len(parts) < 4:
-            continue
-        stage, kind, name = parts[1:4]
-        revision = parse_commit_key(info.key)
-        if kind == "commits" and revision:
-            listed.commits.setdefault(stage, {})[revision] = info.modified
-        elif kind == "attempts":
-            listed.attempts.setdefault(f"{stage}/{name}", []).append(info)
+    with store.transfers() as transfers:
+        for part in transfers.map(lambda item: _list_stage(store, job, *item), list_stages(store, job)):
+            listed.commits |= part.commits
+            listed.attempts |= part.attempts
     if not listed.commits and not listed.attempts:
         raise missing_job(store, job)
+    return listed
+
+
+def _list_stage(store: Store, job: str, stage: str, objects: Iterable[ObjectInfo] | None) -> _Job:
+    """One stage. Of one with many objects, the names of its attempts, and after those its commits."""
+    listed = _Job()
+    if objects is None:
+        attempts = store.bucket.prefixes(f"{job}/{stage}/attempts/")
+        listed.attempts = {f"{stage}/{name}": [] for name in attempts}
+        objects = store.bucket.list(commits_prefix(job, stage))
+    for info in objects:
+        parts = info.key.split("/")
+        revision = parse_commit_key(info.key)
+        if revision:
+            listed.commits.setdefault(stage, {})[revision] = info.modified
+        elif len(parts) > 3 and parts[2] == "attempts":
+            listed.attempts.setdefault(f"{stage}/{parts[3]}", []).append(info)
     return listed
 
 
@@ -186,6 +202,18 @@ def _in_use(store: Store, job: str, listed: _Job, keep: int, before: datetime) -
     with store.transfers() as transfers:
         commits = transfers.map(lambda item: History(store, job, item[0]).find(item[1]), wanted)
         return {attempt for commit in commits if commit is not None for attempt in commit.refers}
+
+
+def _objects(store: Store, job: str, listed: _Job, names: Iterable[str]) -> dict[str, list[ObjectInfo]]:
+    """The objects of attempts."""
+
+    def objects(name: str) -> list[ObjectInfo]:
+        stage, _, attempt = name.partition("/")
+        return listed.attempts[name] or list(store.bucket.list(attempt_prefix(job, stage, attempt)))
+
+    with store.transfers() as transfers:
+        found = transfers.map(lambda name: (name, objects(name)), sorted(names))
+        return {name: infos for name, infos in found if infos}
 
 
 def _protected(commits: dict[int, datetime], keep: int, before: datetime) -> list[int]:
