@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from up42_state.features.census import Earlier
-from up42_state.features.check import check
+from up42_state.features.check import check, examine
 from up42_state.features.collection import Collection, Feature
 from up42_state.features.files import File, Files
 from up42_state.features.merge import Merge, merge
@@ -36,6 +36,7 @@ __all__ = [
     "check_path",
     "companions",
     "data_paths",
+    "examine",
     "merge",
     "quicklooks_of",
     "scan",

@@ -11,22 +11,25 @@ import mmap
 import os
 import stat
 from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import Defect, InvalidDataError
 from up42_state.features import syntax
 from up42_state.features.collection import BOM, Collection
+from up42_state.features.cutting import blocks
 from up42_state.features.members import SPACE, members
 from up42_state.features.paths import DATA_PATH, check_path, is_data_property, normal_path
-from up42_state.features.values import decode, head, properties_of
+from up42_state.features.values import decode, heads, properties_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from up42_state.features.tree import Tree
 
-__all__ = ["check"]
+__all__ = ["Examined", "check", "examine"]
 
 # A defect in every feature of a huge collection must not fill the memory.
 _MOST = 10_000
@@ -36,6 +39,20 @@ _BRACE, _BRACKET = b"{["
 _STRICT = "up42.data"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """What an output was found to be.
+
+    :param defects: all that is wrong with it, in document order, defects of its files last.
+    :param collection: its features; ``None`` where they cannot be read.
+    :param folders: the directories that data paths name.
+    """
+
+    defects: list[Defect]
+    collection: Collection | None = None
+    folders: frozenset[str] = frozenset()
+
+
 def check(data: str | os.PathLike[str] | bytes, tree: Tree, *, dry_run: bool = False) -> list[Defect]:
     """Every defect of an output, in document order, those of its files last.
 
@@ -43,11 +60,19 @@ def check(data: str | os.PathLike[str] | bytes, tree: Tree, *, dry_run: bool = F
     :param tree: what lies in the output directory (:func:`up42_state.features.scan`).
     :param dry_run: data paths need not exist.
     """
+    return examine(data, tree, dry_run=dry_run).defects
+
+
+def examine(data: str | os.PathLike[str] | bytes, tree: Tree, *, dry_run: bool = False) -> Examined:
+    """As :func:`check`, with what was read on the way, so that it need not be read again."""
     text = data if isinstance(data, bytes) else _content(Path(data))
     if isinstance(text, Defect):
-        return [text, *tree.defects]
-    found = _Check(tree, dry_run=dry_run).document(text)
-    return [*found, *tree.defects]
+        return Examined(defects=[text, *tree.defects])
+    run = _Check(tree, dry_run=dry_run)
+    found = run.document(text)
+    return Examined(
+        defects=[*found, *tree.defects], collection=run.collection, folders=frozenset(run.folders)
+    )
 
 
 def _content(path: Path) -> bytes | mmap.mmap | Defect:
@@ -77,6 +102,8 @@ class _Check:
     def __init__(self, tree: Tree, *, dry_run: bool) -> None:
         self.tree = tree
         self.dry_run = dry_run
+        self.collection: Collection | None = None
+        self.folders: set[str] = set()
         self.found: list[tuple[int, Defect]] = []
         self.left_out = 0
 
@@ -86,10 +113,10 @@ class _Check:
         if wrong is not None:
             return [wrong]
         try:
-            collection = Collection(content, any_type=True)
+            self.collection = Collection(content, any_type=True)
         except InvalidDataError:
             return self._unreadable(content)
-        self._collection(collection)
+        self._collection(self.collection)
         return self._sorted()
 
     def _unreadable(self, content: bytes | mmap.mmap) -> list[Defect]:
@@ -136,11 +163,12 @@ class _Check:
             member = collection.members.get("type")
             place = member.start if member else collection.start
             self._note(place, "type", *_not_a_collection(collection.type))
-        for index, raw in enumerate(collection.raws()):
+        found = chain.from_iterable(map(heads, blocks(collection.raws())))
+        for index, (raw, each) in enumerate(zip(collection.raws(), found, strict=True)):
             if raw[0] != _BRACE:
                 self._note(collection.starts[index], f"features[{index}]", *_not_a_feature(raw))
                 continue
-            for name, value in properties_of(head(raw)).items():
+            for name, value in properties_of(each).items():
                 wrong = self._path_defect(name, value) if is_data_property(name) else None
                 if wrong is not None:
                     self._note_property(collection, index, name, *wrong)
@@ -161,6 +189,9 @@ class _Check:
         path = normal_path(value)
         if self.tree.outside and self._leaves(path):
             return f"{value!r} leaves the output through a link", "copy the file into the output"
+        if self.tree.files.is_directory(path):
+            self.folders.add(path)
+            return None
         if self.tree.files.exists(path) or not name.startswith(_STRICT):
             return None
         wrong_path = check_path(path)

@@ -62,7 +62,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     @property
     def name(self) -> str:
         """The file's place in a restored stage: unique over both kinds."""
-        return stored_name(self.kind, self.path)
+        return self.path if self.kind == "file" else stored_name(self.kind, self.path)
 
 
 def stored_name(kind: Kind, path: str) -> str:

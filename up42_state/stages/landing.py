@@ -87,8 +87,9 @@ class Landing:
         journal = _journal(what, data, self._numbers)
         self._resumed = _read(self._main.folder / _JOURNAL) == journal
         for root in self._roots:
-            here = {self._place(entry): entry for entry in entries if self._root(entry) is root}
-            self._compare(root, here, data, set(directories) if root is self._main else set())
+            if next(survey(root.path), None) is not None:
+                here = {self._place(entry): entry for entry in entries if self._root(entry) is root}
+                self._compare(root, here, data, set(directories) if root is self._main else set())
         for root in self._roots:
             root.open(fresh=not self._resumed)
         self._main.put(_JOURNAL, journal)

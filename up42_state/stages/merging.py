@@ -126,12 +126,11 @@ class Merging:
     @property
     def directories(self) -> list[str]:
         """All directories that hold no file."""
+        wanted = dict.fromkeys([*self._output.directories, *self.new_directories])
+        if not wanted:
+            return []
         filled = {path for file in self._files if file.kind == "file" for path in _above(file.path)}
-        return [
-            path
-            for path in dict.fromkeys([*self._output.directories, *self.new_directories])
-            if path not in filled
-        ]
+        return [path for path in wanted if path not in filled]
 
 
 def _merge(

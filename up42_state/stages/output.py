@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from up42_state.errors import Defect, InvalidOutputError, PathNotFoundError
-from up42_state.features import Collection, Files, check, data_paths, scan
+from up42_state.features import Collection, Files, examine, scan
 from up42_state.stages.index import QUICKLOOKS
 from up42_state.stages.target import OURS
 from up42_state.stages.upload import Source
@@ -28,26 +28,19 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     :param root: the directory with ``data.json``.
     :param files: all files and quicklooks, and all directories.
     :param directories: those that hold no file.
+    :param folders: those that data paths name: each is kept together.
     """
 
     root: Path
     collection: Collection
     files: Files
     directories: tuple[str, ...]
+    folders: frozenset[str]
 
     @property
     def sources(self) -> list[Source]:
         """The files and quicklooks, as what is to be uploaded."""
-        folders = frozenset(self._data_folders())
-        return [_source(file, folders) for file in self.files]
-
-    def _data_folders(self) -> Iterator[str]:
-        """The directories that data paths name: each is kept together."""
-        if self.files.directories:
-            for feature in self.collection:
-                for path in data_paths(feature.properties or {}, self.files).values():
-                    if self.files.is_directory(path):
-                        yield path
+        return [_source(file, self.folders) for file in self.files]
 
 
 def read_output(root: Path, quicklooks: Path | bool, *, dry_run: bool) -> Output:
@@ -63,17 +56,19 @@ def read_output(root: Path, quicklooks: Path | bool, *, dry_run: bool) -> Output
     folder = quicklook_folder(root, quicklooks)
     tree = scan(root, ignore=(OURS, QUICKLOOKS))
     beside = scan(folder, ignore=(OURS,)) if folder is not None else None
-    defects = check(root / "data.json", tree, dry_run=dry_run)
+    found = examine(root / "data.json", tree, dry_run=dry_run)
+    defects = found.defects
     if beside is not None:
         defects += [Defect(f"{folder}/{d.place}", d.problem, d.advice) for d in beside.defects]
-    if defects:
+    if defects or found.collection is None:
         raise InvalidOutputError(f"the output in {root} has {_count(defects)}", defects=defects)
     pictures = [_as_quicklook(file) for file in beside.files] if beside is not None else []
     return Output(
         root=root,
-        collection=Collection.read(root / "data.json"),
+        collection=found.collection,
         files=Files([*tree.files, *pictures], tree.files.directories),
         directories=_empty_directories(tree.files),
+        folders=found.folders,
     )
 
 
@@ -102,7 +97,8 @@ def _as_quicklook(file: File) -> File:
 
 def _empty_directories(files: Files) -> tuple[str, ...]:
     """Directories without a file below them, innermost only."""
-    full = {path for file in files for path in _above(file.path)}
+    folders = {file.path.rpartition("/")[0] for file in files}
+    full = folders.union(*map(_above, folders))
     empty = [path for path in files.directories if path not in full]
     inner = {above for path in empty for above in _above(path)}
     return tuple(sorted(path for path in empty if path not in inner))
@@ -129,7 +125,7 @@ def _group(file: File, folders: frozenset[str]) -> str:
     """Files of one group go into one pack: those of a data path's directory, or a file and its sidecars."""
     if file.kind == "quicklook":
         return f"{QUICKLOOKS}/{file.path}"
-    outermost = [path for path in _above(file.path) if path in folders]
+    outermost = [path for path in _above(file.path) if path in folders] if folders else []
     if outermost:
         return f"{outermost[-1]}/"
     folder, slash, name = file.path.rpartition("/")

@@ -82,9 +82,9 @@ class PackWriter:
         start = self._at + _LOCAL.size + len(name)
         crc = zlib.crc32(self._buffer[start : start + member.size])
         common = (_UTF8_NAMES, 0, 0, _1980, crc, member.size, member.size, len(name), 0)
-        _LOCAL.pack_into(self._buffer, self._at, 0x04034B50, _VERSION, *common)
-        self._buffer[start - len(name) : start] = name
-        self._frame.update(self._buffer[self._at : start])
+        local = _LOCAL.pack(0x04034B50, _VERSION, *common) + name
+        self._buffer[self._at : start] = local
+        self._frame.update(local)
         mode = (0o100755 if executable else 0o100644) << 16
         self._central.append(
             _CENTRAL.pack(0x02014B50, _UNIX | _VERSION, _VERSION, *common, 0, 0, 0, mode, self._at) + name
@@ -145,15 +145,15 @@ def fill_packs(groups: Iterable[Sequence[Member]]) -> list[list[Member]]:
     packs: list[list[Member]] = []
     room = slots = 0
     for group in groups:
-        cost = sum(member.cost for member in group)
-        if cost > room or len(group) > slots:
+        costs = [member.cost for member in group]
+        if sum(costs) > room or len(group) > slots:
             packs.append([])
             room, slots = MAX_BYTES - _END.size, MAX_MEMBERS
-        for member in group:
-            if member.cost > room or not slots:
+        for member, cost in zip(group, costs, strict=True):
+            if cost > room or not slots:
                 packs.append([])
                 room, slots = MAX_BYTES - _END.size, MAX_MEMBERS
             packs[-1].append(member)
-            room -= member.cost
+            room -= cost
             slots -= 1
     return [pack for pack in packs if pack]

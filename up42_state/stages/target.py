@@ -68,6 +68,8 @@ class Directory:
         :raises TargetConflictError: a part of it is a file or a link.
         :raises FileNotFoundError: it does not exist and ``make`` is false.
         """
+        if parts == self._names and self._deep is None:
+            return self._fds[-1]
         shared = 0
         while shared < min(len(parts), len(self._names)) and parts[shared] == self._names[shared]:
             shared += 1
