@@ -36,8 +36,11 @@ os._exit(7)
 RUNNER = "import os, sys; from up42_state.tasks.process import run; sys.exit(run(sys.argv[1:], os.environ))"
 
 
+SOON = 200.0  # seconds: only a test that fails waits for so long, and starting Python may take many
+
+
 def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + SOON
     while not path.exists():
         assert time.monotonic() < deadline, f"{path} did not appear"
         time.sleep(0.01)
@@ -99,17 +102,17 @@ def test_signals_reach_the_command(tmp_path: Path, number: signal.Signals) -> No
     with subprocess.Popen([sys.executable, "-c", RUNNER, *child]) as runner:
         wait_for(tmp_path / "heard.ready")
         runner.send_signal(number)
-        assert runner.wait(timeout=30) == 7
+        assert runner.wait(timeout=SOON) == 7
     assert heard.read_text() == number.name
 
 
 def test_a_command_without_a_handler_ends_by_the_signal(tmp_path: Path) -> None:
     """SIGTERM to us ends a plain command, and we say so with 143."""
-    child = in_shell(f": > {tmp_path}/ready; exec sleep 60")
+    child = in_shell(f": > {tmp_path}/ready; exec sleep 600")
     with subprocess.Popen([sys.executable, "-c", RUNNER, *child]) as runner:
         wait_for(tmp_path / "ready")
         runner.terminate()
-        assert runner.wait(timeout=30) == 128 + signal.SIGTERM
+        assert runner.wait(timeout=SOON) == 128 + signal.SIGTERM
 
 
 def test_ctrl_c_in_a_terminal_reaches_the_command_once(tmp_path: Path) -> None:
@@ -140,7 +143,7 @@ def test_it_runs_in_a_thread_too() -> None:
     found: list[int] = []
     thread = threading.Thread(target=lambda: found.append(run(in_shell("exit 5"), os.environ)))
     thread.start()
-    thread.join(timeout=30)
+    thread.join(timeout=SOON)
     assert found == [5]
 
 
@@ -178,7 +181,7 @@ def test_as_first_process_it_forwards_signals_and_takes_away_orphans(tmp_path: P
         wait_for(tmp_path / "ready")
         children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text().split()
         os.kill(int(children[0]), signal.SIGTERM)
-        assert outer.wait(timeout=30) == 9
+        assert outer.wait(timeout=SOON) == 9
     states = [line.rpartition(")")[2].split()[0] for line in (tmp_path / "stat").read_text().splitlines()]
     assert states
     assert "Z" not in states

@@ -3,30 +3,47 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 SECONDS_TO_START = 120.0
 SECONDS_TO_STOP = 20.0
 
 
 def free_port() -> int:
-    """A port of the loopback that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of the loopback that nothing listens on now.
+
+    It lies below those that the system gives to whoever asks for any: a server takes seconds until it
+    listens, and another test's server or client could be given its port meanwhile.
+    """
+    first = _first_given_port()
+    while True:
+        # Not the generator that tests seed, or side by side they would pick the same.
+        port = random.SystemRandom().randrange(first // 2, first)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def _first_given_port() -> int:
+    """The beginning of the range for ports that nobody chose (ip(7), ip_local_port_range)."""
+    try:
+        return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except OSError:
+        return 49_152  # RFC 6335 §6
 
 
 @contextmanager
