@@ -18,6 +18,7 @@ from up42_state.errors import (
     StageNotFoundError,
     StateError,
 )
+from up42_state.stages import overview
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +39,14 @@ class Clock:
 
     def forward(self, by: timedelta) -> None:
         self.now += by
+
+
+@pytest.fixture(autouse=True, params=["together", "each"])
+def listing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test runs with small stages, which are listed together, and as if all of them were large."""
+    if request.param == "each":
+        monkeypatch.setattr(overview, "_PAGE", 1)
+        monkeypatch.setattr(overview, "_FEW", 0)
 
 
 @pytest.fixture
@@ -189,6 +198,7 @@ def test_a_prune_cut_off_anywhere_leaves_no_hole(
                     assert revision <= newest - 2
 
 
+@pytest.mark.parametrize("listing", ["together"], indirect=True)
 def test_where_all_is_needed_only_commits_are_read(job: Job, bucket: FaultyBucket, tmp_path: Path) -> None:
     """A listing and the kept commits: later ones are asked for only where something looks unused."""
     output = write_output(tmp_path / "out", tiles(3))
@@ -221,6 +231,7 @@ def test_the_index_of_an_attempt_goes_first(
         job.stage("s:1").files(1)
 
 
+@pytest.mark.parametrize("listing", ["together"], indirect=True)
 def test_large_stages_are_pruned_as_well(
     job: Job, bucket: FaultyBucket, clock: Clock, tmp_path: Path
 ) -> None:

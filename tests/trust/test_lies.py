@@ -11,6 +11,7 @@ from doubles.outputs import contents, state_on, write_output
 
 from up42_state.buckets.memory import MemoryBucket, MemoryStore
 from up42_state.errors import StageConflictError, StageNotFoundError, UnsupportedStoreError
+from up42_state.stages import overview
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,8 +86,14 @@ def test_readers_see_the_old_revision_or_the_new_one(tmp_path: Path) -> None:
         unseen.latest()
 
 
-def test_prune_keeps_what_a_listing_does_not_show(tmp_path: Path) -> None:
-    """Pruning asks for the next commits by name, so that a newest one that is not listed loses nothing."""
+@pytest.mark.parametrize("page", [1, 1000])
+def test_prune_keeps_what_a_listing_does_not_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    """Pruning asks for the next commits by name, so that a newest one that is not listed loses nothing,
+    whether stages are listed together or each by itself.
+    """
+    monkeypatch.setattr(overview, "_PAGE", page)
     lying, honest = stages(lag=FOR_EVER)
     save(honest, tmp_path, "old")
     commit = save(lying, tmp_path, "new")
