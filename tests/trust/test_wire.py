@@ -223,7 +223,13 @@ def test_upload_in_parts(
     done = every(store, large, tmp_path, kind, only=r"large\.tif|\.part", at_once=3)
     assert not [program.errors for program in done if program.errors]
     left = [len(list(store[1].uploads(f"{program.stage.job.key}/"))) for program in done]
-    assert sum(left) <= (TIMES if kind in ("lost", "late 500") else 0)
+    assert sum(left) <= max(TIMES if kind == "lost" else 0, sum(map(begun_in_vain, done)))
+
+
+def begun_in_vain(program: Program) -> int:
+    """How many uploads were begun anew because no answer came: a busy server lets some time out, too."""
+    begun = [request for request in program.rule.seen if request.path.endswith("?uploads")]
+    return max(0, len(begun) - 1)
 
 
 def test_conflicting_write(s3: tuple[Wire, Bucket], output: Path, tmp_path: Path) -> None:
