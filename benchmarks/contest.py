@@ -56,6 +56,7 @@ class Bench:
             "RCLONE_CONFIG_PEER_ENDPOINT": endpoint,
             "UP42_STATE_URL": f"s3://{BUCKET}/state",
             "UP42_STATE_SINGLE_WRITER": "true",
+            "PYTHONDONTWRITEBYTECODE": "",  # modules are compiled once, as those of an installed package are
         }
 
 
