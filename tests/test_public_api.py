@@ -15,7 +15,6 @@ from up42_state import errors
 SDKS = (
     "boto3",
     "botocore",
-    "obstore",
     "google.cloud.storage",
     "fsspec",
     "pydantic",

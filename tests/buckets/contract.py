@@ -112,6 +112,19 @@ class BucketContract:
         assert bucket.get("a", start, length) == expected
         assert b"".join(bucket.stream("a", start, length)) == expected
 
+    @pytest.mark.parametrize(("start", "size", "expected"), [(0, 10, 10), (3, 4, 4), (7, 100, 3), (10, 5, 0)])
+    def test_fill(self, bucket: Bucket, start: int, size: int, expected: int) -> None:
+        """A buffer is filled with those bytes that there are; what is left of it stays."""
+        bucket.put("a", b"0123456789")
+        buffer = memoryview(bytearray(b"-" * size))
+        assert bucket.fill("a", buffer, start) == expected
+        assert bytes(buffer) == b"0123456789"[start : start + size].ljust(size, b"-")
+
+    def test_fill_missing(self, bucket: Bucket) -> None:
+        """Nor can a buffer be filled with what is not there."""
+        with pytest.raises(ObjectNotFoundError, match="no/such"):
+            bucket.fill("no/such", memoryview(bytearray(1)))
+
     def test_stream_in_chunks(self, bucket: Bucket) -> None:
         """A stream gives chunks of at most 1 MiB, all bytes, in order."""
         data = bytes(range(256)) * 10_000

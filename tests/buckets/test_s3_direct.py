@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from buckets.contract import MIB, BucketContract, random_bytes
-from buckets.scripted import Answer, answering
+from buckets.scripted import Answer, Script, answering, serving
 
 from up42_state.buckets import open_bucket
 from up42_state.buckets.s3_direct import DirectS3Bucket
@@ -46,12 +48,23 @@ class TestDirectS3Bucket(BucketContract):
 
 
 def test_everyday_work_leaves_boto3_out(bucket: DirectS3Bucket) -> None:
-    """Writing, creating, listing and reading objects that are there need nothing of boto3."""
+    """Writing, creating, listing and reading objects, uploads in parts, and a refused create need nothing of
+    boto3.
+    """
     bucket.put("a/b", b"1")
     bucket.create("a/c", b"23")
+    with pytest.raises(ObjectExistsError):
+        bucket.create("a/c", b"45")
     assert [(info.key, info.size) for info in bucket.list("a/")] == [("a/b", 1), ("a/c", 2)]
+    assert list(bucket.prefixes("")) == ["a"]
     assert bucket.get("a/b") == b"1"
     assert bucket.get("a/c", 1, 1) == b"3"
+    for name in ("aborted", "large"):
+        upload = bucket.start_upload(name, 1, 8 * MIB)
+        upload.put_part(1, b"x", sha256=hashlib.sha256(b"x").hexdigest())
+        upload.abort() if name == "aborted" else upload.complete()
+    bucket.delete(["a/b"])
+    assert [info.key for info in bucket.list("")] == ["a/c", "large"]
     assert bucket._made is None
 
 
@@ -62,14 +75,6 @@ def test_what_is_missing_is_told_by_boto3(bucket: DirectS3Bucket, localstack_url
     with pytest.raises(BucketNotFoundError, match="no-such-bucket"):
         DirectS3Bucket("no-such-bucket", "", settings(localstack_url)).get("a")
     assert not bucket._failed
-
-
-def test_an_object_that_is_there(bucket: DirectS3Bucket) -> None:
-    """A second create is refused, and what the first one wrote stays."""
-    bucket.create("a", b"first")
-    with pytest.raises(ObjectExistsError):
-        bucket.create("a", b"second")
-    assert bucket.get("a") == b"first"
 
 
 def test_a_length_that_the_object_has_not(bucket: DirectS3Bucket) -> None:
@@ -90,8 +95,133 @@ def test_broken_answers_are_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> 
         bucket.put("a", b"x")
         bucket.put("b", b"y")
         bucket.close()
-    agents = [request.headers.get("user-agent", "").split("/")[0] for request in script.requests]
-    assert agents == ["", "Boto3", "Boto3"]
+    assert agents(script) == ["", "Boto3", "Boto3"]
+
+
+@contextmanager
+def bucket_at(*answers: Any) -> Iterator[tuple[DirectS3Bucket, Script]]:
+    with answering(*answers) as script:
+        bucket = DirectS3Bucket("b", "", settings(script.url))
+        try:
+            yield bucket, script
+        finally:
+            bucket.close()
+
+
+def agents(script: Script) -> list[str]:
+    """Who sent each request: boto3 names itself, we do not."""
+    return [request.headers.get("user-agent", "").split("/")[0] for request in script.requests]
+
+
+def test_a_part_that_fails() -> None:
+    """boto3 sends the part again and goes on with the upload, which holds the parts that we have sent."""
+    begun = Answer(body=b"<R><UploadId>u</UploadId></R>")
+    done = Answer(body=b"<CompleteMultipartUploadResult/>")
+    tags = [Answer(headers={"ETag": tag}) for tag in ('"one"', '"two"')]
+    with bucket_at(begun, tags[0], Answer(status=500), tags[1], done) as (bucket, script):
+        upload = bucket.start_upload("a", 2, 1)
+        upload.put_part(1, b"x")
+        upload.put_part(2, b"y")
+        upload.complete()
+    assert agents(script) == ["", "", "", "Boto3", "Boto3"]
+    body = script.requests[-1].body
+    assert [tag in body for tag in (b"one", b"two")] == [True, True]
+
+
+def test_an_upload_that_is_not_completed_though_the_answer_is_200() -> None:
+    """An error may come after the status ("CompleteMultipartUpload"): boto3 completes the upload."""
+    begun = Answer(body=b"<R><UploadId>u</UploadId></R>")
+    failed = Answer(body=b"<Error><Code>InternalError</Code></Error>")
+    done = Answer(body=b"<CompleteMultipartUploadResult/>")
+    with bucket_at(begun, Answer(headers={"ETag": '"e"'}), failed, done) as (bucket, script):
+        upload = bucket.start_upload("a", 1, 1)
+        upload.put_part(1, b"x")
+        upload.complete()
+    assert agents(script) == ["", "", "", "Boto3"]
+
+
+def test_an_abort_that_fails() -> None:
+    """boto3 aborts the upload then."""
+    begun = Answer(body=b"<R><UploadId>u</UploadId></R>")
+    with bucket_at(begun, Answer(status=503), Answer(status=204)) as (bucket, script):
+        bucket.start_upload("a", 1, 1).abort()
+    assert [request.method for request in script.requests] == ["POST", "DELETE", "DELETE"]
+    assert agents(script) == ["", "", "Boto3"]
+
+
+def test_a_range_that_is_answered_with_200() -> None:
+    """The range counts, not the status: ``rclone serve s3`` answers so."""
+    answer = Answer(body=b"3456", headers={"Content-Range": "bytes 3-6/10"})
+    with bucket_at(answer) as (bucket, script):
+        assert bucket.get("a", 3, 4) == b"3456"
+    assert script.requests[0].headers["range"] == "bytes=3-6"
+    assert agents(script) == [""]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(status=206, body=b"34", headers={"Content-Range": "bytes 3-4/10"}),
+        Answer(status=206, body=b"2345", headers={"Content-Range": "bytes 2-5/10"}),
+        Answer(status=206, body=b"34567", headers={"Content-Range": "bytes 3-7/10"}),
+        Answer(status=200, body=b"0123456789"),
+        Answer(status=301, headers={"Location": "http://elsewhere/"}),
+        Answer(status=206, body=b"3456", headers={"Content-Range": "bytes 3-6/10"}, cut=2),
+    ],
+)
+def test_another_range_than_was_asked_for(answer: Answer) -> None:
+    """It is never given: boto3 is asked, now and from now on."""
+    with bucket_at(answer, serving(b"0123456789")) as (bucket, script):
+        assert bucket.get("a", 3, 4) == b"3456"
+        buffer = memoryview(bytearray(4))
+        assert bucket.fill("a", buffer, 3) == 4
+    assert bytes(buffer) == b"3456"
+    assert agents(script) == ["", "Boto3", "Boto3"]
+
+
+def test_a_listing_that_breaks_off() -> None:
+    """boto3 goes on after the last key that was given."""
+    page = """<ListBucketResult><IsTruncated>{}</IsTruncated><NextContinuationToken>t</NextContinuationToken>
+        <Contents><Key>{}</Key><Size>1</Size><LastModified>2026-01-05T10:00:00.000Z</LastModified></Contents>
+        </ListBucketResult>"""
+    pages = [
+        Answer(body=page.format(more, key).encode()) for more, key in (("true", "a&amp;b"), ("false", "c"))
+    ]
+    with bucket_at(pages[0], Answer(status=500), pages[1]) as (bucket, script):
+        assert [found.key for found in bucket.list("")] == ["a&b", "c"]
+    assert "continuation-token=t" in script.requests[1].path
+    assert "start-after=a%26b" in script.requests[2].path
+    assert agents(script) == ["", "", "Boto3"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<html><body>Log in first</body></html>", b"no XML", b"", b"<!DOCTYPE x><ListBucketResult/>"],
+)
+def test_a_listing_that_is_none(body: bytes) -> None:
+    """A page that some proxy gives is not taken for an empty listing."""
+    empty = Answer(body=b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")
+    with bucket_at(Answer(body=body), empty) as (bucket, script):
+        assert list(bucket.list("")) == []
+    assert agents(script) == ["", "Boto3"]
+
+
+def test_a_kept_connection_that_ends_at_a_create() -> None:
+    """A create is not sent twice on the quiet: boto3 sends it again, and tells what it meets."""
+    ended = Answer(headers={"Content-Length": "10"}, cut=0)
+    refused = Answer(status=412)
+    with bucket_at(Answer(), ended, refused) as (bucket, script):
+        bucket.put("a", b"x")
+        with pytest.raises(ObjectExistsError):
+            bucket.create("b", b"x")
+    assert agents(script) == ["", "", "Boto3"]
+
+
+def test_parts_are_blocks() -> None:
+    """Parts are blocks of the index, so that none is hashed twice, and more where there would be too many."""
+    bucket = DirectS3Bucket("b", "", settings("http://127.0.0.1:9"))
+    assert bucket.part_size(1) == bucket.part_size(10_000 * 8 * MIB) == 8 * MIB
+    assert bucket.part_size(10_000 * 8 * MIB + 1) == 16 * MIB
 
 
 def test_unreachable() -> None:
@@ -120,6 +250,8 @@ def test_refused_credentials_are_not_repeated() -> None:
         ({"aws_endpoint_url": "https://s3.eu-west-1.amazonaws.com"}, "S3Bucket"),
         ({"aws_access_key_id": None, "aws_secret_access_key": None}, "S3Bucket"),
         ({"sse": "AES256"}, "S3Bucket"),
+        ({"aws_endpoint_url": "https://here/s3"}, "S3Bucket"),
+        ({"aws_endpoint_url": "https://hier.müller.example"}, "S3Bucket"),
     ],
 )
 def test_who_serves(others: dict[str, Any], kind: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,6 @@ HEAVY = {
     "google",
     "http",
     "jsonschema",
-    "obstore",
     "pydantic_settings",
     "requests",
     "rich",

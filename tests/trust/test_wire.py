@@ -212,6 +212,24 @@ def test_the_client_that_does_not_try_again(
         assert not [program.errors for program in done if program.errors]
 
 
+@pytest.mark.parametrize("kind", ["lost", "500"])
+def test_parts_of_the_client_that_does_not_try_again(
+    s3: tuple[Wire, Bucket], kind: Kind, large: Path, tmp_path: Path
+) -> None:
+    """boto3 goes on with an upload in parts at the request that failed."""
+    settings = Settings(aws_endpoint_url=s3[0].url, **KEYS)
+    with ExitStack() as stack:
+
+        def fresh() -> Bucket:
+            bucket = s3_direct.DirectS3Bucket("up42-state", "wire", settings)
+            stack.callback(bucket.close)
+            return bucket
+
+        done = every(s3, large, tmp_path, kind, only=r"large\.tif", at_once=3, fresh=fresh)
+    assert len(done) >= 5
+    assert not [program.errors for program in done if program.errors]
+
+
 @pytest.mark.parametrize("kind", ["lost", "cut"])
 def test_upload_in_parts(
     store: tuple[Wire, Bucket], kind: Kind, large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -56,8 +56,9 @@ class S3Requests:
             token.get_secret_value() if token else "",
             settings.aws_region or "us-east-1",
         )
-        self._bucket, self._host = bucket, urlsplit(endpoint).netloc
-        self._signs_bodies = not endpoint.startswith("https")
+        parts = urlsplit(endpoint)
+        self._bucket, self._host = bucket, parts.netloc
+        self._signs_bodies = parts.scheme != "https"
         self._connections = Connections(
             endpoint, connect_timeout=_CONNECT_TIMEOUT, read_timeout=_READ_TIMEOUT
         )

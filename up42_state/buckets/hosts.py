@@ -23,13 +23,15 @@ def is_amazon(endpoint: str | None) -> bool:
 def serves_directly(settings: Settings) -> bool:
     """Whether S3 can be reached without asking boto3 for anything: an endpoint of one's own, and keys.
 
-    Roles, profiles and single sign-on, regions and partitions, encryption, proxies and certificates of one's
-    own are boto3's.
+    Roles, profiles and single sign-on, regions and partitions, encryption, proxies, and endpoints with a path
+    are boto3's.
     """
     endpoint = settings.aws_endpoint_url
     if not endpoint or is_amazon(endpoint) or settings.aws_profile or settings.sse or settings.kms_key:
         return False
     if not (settings.aws_access_key_id and settings.aws_secret_access_key):
         return False
-    environment = {name.upper() for name, value in os.environ.items() if value}
-    return not environment & {*_PROXIES, *(["AWS_CA_BUNDLE"] if endpoint.startswith("https") else [])}
+    parts = urlsplit(endpoint)
+    if parts.path or parts.query or not parts.netloc.isascii():
+        return False
+    return not any(value for name, value in os.environ.items() if name.upper() in _PROXIES)
