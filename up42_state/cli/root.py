@@ -10,7 +10,6 @@ import click
 
 from up42_state import __version__
 from up42_state.cli.common import Common
-from up42_state.cli.errors import report
 from up42_state.cli.options import shared
 from up42_state.cli.signals import Ended
 
@@ -63,6 +62,8 @@ class Root(click.Group):
             _refuse_nul(arguments)
             status = super().main(arguments, *rest, **extra | {"standalone_mode": False, "obj": common})
         except (Exception, Ended) as error:  # noqa: BLE001 - the outermost edge: all errors are reported here
+            from up42_state.cli.errors import report
+
             status = report(error, common, arguments)
         sys.exit(status or 0)
 
