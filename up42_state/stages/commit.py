@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from up42_state.buckets.keys import is_key
 from up42_state.errors import IntegrityError, SettingsError, UnsupportedFormatError
 from up42_state.stages.names import attempt_prefix, commit_key
 
@@ -204,7 +205,9 @@ def _signature(body: bytes) -> bytes:
 
 
 def _check_objects(commit: Commit, key: str) -> None:
-    """A reader goes where a commit points to, so it may point only into its own job and stage."""
+    """A reader goes where a commit points to, so it may point only into its own job and stage; and a prune
+    keeps what it refers to, so it must refer to that.
+    """
     if commit.removed:
         return
     if commit.index is None or commit.data is None:
@@ -212,8 +215,10 @@ def _check_objects(commit: Commit, key: str) -> None:
     prefix = attempt_prefix(commit.job, commit.stage, "")[:-1]
     for stored in (commit.index, commit.data):
         parts = stored.key.split("/")
-        if not stored.key.startswith(prefix) or any(part in ("", ".", "..") for part in parts):
+        if not stored.key.startswith(prefix) or not is_key(stored.key):
             raise _damaged(key, f"it points to {stored.key!r}, outside its stage")
+        if f"{commit.stage}/{parts[3]}" not in commit.refers:
+            raise _damaged(key, f"it points to {stored.key!r}, and does not refer to that attempt")
 
 
 def _damaged(key: str, why: str) -> IntegrityError:
