@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from up42_state.errors import SettingsError
-from up42_state.features import Feature, Selection
+from up42_state.features import Collection, Feature, Selection
 
 
 def feature(**members: Any) -> Feature:
@@ -160,3 +160,23 @@ def test_ids_choose_by_their_text() -> None:
 def test_a_glob_chooses_by_data_path(path: str, chosen: bool) -> None:
     """The star matches the slash as well."""
     assert (SCENE in Selection(path=path)) == chosen
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [{}, {"ids": ["1", 3]}, {"ids": ["1", "b", "3"], "where": "n<3"}, {"where": "n>1"}, {"ids": ["gone"]}],
+)
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+def test_the_numbers_of_wanted_features_are_those_of_the_features_wanted(
+    conditions: dict[str, Any], separators: tuple[str, str]
+) -> None:
+    """Choosing from a whole collection, by ids that are known beforehand, is no other choice."""
+    features: list[Any] = [
+        {"type": "Feature", "id": key, "properties": {"n": number}}
+        for number, key in enumerate([1, "1", "b", None, True, 3.0, "1"])
+    ]
+    document = {"type": "FeatureCollection", "features": [*features, []]}
+    collection = Collection.read(json.dumps(document, separators=separators).encode())
+    selection = Selection(**conditions)
+    wanted = [number for number, feature in enumerate(collection) if feature in selection]
+    assert selection.numbers(collection) == wanted

@@ -115,7 +115,7 @@ class Forward:
         for index in coming:
             self.placement.join(self._paths(index).values())
         self.placement.settle()
-        for index in coming:
+        for index in coming if self._earlier.files.quicklooks else ():
             paths = self._paths(index).values()
             self.placement.add_quicklooks(self._census.ids[index], self._new_ids.get(index), paths)
 
