@@ -131,6 +131,33 @@ def test_links_out_and_special_files_are_defects(
     assert bucket.operations.count("put", "create") == 0
 
 
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_a_link_planted_after_the_check(root: Path, bucket: FaultyBucket, what: str) -> None:
+    """What becomes a link out of the output while it is saved fails the save: no byte beside it is read."""
+    files = {f"{name}/data.json": name.encode() * 2_000_000 for name in "abc"}
+    output = write_output(root / "out", files)
+    planted: list[str] = []
+
+    def plant(name: str, key: str) -> None:
+        if planted or not key.endswith("/data.json") or "/files/" not in key:
+            return
+        planted.append(key.split("/")[-2])
+        for other in {"a", "b", "c"} - set(planted):
+            if what == "folder":
+                (output / other).rename(root / other)
+                (output / other).symlink_to("../../outside", target_is_directory=True)
+            else:
+                (output / other / "data.json").unlink()
+                (output / other / "data.json").symlink_to("../../../outside/data.json")
+
+    bucket.operations.on_operation = plant
+    with pytest.raises(InvalidOutputError, match="changed"):
+        state_on(bucket, pack_below=0, concurrency=1).job("3f0c").stage("s").save(output)
+    assert planted
+    assert not [info.key for info in bucket.list("") if b"precious" in bucket.get(info.key)]
+    assert not state_on(bucket).job("3f0c").stage("s").exists()
+
+
 DOCUMENTS = {
     "deep": b'{"type":"FeatureCollection","features":' + b"[" * 200_000,
     "deep feature": b'{"type":"FeatureCollection","features":[{"properties":{"a":%s}}]}'

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import tracemalloc
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from doubles.outputs import contents, write_output
+from doubles.outputs import contents, tiles, write_output
 from doubles.stored import forge
 
 from up42_state import propagate
@@ -58,6 +60,9 @@ HOSTILE_INDEXES = {
     "file and directory": _index(_entry("a"), _entry("a/b")),
     "twice": _index(_entry("a"), _entry("a")),
     "member out": _index(_entry("a", member="../../x")),
+    "overlapping": _index(_entry("a"), _entry("b", size=3, offset=1)),
+    "past the end by its offset": _index(_entry("a", size=1, offset=5)),
+    "offset beyond all": _index(_entry("a", size=0, offset=2**62)),
     "past the end": _index(_entry("a", size=6)),
     "terabytes": _index(_entry("a", size=2**42, blocks=())),
     "negative object": _index(size=-5),
@@ -94,6 +99,10 @@ HOSTILE_JSON = {
     "deep": b'{"format":"1.0","x":' + b"[" * 200_000,
     "NaN": b'{"format":"1.0","objects":NaN}',
     "half a pair": b'{"format":"1.0","entries":[],"directories":["\\ud800"]}',
+    "long number": b'{"format":"1.0","objects":[{"key":"a","size":%s}]}' % (b"1" * 5000),
+    "objects twice": b'{"format":"1.0","objects":[],"objects":7}',
+    "not UTF-8": b'{"format":"1.0","directories":["\xff"]}',
+    "deep and whole": b'{"format":"1.0","objects":' + b"[" * 5000 + b"]" * 5000 + b"}",
     "huge number": b'{"format":"1.0","objects":[{"key":"a","size":1e400}]}',
     "wrong types": b'{"format":"1.0","objects":7}',
     "a list": b"[]",
@@ -166,6 +175,24 @@ def test_a_small_pack_gives_no_endless_file(job: Job, root: Path, bucket: Faulty
     tracemalloc.start()
     with pytest.raises(IntegrityError, match="are not those that were saved"):
         job.stage("s").restore(root / "in")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * 2**20
+
+
+def test_a_pack_that_inflates(job: Job, root: Path, bucket: FaultyBucket) -> None:
+    """A pack is read by offset, never unpacked: one in which a file inflates to gigabytes is only damaged."""
+    job.stage("s").save(write_output(root / "out", tiles(20, 1000)))
+    key = next(info.key for info in bucket.list("") if info.key.endswith(".zip"))
+    inflating = io.BytesIO()
+    with zipfile.ZipFile(inflating, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(20):
+            archive.writestr(f"tile_{number:04}.tif", bytes(64 * 2**20 if number == 0 else 1000))
+    bucket.put(key, inflating.getvalue())
+    tracemalloc.start()
+    with pytest.raises(IntegrityError, match=r"packs/0000\.zip are not those that were saved"):
+        job.stage("s").restore(root / "in")
+    assert not job.stage("s").verify().ok
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 * 2**20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +89,47 @@ def test_a_link_planted_meanwhile(saved: Job, root: Path, bucket: FaultyBucket, 
     bucket.operations.on_operation = plant
     with suppress(StateError):
         saved.stage("s").restore(target)
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(os.path.relpath(path))
+
+
+@pytest.mark.parametrize("name", ["a/tile_0000.tif", "data.json", "a"])
+@pytest.mark.parametrize("make", [os.mkfifo, _socket], ids=lambda make: make.__name__)
+def test_a_special_file_in_the_way(saved: Job, root: Path, make: Any, name: str) -> None:
+    """What would block whoever opens it is refused, or replaced where that is asked for; never waited for."""
+    target = root / "in"
+    (target / name).parent.mkdir(parents=True)
+    make(target / name)
+    with pytest.raises(TargetConflictError):
+        saved.stage("s").restore(target)
+    assert not (target / name).is_file()
+    saved.stage("s").restore(target, overwrite=True)
+    assert contents(target) == contents(root / "out")
+
+
+@pytest.mark.parametrize("what", ["folder", "data.json"])
+def test_a_link_planted_while_propagating(saved: Job, root: Path, bucket: FaultyBucket, what: str) -> None:
+    """A link that appears in the output while bytes are fetched leads nowhere."""
+    current = write_output(root / "current", {"b.tif": b"b"})
+    planted: list[str] = []
+
+    def plant(name: str, key: str) -> None:
+        if name != "get" or "/packs/" not in key or planted:
+            return
+        planted.append(key)
+        if what == "folder":
+            _plant_link(current)
+        else:
+            (current / "data.json").unlink()
+            (current / "data.json").symlink_to("../../outside/data.json")
+
+    bucket.operations.on_operation = plant
+    with suppress(StateError):
+        propagate(current, [saved.stage("s")])
+    assert planted
 
 
 def test_a_resumed_restore_trusts_nothing_that_was_staged(
