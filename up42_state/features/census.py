@@ -16,7 +16,7 @@ from up42_state.features.paths import data_paths
 from up42_state.features.values import head, heads, properties_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from up42_state.features.collection import Collection
     from up42_state.features.files import Files
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     Text = bytes | memoryview
 
 __all__ = ["Census", "Earlier"]
+
+_TAIL = 512  # bytes of a feature that nearly always hold its properties, where these come last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,19 +116,21 @@ class Census:
         feature = bytes(self.earlier.collection.raw(index))
         return not plain_place(feature) and slot(feature, bytes(head(feature).properties)) is None
 
-    def written(self, indexes: Iterable[int]) -> Iterator[bytes]:
-        """Features with their provenance: what each carries already, or that it is from here."""
+    def written(self, index: int) -> tuple[Text, ...]:
+        """A feature in pieces, with its provenance: what it carries already, or that it is from here."""
         collection = self.earlier.collection
-        for index in indexes:
-            feature = bytes(collection.raw(index))
-            yield feature if index in self._carried else self._from_here(index, feature)
+        document, start, end = collection.document, collection.starts[index], collection.ends[index]
+        feature = document[start:end]
+        if index in self._carried:
+            return (feature,)
+        origin = self._member + self._keys.of(index, feature).encode() + b'"'
+        if index not in self._unusable and plain_place(bytes(document[max(start, end - _TAIL) : end])):
+            return document[start : end - 2], b", ", origin, b"}}"
+        return (self._rewritten(index, bytes(feature), origin),)
 
-    def _from_here(self, index: int, feature: bytes) -> bytes:
-        key = self._keys.of(index, feature)
+    def _rewritten(self, index: int, feature: bytes, origin: bytes) -> bytes:
+        """A feature with the provenance ``origin``, a member's text, wherever its properties are."""
         if index in self._unusable:
-            return rewritten(feature, values={ORIGIN: self._place + key})
-        place = plain_place(feature)
-        if place:
-            return b'%b, %b%b"%b' % (feature[:place], self._member, key.encode(), feature[place:])
+            return rewritten(feature, values={ORIGIN: self._place + self._keys.of(index)})
         free = slot(feature, bytes(head(feature).properties))
-        return feature if free is None else free.fill(feature, self._member + key.encode() + b'"')
+        return feature if free is None else free.fill(feature, origin)

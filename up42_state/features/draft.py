@@ -26,8 +26,8 @@ _LONGEST_SEPARATOR = 1024
 class Source(Protocol):
     """Where added features come from."""
 
-    def written(self, indexes: Iterable[int]) -> Iterator[bytes]:
-        """Features as they are added."""
+    def written(self, index: int) -> tuple[Text, ...]:
+        """A feature as it is added, in pieces."""
 
 
 class Added:
@@ -59,18 +59,24 @@ class Added:
         self._texts[place] = text
 
     def __getitem__(self, place: int) -> bytes:
-        text = self._texts.get(place)
-        if text is not None:
-            return text
-        source = self._sources[bisect_right(self._starts, place) - 1]
-        return next(source.written((self._indexes[place],)))
+        return b"".join(self._pieces(place))
 
     def __iter__(self) -> Iterator[bytes]:
+        return map(b"".join, self.in_pieces())
+
+    def in_pieces(self) -> Iterator[tuple[Text, ...]]:
+        """Every feature, in pieces that need not be put together to be written."""
         if self._texts:
-            yield from map(self.__getitem__, range(len(self)))
+            yield from map(self._pieces, range(len(self)))
             return
         for source, (start, end) in zip(self._sources, pairwise([*self._starts, len(self)]), strict=True):
-            yield from source.written(self._indexes[start:end])
+            yield from map(source.written, self._indexes[start:end])
+
+    def _pieces(self, place: int) -> tuple[Text, ...]:
+        text = self._texts.get(place)
+        if text is not None:
+            return (text,)
+        return self._sources[bisect_right(self._starts, place) - 1].written(self._indexes[place])
 
 
 class Draft:
@@ -157,12 +163,12 @@ class Draft:
     def _batches(self) -> Iterator[bytes]:
         """The added features with what stands between them, in batches."""
         separator = _separator(self.collection)
-        pieces: list[bytes] = []
+        pieces: list[Text] = []
         size = 0
         before = separator if len(self.collection) else b""
-        for feature in self.added:
-            pieces += (before, feature)
-            size += len(feature)
+        for feature in self.added.in_pieces():
+            pieces += (before, *feature)
+            size += len(feature[0])
             before = separator
             if size >= _BATCH:
                 yield b"".join(pieces)

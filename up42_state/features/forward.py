@@ -152,7 +152,7 @@ class Forward:
         return rewritten(self._written(index), feature_id=new_id, values=values)
 
     def _written(self, index: int) -> bytes:
-        return next(self._census.written((index,)))
+        return b"".join(self._census.written(index))
 
 
 _COMING = frozenset((Outcome.APPENDED, Outcome.REPLACED, Outcome.BOTH))

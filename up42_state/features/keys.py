@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Keys"]
 
-_BYTES = 16
+_DIGITS = 32
 
 
 class Keys:
@@ -29,12 +29,12 @@ class Keys:
         self._collection = collection
         self._ids = ids
 
-    def of(self, index: int, feature: bytes | None = None) -> str:
+    def of(self, index: int, feature: memoryview | None = None) -> str:
         """The key of a feature.
 
         :param feature: its bytes, where they are at hand.
         """
-        digest = _digest(self._collection.raw(index) if feature is None else feature).hex()
+        digest = _digest(self._collection.raw(index) if feature is None else feature)
         number = self._numbers.get(index)
         return digest if number is None else f"{digest}.{number}"
 
@@ -44,7 +44,7 @@ class Keys:
         if None not in self._ids and len(set(self._ids)) == len(self._ids):
             return {}
         numbers: dict[int, int] = {}
-        seen: dict[bytes, int] = {}
+        seen: dict[str, int] = {}
         for index, raw in enumerate(self._collection.raws()):
             digest = _digest(raw)
             seen[digest] = seen.get(digest, 0) + 1
@@ -53,5 +53,5 @@ class Keys:
         return numbers
 
 
-def _digest(feature: bytes | memoryview) -> bytes:
-    return hashlib.sha256(feature).digest()[:_BYTES]
+def _digest(feature: bytes | memoryview) -> str:
+    return hashlib.sha256(feature).hexdigest()[:_DIGITS]

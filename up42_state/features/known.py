@@ -70,8 +70,9 @@ class Lookup:
 
     def add_all(self, keys: Sequence[Hashable], indexes: Sequence[int]) -> None:
         """Note the keys of many features; ``None`` is none."""
-        if None not in keys and len(set(keys)) == len(keys) and self._found.keys().isdisjoint(keys):
-            self._found.update(zip(keys, indexes, strict=True))
+        found = dict(zip(keys, indexes, strict=True))
+        if len(found) == len(keys) and None not in found and self._found.keys().isdisjoint(found):
+            self._found.update(found)
             return
         for index, key in zip(indexes, keys, strict=True):
             if key is not None:
