@@ -16,6 +16,8 @@ import pytest
 from doubles.outputs import contents, write_output
 from doubles.tally import tally
 from doubles.wire import Rule, wired
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import storage
 
 from up42_state.buckets import open_bucket
 from up42_state.cli.signals import SECONDS_TO_CLEAN_UP
@@ -41,14 +43,14 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_output(tmp_path_factory.mktemp("output") / "out", files)
 
 
-def start(*arguments: object, url: str, **options: object) -> subprocess.Popen[str]:
-    """The command line as a process, on a store behind an endpoint."""
-    environment = {
-        **os.environ,
-        **KEYS,
-        "AWS_ENDPOINT_URL_S3": url,
-        "UP42_STATE_URL": "s3://up42-state/ending",
-    }
+def on_s3(url: str) -> dict[str, str]:
+    """The environment of S3 behind an endpoint."""
+    return {**KEYS, "AWS_ENDPOINT_URL_S3": url, "UP42_STATE_URL": "s3://up42-state/ending"}
+
+
+def start(*arguments: object, store: dict[str, str], **options: object) -> subprocess.Popen[str]:
+    """The command line as a process, with the environment of a store."""
+    environment = {**os.environ, **store}
     return subprocess.Popen(
         [*COMMAND, *map(str, arguments)],
         env=environment,
@@ -75,6 +77,10 @@ def part_of(job: str) -> Callable[[Request], bool]:
     return lambda request: request.names(job) and "partNumber" in request.path
 
 
+def google_part_of(job: str) -> Callable[[Request], bool]:
+    return lambda request: "/upload/" in request.path and request.names(job) and request.names(".part")
+
+
 def body_of(job: str) -> Callable[[Request], bool]:
     return lambda r: r.method == "GET" and r.names(job) and "large.tif" in r.path
 
@@ -85,7 +91,7 @@ def test_a_save_that_is_ended(localstack_url: str, output: Path, number: signal.
     job = f"job-{uuid.uuid4()}"
     with wired(localstack_url) as wire:
         rule = wire.add(Rule(kind="deaf", match=part_of(job), nth=2, always=True))
-        process = start("save", output, "--job", job, "--stage", "s:1", url=wire.url)
+        process = start("save", output, "--job", job, "--stage", "s:1", store=on_s3(wire.url))
         end(process, rule, number)
     keys = {name.lower(): value for name, value in KEYS.items()}
     bucket = open_bucket("s3://up42-state/ending", Settings(aws_endpoint_url=localstack_url, **keys))
@@ -93,6 +99,22 @@ def test_a_save_that_is_ended(localstack_url: str, output: Path, number: signal.
     assert [info.key for info in bucket.list(f"{job}/s:1/commits/")] == []
     bucket.close()
     tally(f"save ended by {number.name}", "nothing unfinished")
+
+
+def test_a_save_on_google_that_is_ended(gcs_emulator_url: str, output: Path) -> None:
+    """The same where parts are objects: those that came are deleted, and none is joined."""
+    name, job = f"ending-{uuid.uuid4()}", f"job-{uuid.uuid4()}"
+    client = storage.Client("test", AnonymousCredentials(), client_options={"api_endpoint": gcs_emulator_url})
+    client.create_bucket(name)
+    with wired(gcs_emulator_url) as wire:
+        store = {"STORAGE_EMULATOR_HOST": wire.url, "UP42_STATE_URL": f"gs://{name}"}
+        rule = wire.add(Rule(kind="deaf", match=google_part_of(job), nth=2, always=True))
+        process = start("save", output, "--job", job, "--stage", "s:1", store=store)
+        end(process, rule, signal.SIGTERM)
+    left = [blob.name for blob in client.list_blobs(name, prefix=job)]
+    assert not [key for key in left if ".part" in key or "/commits/" in key]
+    client.close()
+    tally("save on Google ended by SIGTERM", "nothing unfinished")
 
 
 @pytest.mark.parametrize(("number", "kind"), [(signal.SIGTERM, "stall")])
@@ -106,7 +128,7 @@ def test_a_restore_that_is_ended(
     stage.save(output)
     with wired(localstack_url) as wire:
         rule = wire.add(Rule(kind=kind, match=body_of(job), nth=1, always=True))
-        process = start("restore", "s:1", tmp_path / "in", "--job", job, url=wire.url)
+        process = start("restore", "s:1", tmp_path / "in", "--job", job, store=on_s3(wire.url))
         end(process, rule, number)
     assert not (tmp_path / "in/data.json").exists()
     stage.restore(tmp_path / "in")
@@ -132,7 +154,7 @@ def test_a_full_disk(localstack_url: str, output: Path, tmp_path: Path, limit: i
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     arguments = ("restore", "s:1", target, "--job", job, "--json")
-    process = start(*arguments, url=localstack_url, preexec_fn=no_space)
+    process = start(*arguments, store=on_s3(localstack_url), preexec_fn=no_space)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1
     first, *_ = stderr.splitlines()  # measuring coverage has no space to write to, either, and says so
