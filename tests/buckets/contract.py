@@ -112,18 +112,35 @@ class BucketContract:
         assert bucket.get("a", start, length) == expected
         assert b"".join(bucket.stream("a", start, length)) == expected
 
-    @pytest.mark.parametrize(("start", "size", "expected"), [(0, 10, 10), (3, 4, 4), (7, 100, 3), (10, 5, 0)])
-    def test_fill(self, bucket: Bucket, start: int, size: int, expected: int) -> None:
-        """A buffer is filled with those bytes that there are; what is left of it stays."""
+    @pytest.mark.parametrize(
+        ("start", "length", "expected"),
+        [
+            (0, 10, [b"0123", b"4567", b"89"]),
+            (2, 4, [b"2345"]),
+            (5, 100, [b"5678", b"9"]),
+            (10, 5, []),
+            (3, 0, []),
+        ],
+    )
+    def test_pieces(self, bucket: Bucket, start: int, length: int, expected: list[bytes]) -> None:
+        """Pieces fill the buffer one after the other; there are no more bytes than the object has."""
         bucket.put("a", b"0123456789")
-        buffer = memoryview(bytearray(b"-" * size))
-        assert bucket.fill("a", buffer, start) == expected
-        assert bytes(buffer) == b"0123456789"[start : start + size].ljust(size, b"-")
+        buffer = memoryview(bytearray(4))
+        assert [bytes(piece) for piece in bucket.pieces("a", buffer, start, length)] == expected
 
-    def test_fill_missing(self, bucket: Bucket) -> None:
-        """Nor can a buffer be filled with what is not there."""
+    def test_pieces_of_a_large_object(self, bucket: Bucket) -> None:
+        """Pieces need not be as long as whatever the store sends at once; the rest may be left."""
+        data = random_bytes(3 * MIB + 5)
+        bucket.put("a", data)
+        buffer = memoryview(bytearray(MIB + 1))
+        assert b"".join(map(bytes, bucket.pieces("a", buffer, 1, 3 * MIB))) == data[1 : 3 * MIB + 1]
+        assert bytes(next(iter(bucket.pieces("a", buffer, 0, len(data))))) == data[: MIB + 1]
+        assert bucket.get("a") == data
+
+    def test_pieces_of_nothing(self, bucket: Bucket) -> None:
+        """Nor are there any of an object that is not there."""
         with pytest.raises(ObjectNotFoundError, match="no/such"):
-            bucket.fill("no/such", memoryview(bytearray(1)))
+            next(iter(bucket.pieces("no/such", memoryview(bytearray(1)), 0, 1)))
 
     def test_stream_in_chunks(self, bucket: Bucket) -> None:
         """A stream gives chunks of at most 1 MiB, all bytes, in order."""

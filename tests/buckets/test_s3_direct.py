@@ -173,10 +173,18 @@ def test_another_range_than_was_asked_for(answer: Answer) -> None:
     """It is never given: boto3 is asked, now and from now on."""
     with bucket_at(answer, serving(b"0123456789")) as (bucket, script):
         assert bucket.get("a", 3, 4) == b"3456"
-        buffer = memoryview(bytearray(4))
-        assert bucket.fill("a", buffer, 3) == 4
-    assert bytes(buffer) == b"3456"
+        assert bucket.get("a", 4, 2) == b"45"
     assert agents(script) == ["", "Boto3", "Boto3"]
+
+
+def test_pieces_that_break_off() -> None:
+    """boto3 goes on after the last piece that was given."""
+    data = random_bytes(100)
+    with bucket_at(serving(data, cut=50), serving(data)) as (bucket, script):
+        pieces = [bytes(piece) for piece in bucket.pieces("a", memoryview(bytearray(20)), 10, 80)]
+    assert pieces == [data[at : at + 20] for at in range(10, 90, 20)]
+    assert [request.headers["range"] for request in script.requests] == ["bytes=10-89", "bytes=50-89"]
+    assert agents(script) == ["", "Boto3"]
 
 
 def test_a_listing_that_breaks_off() -> None:

@@ -78,6 +78,9 @@ class FaultyBucket(Bucket):
     def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         return self._run("stream", key, lambda: self.inner.stream(key, start, length))
 
+    def pieces(self, key: str, buffer: memoryview, start: int, length: int) -> Iterator[memoryview]:
+        return self._run("get", key, lambda: self.inner.pieces(key, buffer, start, length))
+
     def put(self, key: str, data: Buffer) -> None:
         self._run("put", key, lambda: self.inner.put(key, data))
 

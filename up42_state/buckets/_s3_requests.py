@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from up42_state.buckets._http import Answer, BadAnswerError, Connections, Request
+from up42_state.buckets._http import Answer, BadAnswerError, Connections, Incoming, Request
 from up42_state.buckets._resume import check_span
 from up42_state.buckets._signature import EMPTY, UNSIGNED, Signer, encode_path, encode_query
 from up42_state.buckets._xml import Element, parse
 from up42_state.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from up42_state.buckets.base import Buffer
     from up42_state.settings import Settings
@@ -63,24 +64,38 @@ class S3Requests:
             endpoint, connect_timeout=_CONNECT_TIMEOUT, read_timeout=_READ_TIMEOUT
         )
 
-    def get(self, key: str, start: int, last: int | None, room: Callable[[int], memoryview]) -> int:
-        """Read from ``start`` to ``last`` (``None``: the object's end) into a buffer.
+    def get(self, key: str, start: int, last: int | None) -> bytes:
+        """The bytes from ``start`` to ``last`` (``None``: the object's end), as many of them as there are."""
+        with self._opened(key, start, last) as incoming:
+            return incoming.read(incoming.left or 0) if incoming else b""
 
-        :param room: gives a buffer of the size in bytes that it is asked for, or raises.
-        :returns: how many bytes came; 0 where the object ends before.
-        """
+    def pieces(self, key: str, buffer: memoryview, start: int, last: int) -> Iterator[memoryview]:
+        """The same by way of a buffer, which each piece fills but for the last."""
+        with self._opened(key, start, last) as incoming:
+            while incoming and incoming.left:
+                piece = buffer[: min(len(buffer), incoming.left)]
+                incoming.fill(piece)
+                yield piece
+
+    @contextmanager
+    def _opened(self, key: str, start: int, last: int | None) -> Iterator[Incoming | None]:
+        """A range of an object, yet to be read; ``None`` where the object ends before."""
         headers = {"range": f"bytes={start}-{'' if last is None else last}"}
-        try:
-            answer = self._ask("GET", key, headers=headers, room=room)
-        except RefusedError as error:
-            if error.status != 416:
-                raise
-            return 0
-        try:
-            check_span(answer.headers.get("content-range"), start, last, len(answer.body))
-        except StorageError as error:
-            raise BadAnswerError(str(error)) from error
-        return len(answer.body)
+        with self._connections.open(self._request("GET", key, headers=headers)) as incoming:
+            if incoming.status == 416:
+                incoming.read()
+                yield None
+                return
+            if incoming.status not in {200, 206}:
+                incoming.read()
+                raise RefusedError(incoming.status)
+            if incoming.left is None:
+                raise BadAnswerError("the object comes in chunks")
+            try:
+                check_span(incoming.headers.get("content-range"), start, last, incoming.left)
+            except StorageError as error:
+                raise BadAnswerError(str(error)) from error
+            yield incoming
 
     def put(self, key: str, data: Buffer) -> None:
         """Write an object."""
@@ -161,25 +176,34 @@ class S3Requests:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         sha256: str = "",
-        room: Callable[[int], memoryview] | None = None,
         repeatable: bool = True,
     ) -> Answer:
-        path = encode_path(f"/{self._bucket}/{key}" if key else f"/{self._bucket}")
-        text = encode_query(query or {})
-        signed = self._signer.sign(
-            method,
-            path,
-            text,
-            {"host": self._host, **(headers or {})},
-            self._payload(body, sha256),
-            time.time(),
+        request = self._request(
+            method, key, body, query=query, headers=headers, sha256=sha256, repeatable=repeatable
         )
-        target = f"{path}?{text}" if text else path
-        request = Request(method=method, target=target, headers=signed, body=body, repeatable=repeatable)
-        answer = self._connections.ask(request, room)
-        if answer.status not in {200, 204, 206}:
+        answer = self._connections.ask(request)
+        if answer.status not in {200, 204}:
             raise RefusedError(answer.status)
         return answer
+
+    def _request(
+        self,
+        method: str,
+        key: str,
+        body: Buffer = b"",
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        sha256: str = "",
+        repeatable: bool = True,
+    ) -> Request:
+        """A request, signed; about the bucket where the key is empty."""
+        path = encode_path(f"/{self._bucket}/{key}" if key else f"/{self._bucket}")
+        text = encode_query(query or {})
+        named = {"host": self._host, **(headers or {})}
+        signed = self._signer.sign(method, path, text, named, self._payload(body, sha256), time.time())
+        target = f"{path}?{text}" if text else path
+        return Request(method=method, target=target, headers=signed, body=body, repeatable=repeatable)
 
     def _payload(self, body: Buffer, sha256: str) -> str:
         """What the signature says of the body. TLS protects it: there it is not hashed to be signed."""

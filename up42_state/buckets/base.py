@@ -112,17 +112,6 @@ class Bucket(ABC):
         :raises ObjectNotFoundError: there is none.
         """
 
-    def fill(self, key: str, buffer: memoryview, start: int = 0) -> int:
-        """Fill a buffer with the object's bytes from ``start`` on; how many of them there are.
-
-        As :meth:`get`, for those who have a buffer already.
-
-        :raises ObjectNotFoundError: there is none.
-        """
-        data = self.get(key, start, len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
     @abstractmethod
     def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """The same bytes as :meth:`get`, in chunks of at most 1 MiB, without holding them all.
@@ -132,6 +121,28 @@ class Bucket(ABC):
 
         :raises ObjectNotFoundError: there is none; raised by the first ``next()`` at the latest.
         """
+
+    def pieces(self, key: str, buffer: memoryview, start: int, length: int) -> Iterator[memoryview]:
+        """A range of the object by way of a buffer: in pieces as long as that, but for the last, each of them
+        there until the next is asked for.
+
+        As with :meth:`get`, there are fewer bytes where the object ends. They are not to be trusted before
+        their digests were compared: an object that is replaced meanwhile may give pieces of both.
+
+        :raises ObjectNotFoundError: there is none; raised by the first ``next()`` at the latest.
+        """
+        filled = 0
+        for chunk in self.stream(key, start, length):
+            at = 0
+            while at < len(chunk):
+                count = min(len(chunk) - at, len(buffer) - filled)
+                buffer[filled : filled + count] = chunk[at : at + count]
+                at, filled = at + count, filled + count
+                if filled == len(buffer):
+                    yield buffer
+                    filled = 0
+        if filled:
+            yield buffer[:filled]
 
     @abstractmethod
     def put(self, key: str, data: Buffer) -> None:

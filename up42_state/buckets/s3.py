@@ -100,13 +100,6 @@ class S3Bucket(Bucket):
         with self._errors(key):
             return b"".join(resumed(self._reader(key, start, length), start, broken=BROKEN, chunk=None))
 
-    def fill(self, key: str, buffer: memoryview, start: int = 0) -> int:
-        at = 0
-        for chunk in self.stream(key, start, len(buffer)):
-            buffer[at : at + len(chunk)] = chunk
-            at += len(chunk)
-        return at
-
     def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         with self._errors(key):
             yield from resumed(self._reader(key, start, length), start, broken=BROKEN, chunk=MIB)

@@ -16,7 +16,6 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from up42_state.buckets._http import BadAnswerError
 from up42_state.buckets._s3_direct_upload import DirectUpload
 from up42_state.buckets._s3_requests import RefusedError, S3Requests
 from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
@@ -24,7 +23,7 @@ from up42_state.buckets.keys import check_key, check_prefix, is_key, join
 from up42_state.errors import ObjectExistsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from up42_state.buckets._xml import Element
     from up42_state.buckets.base import Buffer
@@ -68,30 +67,21 @@ class DirectS3Bucket(Bucket):
             return self._made
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
-        rooms: list[memoryview] = []
-
-        def room(size: int) -> memoryview:
-            rooms.append(memoryview(bytearray(_at_most(length, size))))
-            return rooms[0]
-
-        if self._read(key, start, length, room) is None:
-            return self.careful.get(key, start, length)
-        return b"".join(rooms)
-
-    def fill(self, key: str, buffer: memoryview, start: int = 0) -> int:
-        length = len(buffer)
-        count = self._read(key, start, length, lambda size: buffer[: _at_most(length, size)])
-        return self.careful.fill(key, buffer, start) if count is None else count
-
-    def _read(
-        self, key: str, start: int, length: int | None, room: Callable[[int], memoryview]
-    ) -> int | None:
-        """How many bytes were read into the room; ``None`` where boto3 is to read them."""
         if length != 0 and self._may("get", key):
             with self._trying("get"):
                 last = None if length is None else start + length - 1
-                return self._requests.get(self._full(key), start, last, room)
-        return None
+                return self._requests.get(self._full(key), start, last)
+        return self.careful.get(key, start, length)
+
+    def pieces(self, key: str, buffer: memoryview, start: int, length: int) -> Iterator[memoryview]:
+        at, last = start, start + length - 1
+        if length and self._may("get", key):
+            with self._trying("get"):
+                for piece in self._requests.pieces(self._full(key), buffer, start, last):
+                    yield piece
+                    at += len(piece)
+                return
+        yield from self.careful.pieces(key, buffer, at, last + 1 - at)
 
     def put(self, key: str, data: Buffer) -> None:
         if self._may("put", key):
@@ -220,10 +210,3 @@ class DirectS3Bucket(Bucket):
                 name = self._relative(found.value("Prefix"))[len(prefix) :].removesuffix("/")
                 if is_key(name):
                     yield name
-
-
-def _at_most(length: int | None, size: int) -> int:
-    """The size of an answer, which must not be longer than what was asked for."""
-    if length is not None and size > length:
-        raise BadAnswerError(f"the answer has {size} bytes instead of {length}")
-    return size

@@ -6,6 +6,7 @@ Nothing reaches a sink before its digest was checked: files of up to 8 MiB as a 
 from __future__ import annotations
 
 import hashlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -131,43 +132,47 @@ class Fetcher(msgspec.Struct):
                     known = frozenset(have(entry))
                     wanted = [number for number in range(len(entry.blocks)) if number not in known]
                     for segment in plan_segments(entry, wanted):
-                        transfers.start(segment.length, self._fetch_segment, segment, total)
+                        transfers.start(BLOCK, self._fetch_segment, segment, total)
 
     def _key(self, number: int) -> str:
         return f"{self.job}/{self.index.objects[number].key}"
 
     def _fetch_run(self, run: Run, total: int) -> None:
-        data = self._read(run.object, run.start, run.length, run.entries)
-        if data is None:
-            return
-        for entry in run.entries:
-            at = entry.offset - run.start
-            self._deliver(entry, 0, data[at : at + entry.size], entry.size, entry.sha256)
-            self._advance(entry.size, total)
-        self._buffers.give(data)
+        buffer = self._buffers.take(run.length)
+        with self._told(run.entries):
+            data = buffer[: sum(map(len, self._pieces(run.object, buffer, run.start, run.length)))]
+            for entry in run.entries:
+                at = entry.offset - run.start
+                self._deliver(entry, 0, data[at : at + entry.size], entry.size, entry.sha256)
+                self._advance(entry.size, total)
+        self._buffers.give(buffer)
 
     def _fetch_segment(self, segment: Segment, total: int) -> None:
-        entry = segment.entry
-        data = self._read(entry.object, entry.offset + segment.start, segment.length, [entry])
-        if data is None:
-            return
-        for at in range(0, segment.length, BLOCK):
-            offset = segment.start + at
-            size = min(BLOCK, entry.size - offset)
-            self._deliver(entry, offset, data[at : at + size], size, entry.blocks[offset // BLOCK])
-            self._advance(size, total)
-        self._buffers.give(data)
+        """By way of one block's buffer, so that many segments can be under way at once."""
+        entry, offset = segment.entry, segment.start
+        end = segment.start + segment.length
+        buffer = self._buffers.take(BLOCK)
+        with self._told([entry]):
+            for piece in self._pieces(entry.object, buffer, entry.offset + offset, segment.length):
+                size = min(BLOCK, entry.size - offset)
+                self._deliver(entry, offset, piece, size, entry.blocks[offset // BLOCK])
+                self._advance(size, total)
+                offset += size
+            if offset < end:
+                self.missing(entry, damaged_bytes(self._key(entry.object), entry))
+        self._buffers.give(buffer)
 
-    def _read(self, number: int, start: int, length: int, entries: Sequence[Entry]) -> memoryview | None:
-        """A range of an object, in a buffer as long as the range; ``None`` where there is no object."""
-        buffer = self._buffers.take(length)
+    def _pieces(self, number: int, buffer: memoryview, start: int, length: int) -> Iterator[memoryview]:
+        return self.store.bucket.pieces(self._key(number), buffer, start, length) if length else iter(())
+
+    @contextmanager
+    def _told(self, entries: Sequence[Entry]) -> Iterator[None]:
+        """Where there is no object, all files that are wanted of it are missing."""
         try:
-            count = self.store.bucket.fill(self._key(number), buffer, start) if length else 0
+            yield
         except ObjectNotFoundError as error:
             for entry in entries:
                 self.missing(entry, error)
-            return None
-        return buffer[:count]
 
     def _deliver(self, entry: Entry, offset: int, piece: memoryview, size: int, sha256: str) -> None:
         if len(piece) == size and hashlib.sha256(piece).hexdigest() == sha256:
