@@ -7,10 +7,13 @@ import os
 import random
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
 from doubles.tally import tally
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import storage
 
 pytestmark = pytest.mark.timeout(7200)
 
@@ -49,4 +52,15 @@ def test_a_kill_on_s3(kind: str, localstack_url: str) -> None:
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
     rounds = ROUNDS // 3
     seen = kill(kind, "s3://up42-state/kills", rounds, AWS_ENDPOINT_URL_S3=localstack_url, **keys)
+    assert sum(seen.values()) == rounds
+
+
+def test_a_kill_on_google(gcs_emulator_url: str) -> None:
+    """The same where parts are objects of their own: prune finds those that a killed save has left."""
+    name = f"kills-{uuid.uuid4()}"
+    client = storage.Client("test", AnonymousCredentials(), client_options={"api_endpoint": gcs_emulator_url})
+    client.create_bucket(name)
+    client.close()
+    rounds = ROUNDS // 5
+    seen = kill("save", f"gs://{name}/p", rounds, STORAGE_EMULATOR_HOST=gcs_emulator_url)
     assert sum(seen.values()) == rounds

@@ -192,7 +192,7 @@ def test_every_request_with_every_fault(
         assert not [program.errors for program in done if program.errors]
 
 
-@pytest.mark.parametrize("kind", ["lost", "cut", "short", "flip"])
+@pytest.mark.parametrize("kind", ["lost", "cut", "short", "flip", "chunked"])
 def test_the_client_that_does_not_try_again(
     s3: tuple[Wire, Bucket], kind: Kind, output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
