@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from doubles.outputs import state_on, tiles, write_output
 
+from up42_state import propagate
 from up42_state.buckets.s3 import S3Bucket
 from up42_state.settings import Settings
 
@@ -103,6 +104,7 @@ def test_readers(job: Job, sent: set[str], tmp_path: Path) -> None:
     save_all(job, tmp_path)
     sent.clear()
     job.stage("a").restore(tmp_path / "in")
+    propagate(tmp_path / "in", [job.stage("a")])
     job.stage("a").open("big.tif").read(10)
     job.verify()
     assert job.state.jobs()

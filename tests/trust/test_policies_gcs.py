@@ -15,6 +15,7 @@ from doubles.outputs import state_on, tiles, write_output
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
+from up42_state import propagate
 from up42_state.buckets.gcs import GCSBucket
 from up42_state.settings import Settings
 
@@ -112,6 +113,7 @@ def test_readers(job: Job, sent: set[str], tmp_path: Path) -> None:
     save_all(job, tmp_path)
     sent.clear()
     job.stage("a").restore(tmp_path / "in")
+    propagate(tmp_path / "in", [job.stage("a")])
     job.stage("a").open("big.tif").read(10)
     job.verify()
     assert job.state.jobs()
