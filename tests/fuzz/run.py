@@ -10,6 +10,7 @@ that the next run goes on from there. Needs atheris.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import re
 import subprocess
 import sys
@@ -27,6 +28,9 @@ def main() -> int:
     if options.one:
         _fuzz(options.one, options.rest)
         return 0
+    if importlib.util.find_spec("atheris") is None:
+        sys.stderr.write("atheris is not installed: `pip install atheris`, or `make fuzz`, which does\n")
+        return 2
     names = options.targets or NAMES
     share = max(options.seconds // len(names), 1)
     return max([_watch(name, share) for name in names])
