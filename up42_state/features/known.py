@@ -158,7 +158,7 @@ class Known:
 
     def from_stage(self, stage: str) -> Iterator[int]:
         """The features that were forwarded from a stage, given as ``<job>/<stage>``."""
-        for identity in self.by_origin.keys():  # noqa: SIM118
+        for identity in self.by_origin.keys():  # noqa: SIM118 - no dict
             if isinstance(identity, str) and identity.partition("#")[0] == stage:
                 yield from self.by_origin.get(identity)
 
