@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from doubles.merging import Output, applied, merged, outputs, plain, stage
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from up42_state.features import ORIGIN, Collection, Outcome, data_paths, merge
@@ -18,7 +19,18 @@ OPTIONS = st.one_of(
     st.just({"form": "inherit"}),
     st.just({"match": [("properties.n", "properties.n"), ("id", "id")]}),
 )
-ENOUGH = settings(max_examples=100, deadline=None)
+
+
+def written(features: str, *paths: str) -> Output:
+    """An output with these features, and files of one byte."""
+    data = '{"type": "FeatureCollection", "features": [' + features + "]}"
+    return Output(data=data.encode(), content=dict.fromkeys(paths, b"A"), quicklooks={})
+
+
+# Cases in which the laws were once found broken.
+DUPLICATE_IDS = '{"type": "Feature", "id": "a", "n": 0}, {"type": "Feature", "id": "a", "properties": []}'
+DANGLING = '{"type": "Feature", "properties": {"up42.data_path": "d/z.tif", "data.imagery": "x.tif"}}'
+ENOUGH = settings(max_examples=100 * int(os.environ.get("UP42_STATE_SOAK", "1")), deadline=None)
 
 
 @given(outputs(), OPTIONS)
@@ -121,6 +133,13 @@ def _with_paths(feature: Any, paths: dict[str, str], moved: Mapping[str, str]) -
     return {**feature, "properties": {**feature["properties"], **places}}
 
 
+@example(written(DANGLING, "x.tif", "d"), written(DANGLING, "d/z.tif"), {"indent": 1}, "both")
+@example(
+    written('{"type": "Feature"}'),
+    written('{"type": "Feature"}, {"type": "Feature", "properties": null}'),
+    {"indent": 1},
+    "current",
+)
 @given(
     outputs(),
     outputs(),
@@ -136,6 +155,7 @@ def test_a_stage_written_anew_brings_nothing_new(
     assert merged(once, earlier.rewritten(**style), on_conflict=on_conflict) == once
 
 
+@example(written(""), written(DUPLICATE_IDS), written('{"type": "Feature", "id": "a"}'), "earlier")
 @given(
     outputs(),
     outputs(forwarded=False),

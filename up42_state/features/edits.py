@@ -17,6 +17,7 @@ __all__ = ["Slot", "plain_place", "rewritten", "slot"]
 _NAME = b'"properties":'
 _BEFORE = frozenset(b" ,{")
 _BLANK = ord(" ")
+_EMPTY_LISTS = ([b"[]"], [b"[", b"]"])
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -42,7 +43,8 @@ def slot(feature: bytes, properties: bytes) -> Slot | None:
     """Where members can be added to the properties of a feature.
 
     :param properties: the text of its properties, empty where there are none.
-    :returns: ``None`` where the properties are neither an object nor ``null``, so that there is no place.
+    :returns: ``None`` where the properties are neither an object nor empty (``null``, or ``[]``, which PHP
+        writes for an object without members), so that there is no place.
     """
     if properties.startswith(b"{"):
         place, before = end_of_members(properties)
@@ -51,7 +53,7 @@ def slot(feature: bytes, properties: bytes) -> Slot | None:
     if not properties:
         place, before = end_of_members(feature)
         return Slot(place, place, before + b'"properties": {', b"}")
-    if properties == b"null":
+    if properties == b"null" or properties.split() in _EMPTY_LISTS:
         place = _place(feature, properties)
         return Slot(place, place + len(properties), b"{", b"}")
     return None

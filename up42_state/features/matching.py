@@ -26,11 +26,11 @@ __all__ = ["Matcher", "member_key"]
 class Matcher:
     """Pairs features of one earlier stage with those of the current collection, one to one.
 
-    The rules, each for what those before it left: equal provenance; equal JSON, where ids do not tell; equal
-    content, forwarded from this stage before; equal id, unique in both; equal properties with equal data
-    paths and equal bytes, unique in both. With ``match`` its pairs take the place of ids, JSON and data
-    paths. Equal JSON comes before data paths because several features may share one file: only their
-    geometry tells them apart.
+    The rules, each for what those before it left: equal provenance; equal JSON and files, where ids do not
+    tell; equal content, forwarded from this stage before; equal JSON with other files; equal id, unique in
+    both; equal properties with equal data paths and equal bytes, unique in both. With ``match`` its pairs
+    take the place of ids, JSON and data paths. Equal JSON comes before data paths because several features
+    may share one file: only their geometry tells them apart.
 
     ``found`` gives, by the earlier feature's index, the current one's.
     """
@@ -56,8 +56,11 @@ class Matcher:
                 self._by_members(current, earlier)
             return self.found
         shared = self._shared_ids()
-        self._by_value(self._ambiguous(shared))
+        ambiguous = self._ambiguous(shared)
+        self._by_key(ambiguous, value_key, self._known.with_value, self._sameness.same_content)
         self._by_former_origin()
+        if not self._census.earlier.files.is_empty:  # or equal JSON is equal content
+            self._by_value(index for index in ambiguous if index not in self.found)
         self._by_id(shared)
         self._by_path()
         return self.found

@@ -100,14 +100,14 @@ def same_json(current: Text, earlier: Text) -> bool:
 def _take_origin(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Take the provenance off both; whether the current feature had one.
 
-    Properties that held nothing else may have been absent or ``null`` before.
+    Properties that held nothing else may have been absent, ``null`` or ``[]`` before.
     """
     forwarded = False
     for feature in (one, other):
         properties = feature.get("properties")
         if isinstance(properties, dict) and properties.pop(ORIGIN, None) is not None:
             forwarded = forwarded or feature is one
-    if forwarded and one["properties"] == {} and other.get("properties") in (None, {}):
+    if forwarded and one["properties"] == {} and other.get("properties") in (None, {}, []):
         one["properties"] = other["properties"] = {}
     return forwarded
 
