@@ -11,6 +11,7 @@ import boto3
 import pytest
 from buckets.contract import MIB, BucketContract, random_bytes
 from buckets.scripted import Answer, Script, answering, serving
+from doubles.outputs import contents, state_on, tiles, write_output
 
 from up42_state.buckets import open_bucket
 from up42_state.buckets.s3_direct import DirectS3Bucket
@@ -25,6 +26,7 @@ from up42_state.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "planted-secret"}
 
@@ -65,6 +67,16 @@ def test_everyday_work_leaves_boto3_out(bucket: DirectS3Bucket) -> None:
         upload.abort() if name == "aborted" else upload.complete()
     bucket.delete(["a/b"])
     assert [info.key for info in bucket.list("")] == ["a/c", "large"]
+    assert bucket._made is None
+
+
+def test_a_save_and_a_restore_leave_boto3_out(bucket: DirectS3Bucket, tmp_path: Path) -> None:
+    """The probe, packs, a file in parts, the commit, and all of it back need nothing of boto3 either."""
+    output = write_output(tmp_path / "out", {**tiles(16), "large.tif": random_bytes(9 * MIB)})
+    stage = state_on(bucket).job("j").stage("s:1")
+    assert stage.save(output).revision == 1
+    stage.restore(tmp_path / "in")
+    assert contents(tmp_path / "in") == contents(output)
     assert bucket._made is None
 
 

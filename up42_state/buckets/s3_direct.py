@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["DirectS3Bucket"]
 
 _BLOCK = 8 * MIB  # of the index: a part that is one block is not hashed again to be signed
+_FEW = 4  # objects that are removed one by one
 _ABOUT_THE_OBJECT = {404, 412}  # statuses that say nothing against this kind of request
 
 
@@ -133,10 +134,12 @@ class DirectS3Bucket(Bucket):
 
     def delete(self, keys: Iterable[str]) -> None:
         waiting = list(keys)
-        if len(waiting) == 1 and self._may("delete", waiting[0]):
+        if len(waiting) <= _FEW and self._may("delete", *waiting):
             with self._trying("delete"):
-                return self._requests.delete(self._full(waiting[0]))
-        return self.careful.delete(waiting)
+                for key in waiting:
+                    self._requests.delete(self._full(key))
+                return
+        self.careful.delete(waiting)
 
     def head(self, key: str) -> ObjectInfo:
         return self.careful.head(key)
