@@ -132,7 +132,8 @@ class Fetcher(msgspec.Struct):
                     known = frozenset(have(entry))
                     wanted = [number for number in range(len(entry.blocks)) if number not in known]
                     for segment in plan_segments(entry, wanted):
-                        transfers.start(BLOCK, self._fetch_segment, segment, total)
+                        # Dearer than the block that it holds: more of them would wait for the file's lock.
+                        transfers.start(segment.length, self._fetch_segment, segment, total)
 
     def _key(self, number: int) -> str:
         return f"{self.job}/{self.index.objects[number].key}"
@@ -148,7 +149,7 @@ class Fetcher(msgspec.Struct):
         self._buffers.give(buffer)
 
     def _fetch_segment(self, segment: Segment, total: int) -> None:
-        """By way of one block's buffer, so that many segments can be under way at once."""
+        """By way of one block's buffer, which stays in the processor's cache until it is written."""
         entry, offset = segment.entry, segment.start
         end = segment.start + segment.length
         buffer = self._buffers.take(BLOCK)
