@@ -24,7 +24,14 @@ def install() -> None:
         return
     print("Installing the peers (once; about a minute) …", file=sys.stderr)
     subprocess.run([sys.executable, "-m", "venv", "--clear", ENVIRONMENT], check=True)
-    pip = [ENVIRONMENT / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [
+        str(ENVIRONMENT / "bin" / "python"),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
     subprocess.run([*pip, "--requirement", PEERS / "requirements.txt"], check=True)
     stamp.write_text(wanted)
 

@@ -6,6 +6,7 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import boto3
 from boto3.s3.transfer import TransferConfig
@@ -25,7 +26,7 @@ def main(direction: str, directory: str, bucket: str, prefix: str) -> None:
         key = f"{prefix}/{path.relative_to(directory)}"
         client.upload_file(str(path), bucket, key, Config=shared if large else alone)
 
-    def download(found: dict[str, int]) -> None:
+    def download(found: dict[str, Any]) -> None:
         target = Path(directory, found["Key"].removeprefix(f"{prefix}/"))
         target.parent.mkdir(parents=True, exist_ok=True)
         large = found["Size"] > alone.multipart_threshold

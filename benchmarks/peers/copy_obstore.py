@@ -14,8 +14,8 @@ THREADS = 16
 
 def main(direction: str, directory: str, bucket: str, prefix: str) -> None:
     """Copy every file, several at once; its own put sends large ones in parts."""
-    options = {"allow_http": True}
-    store = S3Store(bucket, endpoint=os.environ["AWS_ENDPOINT_URL"], client_options=options)
+    endpoint = os.environ["AWS_ENDPOINT_URL"]
+    store = S3Store(bucket, endpoint=endpoint, client_options={"allow_http": True})
 
     def upload(path: Path) -> None:
         store.put(f"{prefix}/{path.relative_to(directory)}", path)
