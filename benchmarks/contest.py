@@ -11,12 +11,15 @@ from benchmarks.measure import Sample, run
 from benchmarks.servers import BUCKET, KEY, SECRET
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from benchmarks.servers import Counts, Server
 
 __all__ = ["Bench", "Contender", "Result", "hold"]
+
+_FAR = 4
+_BARE = 1.0  # seconds: what is short is timed again, however it compares
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,12 +96,13 @@ class Result:
 def hold(bench: Bench, name: str, contenders: Sequence[Contender]) -> list[Result]:
     """One round each through the counting proxy, memory watched, which warms everything up; then the timed
     rounds, in turn, so that what the machine does meanwhile meets all alike. Without any, that round counts.
+    Who is far behind after the first timed round is not timed again.
     """
     contenders = [contender for contender in contenders if contender.name not in bench.without]
     first = {contender.name: _watched(bench, contender) for contender in contenders}
     rounds: dict[str, list[tuple[Sample, float]]] = {contender.name: [] for contender in contenders}
     for number in range(bench.rounds):
-        for contender in contenders:
+        for contender in _within_reach(contenders, rounds) if number else contenders:
             print(f"  {name}: {contender.name}, round {number + 1}", file=sys.stderr)
             rounds[contender.name].append(_timed(bench, contender, f"r{number}"))
     results = []
@@ -119,6 +123,16 @@ def hold(bench: Bench, name: str, contenders: Sequence[Contender]) -> list[Resul
             )
         )
     return results
+
+
+def _within_reach(
+    contenders: Sequence[Contender], rounds: Mapping[str, Sequence[tuple[Sample, float]]]
+) -> list[Contender]:
+    """Those whose first timed round took less than ``_FAR`` times the fastest's."""
+    first = {name: timed[0][0].seconds for name, timed in rounds.items()}
+    return [
+        contender for contender in contenders if first[contender.name] < _FAR * min(first.values()) + _BARE
+    ]
 
 
 def _watched(bench: Bench, contender: Contender) -> tuple[Sample, Counts]:

@@ -42,7 +42,7 @@ def tiles(bench: Bench) -> list[Row]:
     count, size = int(3000 * bench.scale), 60_000
     source = data.files(bench.folder / "tiles", count, size)
     bound = 10 + count * size / (32 * MIB)
-    saved = hold(bench, "save tiles", tools.saving(source, "tiles"))
+    saved = hold(bench, "save tiles", tools.saving(bench, source, "tiles"))
     restored = hold(bench, "restore tiles", tools.restoring(bench, "tiles"))
     return [
         _against_peers(f"save {count:,} tiles × 60 KB", saved, 3.0, bound),
@@ -87,13 +87,15 @@ def large_file(bench: Bench) -> list[Row]:
     size = int(1024 * MIB * bench.scale)
     source = data.large_file(bench.folder / "large", size)
     few = Bench(**{**vars(bench), "rounds": min(bench.rounds, 2)})
-    saved = hold(few, "save a large file", tools.saving(source, "large"))
+    saved = hold(few, "save a large file", tools.saving(few, source, "large"))
     restored = hold(few, "restore a large file", tools.restoring(bench, "large"))
     shutil.rmtree(source)
+    propagated = _propagation(bench)
+    tools.forget(bench, "large", "*")
     return [
         _against_peers(f"save one file of {size / MIB:,.0f} MiB", saved, 1.0, None),
         _against_peers("restore it, verified", restored, 1.0, None),
-        _propagation(bench),
+        propagated,
     ]
 
 

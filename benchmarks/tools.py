@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,10 +21,10 @@ OURS = "up42_state"
 WARM = "up42_state, in a running process"
 
 
-def saving(source: Path, work: str) -> list[Contender]:
-    """Copy ``source`` to a new place in the store, each round to another."""
+def saving(bench: Bench, source: Path, work: str) -> list[Contender]:
+    """Copy ``source`` to a new place in the store, each round to another; what was timed is removed."""
     up42, folder = our_command(), str(source)
-    return [
+    contenders = [
         Contender(
             name=OURS,
             command=lambda tag: [up42, "save", folder, "--job", f"{work}-{tag}", "--stage", "s:1", "--quiet"],
@@ -73,6 +74,15 @@ def saving(source: Path, work: str) -> list[Contender]:
             cannot=BARE,
         ),
     ]
+    return [replace(contender, prepare=lambda _: forget(bench, work)) for contender in contenders]
+
+
+def forget(bench: Bench, work: str, rounds: str = "r*") -> None:
+    """Remove what rounds have stored: it lies in memory, and large files soon fill that."""
+    if bench.server.objects is not None:
+        for stored in (f"state/{work}-{rounds}", f"state/{work}-warm-{rounds}", f"{work}/*-{rounds}"):
+            for place in bench.server.objects.glob(stored):
+                shutil.rmtree(place)
 
 
 def restoring(bench: Bench, work: str) -> list[Contender]:
