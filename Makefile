@@ -45,7 +45,8 @@ fuzz: $(FUZZ_VENV)/.installed  ## fuzz what reads others' data, guided by covera
 	$(FUZZ_VENV)/bin/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
 
 soak: $(VENV)/.dev  ## faults, kills, races and random programs SOAK=10 times over; prints what came out
-	UP42_STATE_SOAK=$(SOAK) $(BIN)/pytest tests/trust tests/stages/test_verify.py --timeout 7200 $(PYTEST_ARGS)
+	UP42_STATE_SOAK=$(SOAK) $(BIN)/pytest tests/trust tests/stages/test_verify.py tests/features/test_laws.py \
+		-n $(TEST_WORKERS) --dist worksteal --timeout 7200 $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev  ## ruff: rules and format
 	$(BIN)/ruff check .
