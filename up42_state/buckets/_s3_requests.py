@@ -28,6 +28,7 @@ __all__ = ["RefusedError", "S3Requests"]
 
 _CONNECT_TIMEOUT = 10.0  # seconds
 _READ_TIMEOUT = 60.0  # seconds without a byte
+_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
 class RefusedError(Exception):
@@ -99,12 +100,12 @@ class S3Requests:
 
     def put(self, key: str, data: Buffer) -> None:
         """Write an object."""
-        self._ask("PUT", key, data)
+        self._ask(self._request("PUT", key, data))
 
     def create(self, key: str, data: Buffer) -> bool:
         """Write an object if there is none; whether there was none."""
         try:
-            self._ask("PUT", key, data, headers={"if-none-match": "*"}, repeatable=False)
+            self._ask(self._request("PUT", key, data, headers={"if-none-match": "*"}, repeatable=False))
         except RefusedError as error:
             if error.status != 412:
                 raise
@@ -113,7 +114,7 @@ class S3Requests:
 
     def delete(self, key: str) -> None:
         """Delete an object, if there is one."""
-        self._ask("DELETE", key)
+        self._ask(self._request("DELETE", key))
 
     def pages(self, prefix: str, *, after: str = "", delimiter: str = "") -> Iterator[Element]:
         """The pages of a listing, each a ``ListBucketResult``."""
@@ -121,7 +122,7 @@ class S3Requests:
         query |= {"start-after": after} if after else {}
         query |= {"delimiter": delimiter} if delimiter else {}
         while True:
-            page = _document("ListBucketResult", self._ask("GET", "", query=query))
+            page = _document("ListBucketResult", self._ask(self._request("GET", "", query=query)))
             yield page
             if page.value("IsTruncated") != "true":
                 return
@@ -132,7 +133,7 @@ class S3Requests:
 
     def begin_upload(self, key: str) -> str:
         """Begin an upload in parts; its id."""
-        answer = self._ask("POST", key, query={"uploads": ""}, repeatable=False)
+        answer = self._ask(self._request("POST", key, query={"uploads": ""}, repeatable=False))
         upload = parse(answer.body).value("UploadId")  # rclone's server gives the root another name
         if not upload:
             raise ValueError("the upload has no id")
@@ -144,7 +145,7 @@ class S3Requests:
         :param sha256: of the part, if that is known.
         """
         query = {"partNumber": str(number), "uploadId": upload}
-        tag = self._ask("PUT", key, data, query=query, sha256=sha256).headers.get("etag")
+        tag = self._ask(self._request("PUT", key, data, query=query, sha256=sha256)).headers.get("etag")
         if not tag:
             raise ValueError("the part has no tag")
         return tag
@@ -156,31 +157,20 @@ class S3Requests:
             for number in sorted(tags)
         )
         body = f'<CompleteMultipartUpload xmlns="{_NAMESPACE}">{"".join(parts)}</CompleteMultipartUpload>'
-        answer = self._ask("POST", key, body.encode(), query={"uploadId": upload}, repeatable=False)
+        answer = self._ask(
+            self._request("POST", key, body.encode(), query={"uploadId": upload}, repeatable=False)
+        )
         _document("CompleteMultipartUploadResult", answer)
 
     def abort_upload(self, key: str, upload: str) -> None:
         """Discard what was sent."""
-        self._ask("DELETE", key, query={"uploadId": upload})
+        self._ask(self._request("DELETE", key, query={"uploadId": upload}))
 
     def close(self) -> None:
         """Free the connections."""
         self._connections.close()
 
-    def _ask(
-        self,
-        method: str,
-        key: str,
-        body: Buffer = b"",
-        *,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        sha256: str = "",
-        repeatable: bool = True,
-    ) -> Answer:
-        request = self._request(
-            method, key, body, query=query, headers=headers, sha256=sha256, repeatable=repeatable
-        )
+    def _ask(self, request: Request) -> Answer:
         answer = self._connections.ask(request)
         if answer.status not in {200, 204}:
             raise RefusedError(answer.status)
@@ -220,9 +210,6 @@ def _document(name: str, answer: Answer) -> Element:
     if root.name != name:
         raise BadAnswerError(f"the store answered {root.name} instead of {name}")
     return root
-
-
-_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
 def _escaped(text: str) -> str:
