@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from buckets.contract import MIB, random_bytes
 from buckets.scripted import Answer, Script, answering, serving
+from buckets.uploads import MIB, random_bytes
 from google_crc32c import Checksum
 
 from up42_state.buckets.gcs import GCSBucket

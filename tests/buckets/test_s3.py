@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from buckets.contract import MIB, BucketContract, random_bytes
+from buckets.contract import BucketContract
+from buckets.uploads import MIB, random_bytes
 
 from up42_state.buckets import open_bucket
 from up42_state.buckets.s3 import S3Bucket

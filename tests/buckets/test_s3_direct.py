@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from buckets.contract import MIB, BucketContract, random_bytes
+from buckets.contract import BucketContract
 from buckets.scripted import Answer, Script, answering, serving
+from buckets.uploads import MIB, random_bytes
 from doubles.outputs import contents, state_on, tiles, write_output
 
 from up42_state.buckets import open_bucket

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from buckets.contract import MIB, random_bytes
 from buckets.scripted import Answer, Script, answering, serving
+from buckets.uploads import MIB, random_bytes
 
 from up42_state.buckets.s3 import S3Bucket
 from up42_state.errors import (

@@ -12,7 +12,8 @@ import pytest
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from buckets.contract import ODD_KEYS, random_bytes
+from buckets.contract import ODD_KEYS
+from buckets.uploads import random_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 from servers import rclone

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from doubles.outputs import state_on, tiles, write_output
+from doubles.outputs import state_on
+from doubles.roles import read_all, save_all
 
-from up42_state import propagate
 from up42_state.buckets.s3 import S3Bucket
 from up42_state.settings import Settings
 
@@ -83,14 +83,6 @@ def needed(sent: set[str]) -> set[str]:
     return {action for name in sent for action in NEEDED[name]}
 
 
-def save_all(job: Job, root: Path) -> None:
-    """Small files, a file of several parts, a second revision, and a propagation from another job."""
-    job.stage("a").save(write_output(root / "a", tiles(20) | {"big.tif": bytes(17 * 2**20)}))
-    job.stage("a").save(write_output(root / "a", {"more.tif": b"more"}))
-    other = job.state.job("other").stage("b")
-    other.save(write_output(root / "b", {"b.tif": b"b"}), propagate=[job.stage("a")])
-
-
 def test_savers(job: Job, sent: set[str], tmp_path: Path, bucket: S3Bucket) -> None:
     """A saver sends nothing that its policy does not allow, and needs all of it."""
     save_all(job, tmp_path)
@@ -103,14 +95,7 @@ def test_readers(job: Job, sent: set[str], tmp_path: Path) -> None:
     """Nor does a reader."""
     save_all(job, tmp_path)
     sent.clear()
-    job.stage("a").restore(tmp_path / "in")
-    propagate(tmp_path / "in", [job.stage("a")])
-    job.stage("a").open("big.tif").read(10)
-    job.verify()
-    assert job.state.jobs()
-    assert job.stages()
-    assert job.stage("a").history()
-    assert not job.stage("none").exists()
+    read_all(job, tmp_path)
     assert needed(sent) == allowed("Readers")
 
 

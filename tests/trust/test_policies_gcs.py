@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from doubles.outputs import state_on, tiles, write_output
+from doubles.outputs import state_on
+from doubles.roles import read_all, save_all
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
-from up42_state import propagate
 from up42_state.buckets.gcs import GCSBucket
 from up42_state.settings import Settings
 
@@ -93,14 +93,6 @@ def needed(sent: set[str]) -> set[str]:
     return found
 
 
-def save_all(job: Job, root: Path) -> None:
-    """Small files, a file of several parts, a second revision, and a propagation from another job."""
-    job.stage("a").save(write_output(root / "a", tiles(20) | {"big.tif": bytes(17 * 2**20)}))
-    job.stage("a").save(write_output(root / "a", {"more.tif": b"more"}))
-    other = job.state.job("other").stage("b")
-    other.save(write_output(root / "b", {"b.tif": b"b"}), propagate=[job.stage("a")])
-
-
 def test_savers(job: Job, sent: set[str], tmp_path: Path) -> None:
     """A saver sends nothing that it is not granted, and needs all of it."""
     save_all(job, tmp_path)
@@ -112,14 +104,7 @@ def test_readers(job: Job, sent: set[str], tmp_path: Path) -> None:
     """Nor does a reader."""
     save_all(job, tmp_path)
     sent.clear()
-    job.stage("a").restore(tmp_path / "in")
-    propagate(tmp_path / "in", [job.stage("a")])
-    job.stage("a").open("big.tif").read(10)
-    job.verify()
-    assert job.state.jobs()
-    assert job.stages()
-    assert job.stage("a").history()
-    assert not job.stage("none").exists()
+    read_all(job, tmp_path)
     assert needed(sent) == granted("readers")
 
 

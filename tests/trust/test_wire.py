@@ -6,7 +6,7 @@ import os
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, get_args
 
 import pytest
@@ -192,21 +192,26 @@ def test_every_request_with_every_fault(
         assert not [program.errors for program in done if program.errors]
 
 
+@pytest.fixture
+def direct(s3: tuple[Wire, Bucket]) -> Iterator[Callable[[], Bucket]]:
+    """Makes buckets whose requests are our own, on the same wire."""
+    settings = Settings(aws_endpoint_url=s3[0].url, **KEYS)
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(closing(s3_direct.DirectS3Bucket("up42-state", "wire", settings)))
+
+
 @pytest.mark.parametrize("kind", ["lost", "cut", "short", "flip", "chunked"])
 def test_the_client_that_does_not_try_again(
-    s3: tuple[Wire, Bucket], kind: Kind, output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    s3: tuple[Wire, Bucket],
+    direct: Callable[[], Bucket],
+    kind: Kind,
+    output: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The same where our own requests carry out what succeeds at once: what fails with them, boto3 does."""
     monkeypatch.setattr(_s3_requests, "_READ_TIMEOUT", TIMEOUT)
-    settings = Settings(aws_endpoint_url=s3[0].url, **KEYS)
-    with ExitStack() as stack:
-
-        def fresh() -> Bucket:
-            bucket = s3_direct.DirectS3Bucket("up42-state", "wire", settings)
-            stack.callback(bucket.close)
-            return bucket
-
-        done = every(s3, output, tmp_path, kind, fresh=fresh)
+    done = every(s3, output, tmp_path, kind, fresh=direct)
     assert len(done) >= 5
     if kind in PASSING:
         assert not [program.errors for program in done if program.errors]
@@ -214,18 +219,10 @@ def test_the_client_that_does_not_try_again(
 
 @pytest.mark.parametrize("kind", ["lost", "500"])
 def test_parts_of_the_client_that_does_not_try_again(
-    s3: tuple[Wire, Bucket], kind: Kind, large: Path, tmp_path: Path
+    s3: tuple[Wire, Bucket], direct: Callable[[], Bucket], kind: Kind, large: Path, tmp_path: Path
 ) -> None:
     """boto3 goes on with an upload in parts at the request that failed."""
-    settings = Settings(aws_endpoint_url=s3[0].url, **KEYS)
-    with ExitStack() as stack:
-
-        def fresh() -> Bucket:
-            bucket = s3_direct.DirectS3Bucket("up42-state", "wire", settings)
-            stack.callback(bucket.close)
-            return bucket
-
-        done = every(s3, large, tmp_path, kind, only=r"large\.tif", at_once=3, fresh=fresh)
+    done = every(s3, large, tmp_path, kind, only=r"large\.tif", at_once=3, fresh=direct)
     assert len(done) >= 5
     assert not [program.errors for program in done if program.errors]
 
