@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +16,7 @@ from click.testing import CliRunner
 from up42_state.cli.root import root
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from click.testing import Result
@@ -59,14 +60,18 @@ def ask(call: Callable[..., Result]) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def start() -> Callable[..., subprocess.Popen[str]]:
-    """Starts the command line as a process."""
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts the command line as a process, which does not outlive the test."""
+    with ExitStack() as stack:
 
-    def popen(*arguments: object) -> subprocess.Popen[str]:
-        pipe = subprocess.PIPE
-        return subprocess.Popen([*COMMAND, *map(str, arguments)], stdout=pipe, stderr=pipe, text=True)
+        def popen(*arguments: object) -> subprocess.Popen[str]:
+            pipe = subprocess.PIPE
+            process = subprocess.Popen([*COMMAND, *map(str, arguments)], stdout=pipe, stderr=pipe, text=True)
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            return process
 
-    return popen
+        yield popen
 
 
 @pytest.fixture

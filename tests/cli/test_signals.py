@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from contextlib import ExitStack, closing
@@ -15,7 +17,6 @@ import pytest
 from up42_state.cli.signals import SECONDS_TO_CLEAN_UP
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable, Iterator
 
     Start = Callable[..., subprocess.Popen[str]]
@@ -91,6 +92,24 @@ def test_signal_ends_quickly(
     stdout, stderr = process.communicate(timeout=SECONDS_TO_CLEAN_UP + 10)
     assert (process.returncode, stdout) == (status, "")
     assert stderr == f"error: ended by {number.name}\n"
+
+
+def test_signal_while_the_main_thread_waits_on() -> None:
+    """A wait that the signal does not interrupt, here because another thread is given it, ends all the same."""
+    program = """
+import signal, threading, time
+from up42_state.cli.signals import end_on_signals
+
+def take_signal():
+    time.sleep(0.2)  # until the main thread waits
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+end_on_signals()
+threading.Thread(target=take_signal, daemon=True).start()
+threading.Event().wait()
+"""
+    ended = subprocess.run([sys.executable, "-c", program], timeout=SECONDS_TO_CLEAN_UP + 10, check=False)
+    assert ended.returncode == 130
 
 
 def test_second_signal_ends_at_once(start: Start, stalling: Callable[..., Stalling]) -> None:

@@ -12,14 +12,22 @@ if TYPE_CHECKING:
 __all__ = ["SECONDS_TO_CLEAN_UP", "Ended", "end_on_signals"]
 
 SECONDS_TO_CLEAN_UP = 5
+_TICK = 1.0
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def end_on_signals() -> None:
-    """End the process with 128 + the signal's number; signals that are ignored stay so."""
+    """End the process with 128 + the signal's number; signals that are ignored stay so.
+
+    Python runs a handler only between two steps of the main thread. One that comes just before the thread
+    waits, or that the kernel gives to another thread, would be noticed only when the wait is over; so a tick
+    ends every wait once a second, and Python goes on waiting where there is nothing to do (PEP 475).
+    """
     for number in _ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)
+    signal.signal(signal.SIGALRM, lambda _number, _frame: None)
+    signal.setitimer(signal.ITIMER_REAL, _TICK, _TICK)
 
 
 class Ended(SystemExit):
@@ -42,5 +50,5 @@ def _end(number: int, _frame: FrameType | None) -> None:
         os._exit(ended.status)
 
     signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(SECONDS_TO_CLEAN_UP)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS_TO_CLEAN_UP, _TICK)
     raise ended
