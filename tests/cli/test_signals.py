@@ -95,7 +95,7 @@ def test_signal_ends_quickly(
 
 
 def test_signal_while_the_main_thread_waits_on() -> None:
-    """A wait that the signal does not interrupt, here because another thread is given it, ends all the same."""
+    """A wait that the signal does not interrupt, as another thread is given it, ends all the same."""
     program = """
 import signal, threading, time
 from up42_state.cli.signals import end_on_signals
