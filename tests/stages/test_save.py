@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from doubles.outputs import contents, feature, state_on, tiles, write_output
@@ -213,6 +213,16 @@ def test_a_dry_run_is_never_restored_as_output(job: Job, tmp_path: Path) -> None
         job.stage("s:1").restore(tmp_path / "in")
     job.stage("s:1").save(write_output(tmp_path / "one", tiles(1)))
     assert job.stage("s:1").latest().job_mode == "DEFAULT"
+
+
+@pytest.mark.parametrize("if_exists", ["skip", "error"])
+def test_a_dry_run_does_not_stand_in_the_way_of_real_output(
+    job: Job, tmp_path: Path, if_exists: Literal["skip", "error"]
+) -> None:
+    """For real output a stage that only a dry run has saved is not there."""
+    job.stage("s:1").save(write_output(tmp_path / "dry", {}, [feature("not-there.tif")]), job_mode="DRY_RUN")
+    job.stage("s:1").save(write_output(tmp_path / "one", tiles(1)), if_exists=if_exists)
+    assert (job.stage("s:1").latest().revision, job.stage("s:1").latest().job_mode) == (2, "DEFAULT")
 
 
 def test_parents_remember_what_they_were(job: Job, tmp_path: Path) -> None:

@@ -255,6 +255,29 @@ def test_a_number_asked_for_is_not_replaced(worlds: Callable[[], World], tmp_pat
     assert not (tmp_path / "in").exists()
 
 
+@pytest.mark.parametrize("verb", ["save", "rm"])
+def test_a_race_lost_to_one_who_is_gone(worlds: Callable[[], World], tmp_path: Path, verb: str) -> None:
+    """The winner's commit is removed with the job before the loser looks at it: a save starts again, and
+    there is no stage to remove any more.
+    """
+    world = worlds()
+    have_first(world)
+    events = {"create": supersede, "list": remove_job}
+
+    def meanwhile(name: str, _key: str) -> None:
+        if name in events and ("create" not in events or name == "create"):
+            events.pop(name)(world)
+
+    world.bucket.operations.on_operation = meanwhile
+    if verb == "save":
+        save_by_reference(world)
+        assert [kept.revision for kept in world.beside.stage("s:1").history()] == [1]
+    else:
+        with pytest.raises(NotFoundError, match="has no job j"):
+            world.job.stage("s:1").delete()
+    assert holes(world) == []
+
+
 @pytest.mark.parametrize("hours", [-30, 30])
 def test_writers_whose_clocks_are_apart(
     worlds: Callable[[], World], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Literal
 
+    from up42_state.stages.commit import JobMode
     from up42_state.stages.store import Store
 
     IfExists = Literal["replace", "skip", "error"]
@@ -46,7 +47,7 @@ class Precondition:
     """What a save demands of the revisions that are there already.
 
     :param if_exists: ``replace`` takes the next number, ``skip`` leaves a stage that is there,
-        ``error`` raises.
+        ``error`` raises. For real output, one that holds only a dry run's is not there.
     :param expect: the number of the newest revision, 0 for none; ``None`` for any.
     """
 
@@ -54,10 +55,11 @@ class Precondition:
         self.if_exists = if_exists
         self.expect = expect
 
-    def settle(self, newest: Commit | None, draft: Commit | None = None) -> Commit | None:
+    def settle(self, newest: Commit | None, job_mode: JobMode, draft: Commit | None = None) -> Commit | None:
         """The commit that stands in place of a new one, or ``None`` where a new one is due.
 
         :param newest: the newest revision now.
+        :param job_mode: of what is saved.
         :param draft: what would be committed, once that is known.
         :raises StageConflictError: the newest revision is not one that the caller allows for.
         """
@@ -68,7 +70,7 @@ class Precondition:
                 + (f" ({newest.name})" if newest else " (the stage was never saved)"),
                 advice="read the newest revision, merge what you have into it, and save again",
             )
-        if newest is None or newest.removed:
+        if newest is None or not newest.is_current(job_mode):
             return None
         if self.if_exists == "skip":
             return newest
@@ -78,7 +80,7 @@ class Precondition:
             )
         if draft is None:
             return None
-        if draft.job_mode == "DRY_RUN" and newest.job_mode == "DEFAULT":
+        if job_mode == "DRY_RUN" and newest.job_mode == "DEFAULT":
             return newest  # a dry run never supersedes real output
         return newest if newest.same_output(draft) else None
 
@@ -96,14 +98,14 @@ def publish(
     :param newest: the newest revision that the caller knows of.
     :param still_good: called before each write and after the last; raises
         :class:`~up42_state.stages.references.StaleError` where what the draft refers to may be gone.
-    :raises StaleError: it said so; no commit of this draft is current.
+    :raises StaleError: it said so, or the job was removed meanwhile; no commit of this draft is current.
     :raises StageConflictError: another save won, and the precondition does not allow for it.
     :raises CommitUncertainError: the store does not tell whether the commit was written.
     """
     ensure_atomic_create(store.bucket, single_writer=store.single_writer)
     history = History(store, draft.job, draft.stage)
     while True:
-        standing = precondition.settle(newest, draft)
+        standing = precondition.settle(newest, draft.job_mode, draft)
         if standing is not None:
             return standing
         commit = draft.at(newest.revision + 1 if newest else 1)
@@ -113,7 +115,9 @@ def publish(
             return commit
         newest = history.newest()
         if newest is None or newest.revision < commit.revision:  # a listing that lags
-            newest = history.read(commit.revision)
+            newest = history.find(commit.revision)
+        if newest is None:  # the winner's commit went with its job
+            raise StaleError
 
 
 def _confirm(store: Store, commit: Commit, still_good: Callable[[], None]) -> None:

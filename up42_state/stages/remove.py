@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from up42_state.stages.history import History, missing_job
 from up42_state.stages.publish import Precondition, publish, tombstone
+from up42_state.stages.references import StaleError
 
 if TYPE_CHECKING:
     from up42_state.stages.commit import Commit
@@ -21,8 +23,10 @@ def remove_stage(store: Store, job: str, stage: str) -> Commit:
 
     :raises StageNotFoundError: there is no such stage, or it is removed already.
     """
-    newest = History(store, job, stage).current("DRY_RUN")
-    return publish(store, tombstone(newest), newest, Precondition())
+    while True:
+        newest = History(store, job, stage).current("DRY_RUN")
+        with suppress(StaleError):  # the whole job went meanwhile, and may have been begun anew
+            return publish(store, tombstone(newest), newest, Precondition())
 
 
 def remove_job(store: Store, job: str) -> int:

@@ -82,7 +82,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         references = References(self.store, self.job)
         newest = History(self.store, self.job, self.stage).newest()
         references.read(newest)
-        standing = self.precondition.settle(newest)
+        standing = self.precondition.settle(newest, self.job_mode)
         if standing is not None:
             return standing
         clean_up(self.output, self.quicklooks)
