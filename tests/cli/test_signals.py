@@ -112,6 +112,23 @@ threading.Event().wait()
     assert ended.returncode == 130
 
 
+def test_a_slow_end_is_no_signal() -> None:
+    """The exit code is the command's own, however long Python takes to end."""
+    program = """
+import time
+from up42_state.cli.signals import end_on_signals
+
+class Slow:
+    def __del__(self, sleep=time.sleep):
+        sleep(1.5)  # a tick comes once a second
+
+slow = Slow()
+end_on_signals()
+"""
+    ended = subprocess.run([sys.executable, "-c", program], timeout=60, check=False)
+    assert ended.returncode == 0
+
+
 def test_second_signal_ends_at_once(start: Start, stalling: Callable[..., Stalling]) -> None:
     """Whoever does not want to wait for open requests sends the signal again."""
     store = stalling(lists=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -21,13 +22,15 @@ def end_on_signals() -> None:
 
     Python runs a handler only between two steps of the main thread. One that comes just before the thread
     waits, or that the kernel gives to another thread, would be noticed only when the wait is over; so a tick
-    ends every wait once a second, and Python goes on waiting where there is nothing to do (PEP 475).
+    ends every wait once a second, and Python goes on waiting where there is nothing to do (PEP 475). The
+    ticks end with the program: Python puts handlers away before modules, and one in between would kill it.
     """
     for number in _ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)
     signal.signal(signal.SIGALRM, lambda _number, _frame: None)
     signal.setitimer(signal.ITIMER_REAL, _TICK, _TICK)
+    atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)
 
 
 class Ended(SystemExit):
