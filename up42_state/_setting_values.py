@@ -6,9 +6,13 @@ import base64
 import json
 import math
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-__all__ = ["emulator", "endpoint", "json_object", "names", "service_account", "size"]
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+__all__ = ["emulator", "endpoint", "json_object", "names", "one_line", "service_account", "size"]
 
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 _KIB = 1024
@@ -56,6 +60,13 @@ def _finite(text: str) -> float:
 
 def _refuse_constant(name: str) -> object:
     raise ValueError(f"is not JSON: {name} is no JSON number")
+
+
+def one_line(value: SecretStr) -> SecretStr:
+    """A credential that a header can hold: HTTP clients quote one with a line end in their errors."""
+    if not value.get_secret_value().isprintable():
+        raise ValueError("holds a line end or another control character; is it several lines of a file?")
+    return value
 
 
 def service_account(value: object) -> object:

@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Secret, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Secret,
+    SecretStr,
+    ValidationError,
+)
 
 from up42_state import _setting_values as values
 from up42_state._setting_sources import SECRET_DIRECTORIES, Variable, find
@@ -36,7 +45,7 @@ _Size = Annotated[int, BeforeValidator(values.size)]
 _Names = Annotated[tuple[str, ...], BeforeValidator(values.names)]
 _Object = Annotated[dict[str, Any], BeforeValidator(values.json_object)]
 _Text = str | None
-_Hidden = SecretStr | None
+_Hidden = Annotated[SecretStr, AfterValidator(values.one_line)] | None
 _Url = Annotated[str | None, BeforeValidator(values.endpoint)]
 _Emulator = Annotated[str | None, BeforeValidator(values.emulator)]
 _Key = Annotated[Secret[dict[str, Any]] | None, BeforeValidator(values.service_account)]

@@ -71,6 +71,8 @@ MALFORMED = [
     ("AWS_ENDPOINT_URL", PLANTED, "not an http:// or https:// URL"),
     ("AWS_ENDPOINT_URL_S3", f"http://user:{PLANTED}@host", "holds a user name"),
     ("AWS_ENDPOINT_URL", "ftp://host", "not an http:// or https:// URL"),
+    ("AWS_SESSION_TOKEN", f"{PLANTED}\n{PLANTED}", "holds a line end"),
+    ("AWS_SECRET_ACCESS_KEY", f"{PLANTED}\t{PLANTED}", "holds a line end or another control"),
     ("STORAGE_EMULATOR_HOST", "http://", "not an http:// or https:// URL"),
     ("GOOGLE_KEY_STRING", PLANTED, "neither JSON nor JSON in base64"),
     ("GOOGLE_KEY_STRING", f'{{"a": "{PLANTED}"', "is not JSON"),
