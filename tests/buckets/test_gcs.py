@@ -175,6 +175,15 @@ def test_service_account_signs_requests(rsa_key: str) -> None:
     client.close()
 
 
+@pytest.mark.parametrize("domain", ["googleapis.com", "another.example"])
+def test_a_service_account_says_which_cloud_it_is_of(rsa_key: str, domain: str) -> None:
+    """A key of another cloud that speaks the same protocol is used there, and nowhere else."""
+    info = key_info(private_key=rsa_key, universe_domain=domain)
+    client, _ = make_client(Settings(google_key=json.dumps(info)))
+    assert client.api_endpoint == f"https://storage.{domain}"
+    client.close()
+
+
 def test_gdal_with_an_emulator(gcs_emulator_url: str) -> None:
     """GDAL is sent to the emulator, and does not sign."""
     bucket = GCSBucket("b", "", settings(gcs_emulator_url))

@@ -67,10 +67,17 @@ def test_malformed(url: str) -> None:
         open_bucket(url, SETTINGS)
 
 
-def test_credentials_in_the_url() -> None:
-    """Credentials do not belong into a bucket's URL, and are not repeated."""
-    with pytest.raises(SettingsError, match="in variables of their own") as caught:
-        open_bucket("s3://key:planted-secret@bucket/prefix", SETTINGS)
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("s3://key:planted-secret@bucket/prefix", "in variables of their own"),
+        ("file://user:planted-secret@host/path", "no absolute path"),
+    ],
+)
+def test_credentials_in_the_url(url: str, says: str) -> None:
+    """Credentials do not belong into a URL, and are not repeated."""
+    with pytest.raises(SettingsError, match=says) as caught:
+        open_bucket(url, SETTINGS)
     assert "planted-secret" not in str(caught.value)
 
 

@@ -81,7 +81,8 @@ def _local_path(rest: str, url: str) -> str:
 
     host, slash, path = rest.partition("/")
     if host not in {"", "localhost"} or not slash:
-        raise SettingsError(f"UP42_STATE_URL: {url!r} names no absolute path", advice="use file:///directory")
+        problem = f"UP42_STATE_URL: {without_credentials(url)!r} names no absolute path"
+        raise SettingsError(problem, advice="use file:///directory")
     try:
         path = unquote(slash + path, errors="strict")
         path.encode()

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import google.auth
-from google.auth.credentials import AnonymousCredentials
+from google.auth.credentials import DEFAULT_UNIVERSE_DOMAIN, AnonymousCredentials
 from google.auth.exceptions import DefaultCredentialsError
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud import storage
@@ -35,9 +35,8 @@ def make_client(settings: Settings) -> tuple[storage.Client, AuthorizedSession]:
     adapter = HTTPAdapter(pool_connections=4, pool_maxsize=settings.concurrency + 4)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
-    emulator = settings.storage_emulator_host
-    options = {"api_endpoint": emulator} if emulator else None
     project = settings.google_cloud_project or getattr(credentials, "project_id", None)
+    options = _options(settings, credentials)
     client = storage.Client(project, credentials, _http=session, client_options=options)
     # Its threads would ask for the bucket's metadata, for traces: more requests, and a right of their own.
     client._bucket_metadata_cache = None  # noqa: SLF001 - there is no public way but a variable for all
@@ -73,6 +72,16 @@ def gdal_options(settings: Settings) -> dict[str, str]:
     if path := settings.google_application_credentials:
         return {"GOOGLE_APPLICATION_CREDENTIALS": path}
     return {}
+
+
+def _options(settings: Settings, credentials: Any) -> dict[str, str] | None:
+    """Where the service is: an emulator, or the cloud that the credentials are of, where that is not Google's
+    own ("universe domain").
+    """
+    if emulator := settings.storage_emulator_host:
+        return {"api_endpoint": emulator}
+    domain = credentials.universe_domain
+    return None if domain == DEFAULT_UNIVERSE_DOMAIN else {"universe_domain": domain}
 
 
 def _credentials(settings: Settings) -> Any:

@@ -241,7 +241,7 @@ class GCSBucket(Bucket):
     def _request(self, name: str, parameters: Mapping[str, str], span: str | None = None) -> Response:
         """An open answer about the object of this full key, or a listing where it is empty."""
         client, session = self._open()
-        host = self._settings.storage_emulator_host or f"https://storage.{client.universe_domain}"
+        host = client.api_endpoint
         path = f"/storage/v1/b/{quote(self._bucket, safe='')}/o"
         url = f"{host}/download{path}/{quote(name, safe='')}" if name else f"{host}{path}"
         headers = {"Accept-Encoding": "identity"} | ({"Range": span} if span else {})
