@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 from servers import process
 
 if TYPE_CHECKING:
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 pytest_plugins = ["pytester", "doubles.tally"]
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# A busy machine is no reason to fail: examples may take their time. The rest stays as it is, since Hypothesis
+# draws the same examples each time where CI is set (.ci/run).
+settings.register_profile(
+    "unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from buckets.contract import BucketContract
+from buckets.uploads import MIB
 
 from up42_state.buckets import open_bucket
 from up42_state.buckets.directory import DirectoryBucket
@@ -19,6 +20,7 @@ from up42_state.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from up42_state.buckets import Bucket
@@ -150,6 +152,112 @@ def test_writes_beside_deletes(tmp_path: Path) -> None:
     finally:
         done.set()
         other.join()
+
+
+def put(bucket: Bucket, key: str) -> None:
+    bucket.put(key, b"x")
+
+
+def create(bucket: Bucket, key: str) -> None:
+    bucket.create(key, b"x")
+
+
+def upload(bucket: Bucket, key: str) -> None:
+    begun = bucket.start_upload(key, 1, 1)
+    begun.put_part(1, b"x")
+    begun.complete()
+
+
+def copy(bucket: Bucket, key: str) -> None:
+    bucket.put("source", b"x")
+    bucket.copy("source", key)
+
+
+Step = tuple[str, int | str]
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[Step]:
+    """What is done from now on, in turn: inodes that are synced, paths that appear, paths that go."""
+    done: list[Step] = []
+
+    def note(name: str, told: Callable[..., Step]) -> None:
+        real = getattr(os, name)
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            result = real(*arguments, **options)
+            done.append(told(*arguments))
+            return result
+
+        monkeypatch.setattr(os, name, call)
+
+    note("fsync", lambda descriptor: ("synced", os.fstat(descriptor).st_ino))
+    note("mkdir", lambda path, *_: ("made", str(path)))
+    note("rename", lambda _, path: ("made", path))
+    note("link", lambda _, path: ("made", path))
+    note("unlink", lambda path: ("gone", path))
+    note("rmdir", lambda path: ("gone", path))
+    return done
+
+
+@pytest.mark.parametrize("write", [put, create, upload, copy], ids=lambda write: write.__name__)
+def test_written_objects_are_durable(
+    tmp_path: Path, steps: list[Step], write: Callable[[Bucket, str], None]
+) -> None:
+    """Bytes are synced before their name appears; every new name, a directory's too, before it is used."""
+    path = tmp_path / "store" / "a" / "b" / "object"
+    write(DirectoryBucket(tmp_path / "store"), "a/b/object")
+    named = steps.index(("made", str(path)))
+    assert ("synced", path.stat().st_ino) in steps[:named]
+    assert ("synced", path.parent.stat().st_ino) in steps[named:]
+    for folder in [path.parent, path.parent.parent, tmp_path / "store"]:
+        made = steps.index(("made", str(folder)))
+        assert ("synced", folder.parent.stat().st_ino) in steps[made:named]
+
+
+def test_names_that_another_writer_made_are_durable(tmp_path: Path, steps: list[Step]) -> None:
+    """Who made a directory may not have got as far as to sync its name."""
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    DirectoryBucket(tmp_path).put("a/b/object", b"x")
+    for folder in (tmp_path, tmp_path / "a"):
+        assert ("synced", folder.stat().st_ino) in steps
+
+
+def test_deletions_are_durable(tmp_path: Path, steps: list[Step]) -> None:
+    """The directory that stays is synced once all below it is gone."""
+    bucket = DirectoryBucket(tmp_path / "store")
+    bucket.put("a/b/one", b"x")
+    bucket.put("a/two", b"x")
+    for key, last, stays in (("a/b/one", "a/b", "a"), ("a/two", "a", "")):
+        bucket.delete([key])
+        gone = steps.index(("gone", str(tmp_path / "store" / last)))
+        assert ("synced", (tmp_path / "store" / stays).stat().st_ino) in steps[gone:]
+
+
+def test_link_whose_answer_was_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NFS may send a link(2) again that took effect (link(2), BUGS): the object that is there is ours."""
+    link = os.link
+
+    def twice(source: str, target: str, **options: Any) -> None:
+        for _ in range(2):
+            link(source, target, **options)
+
+    monkeypatch.setattr(os, "link", twice)
+    bucket = DirectoryBucket(tmp_path)
+    bucket.create("a", b"x")
+    assert bucket.get("a") == b"x"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_object_that_becomes_shorter(tmp_path: Path) -> None:
+    """Bytes that go while they are read are an error, and not the end of the object."""
+    bucket = DirectoryBucket(tmp_path)
+    bucket.put("a", bytes(3 * MIB))
+    stream = bucket.stream("a")
+    next(stream)
+    os.truncate(tmp_path / "a", MIB)
+    with pytest.raises(StorageError, match="a became shorter while it was read"):
+        list(stream)
 
 
 def test_killed_writer_leaves_no_object(tmp_path: Path) -> None:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
+from doubles.lying import LyingBucket
 
 from up42_state.buckets.memory import MemoryBucket
 from up42_state.buckets.probe import creates_atomically, ensure_atomic_create
 from up42_state.errors import (
     ObjectExistsError,
-    ObjectNotFoundError,
     StoreUnreachableError,
     UnsupportedStoreError,
 )
 
 if TYPE_CHECKING:
-    from up42_state.buckets.base import Buffer
+    from collections.abc import Callable
+
+    from up42_state.buckets.base import Bucket, Buffer
 
 
 class Unknown(MemoryBucket):
@@ -45,17 +46,9 @@ class Overwriting(Unknown):
         self.put(key, data)
 
 
-class LookingFirst(Unknown):
+def looking_first() -> LyingBucket:
     """A store that looks, and then writes."""
-
-    def create(self, key: str, data: Buffer) -> None:
-        try:
-            self.head(key)
-        except ObjectNotFoundError:
-            time.sleep(0.05)
-            self.put(key, data)
-        else:
-            raise ObjectExistsError(key)
+    return LyingBucket(MemoryBucket(), checks_before_create=True)
 
 
 class LastOneWins(Unknown):
@@ -100,8 +93,8 @@ def test_good_store() -> None:
     assert list(bucket.list("")) == []
 
 
-@pytest.mark.parametrize("kind", [Overwriting, LookingFirst, LastOneWins])
-def test_bad_store(kind: type[Unknown]) -> None:
+@pytest.mark.parametrize("kind", [Overwriting, looking_first, LastOneWins])
+def test_bad_store(kind: Callable[[], Bucket]) -> None:
     """A store on which several win, or the wrong one, is refused with what to do, and nothing is left."""
     bucket = kind()
     with pytest.raises(UnsupportedStoreError, match="UP42_STATE_SINGLE_WRITER=true"):

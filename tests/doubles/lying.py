@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-import time
+import threading
 import uuid
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -24,9 +25,10 @@ class Lies:
     """What the store does wrong.
 
     :param ignores_create: a create overwrites.
-    :param checks_before_create: a create looks first and writes then: right alone, wrong in a race.
+    :param checks_before_create: a create looks first and writes then, once another has looked as well or a
+        moment has passed: right alone, wrong in a race.
     :param refuses_create: it does not know the conditional header.
-    :param lag: seconds for which listings do not show a new object.
+    :param lag: how many listings do not show a new object.
     """
 
     ignores_create: bool = False
@@ -47,7 +49,10 @@ class LyingBucket(FaultyBucket):
         super().__init__(inner)
         self.lies = Lies(**lies)  # type: ignore[arg-type]  # by name
         self.atomic_create = None
-        self._written: dict[str, float] = {}
+        self._listings = 0
+        self._written: dict[str, int] = {}
+        self._lookers: Counter[str] = Counter()
+        self._looking = threading.Condition()
         self._identity = f"lying:{uuid.uuid4()}"  # an address in memory may be used again
 
     @property
@@ -57,7 +62,7 @@ class LyingBucket(FaultyBucket):
     def put(self, key: str, data: Buffer) -> None:
         if self.lies.read_only:
             raise AccessDeniedError(f"{key}: access denied")
-        self._written.setdefault(key, time.monotonic())
+        self._written.setdefault(key, self._listings)
         super().put(key, data)
 
     def create(self, key: str, data: Buffer) -> None:
@@ -66,12 +71,12 @@ class LyingBucket(FaultyBucket):
         if self.lies.checks_before_create:
             if self._is_there(key):
                 raise ObjectExistsError(f"{key} exists already")
-            time.sleep(0.05)
+            self._wait_for_another(key)
         if self.lies.checks_before_create or self.lies.ignores_create:
             self.put(key, data)
             return
         super().create(key, data)
-        self._written.setdefault(key, time.monotonic())
+        self._written.setdefault(key, self._listings)
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
         if self.lies.ignores_ranges:
@@ -80,8 +85,9 @@ class LyingBucket(FaultyBucket):
         return bytes([data[0] ^ 1]) + data[1:] if self.lies.flips and data else data
 
     def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
+        self._listings += 1
         for info in super().list(prefix, after=after):
-            if time.monotonic() - self._written.get(info.key, -math.inf) >= self.lies.lag:
+            if self._listings - self._written.get(info.key, -math.inf) > self.lies.lag:
                 yield info
 
     def delete(self, keys: Iterable[str]) -> None:
@@ -90,6 +96,13 @@ class LyingBucket(FaultyBucket):
 
     def clock(self) -> datetime:
         return super().clock() + timedelta(seconds=self.lies.clock_apart)
+
+    def _wait_for_another(self, key: str) -> None:
+        """Wait until another creator has looked for this key as well; not for long, as there may be none."""
+        with self._looking:
+            self._lookers[key] += 1
+            self._looking.notify_all()
+            self._looking.wait_for(lambda: self._lookers[key] > 1, timeout=0.5)
 
     def _is_there(self, key: str) -> bool:
         try:

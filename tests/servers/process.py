@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import random
 import signal
@@ -86,7 +87,7 @@ def _is_ready(url: str, token: bytes) -> bool:
             return token in answer.read()
     except urllib.error.HTTPError as refusal:  # a server that asks for credentials is ready too
         return token in refusal.read()
-    except (OSError, urllib.error.URLError):
+    except (OSError, http.client.HTTPException):  # URLError is an OSError; an answer may break off
         return False
 
 

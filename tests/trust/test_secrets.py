@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.timeout(120)
-
 PLANTED = "Planted"  # in every secret below, so that a part of one is found too
 ID, SECRET, TOKEN = f"AKIA{PLANTED}ID", f"{PLANTED}Secret/+key", f"{PLANTED}Token+session/="
 PASSWORD = f"{PLANTED}Password"
@@ -101,7 +99,7 @@ def found(caplog: pytest.LogCaptureFixture, google_key: dict[str, str]) -> Itera
     """Collects; in the end no secret is in what was collected, nor in any log at debug level."""
     caplog.set_level(logging.NOTSET)
     for name in ("botocore", "boto3", "urllib3", "google", "fsspec", "s3transfer"):
-        logging.getLogger(name).setLevel(logging.DEBUG)
+        caplog.set_level(logging.DEBUG, logger=name)
     kept = Found()
     yield kept
     for record in caplog.get_records("call"):
@@ -174,12 +172,10 @@ def test_a_directory(found: Found, tmp_path: Path, job: list[str]) -> None:
 
 
 def test_gcs(
-    found: Found, gcs_emulator_url: str, google_key: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    found: Found, token_server: str, google_key: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A service account's key, and the access token that it is changed for, stay in the process."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _TokenServer)
-    Thread(target=server.serve_forever, daemon=True).start()
-    uri = f"http://127.0.0.1:{server.server_address[1]}/token"
+    uri = f"{token_server}/token"
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # no request leaves this machine
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(_gcs_errors.time, "sleep", lambda _seconds: None)
@@ -191,8 +187,15 @@ def test_gcs(
     found.keep("repr", [settings, bucket])
     assert _TokenServer.asked
     bucket.close()
-    server.shutdown()
-    server.server_close()
+
+
+@pytest.fixture
+def token_server() -> Iterator[str]:
+    """A server for access tokens, at this URL."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _TokenServer) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
 
 
 class _TokenServer(BaseHTTPRequestHandler):

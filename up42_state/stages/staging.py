@@ -73,16 +73,30 @@ class Staging:
                 os.unlink(name, dir_fd=self.fd)
 
     def write(self, name: str, offset: int, data: memoryview, *, executable: bool = False) -> None:
-        """Write bytes at an offset of a staged file, which is made if it is not there."""
-        mode = 0o777 if executable else 0o666
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        fd = os.open(name, flags, mode, dir_fd=self.fd)
+        """Write bytes at an offset of a staged file, which is made if it is not there.
+
+        :raises TargetConflictError: it is another file's hard link, and the bytes would land there as well.
+        """
+        fd = self._create(name, 0o777 if executable else 0o666)
         try:
             while data:
                 written = os.pwrite(fd, data, offset)
                 data, offset = data[written:], offset + written
         finally:
             os.close(fd)
+
+    def _create(self, name: str, mode: int) -> int:
+        """A file descriptor to write a staged file. As a rule it is new, and nothing is to be looked at."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        with suppress(FileExistsError):
+            return os.open(name, flags | os.O_EXCL, mode, dir_fd=self.fd)
+        fd = os.open(name, flags, mode, dir_fd=self.fd)
+        if os.fstat(fd).st_nlink > 1:
+            os.close(fd)
+            raise TargetConflictError(
+                f"{self.folder / name} was put there by somebody else", advice="give another directory"
+            )
+        return fd
 
     def put(self, name: str, data: bytes | memoryview) -> None:
         """Write a whole file, in place of whatever has its name."""

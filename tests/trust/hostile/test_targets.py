@@ -74,21 +74,25 @@ def test_a_link_planted_meanwhile(saved: Job, root: Path, bucket: FaultyBucket, 
     """A link that appears between a check and a write is not followed either."""
     target = root / "in"
     staging = target / ".up42_state" / "restore"
+    planted: list[str] = []
 
     def plant(name: str, key: str) -> None:
         if name != "get" or "/packs/" not in key:
             return
+        planted.append(key)
         if kind == "folder":
             _plant_link(target)
-        else:
-            for number in range(30):
-                if not (staging / str(number)).exists():
-                    (staging / str(number)).symlink_to("../../../../outside/data.json")
-            (staging / "data.json").symlink_to("../../../../outside/data.json")
+            return
+        for path in [staging / "data.json", *(staging / str(number) for number in range(30))]:
+            if kind == "staged" and not path.exists():
+                path.symlink_to("../../../../outside/data.json")
+            elif not path.exists():
+                os.link(root.parent / "outside" / "data.json", path)
 
     bucket.operations.on_operation = plant
     with suppress(StateError):
         saved.stage("s").restore(target)
+    assert planted
 
 
 def _socket(path: Path) -> None:
