@@ -231,15 +231,14 @@ class Block:
     def _made_from(self) -> list[Commit]:
         """What the input is made of: what was restored, or, where the input was there, what is current."""
         if self._parents is None:
-            self._parents = [stage.latest() for stage in self._after]
+            self._parents = [stage.latest(self.job_mode) for stage in self._after]
         return self._parents
 
     def _finish_here(self, quicklooks: Path | bool) -> None:
         from up42_state.stages.materialise import materialise
 
-        dry_run = self.job_mode == "DRY_RUN"
         self.reports = materialise(
-            self.output_dir, self._propagations, quicklooks=quicklooks, dry_run=dry_run
+            self.output_dir, self._propagations, quicklooks=quicklooks, job_mode=self.job_mode
         )
 
 

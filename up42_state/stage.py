@@ -94,7 +94,8 @@ class Stage:
         from up42_state.stages.publish import Precondition
         from up42_state.stages.save import Save
 
-        parents = [made if isinstance(made, Commit) else self._sibling(made).latest() for made in after]
+        mode = job_mode or self._job_mode
+        parents = [made if isinstance(made, Commit) else self._sibling(made).latest(mode) for made in after]
         return Save(
             store=self._store,
             job=self.job.key,
@@ -107,7 +108,7 @@ class Stage:
             block=block,
             parameters=mask_secrets(parameters or {}),
             fingerprint=fingerprint,
-            job_mode=job_mode or self._job_mode,
+            job_mode=mode,
             progress=progress or _silent,
             report=report or (lambda _report: None),
         ).run()
@@ -124,6 +125,7 @@ class Stage:
         overwrite: bool = False,
         partial: bool = False,
         quicklooks: PathLike | bool = True,
+        job_mode: JobMode | None = None,
         progress: Progress | None = None,
         report: Callable[[Restored], None] | None = None,
     ) -> Commit:
@@ -138,6 +140,8 @@ class Stage:
         :param partial: restore what is undamaged, and leave out features whose files are damaged.
         :param quicklooks: where they go; ``True`` for ``/tmp/quicklooks`` beside ``/tmp/input`` and
             ``<target>/.quicklooks`` elsewhere, ``False`` to leave them out.
+        :param job_mode: whose current revision: only ``DRY_RUN`` gets what a dry run saved; ``None`` takes
+            ``UP42_JOB_MODE``.
         :param progress: called with bytes done and bytes in all.
         :param report: called with what was written, what was there already, and what is damaged.
         :return: the commit that was restored.
@@ -155,7 +159,7 @@ class Stage:
             self.name,
             local_path(target),
             revision=revision,
-            job_mode=self._job_mode,
+            job_mode=job_mode or self._job_mode,
             choose=choose(_selection(where, bbox, ids, path)),
             without=without if partial else None,
             quicklooks=quicklooks if isinstance(quicklooks, bool) else local_path(quicklooks),
@@ -166,12 +170,13 @@ class Stage:
             report(restored)
         return restored.commit
 
-    def latest(self) -> Commit:
+    def latest(self, job_mode: JobMode | None = None) -> Commit:
         """The current revision's commit.
 
+        :param job_mode: only ``DRY_RUN`` gets what a dry run saved; ``None`` takes ``UP42_JOB_MODE``.
         :raises StageNotFoundError: there is none.
         """
-        return self._history.current(self._job_mode)
+        return self._history.current(job_mode or self._job_mode)
 
     def revision(self, number: int) -> Commit:
         """One revision's commit.

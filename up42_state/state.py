@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from up42_state.features import Report
     from up42_state.settings import Settings
-    from up42_state.stages.commit import Commit
+    from up42_state.stages.commit import Commit, JobMode
     from up42_state.stages.prune import Pruned
     from up42_state.stages.verify import Verified
 
@@ -206,6 +206,7 @@ def propagate(
     stages: Iterable[Stage] = (),
     *,
     quicklooks: PathLike | bool = True,
+    job_mode: JobMode | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> Report:
@@ -215,6 +216,8 @@ def propagate(
 
     :param into: the directory with the current ``data.json``.
     :param stages: the earlier stages, in order.
+    :param job_mode: in ``DRY_RUN`` data paths need not exist; ``None`` takes what the first stage's settings
+        say (``UP42_JOB_MODE``).
     :param options: as of :class:`~up42_state.stages.propagation.Propagation`: ``form``, ``match``,
         ``on_conflict``, ``where``, ``bbox``, ``ids``, ``path``, ``missing``, ``properties``, ``manifest``.
     :return: what became of every feature.
@@ -226,8 +229,15 @@ def propagate(
     from up42_state.stages.propagation import Propagation
 
     propagation = Propagation(stages=tuple(stages), **options)
-    folder = quicklooks if isinstance(quicklooks, bool) else local_path(quicklooks)
-    return materialise(local_path(into), [propagation], quicklooks=folder, progress=progress or _silent)[0]
+    modes = [job_mode, *(stage.job.state.settings.job_mode for stage in propagation.stages)]
+    (report,) = materialise(
+        local_path(into),
+        [propagation],
+        quicklooks=quicklooks if isinstance(quicklooks, bool) else local_path(quicklooks),
+        job_mode=next(filter(None, modes), "DEFAULT"),
+        progress=progress or _silent,
+    )
+    return report
 
 
 def _silent(_done: int, _total: int) -> None:

@@ -213,6 +213,17 @@ class TestEnd:
         assert block.commit.job_mode == "DRY_RUN"
         assert not job.stage("report:1").exists()
 
+    def test_the_job_mode_given_to_a_block_goes_for_its_input(
+        self, folders: Folders, job: Job, saved: Saved
+    ) -> None:
+        """A dry run takes the output of dry runs, whatever its stage's settings say."""
+        saved("scenes:1", "a", dry=True)
+        saved("more:1", "b", dry=True)
+        for after in (["scenes:1"], ["scenes:1", "more:1"]):
+            block = Block(stage=job.stage("report:1"), after=after, job_mode="DRY_RUN", **folders.arguments)
+            assert [parent.stage for parent in block.restore_input()] == after
+            (folders.input / "data.json").unlink()
+
     def test_a_dry_run_takes_dry_stages_as_its_input(
         self, settings: MakeSettings, folders: Folders, saved: Saved
     ) -> None:

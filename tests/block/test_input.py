@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import geojson
 import pytest
-from block.cases import Folders, collection, feature, fill
+from block.cases import Folders, collection, feature, fill, ids
 
 from up42_state.block import Block
 from up42_state.errors import (
@@ -17,10 +19,11 @@ from up42_state.errors import (
     TargetConflictError,
 )
 from up42_state.settings import Settings
+from up42_state.state import Stage
+from up42_state.tasks import inputs
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from up42_state.stages.commit import Commit
     from up42_state.state import Job
 
 Saved = Callable[..., None]
@@ -106,17 +109,111 @@ def test_other_files_in_the_input_are_not_touched(
     assert [path.name for path in folders.input.iterdir()] == ["notes.txt"]
 
 
+@pytest.fixture
+def killed(
+    folders: Folders, job: Job, saved: Saved, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[int], None]:
+    """Merges the stages ``scenes:1`` and ``more:1`` as the input, and dies before the n-th step of moving up:
+    two files, ``data.json``, and taking away the folder.
+    """
+    steps = 0
+    rename, remove_own = Path.rename, inputs.remove_own
+
+    def merge(at: int) -> None:
+        def step() -> None:
+            nonlocal steps
+            steps += 1
+            if steps == at:
+                raise KeyboardInterrupt
+
+        def rename_dying(self: Path, target: Path) -> Path:
+            if target.parent == folders.input:
+                step()
+            return rename(self, target)
+
+        def remove_dying(root: Path, name: str, *, keep_folder: bool = False) -> None:
+            if not keep_folder:
+                step()
+            remove_own(root, name, keep_folder=keep_folder)
+
+        saved("scenes:1", "a")
+        saved("more:1", "b")
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "rename", rename_dying)
+            patch.setattr(inputs, "remove_own", remove_dying)
+            with pytest.raises(KeyboardInterrupt):
+                inputs.restore_input([job.stage("scenes:1"), job.stage("more:1")], folders.input)
+
+    return merge
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
 def test_a_merge_that_was_interrupted_while_it_moved_up_is_continued(
-    folders: Folders, settings: MakeSettings, saved: Saved
+    folders: Folders, job: Job, killed: Callable[[int], None], at: int
 ) -> None:
     """After a kill the input is completed; without data.json it never counts as one."""
+    killed(at)
+    assert inputs.has_data(folders.input) == (at == 4)
+    commits = inputs.restore_input([job.stage("scenes:1"), job.stage("more:1")], folders.input)
+    assert [commit.name for commit in commits] == ["3f0c/scenes:1@1", "3f0c/more:1@1"]
+    assert sorted(path.name for path in folders.input.iterdir()) == ["a.tif", "b.tif", "data.json"]
+
+
+def test_a_merge_of_other_stages_is_not_continued(
+    folders: Folders, job: Job, saved: Saved, killed: Callable[[int], None]
+) -> None:
+    """What a kill has left of another input is never taken for this one."""
+    saved("third:1", "c")
+    killed(1)
+    inputs.restore_input([job.stage("scenes:1"), job.stage("third:1")], folders.input)
+    assert sorted(path.name for path in folders.input.iterdir()) == ["a.tif", "c.tif", "data.json"]
+
+
+def test_a_merge_of_older_revisions_is_not_mixed_with_newer_ones(
+    folders: Folders, job: Job, saved: Saved, killed: Callable[[int], None]
+) -> None:
+    """Files of an input that was superseded while it was moved up are refused, not mixed."""
+    killed(2)
+    saved("more:1", "b", "c")
+    with pytest.raises(TargetConflictError, match=r"holds other files: [ab]\.tif"):
+        inputs.restore_input([job.stage("scenes:1"), job.stage("more:1")], folders.input)
+
+
+def test_the_parents_of_a_merged_input_are_what_was_merged(
+    folders: Folders, job: Job, saved: Saved, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stage that is saved again between being looked up and being read does not slip in."""
     saved("scenes:1", "a")
     saved("more:1", "b")
-    fill(folders.input / ".up42_state" / "merged", [feature("a"), feature("b")], {"b.tif": "b"})
-    (folders.input / "a.tif").write_text("a")
-    with Block.from_env(settings(after="scenes:1,more:1"), **folders.arguments) as block:
-        assert sorted(path.name for path in block.input_dir.iterdir()) == ["a.tif", "b.tif", "data.json"]
-        block.write(collection())
+    restore = Stage.restore
+
+    def meanwhile(self: Stage, *arguments: Any, **options: Any) -> Commit:
+        saved("more:1", "b", "late", content="again")
+        return restore(self, *arguments, **options)
+
+    monkeypatch.setattr(Stage, "restore", meanwhile)
+    commits = inputs.restore_input([job.stage("scenes:1"), job.stage("more:1")], folders.input)
+    assert [commit.name for commit in commits] == ["3f0c/scenes:1@1", "3f0c/more:1@1"]
+    assert ids(folders.input) == ["a", "b"]
+
+
+def test_a_stage_that_was_pruned_meanwhile_is_taken_as_it_is_now(
+    folders: Folders, job: Job, saved: Saved, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A merge that loses a revision to a prune starts again with the current ones."""
+    saved("scenes:1", "a")
+    saved("more:1", "b")
+    restore = Stage.restore
+
+    def meanwhile(self: Stage, *arguments: Any, **options: Any) -> Commit:
+        saved("more:1", "late", content="again")
+        job.prune(keep=1, grace=timedelta(0), no_writers=True)
+        return restore(self, *arguments, **options)
+
+    monkeypatch.setattr(Stage, "restore", meanwhile)
+    commits = inputs.restore_input([job.stage("scenes:1"), job.stage("more:1")], folders.input)
+    assert [commit.name for commit in commits] == ["3f0c/scenes:1@1", "3f0c/more:1@2"]
+    assert ids(folders.input) == ["a", "late"]
 
 
 def test_a_merge_that_was_interrupted_before_is_begun_anew(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 from doubles.outputs import contents, feature, state_on, tiles, write_output
 
+from up42_state import propagate
 from up42_state.errors import (
     IntegrityError,
     InvalidOutputError,
@@ -213,6 +214,18 @@ def test_a_dry_run_is_never_restored_as_output(job: Job, tmp_path: Path) -> None
         job.stage("s:1").restore(tmp_path / "in")
     job.stage("s:1").save(write_output(tmp_path / "one", tiles(1)))
     assert job.stage("s:1").latest().job_mode == "DEFAULT"
+
+
+def test_a_dry_run_can_stand_on_dry_runs(job: Job, tmp_path: Path) -> None:
+    """The job mode that is given goes for parents and propagated stages, whatever the settings say."""
+    dry = write_output(tmp_path / "dry", {}, [feature("not-there.tif")])
+    first = job.stage("s:1").save(dry, job_mode="DRY_RUN")
+    empty = write_output(tmp_path / "empty", {})
+    commit = job.stage("s:2").save(empty, job_mode="DRY_RUN", after=["s:1"], propagate=["s:1"])
+    assert (commit.parents, commit.totals.features) == ((first.as_parent(),), 1)
+    propagate(empty, [job.stage("s:1")], job_mode="DRY_RUN")
+    job.stage("s:2").restore(tmp_path / "in", job_mode="DRY_RUN")
+    assert contents(tmp_path / "in") == contents(empty)
 
 
 @pytest.mark.parametrize("if_exists", ["skip", "error"])

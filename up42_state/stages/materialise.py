@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from up42_state.features import Report
+    from up42_state.stages.commit import JobMode
     from up42_state.stages.index import Entry
     from up42_state.stages.merging import Added, EarlierStage
     from up42_state.stages.propagation import Propagation
@@ -46,19 +47,20 @@ def materialise(
     propagations: Sequence[Propagation],
     *,
     quicklooks: Path | bool = True,
-    dry_run: bool = False,
+    job_mode: JobMode = "DEFAULT",
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> list[Report]:
     """Carry out propagations in a directory, one after the other, and replace its ``data.json`` once.
 
     :param quicklooks: the directory of quicklooks, as a save takes it.
+    :param job_mode: in ``DRY_RUN`` data paths need not exist, and stages that dry runs saved are taken, too.
     :return: what became of every feature, for each propagation.
     :raises InvalidOutputError: the current output has defects.
     :raises FeatureConflictError: features differ, and a propagation asks for an error then.
     """
     clean_up(into, quicklooks)
-    merging = Merging(read_output(into, quicklooks, dry_run=dry_run))
-    reports = [merging.apply(propagation) for propagation in propagations]
+    merging = Merging(read_output(into, quicklooks, dry_run=job_mode == "DRY_RUN"))
+    reports = [merging.apply(propagation, job_mode) for propagation in propagations]
     if merging.changed:
         with _Delivery(into, _folder_for(into, quicklooks)) as delivery:
             try:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import IO
 
     from up42_state.features import Files, Merge, Report
+    from up42_state.stages.commit import JobMode
     from up42_state.stages.index import Entry
     from up42_state.stages.output import Output
     from up42_state.stages.propagation import Propagation
@@ -86,9 +87,10 @@ class Merging:
         self.new_directories: list[str] = []
         self.changed = False
 
-    def apply(self, propagation: Propagation) -> Report:
+    def apply(self, propagation: Propagation, job_mode: JobMode) -> Report:
         """Merge the stages of one propagation, and say what became of every feature.
 
+        :param job_mode: only ``DRY_RUN`` gets what a dry run saved.
         :raises NotFoundError: a stage does not exist.
         :raises IntegrityError: a stage is damaged.
         :raises FeatureConflictError: features differ, and the propagation asks for an error then.
@@ -96,7 +98,7 @@ class Merging:
         """
         stages = [
             EarlierStage(store=stage.job.state.store, contents=load(stage.job.state.store, commit))
-            for stage, commit in propagation.commits()
+            for stage, commit in propagation.resolve(job_mode)
         ]
         merged = _merge(self._collection, self._files, propagation, stages)
         self._take(merged, stages)

@@ -89,7 +89,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         output = read_output(self.output, self.quicklooks, dry_run=self.job_mode == "DRY_RUN")
         attempt = _Attempt(self.store, self.job, self.stage, new_attempt())
         merged = Merging(output)
-        reports = [merged.apply(propagation) for propagation in self.propagations]
+        reports = [merged.apply(propagation, self.job_mode) for propagation in self.propagations]
         borrowed = Borrowing(self.store, self.job, attempt.prefix, references).borrow(merged.additions)
         previous = _previous(self.store, newest)
         stored = [*self._store(output.sources, previous, attempt), *borrowed]
