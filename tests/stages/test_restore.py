@@ -19,6 +19,7 @@ from up42_state.errors import (
 )
 from up42_state.stages.landing import Landing
 from up42_state.stages.staging import Staging
+from up42_state.stages.target import Directory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +66,50 @@ def test_overwrite_replaces_what_is_in_the_way_and_leaves_the_rest(stage: Stage,
     (target / "tile_0002.tif").symlink_to("/etc/hostname")
     stage.restore(target, overwrite=True)
     assert contents(target) == {**contents(tmp_path / "out"), "mine.txt": (b"precious", False)}
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_a_kill_while_things_are_moved_aside_is_got_over(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """An overwriting restore that died between two directories in its way is finished by the same call."""
+    target = tmp_path / "in"
+    for name in ("tile_0000.tif", "tile_0001.tif"):
+        (target / name).mkdir(parents=True)
+        (target / name / "x").write_bytes(b"in the way")
+    moves = 0
+    move_out = Directory.move_out
+
+    def dying(self: Directory, path: str, fd: int, name: str) -> bool:
+        nonlocal moves
+        moves += 1
+        if moves == at:
+            raise KeyboardInterrupt
+        return move_out(self, path, fd, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Directory, "move_out", dying)
+        with pytest.raises(KeyboardInterrupt):
+            stage.restore(target, overwrite=True)
+    stage.restore(target, overwrite=True)
+    assert contents(target) == contents(tmp_path / "out")
+
+
+def test_nobody_else_gets_in_while_a_failed_restore_tidies_up(
+    stage: Stage, bucket: FaultyBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is taken away is one's own: the directory is let go afterwards."""
+    discard = Staging.discard
+
+    def watched(self: Staging) -> None:
+        with pytest.raises(TargetConflictError, match="another process"):
+            Staging(self.path, "restore")
+        discard(self)
+
+    monkeypatch.setattr(Staging, "discard", watched)
+    bucket.operations.fail_at = len(bucket.operations) + 4
+    with pytest.raises(StateError, match="the fault"):
+        stage.restore(tmp_path / "in")
 
 
 def test_a_failed_fetch_leaves_the_target_as_it_was(

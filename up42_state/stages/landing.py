@@ -6,6 +6,7 @@ import hashlib
 import json
 import stat
 import unicodedata
+import uuid
 from typing import TYPE_CHECKING, Self
 
 from up42_state.errors import TargetConflictError
@@ -62,9 +63,9 @@ class Landing:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for root in self._roots:
-            root.close()
             if not self._switching:
-                root.discard()
+                root.discard()  # while nobody else can be at work here
+            root.close()
 
     @property
     def _roots(self) -> list[Staging]:
@@ -163,9 +164,9 @@ class Landing:
         main = self._main
         main.put(_DATA, data)
         self._switching = True
-        main.directory.move_out(_DATA, main.fd, "old-data.json")
-        for number, (root, path) in enumerate(self._aside):
-            root.directory.move_out(path, root.fd, f"aside-{number}")
+        for root, path in [(main, _DATA), *self._aside]:
+            # under a name that an interrupted call has not used: a directory cannot replace another
+            root.directory.move_out(path, root.fd, f"aside-{uuid.uuid4()}")
         for path in sorted(directories):
             main.directory.enter(path.split("/"))
         for entry in sorted(entries, key=lambda entry: entry.name):
