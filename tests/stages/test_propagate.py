@@ -11,7 +11,7 @@ from doubles.outputs import contents, feature, state_on, tiles, write_output
 
 from up42_state import Propagation, propagate
 from up42_state.buckets.memory import MemoryBucket
-from up42_state.errors import FeatureConflictError, StageNotFoundError, StateError
+from up42_state.errors import FeatureConflictError, IntegrityError, StageNotFoundError, StateError
 from up42_state.stages import materialise
 
 if TYPE_CHECKING:
@@ -108,6 +108,38 @@ def test_another_store_is_copied_through_here(scenes: Path, job: Job, current: P
     elsewhere.stage("last:1").save(current, propagate=[job.stage("scenes:1")])
     assert elsewhere.stage("last:1").verify().ok
     assert elsewhere.stage("last:1").latest().totals.features == 31
+
+
+def test_a_store_of_the_same_url_is_another_store(tmp_path: Path) -> None:
+    """Two endpoints may serve buckets of one name; what lies in one is never referred to from the other."""
+    one, other = (state_on(MemoryBucket("memory://name")).job("j") for _ in range(2))
+    one.stage("s:1").save(write_output(tmp_path / "out", {"a.tif": b"a"}))
+    other.stage("last:1").save(write_output(tmp_path / "now", {}), propagate=[one.stage("s:1")])
+    other.stage("last:1").restore(tmp_path / "in")
+    assert paths(tmp_path / "in") == ["a.tif"]
+
+
+@pytest.mark.parametrize("files", [{"a.tif": b"a"}, tiles(20), {"large.tif": os.urandom(20 << 20)}], ids=len)
+@pytest.mark.parametrize("kind", ["flipped", "cut"])
+def test_what_comes_from_another_store_is_verified(
+    job: Job, bucket: FaultyBucket, tmp_path: Path, files: dict[str, bytes], kind: str
+) -> None:
+    """Bytes that change on their way between stores make an error, not a damaged revision."""
+    job.stage("s:1").save(write_output(tmp_path / "out", files))
+    get = bucket.inner.get
+
+    def damaged(key: str, start: int = 0, length: int | None = None) -> bytes:
+        data = get(key, start, length)
+        if not ("/files/" in key or "/packs/" in key):
+            return data
+        middle = len(data) // 2
+        return data[:middle] + (bytes([data[middle] ^ 1]) + data[middle + 1 :] if kind == "flipped" else b"")
+
+    bucket.inner.get = damaged  # type: ignore[method-assign]
+    elsewhere = state_on(MemoryBucket("memory://elsewhere")).job("j")
+    with pytest.raises(IntegrityError, match="not those that were saved"):
+        elsewhere.stage("last:1").save(write_output(tmp_path / "now", {}), propagate=[job.stage("s:1")])
+    assert not elsewhere.stage("last:1").exists()
 
 
 def test_taken_paths_move_under_the_stage(job: Job, scenes: Path, current: Path, tmp_path: Path) -> None:

@@ -1,23 +1,27 @@
 """Taking files of earlier stages into a revision without moving them.
 
 Within a job an entry refers to the bytes where they lie. From another job whole objects are copied within
-the store, so that each job can be removed by itself; from another store their bytes pass through here.
+the store, so that each job can be removed by itself; from another store their bytes pass through here, verified
+on the way.
 """
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from up42_state.errors import ObjectNotFoundError
 from up42_state.stages.contents import missing_bytes
-from up42_state.stages.upload import Stored
+from up42_state.stages.fetch import damaged_bytes
+from up42_state.stages.index import BLOCK
+from up42_state.stages.upload import Stored, block_digests
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from up42_state.stages.index import DataObject
+    from up42_state.stages.index import DataObject, Entry
     from up42_state.stages.merging import Added, EarlierStage
     from up42_state.stages.references import References
     from up42_state.stages.store import Store
@@ -40,15 +44,16 @@ class Borrowing:
     def borrow(self, additions: Sequence[Added]) -> list[Stored]:
         """Say where the bytes of each file are, once they can be referred to.
 
-        :raises IntegrityError: an object of an earlier stage is missing.
+        :raises IntegrityError: an object of an earlier stage is missing or damaged.
         """
-        wanted: dict[tuple[int, str], Added] = {}
+        wanted: dict[tuple[int, str], list[Added]] = {}
         for added in additions:
             if not self._is_here(added.stage):
-                wanted.setdefault((id(added.stage), _object(added).key), added)
+                wanted.setdefault((id(added.stage), _object(added).key), []).append(added)
         with self._store.transfers() as transfers:
-            copies = transfers.map(self._copy, enumerate(wanted.values()))
-            copied = dict(zip(wanted, copies, strict=True))
+            groups = enumerate(wanted.values())
+            copies = [transfers.start(self._cost(group[0]), self._copy, n, group) for n, group in groups]
+            copied = {name: copy.result() for name, copy in zip(wanted, copies, strict=True)}
         stored = []
         for added in additions:
             target = copied.get((id(added.stage), _object(added).key)) or _object(added)
@@ -59,40 +64,65 @@ class Borrowing:
         return stored
 
     def _is_here(self, stage: EarlierStage) -> bool:
-        return stage.job == self._job and stage.store.bucket.url == self._store.bucket.url
+        return stage.job == self._job and stage.store.place == self._store.place
 
-    def _copy(self, numbered: tuple[int, Added]) -> DataObject:
-        """Copy the object that holds a file into this attempt."""
-        number, added = numbered
+    def _cost(self, added: Added) -> int:
+        """How many bytes are in flight while the object that holds a file is copied."""
+        if added.stage.store.place == self._store.place:
+            return 0
+        stored = _object(added)
+        return stored.size if stored.is_pack else min(stored.size, self._store.bucket.part_size(stored.size))
+
+    def _copy(self, number: int, group: Sequence[Added]) -> DataObject:
+        """Copy the object that holds these files into this attempt."""
+        added = group[0]
         stored = _object(added)
         source = f"{added.stage.job}/{stored.key}"
         name = f"packs/c{number:04d}.zip" if stored.is_pack else f"copies/{number:04d}"
         try:
-            if added.stage.store.bucket.url == self._store.bucket.url:
+            if added.stage.store.place == self._store.place:
                 self._store.bucket.copy(source, self._prefix + name)
             else:
-                self._move(added.stage.store, source, self._prefix + name, stored.size)
+                self._move(source, self._prefix + name, group)
         except ObjectNotFoundError as error:
             commit = added.stage.contents.commit
             raise missing_bytes(added.stage.store, commit, stored.owner, error) from error
         key = (self._prefix + name).removeprefix(f"{self._job}/")
         return msgspec.structs.replace(stored, key=key)
 
-    def _move(self, origin: Store, source: str, key: str, size: int) -> None:
-        """Copy an object from another store, part by part."""
-        bucket = self._store.bucket
-        part_size = bucket.part_size(size)
-        if size <= part_size:
-            bucket.put(key, origin.bucket.get(source))
+    def _move(self, source: str, key: str, group: Sequence[Added]) -> None:
+        """Copy an object from another store, a large file part by part."""
+        stored, origin, bucket = _object(group[0]), group[0].stage.store.bucket, self._store.bucket
+        part_size = bucket.part_size(stored.size)
+        if stored.is_pack or stored.size <= part_size:
+            data = origin.get(source, 0, stored.size + 1)
+            _check_files(data, source, stored.size, [added.entry for added in group])
+            bucket.put(key, data)
             return
-        upload = bucket.start_upload(key, size, part_size)
+        upload = bucket.start_upload(key, stored.size, part_size)
         try:
-            for number, start in enumerate(range(0, size, part_size), start=1):
-                upload.put_part(number, origin.bucket.get(source, start, min(part_size, size - start)))
+            for number, start in enumerate(range(0, stored.size, part_size), start=1):
+                length = min(part_size, stored.size - start)
+                part = origin.get(source, start, length)
+                blocks = group[0].entry.blocks[start // BLOCK : -(-(start + length) // BLOCK)]
+                if block_digests(memoryview(part)) != blocks:
+                    raise damaged_bytes(source, group[0].entry)
+                upload.put_part(number, part)
             upload.complete()
         except BaseException:
             upload.abort()
             raise
+
+
+def _check_files(data: bytes, source: str, size: int, entries: Sequence[Entry]) -> None:
+    """Make sure that an object holds the bytes of its files.
+
+    :raises IntegrityError: it does not.
+    """
+    for entry in entries:
+        piece = memoryview(data)[entry.offset : entry.offset + entry.size]
+        if len(data) != size or hashlib.sha256(piece).hexdigest() != entry.sha256:
+            raise damaged_bytes(source, entry)
 
 
 def _object(added: Added) -> DataObject:

@@ -32,6 +32,11 @@ class Store(msgspec.Struct, frozen=True, kw_only=True):
     pack_below: int = MIB
     single_writer: bool = False
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """Tells it from all others: two stores may have one URL at different endpoints."""
+        return self.bucket.identity, self.bucket.url
+
     def transfers(self) -> Transfers:
         """A pool with this store's concurrency and memory."""
         return Transfers(self.concurrency, self.memory)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from up42_state.stages.store import Store
     from up42_state.stages.transfers import Transfers
 
-__all__ = ["Source", "Stored", "Uploader", "hash_sources"]
+__all__ = ["Source", "Stored", "Uploader", "block_digests", "hash_sources"]
 
 MIN_PACKED = 16
 MAX_KEY = 1024
@@ -267,7 +267,7 @@ class Uploader:
         sha256 = hashlib.sha256(data).hexdigest()
         if source.sha256 and source.sha256 != sha256:
             raise _changed(source)
-        return sha256, _block_digests(data) if len(data) > BLOCK else ()
+        return sha256, block_digests(data) if len(data) > BLOCK else ()
 
     def _put_file(self, source: Source) -> list[Stored]:
         data = allocate(source.size)
@@ -308,7 +308,7 @@ class Uploader:
         return _stored(parts.source, target, parts.sha256, blocks)
 
     def _put_part(self, upload: Upload, number: int, data: bytearray) -> tuple[str, ...]:
-        digests = _block_digests(memoryview(data))
+        digests = block_digests(memoryview(data))
         upload.put_part(number, data, sha256=digests[0] if len(digests) == 1 else "")
         self._advance(len(data))
         self._buffers.give(data)
@@ -324,7 +324,8 @@ class Uploader:
         self._progress(self._done, self._total)
 
 
-def _block_digests(data: memoryview) -> tuple[str, ...]:
+def block_digests(data: memoryview) -> tuple[str, ...]:
+    """The SHA-256 of each 8 MiB, in hex."""
     return tuple(hashlib.sha256(data[at : at + BLOCK]).hexdigest() for at in range(0, len(data), BLOCK))
 
 
