@@ -186,6 +186,34 @@ def test_checking_does_not_change_the_file(output: Path) -> None:
     assert (output / "data.json").read_bytes() == document
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("beginning", [b"", b'{"type": ', b'{"features": [', b'{"features": ["'])
+def test_a_string_that_does_not_end(output: Path, beginning: bytes) -> None:
+    """Megabytes of quotes that may each begin a string are gone through once."""
+    [(place, problem)] = found(output, beginning + b'\\"' * 2_000_000)
+    assert (place, "is not JSON" in problem) == ("data.json", True)
+
+
+@pytest.mark.timeout(60)
+def test_very_many_bad_numbers_in_one_geometry(output: Path) -> None:
+    """A line whose heights are all NaN: each place is told, and the text is gone through once."""
+    positions = b",".join([b"[1, 2, NaN]"] * 100_000)
+    head = b'\n{"bbox": [NaN], "type": "FeatureCollection", "features": [{"geometry": {"coordinates": ['
+    defects = found(output, head + positions + b"]}}]}")
+    assert [place for place, _ in defects[:2]] == ["bbox[0]", "features[0].geometry.coordinates[0][2]"]
+    assert defects[9_999][0] == "features[0].geometry.coordinates[9998][2]"
+    assert defects[10_000] == ("data.json", "and 90,001 defects more")
+
+
+@pytest.mark.timeout(60)
+def test_very_many_bad_paths_in_one_feature(output: Path) -> None:
+    """Each property is reported, and the feature is gone through once."""
+    properties = {f"up42.data{number}": "/gone" for number in range(9_000)}
+    defects = found(output, [{"properties": properties}])
+    assert len(defects) == 9_000
+    assert defects[-1][0] == 'features[0].properties["up42.data8999"]'
+
+
 def test_very_many_defects_are_counted(output: Path) -> None:
     """Their number is bounded in memory, not in the report's count."""
     defects = found(output, [at("gone")] * 10_007)

@@ -12,7 +12,7 @@ import os
 import stat
 from bisect import bisect_right
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +20,13 @@ from up42_state.errors import Defect, InvalidDataError
 from up42_state.features import syntax
 from up42_state.features.collection import BOM, Collection
 from up42_state.features.cutting import blocks
+from up42_state.features.layout import skip
 from up42_state.features.members import SPACE, members
 from up42_state.features.paths import DATA_PATH, check_path, is_data_property, normal_path
 from up42_state.features.values import decode, heads, properties_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping, Sequence
 
     from up42_state.features.tree import Tree
 
@@ -148,15 +149,18 @@ class _Check:
         else:
             self.left_out += 1
 
-    def _numbers(self, collection: Collection, offsets: Iterable[int]) -> None:
+    def _numbers(self, collection: Collection, offsets: Sequence[int]) -> None:
         text = collection.document
-        for offset in offsets:
-            index = bisect_right(collection.starts, offset) - 1
-            if index >= 0 and offset < collection.ends[index]:
-                place = f"features[{index}]" + syntax.place_in(text, offset, collection.starts[index])
-            else:
-                place = syntax.place_in(text, offset, collection.start).removeprefix(".")
-            self._note(offset, place, "is NaN or infinite, which JSON does not have", "write null instead")
+        self.left_out += max(0, len(offsets) - _MOST)
+        for index, group in groupby(offsets[:_MOST], lambda offset: _feature_at(collection, offset)):
+            there = list(group)
+            start = skip(text, collection.start) if index is None else collection.starts[index]
+            place = "" if index is None else f"features[{index}]"
+            for offset, inner in zip(there, syntax.places_in(text, there, start), strict=True):
+                where = (place + inner).removeprefix(".")
+                self._note(
+                    offset, where, "is NaN or infinite, which JSON does not have", "write null instead"
+                )
 
     def _collection(self, collection: Collection) -> None:
         if collection.type != "FeatureCollection":
@@ -168,18 +172,21 @@ class _Check:
             if raw[0] != _BRACE:
                 self._note(collection.starts[index], f"features[{index}]", *_not_a_feature(raw))
                 continue
-            for name, value in properties_of(each).items():
-                wrong = self._path_defect(name, value) if is_data_property(name) else None
-                if wrong is not None:
-                    self._note_property(collection, index, name, *wrong)
+            wrong = {
+                name: defect
+                for name, value in properties_of(each).items()
+                if is_data_property(name) and (defect := self._path_defect(name, value))
+            }
+            if wrong:
+                self._note_properties(collection, index, wrong)
 
-    def _note_property(
-        self, collection: Collection, index: int, name: str, problem: str, advice: str
+    def _note_properties(
+        self, collection: Collection, index: int, wrong: Mapping[str, tuple[str, str]]
     ) -> None:
-        place = collection.starts[index]
-        if len(self.found) < _MOST:
-            place += _property_offset(collection.raw(index), name)
-        self._note(place, syntax.property_place(index, name), problem, advice)
+        offsets = _property_offsets(collection.raw(index)) if len(self.found) < _MOST else {}
+        for name, (problem, advice) in wrong.items():
+            place = collection.starts[index] + offsets.get(name, 0)
+            self._note(place, syntax.property_place(index, name), problem, advice)
 
     def _path_defect(self, name: str, value: Any) -> tuple[str, str] | None:
         """What is wrong with a property that may be a data path, and what to do."""
@@ -240,7 +247,13 @@ def _not_a_feature(raw: memoryview) -> tuple[str, str]:
     return "is not an object", "write a GeoJSON Feature, or leave it out"
 
 
-def _property_offset(raw: memoryview, name: str) -> int:
-    """Where a property's value stands in its feature."""
-    places = [m.start for m in members(raw) if m.name == "properties"]
-    return [m.start for m in members(raw, places[-1]) if m.name == name][-1]
+def _feature_at(collection: Collection, offset: int) -> int | None:
+    """The feature that a byte of the document belongs to, if it belongs to one."""
+    index = bisect_right(collection.starts, offset) - 1
+    return index if index >= 0 and offset < collection.ends[index] else None
+
+
+def _property_offsets(raw: memoryview) -> dict[str, int]:
+    """Where the values of a feature's properties stand in it."""
+    places = [member.start for member in members(raw) if member.name == "properties"]
+    return {member.name: member.start for member in members(raw, places[-1])}

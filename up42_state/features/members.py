@@ -31,7 +31,9 @@ __all__ = [
 SPACE = re.compile(rb"[ \t\n\r]*")
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _SCALAR = re.compile(rb"[^ \t\n\r,\]}]+")
-_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+# Text that is no JSON comes here too. A string that does not end is one token up to the end of the text; were
+# it none, each quote in it would begin another search for its end, in quadratic time.
+_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
 _OPENING, _CLOSING = frozenset(b"[{"), frozenset(b"]}")
 _BLANK = ord(" ")
 _QUOTE, _COMMA, _COLON, _BRACE_END, _BRACKET_END = b'",:}]'

@@ -14,16 +14,25 @@ from up42_state.errors import Defect
 from up42_state.features.members import elements, members
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterable, Iterator
 
     Writable = bytearray | memoryview
 
-__all__ = ["bad_numbers", "encoding_defect", "line_and_column", "place_in", "property_place", "syntax_defect"]
+__all__ = [
+    "bad_numbers",
+    "encoding_defect",
+    "first_error",
+    "line_and_column",
+    "places_in",
+    "property_place",
+    "syntax_defect",
+]
 
 _STEP = 1024 * 1024
 _BYTE = re.compile(r"\(byte (\d+)\)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|-?(?:NaN|Infinity)', re.DOTALL)
+# A string that does not end is one token: see the same pattern in ``members``.
+_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|-?(?:NaN|Infinity)', re.DOTALL)
 _HALF_PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")
 _BRACE, _BRACKET = b"{["
 
@@ -94,21 +103,29 @@ def bad_numbers(text: Writable) -> array[int]:
     return found
 
 
-def place_in(text: memoryview, offset: int, start: int = 0) -> str:
-    """The path from the value that begins at ``start`` to the innermost value that holds a byte.
+def places_in(text: memoryview, offsets: Iterable[int], start: int = 0) -> Iterator[str]:
+    """The paths from the value that begins at ``start`` to the scalars that stand at some offsets.
 
-    :returns: ``.geometry.coordinates[0][1]``, or an empty string where it is the value itself.
+    :param offsets: in rising order, so that the text is gone through once.
+    :returns: for each ``.geometry.coordinates[0][1]``, or an empty string where it is the value itself.
     """
-    place = ""
-    inner: Callable[[memoryview, int], Iterator[tuple[str, int, int]]] | None
-    while (inner := {_BRACE: _in_object, _BRACKET: _in_array}.get(text[start])) is not None:
-        for step, begin, end in inner(text, start):
-            if begin <= offset < end:
-                place, start = place + step, begin
-                break
-        else:
-            break
-    return place
+    opened = [("", len(text), _inner(text, start))]
+    for offset in offsets:
+        while offset >= opened[-1][1]:
+            opened.pop()
+        place, _, inner = opened[-1]
+        while (found := next((each for each in inner if offset < each[2]), None)) is not None:
+            step, begin, end = found
+            place, inner = place + step, _inner(text, begin)
+            opened.append((place, end, inner))
+        yield place
+
+
+def _inner(text: memoryview, start: int) -> Iterator[tuple[str, int, int]]:
+    """The step to each value in the value that begins at ``start``, and where that begins and ends."""
+    if text[start] == _BRACE:
+        return _in_object(text, start)
+    return _in_array(text, start) if text[start] == _BRACKET else iter(())
 
 
 def _in_object(text: memoryview, start: int) -> Iterator[tuple[str, int, int]]:
