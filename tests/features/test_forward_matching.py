@@ -86,3 +86,23 @@ def test_pairs_of_members_take_the_place_of_the_rules() -> None:
     scenes = output({"id": "s1", "properties": {"up42.x": 1}}, {"id": "s2", "properties": {}})
     found = run(tiles, scenes, match=[("properties.scene", "id")])
     assert [found.report.stages[0].outcome(i) for i in (0, 1)] == ["conflict, current kept", "appended"]
+
+
+@pytest.mark.timeout(60)
+def test_very_many_features_of_one_provenance() -> None:
+    """Tiles to which a block passed the provenance of their scene: equal ones first, the others in order."""
+    origin = {ORIGIN: "j/scenes:1@1#0a"}
+    tiles = [{"id": n, "n": n, "properties": origin} for n in range(6_000)]
+    changed = [{"id": n, "n": -n, "properties": origin} for n in range(6_000)]
+    found = run(output(tiles[-1], *changed[:-1]), output(*tiles))
+    report = found.report.stages[0]
+    assert report.counts == {"same": 2, "conflict, current kept": 5_998}
+    assert (report.outcome(0), report.outcome(5_999)) == ("same", "same")
+
+
+@pytest.mark.timeout(60)
+def test_pairs_of_members_that_very_many_features_share() -> None:
+    """One to one in order, whatever their number."""
+    many = [{"id": n, "properties": {"sensor": "SPOT"}} for n in range(40_000)]
+    counted = counts(output(*many[:-1]), output(*many), match=[("properties.sensor", "properties.sensor")])
+    assert counted == {"same": 39_999, "appended": 1}

@@ -12,7 +12,7 @@ from up42_state.features.selection import ABSENT, property_value
 from up42_state.features.values import fingerprint, head, properties_of, same_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
     from up42_state.features.census import Census
     from up42_state.features.known import Known
@@ -94,7 +94,7 @@ class Matcher:
         groups: dict[str, list[int]] = {}
         for index in self._census.wanted:
             identity = self._census.identity(index)
-            if identity in self._known.by_origin.keys():  # noqa: SIM118
+            if identity in self._known.by_origin.keys():  # noqa: SIM118 - no dict
                 groups.setdefault(identity, []).append(index)
         for identity, earlier in groups.items():
             self._pair_group(self._free(self._known.by_origin.get(identity)), earlier)
@@ -116,15 +116,12 @@ class Matcher:
     def _pair_group(self, current: list[int], earlier: list[int]) -> None:
         """Pair features of equal provenance: those of equal content first, then in order."""
         if len(current) > 1:
-            for index in list(earlier):
-                raw = self._earlier.raw(index)
-                same = (c for c in current if self._sameness.same_content(self._known.draft.raw(c), raw))
-                equal = next(same, None)
-                if equal is not None:
-                    self._pair(index, equal)
-                    earlier.remove(index)
-                    current.remove(equal)
-        for index, other in zip(earlier, current, strict=False):
+            alike = Lookup()
+            for index in current:
+                alike.add(loose_key(self._known.draft.raw(index)), index)
+            self._by_key(earlier, loose_key, alike.get, self._sameness.same_content)
+        rest = [index for index in earlier if index not in self.found]
+        for index, other in zip(rest, self._free(current), strict=False):
             self._pair(index, other)
 
     def _by_members(self, current: str, earlier: str) -> None:
@@ -134,10 +131,12 @@ class Matcher:
             key = member_key(self._known.draft.raw(index), current)
             if key is not None and index not in self._taken:
                 known.add(key, index)
+        free: dict[Hashable, Iterator[int]] = {}
         for index in self._unmatched():
-            free = self._free(known.get(member_key(self._earlier.raw(index), earlier)))
-            if free:
-                self._pair(index, free[0])
+            key = member_key(self._earlier.raw(index), earlier)
+            other = next(free.setdefault(key, iter(known.get(key))), None)
+            if other is not None:
+                self._pair(index, other)
 
     def _by_id(self, shared: Lookup) -> None:
         """Pair by ids that one earlier feature has, and one current one."""
