@@ -178,6 +178,69 @@ def test_a_date_range_that_is_none() -> None:
     assert str(error).startswith("#/b:1/time: string [last year] does not match pattern")
 
 
+@pytest.mark.parametrize(
+    ("time", "problem"),
+    [
+        ("2018-02-30", "has a day or a time that does not exist"),
+        ("2018-02-01T24:30:00Z/..", "has a day or a time that does not exist"),
+        ("2018-03-18T12:31:12Z/2018-02-12T00:00:00Z", "ends before it begins"),
+        ("2018-02-12T00:00:00-02:00/2018-02-12T01:00:00Z", "ends before it begins"),
+        ("2018-02-12T12:00:00Z/2018-02-11", "ends before it begins"),
+    ],
+)
+def test_a_date_range_without_a_moment_in_it(time: str, problem: str) -> None:
+    """Its form is right, but no scene could be in it."""
+    block = Manifest.from_json(processing_block(name="b", parameters={"time": {"type": "dateRange"}}))
+    errors = check_workflow([LIBRARY[0], block], {"b:1": {"time": time}}).errors
+    assert [str(error) for error in errors] == [f"#/b:1/time: {time} {problem}"]
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "..",
+        "../2018-01-01",
+        "2018-02-12T12:00:00Z/2018-02-12",
+        "2018-02-12/2018-02-12T02:00:00+02:00",
+        "2018-02-12t00:00:00.1234567z/9999-12-31",
+        "2018-02-12 10:00/2018-02-12 10:00",
+    ],
+)
+def test_a_date_range_with_a_moment_in_it(time: str) -> None:
+    """A day counts to its end, and an end may be open."""
+    block = Manifest.from_json(processing_block(name="b", parameters={"time": {"type": "dateRange"}}))
+    assert check_workflow([LIBRARY[0], block], {"b:1": {"time": time}}).valid
+
+
+SQUARE = [[0, 0], [1, 0], [1, 1], [0, 0.0]]
+OPEN = [[0, 0], [1, 0], [1, 1], [0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("area", "places"),
+    [
+        ({"type": "Polygon", "coordinates": [SQUARE, OPEN]}, ["/coordinates/1"]),
+        (
+            {"type": "MultiPolygon", "coordinates": [[SQUARE], [OPEN, OPEN]]},
+            ["/coordinates/1/0", "/coordinates/1/1"],
+        ),
+        (
+            {"type": "GeometryCollection", "geometries": [{"type": "Polygon", "coordinates": [OPEN]}]},
+            ["/geometries/0/coordinates/0"],
+        ),
+        ({"type": "LineString", "coordinates": OPEN}, []),
+    ],
+    ids=["Polygon", "MultiPolygon", "GeometryCollection", "LineString"],
+)
+def test_a_ring_must_be_closed(area: dict[str, Any], places: list[str]) -> None:
+    """RFC 7946 §3.1.6: its last position is its first."""
+    block = Manifest.from_json(processing_block(name="b", parameters={"area": {"type": "geometry"}}))
+    errors = check_workflow([LIBRARY[0], block], {"b:1": {"area": area}}).errors
+    assert [str(error) for error in errors] == [
+        f"#/b:1/area{place}: the last position of the ring is not its first" for place in places
+    ]
+
+
 def test_limit_may_be_an_integer_or_a_number() -> None:
     """The documentation says number, its examples say integer."""
     for kind in ("integer", "number"):

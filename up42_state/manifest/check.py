@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 from up42_state.errors import Defect
 from up42_state.manifest.capabilities import Verdict
 from up42_state.manifest.offers import Offer, check_needs, distinct, offers_of
-from up42_state.manifest.parameters import check_parameters, effective_parameters, unknown_parameters
+from up42_state.manifest.parameters import (
+    check_parameters,
+    deep_parameters,
+    effective_parameters,
+    unknown_parameters,
+)
 from up42_state.manifest.pointers import legible, pointer, type_name
 from up42_state.manifest.report import Edge, WorkflowReport
 from up42_state.manifest.tasks import Task, in_order, read_tasks
@@ -110,6 +115,9 @@ class _Walk:
         manifest = None if block is None else self.library[block]
         given = self.parameters.get(task.name)
         given = given if isinstance(given, Mapping) else {}
+        deep = deep_parameters(given, task.name)
+        self.errors.extend(deep.values())
+        given = {name: value for name, value in given.items() if name not in deep}
         if manifest is not None:
             self.errors.extend(check_parameters(manifest, given, task.name))
             self.warnings.extend(unknown_parameters(manifest, given, task.name))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import Defect
 from up42_state.manifest.pointers import pointer
+from up42_state.manifest.syntax import MAX_DEPTH
 from up42_state.manifest.values import check_value
 
 if TYPE_CHECKING:
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
 
     from up42_state.manifest.model import Manifest, Parameter
 
-__all__ = ["check_parameters", "effective_parameters", "unknown_parameters"]
+__all__ = ["check_parameters", "deep_parameters", "effective_parameters", "unknown_parameters"]
+
+CONTAINERS = (dict, list, tuple)
 
 
 def check_parameters(manifest: Manifest, given: Mapping[str, Any], task: str) -> list[Defect]:
@@ -42,6 +45,20 @@ def unknown_parameters(manifest: Manifest, given: Mapping[str, Any], task: str) 
     unknown = (name for name in given if name not in manifest.parameters)
     problem = f"the block {manifest.name} has no such parameter"
     return [Defect(pointer([task, name]), problem) for name in unknown]
+
+
+def deep_parameters(given: Mapping[str, Any], task: str) -> dict[str, Defect]:
+    """The parameters of a task that are nested more deeply than a manifest: they cannot be checked."""
+    problem = f"nested deeper than {MAX_DEPTH} levels"
+    return {name: Defect(pointer([task, name]), problem) for name, value in given.items() if _is_deep(value)}
+
+
+def _is_deep(value: object) -> bool:
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH):
+        containers = {id(part): part for part in level if isinstance(part, CONTAINERS)}.values()
+        level = [x for part in containers for x in (part.values() if isinstance(part, dict) else part)]
+    return any(isinstance(part, CONTAINERS) for part in level)
 
 
 def effective_parameters(manifest: Manifest, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,21 +8,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["canonical", "legible", "pointer", "same", "type_name"]
+__all__ = ["canonical", "legible", "pointer", "same", "step", "type_name"]
 
 
 def pointer(path: Iterable[str | int]) -> str:
     """``#`` for the whole document, ``#/machine/type`` for a part; ``~`` and ``/`` in keys are escaped."""
-    escaped = (
-        legible(part.replace("~", "~0").replace("/", "~1")) if isinstance(part, str) else str(part)
-        for part in path
-    )
-    return "/".join(("#", *escaped))
+    return "/".join(("#", *map(step, path)))
+
+
+def step(part: str | int) -> str:
+    """One step of a pointer: a key or an index."""
+    return legible(part.replace("~", "~0").replace("/", "~1")) if isinstance(part, str) else str(part)
 
 
 def legible(value: object, limit: int = 120) -> str:
     """A JSON value as one printable line: a string as it is, the rest as JSON; cut at ``limit``."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    if len(text) <= limit and text.isprintable():
+        return text
     printable = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text[: limit + 1])
     return printable if len(printable) <= limit else f"{printable[: limit - 1]}…"
 

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from up42_state.manifest.syntax import MAX_BYTES, parse
+from up42_state.manifest.syntax import MAX_BYTES
 from up42_state.manifest.validation import validate_text
 
 if TYPE_CHECKING:
@@ -39,10 +39,9 @@ def application() -> Starlette:
 async def _validate(request: Request) -> JSONResponse:
     _check_type(request)
     body = await _body(request)
-    document = await run_in_threadpool(parse, body)
-    if not document.readable:
-        raise HTTPException(HTTPStatus.BAD_REQUEST, document.defects[-1].problem)
     found = await run_in_threadpool(validate_text, body)
+    if not found.readable:
+        raise HTTPException(HTTPStatus.BAD_REQUEST, found.errors[-1].problem)
     wanted = request.query_params.get("warnings", "").lower() in ("1", "true", "yes")
     status = HTTPStatus.OK if found.valid else HTTPStatus.BAD_REQUEST
     return JSONResponse(found.to_dict(warnings=wanted), status_code=status)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, NoReturn
 
 from up42_state.errors import Defect
@@ -17,14 +18,18 @@ from up42_state.manifest.pointers import legible, pointer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MAX_BYTES", "Document", "parse"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "Document", "parse"]
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 64  # no manifest comes near; far below the depth at which Python's recursion ends
+MAX_VALUES = 20_000  # a manifest has some hundreds; checking takes a second for so many
 MAX_COMMAS = 100
+MAX_DUPLICATES = 100
 MAX_DIGITS = 400
 
-_STRING = r'"(?:[^"\\]|\\.)*"'
+# A string that does not end is one token up to the end of the text; were it none, each quote in it would
+# begin another search for its end, in quadratic time.
+_STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"?'
 _TOKEN = re.compile(rf"{_STRING}|[{{}}\[\]:,]", re.DOTALL)
 
 
@@ -54,9 +59,9 @@ def parse(text: str | bytes) -> Document:
 
 
 def _parse_text(text: str) -> Document:
-    deep = _too_deep(text)
-    if deep is not None:
-        return _unreadable(_located(text, deep, f"nested deeper than {MAX_DEPTH} levels"))
+    excess = _excess(text)
+    if excess is not None:
+        return _unreadable(_located(text, *excess))
     commas: list[Defect] = []
     patched = text
     while len(commas) < MAX_COMMAS:
@@ -81,22 +86,27 @@ def _inspect(text: str, value: object, commas: list[Defect]) -> Document:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return _unreadable("a string holds half of a surrogate pair, which is no character", *commas)
-    return Document(value=value, defects=(*commas, *_duplicates(text)))
+    return Document(value=value, defects=(*commas, *islice(_duplicates(text), MAX_DUPLICATES)))
 
 
-def _too_deep(text: str) -> int | None:
-    """Where a container is opened that is too deep; the text may be malformed."""
-    depth = 0
+def _excess(text: str) -> tuple[int, str] | None:
+    """Where a container is opened that is too deep, or a value stands that is too many, and which it is.
+
+    The text may be malformed.
+    """
+    depth = values = 0
     for mark, position, _ in _tokens(text):
         depth += (mark in "{[") - (mark in "}]")
+        values += mark in "{[,"
         if depth > MAX_DEPTH:
-            return position
+            return position, f"nested deeper than {MAX_DEPTH} levels"
+        if values > MAX_VALUES:
+            return position, f"more than {MAX_VALUES} values"
     return None
 
 
-def _duplicates(text: str) -> list[Defect]:
+def _duplicates(text: str) -> Iterator[Defect]:
     """Every key that its object already has; the text is known to be JSON."""
-    defects: list[Defect] = []
     seen: list[set[str]] = []  # the keys of each open container; of an array none
     path: list[str | int] = []
     for mark, position, is_key in _tokens(text):
@@ -113,9 +123,8 @@ def _duplicates(text: str) -> list[Defect]:
             path[-1] = key = str(json.loads(mark))
             if key in seen[-1]:
                 problem = f"duplicated key [{legible(key)}]"
-                defects.append(_at(text, position, pointer(path[:-1]), problem))
+                yield _at(text, position, pointer(path[:-1]), problem)
             seen[-1].add(key)
-    return defects
 
 
 def _tokens(text: str) -> Iterator[tuple[str, int, bool]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import Defect
 from up42_state.manifest import rules, schema
-from up42_state.manifest.pointers import pointer
+from up42_state.manifest.pointers import pointer, step
 from up42_state.manifest.syntax import parse
 
 if TYPE_CHECKING:
@@ -22,11 +22,13 @@ class Validation:
     """The outcome of a validation.
 
     :param document: the JSON value; ``None`` where the text was no JSON.
+    :param readable: whether the text was JSON; if not, the last error says why.
     :param errors: everything that makes the manifest invalid, in document order.
     :param warnings: everything that is permitted, but probably not meant.
     """
 
     document: object = None
+    readable: bool = True
     errors: tuple[Defect, ...] = ()
     warnings: tuple[Defect, ...] = ()
 
@@ -50,7 +52,7 @@ def validate_text(text: str | bytes) -> Validation:
     """Validate the text of a manifest. Never raises, whatever the text."""
     document = parse(text)
     if not document.readable:
-        return Validation(errors=document.defects)
+        return Validation(readable=False, errors=document.defects)
     found = _schema_errors(document.value)
     if not isinstance(document.value, dict):
         return Validation(document=document.value, errors=(*document.defects, *found))
@@ -68,7 +70,7 @@ def validate(value: object) -> Validation:
     try:
         return validate_text(json.dumps(value))
     except (TypeError, ValueError, RecursionError) as error:
-        return Validation(errors=(Defect("#", f"not a JSON value: {error}"),))
+        return Validation(readable=False, errors=(Defect("#", f"not a JSON value: {error}"),))
 
 
 def _schema_errors(value: Any) -> list[Defect]:
@@ -85,16 +87,16 @@ def _new(defects: Iterable[Defect], reported: Iterable[Defect]) -> list[Defect]:
 
 def _in_document_order(defects: list[Defect], value: object) -> list[Defect]:
     """Sort by where the defects stand, an object before its members."""
-    order = {place: number for number, place in enumerate(_places(value, []))}
+    order = {place: number for number, place in enumerate(_places(value, "#"))}
     return sorted(defects, key=lambda defect: order.get(defect.place, len(order)))
 
 
-def _places(value: object, path: list[str | int]) -> Iterable[str]:
-    yield pointer(path)
+def _places(value: object, place: str) -> Iterable[str]:
+    yield place
     members: Iterable[tuple[str | int, object]] = ()
     if isinstance(value, dict):
         members = value.items()
     elif isinstance(value, list):
         members = enumerate(value)
     for key, member in members:
-        yield from _places(member, [*path, key])
+        yield from _places(member, f"{place}/{step(key)}")

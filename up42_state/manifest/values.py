@@ -6,14 +6,17 @@ means that there is no value.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import Defect
 from up42_state.manifest import schema
-from up42_state.manifest.pointers import pointer
+from up42_state.manifest.pointers import canonical, legible, pointer, same
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    Path = Sequence[str | int]
 
 __all__ = ["check_value", "is_number"]
 
@@ -23,7 +26,7 @@ def is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def check_value(definition: Mapping[str, Any], value: Any, path: Sequence[str | int]) -> list[Defect]:
+def check_value(definition: Mapping[str, Any], value: Any, path: Path) -> list[Defect]:
     """What is wrong with a value of the parameter that ``definition`` describes.
 
     :param definition: the parameter as the manifest has it. What is malformed in it is left out of account,
@@ -35,7 +38,47 @@ def check_value(definition: Mapping[str, Any], value: Any, path: Sequence[str | 
         return []
     errors = schema.value_validator(expected).iter_errors(value)
     defects = (Defect(pointer([*path, *error.absolute_path]), error.message) for error in errors)
-    return list(dict.fromkeys(defects))
+    return list(dict.fromkeys(defects)) or list(_beyond_schema(definition["type"], value, path))
+
+
+def _beyond_schema(kind: str, value: Any, path: Path) -> Iterator[Defect]:
+    """What a schema cannot say, of a value that meets it."""
+    if kind == "geometry":
+        for place, ring in _rings(value, path):
+            if not same(ring[0], ring[-1]):
+                yield Defect(pointer(place), "the last position of the ring is not its first")
+    elif kind == "dateRange":
+        problem = _disorder(value)
+        if problem:
+            yield Defect(pointer(path), f"{legible(value)} {problem}")
+
+
+def _rings(geometry: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, list[Any]]]:
+    """The rings of a geometry, which must be closed (RFC 7946 §3.1.6), with their places."""
+    for number, part in enumerate(geometry.get("geometries", ())):
+        yield from _rings(part, [*path, "geometries", number])
+    place = [*path, "coordinates"]
+    if geometry["type"] == "Polygon":
+        yield from (([*place, n], ring) for n, ring in enumerate(geometry["coordinates"]))
+    elif geometry["type"] == "MultiPolygon":
+        polygons = enumerate(geometry["coordinates"])
+        yield from (([*place, m, n], ring) for m, polygon in polygons for n, ring in enumerate(polygon))
+
+
+def _disorder(dates: str) -> str | None:
+    """What is wrong with a date range of the right form. A moment without a zone is taken as UTC."""
+    try:
+        spans = [_span(part) for part in dates.split("/") if part != ".."]
+    except ValueError:
+        return "has a day or a time that does not exist"
+    return "ends before it begins" if len(spans) > 1 and spans[1][1] < spans[0][0] else None
+
+
+def _span(text: str) -> tuple[datetime, datetime]:
+    """The first and the last second that a moment, or a whole day, stands for."""
+    moment = datetime.fromisoformat(text.upper())
+    first = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return first, first if len(text) > len("2018-02-12") else first.replace(hour=23, minute=59, second=59)
 
 
 def _value_schema(definition: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -60,9 +103,13 @@ def _item_type(items: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _limits(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """Range and choice, unless no value could meet them."""
-    limits = {name: definition[name] for name in ("minimum", "maximum") if is_number(definition.get(name))}
+    """Range and choice, each value once, unless no value could meet them."""
+    limits: dict[str, Any] = {
+        name: definition[name] for name in ("minimum", "maximum") if is_number(definition.get(name))
+    }
     if limits.keys() == {"minimum", "maximum"} and limits["minimum"] > limits["maximum"]:
         limits = {}
     choice = definition.get("enum")
-    return {**limits, "enum": choice} if isinstance(choice, list) and choice else limits
+    if isinstance(choice, list) and choice:
+        limits["enum"] = list({canonical(value): value for value in choice}.values())
+    return limits

@@ -9,6 +9,7 @@ reported a second time for not being in the ``enum``.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator
@@ -49,8 +50,19 @@ def _enum(validator: Validator, allowed: list[object], instance: Any, schema: Sc
     types = schema.get("type")
     if isinstance(types, str) and not validator.is_type(instance, types):
         return
-    if not any(same(instance, value) for value in allowed):
+    if not _is_among(instance, allowed):
         yield ValidationError(f"{legible(instance)} is not a valid enum value")
+
+
+def _is_among(instance: object, allowed: list[object]) -> bool:
+    """As JSON values. What Python takes for equal (``True`` and 1) is found first, fast: both may be many."""
+    place = -1
+    with suppress(ValueError):
+        while True:
+            place = allowed.index(instance, place + 1)
+            if same(instance, allowed[place]):
+                return True
+    return False
 
 
 def _required(validator: Validator, names: list[str], instance: Any, _: Schema) -> Failures:
