@@ -198,6 +198,15 @@ def test_an_index_that_never_ends(layout: Layout) -> None:
         read_label(layout.index(descriptor))
 
 
+@pytest.mark.timeout(60)
+def test_an_index_that_names_its_images_again_and_again(layout: Layout) -> None:
+    """Each is read once: nested indexes would multiply."""
+    descriptor = layout.image(LABELS)
+    for number in range(8):
+        descriptor = layout.blob({"manifests": [descriptor] * 50, "number": number})
+    assert read_label(layout.index(descriptor)) == TEXT
+
+
 @pytest.mark.parametrize("index", ["[]", "{}", "x", '{"manifests": [3]}', "[" * 100000])
 def test_a_malformed_index(layout: Layout, index: str) -> None:
     """An error of ours, whatever stands there."""
@@ -231,6 +240,39 @@ def test_the_label_of_a_docker_archive(tmp_path: Path) -> None:
     assert read_label(path) == read_label(f"{path}:1.0") == TEXT
     with pytest.raises(PathNotFoundError, match="no image tagged 2"):
         read_label(f"{path}:2")
+
+
+@pytest.mark.timeout(60)
+def test_links_in_an_archive_are_not_followed(tmp_path: Path) -> None:
+    """They may lead to each other without end."""
+    path = tmp_path / "image.tar"
+    with tarfile.open(path, "w") as archive:
+        for name, other in (("index.json", "manifest.json"), ("manifest.json", "index.json")):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = tarfile.LNKTYPE, other
+            archive.addfile(entry)
+    with pytest.raises(InvalidDataError, match="neither an OCI layout nor an archive"):
+        read_label(path)
+
+
+@pytest.mark.parametrize("name", ["../secret.json", "{folder}/secret.json"])
+def test_a_configuration_outside_the_image_is_not_read(tmp_path: Path, name: str) -> None:
+    """The names in an unpacked archive lead nowhere else."""
+    (tmp_path / "secret.json").write_text(json.dumps({"config": {"Labels": LABELS}}))
+    image = tmp_path / "image"
+    image.mkdir()
+    manifest = [{"Config": name.format(folder=tmp_path), "RepoTags": []}]
+    (image / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(IntegrityError, match="lacks its configuration"):
+        read_label(image)
+
+
+@pytest.mark.timeout(60)
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """It is no file of an image, and nobody may ever write to it."""
+    os.mkfifo(tmp_path / "index.json")
+    with pytest.raises(InvalidDataError, match="neither an OCI layout nor an archive"):
+        read_label(tmp_path)
 
 
 def test_a_docker_archive_in_blobs(tmp_path: Path) -> None:

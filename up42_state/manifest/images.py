@@ -13,6 +13,7 @@ import re
 import tarfile
 import zlib
 from contextlib import contextmanager
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
 
 from up42_state.errors import IntegrityError, InvalidDataError, PathNotFoundError, StateError
@@ -41,13 +42,10 @@ class _Directory:
         self._path = path
 
     def read(self, name: str) -> bytes | None:
-        try:
-            with (self._path / name).open("rb") as file:
-                return file.read(MAX_BYTES + 1)
-        except FileNotFoundError:
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts:
             return None
-        except OSError as error:
-            raise InvalidDataError(f"{self._path / name} cannot be read: {error.strerror}") from error
+        return _content(self._path / name)
 
 
 class _Archive:
@@ -56,11 +54,20 @@ class _Archive:
         self._members = {member.name.removeprefix("./"): member for member in archive.getmembers()}
 
     def read(self, name: str) -> bytes | None:
-        member = self._members.get(name)
-        while member is not None and (member.issym() or member.islnk()):  # older docker save links layers
-            member = self._members.get(member.linkname) if member.islnk() else None
+        member = self._members.get(name)  # never a link: docker and podman link only layers
         file = self._archive.extractfile(member) if member is not None and member.isfile() else None
         return None if file is None else file.read(MAX_BYTES + 1)
+
+
+def _content(path: Path) -> bytes | None:
+    """The beginning of a file; ``None`` where there is none, or something else, such as a named pipe."""
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise InvalidDataError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def image_configurations(path: Path, tag: str | None) -> list[object]:
@@ -78,7 +85,7 @@ def image_configurations(path: Path, tag: str | None) -> list[object]:
     with _open_archive(path) as archive:
         if archive is not None:
             return _layout(archive, tag, path)
-    document = _json(_Directory(path.parent).read(path.name), str(path))
+    document = _json(_content(path), str(path))
     return document if isinstance(document, list) else [document]
 
 
@@ -99,7 +106,7 @@ def _open_archive(path: Path) -> Iterator[_Archive | None]:
 def _layout(files: _Files, tag: str | None, path: Path) -> list[object]:
     index, archive = files.read("index.json"), files.read("manifest.json")
     if index is not None:
-        found = list(_from_index(files, _object(index, "index.json"), tag, 0))
+        found = list(_from_index(files, _object(index, "index.json"), tag, set()))
     elif archive is not None:
         found = list(_from_docker_archive(files, archive, tag))
     else:
@@ -109,16 +116,23 @@ def _layout(files: _Files, tag: str | None, path: Path) -> list[object]:
     return found
 
 
-def _from_index(files: _Files, index: dict[str, Any], tag: str | None, depth: int) -> Iterator[object]:
-    """Follow an index to its manifests, and those to their configurations."""
+def _from_index(
+    files: _Files, index: dict[str, Any], tag: str | None, seen: set[object], depth: int = 0
+) -> Iterator[object]:
+    """Follow an index to its manifests, and those to their configurations.
+
+    :param seen: the digests of those that were followed: an image names few, but may name them without end.
+    """
     if depth > MAX_DEPTH:
         raise InvalidDataError(f"the image has indexes more than {MAX_DEPTH} deep")
     for descriptor in _list(index, "manifests"):
-        if tag is not None and not _is_tagged(descriptor, tag):
+        digest = str(descriptor.get("digest"))
+        if digest in seen or (tag is not None and not _is_tagged(descriptor, tag)):
             continue
+        seen.add(digest)
         document = _object(_blob(files, descriptor), "a manifest of the image")
         if "manifests" in document:
-            yield from _from_index(files, document, None, depth + 1)
+            yield from _from_index(files, document, None, seen, depth + 1)
         elif isinstance(document.get("config"), dict):
             yield _json(_blob(files, document["config"]), "the image's configuration")
 
@@ -148,13 +162,15 @@ def _blob(files: _Files, descriptor: dict[str, Any]) -> bytes:
 
 def _from_docker_archive(files: _Files, archive: bytes, tag: str | None) -> Iterator[object]:
     images = _json(archive, "manifest.json")
+    names: dict[str, None] = {}
     for image in images if isinstance(images, list) else []:
         if not isinstance(image, dict) or not isinstance(image.get("Config"), str):
             raise InvalidDataError("manifest.json of the archive names no configuration")
-        names = image.get("RepoTags")
-        tags = names if isinstance(names, list) else []
+        tags = image["RepoTags"] if isinstance(image.get("RepoTags"), list) else []
         if tag is None or any(str(name) == tag or str(name).endswith(f":{tag}") for name in tags):
-            yield _docker_configuration(files, image["Config"])
+            names[image["Config"]] = None
+    for name in names:
+        yield _docker_configuration(files, name)
 
 
 def _docker_configuration(files: _Files, name: str) -> object:
