@@ -207,6 +207,27 @@ def test_check_warns_of_blocks_without_manifest(tmp_path: Path, good: Path) -> N
     assert "raster.up42_standard.format" in run("check", path, "--manifest", good).stdout
 
 
+@pytest.mark.parametrize("beside", [False, True], ids=["both given", "one beside the workflow"])
+def test_check_of_two_manifests_of_one_name(tmp_path: Path, workflow: Path, good: Path, beside: bool) -> None:
+    """Neither takes the place of the other in silence: exit 5, naming the block."""
+    other = tmp_path / "other.json"
+    other.write_text(text_of(processing_block(description="Another.")), encoding="utf-8")
+    files = ["--manifest", good, "--manifest", other]
+    if beside:
+        folder = tmp_path / "example"
+        folder.mkdir()
+        other.rename(folder / "UP42Manifest.json")
+        workflow.write_text(json.dumps([TASKS[0], TASKS[1] | {"block": "example"}]))
+        files = files[:2]
+    result = run("check", workflow, *files)
+    assert (result.exit_code, "example: two manifests of this name differ" in result.stderr) == (5, True)
+
+
+def test_check_of_a_manifest_that_is_given_twice(workflow: Path, good: Path) -> None:
+    """Equal ones are one."""
+    assert run("check", workflow, "--manifest", good, "--manifest", good).exit_code == 0
+
+
 def test_check_reads_the_label_of_an_image(tmp_path: Path) -> None:
     """The manifest of an ``image`` is its label; an image that is not there is not comparable."""
     image = tmp_path / "inspect.json"

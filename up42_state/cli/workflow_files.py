@@ -61,20 +61,31 @@ def find_manifests(document: object, folder: Path, files: Iterable[str]) -> dict
     :param files: manifests given besides, known by their names.
     """
     library: dict[str, Manifest | None] = {}
-    for manifest in map(Manifest.read, files):
-        library[manifest.name] = manifest
+    for path in files:
+        manifest = Manifest.read(path)
+        _note(library, manifest.name, manifest, path)
     raw = document.get("tasks") if isinstance(document, dict) else document
-    for task in raw if isinstance(raw, list) else []:
-        if isinstance(task, dict):
-            _add(library, task, folder)
+    tasks = [task for task in raw if isinstance(task, dict)] if isinstance(raw, list) else []
+    for block in dict.fromkeys(task["block"] for task in tasks if isinstance(task.get("block"), str)):
+        place = folder / block / MANIFEST_FILE
+        if block not in library or place.exists():
+            _note(library, block, Manifest.read(place), str(place))
+    for task in tasks:
+        _add(library, task)
     return library
 
 
-def _add(library: dict[str, Manifest | None], task: Mapping[str, Any], folder: Path) -> None:
+def _note(library: dict[str, Manifest | None], name: str, manifest: Manifest, place: str) -> None:
+    """Keep a manifest under its name, or under its place if another has that name: the check reports both."""
+    if library.setdefault(name, manifest) != manifest:
+        library[place] = manifest
+
+
+def _add(library: dict[str, Manifest | None], task: Mapping[str, Any]) -> None:
     block, image, python = (task.get(key) for key in ("block", "image", "python"))
-    if isinstance(block, str) and block not in library:
-        library[block] = Manifest.read(folder / block / MANIFEST_FILE)
-    elif isinstance(image, str) and image not in library:
+    if isinstance(block, str):
+        return
+    if isinstance(image, str) and image not in library:
         library[image] = _of_image(image)
     elif isinstance(python, str) and str(task.get("name")).rpartition(":")[0] not in library:
         library[python] = None
