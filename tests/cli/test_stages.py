@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from click.testing import Result
 
@@ -145,6 +146,13 @@ def test_stage_that_names_its_job(call: Call, saved: Saved) -> None:
     saved("scenes", a=b"a")
     assert call("history", "--stage", "3f0c/scenes").exit_code == 0
     assert call("history", "--stage", "3f0c/scenes", "--job", "other").exit_code == 0
+
+
+def test_stage_of_too_many_names(call: Call, output: Callable[..., Path], ask: Ask) -> None:
+    """``A/B/C`` is neither the stage C of the job B nor of the job A, and nothing is saved."""
+    result = call("save", output(a=b"a"), "--stage", "A/B/C", "--job", "3f0c")
+    assert (result.exit_code, ask("jobs")) == (2, [])
+    assert "'B/C' is not a stage name" in result.stderr
 
 
 def test_no_such_job(call: Call, saved: Saved) -> None:

@@ -87,6 +87,13 @@ def test_removed_stage(call: Call, ask: Ask, saved: Saved) -> None:
     assert call("show", "--job", "3f0c", "--stage", "scenes").exit_code == 3
 
 
+def test_an_empty_stage_is_not_that_of_the_environment(call: Call, ask: Ask, saved: Saved) -> None:
+    """A script whose variable is empty removes neither the stage of ``UP42_STATE_STAGE`` nor the job."""
+    saved("scenes", a=b"a")
+    assert call("rm", "--job", "3f0c", "--stage", "", UP42_STATE_STAGE="scenes").exit_code == 2
+    assert len(ask("stages", "--job", "3f0c")) == 1
+
+
 def test_removed_job(ask: Ask, saved: Saved, store: Path) -> None:
     """``rm`` of a job leaves nothing of it, and says how many objects went."""
     saved("scenes", a=b"a")

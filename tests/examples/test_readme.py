@@ -1,7 +1,7 @@
 """The examples of the README and of ``docs/block.md``, run as they stand there.
 
-Commands and Python of a page run one after the other, each with fresh directories for a block. What is shown
-as output must come out.
+Commands and Python of a page run one after the other in one shell, those of ``docs/block.md`` each with fresh
+directories for a block. What is shown as output must come out.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def readme_output(store: Path) -> str:
     """What the README's commands and programs print."""
     steps = [example for example in README if example.language in ("sh", "python")]
     steps = [example for example in steps if not (is_test(example) or is_the_file(example))]
-    done = run(FRESH.join(example.script for example in steps) + "\nup42-state stages --json\n", store)
+    done = run("\n".join(example.script for example in steps) + "\nup42-state stages --json\n", store)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

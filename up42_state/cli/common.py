@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from up42_state.settings import Settings
-    from up42_state.state import Job, Stage, State
+    from up42_state.stage import Stage
+    from up42_state.state import Job, State
 
 __all__ = ["Common", "Place"]
 
@@ -104,11 +105,13 @@ class Place:
         :param name: ``None`` for the one that the options or the settings name.
         :raises SettingsError: none is given, or it is no stage name.
         """
-        name = name or self.settings.stage
+        from up42_state.stage import Stage
+
+        name = self.settings.stage if name is None else name
         if name is None:
             raise SettingsError("no stage is given", advice="give --stage, or set UP42_STATE_STAGE")
         job, slash, rest = name.partition("/")
-        return self.state.job(job).stage(rest) if slash else self.job.stage(name)
+        return Stage(self.state.job(job), rest) if slash else self.job.stage(name)
 
     def stages(self, names: Sequence[str]) -> list[Stage]:
         """Several stages."""

@@ -32,7 +32,18 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
-DIRECTORY = click.Path(path_type=Path)
+
+class _Directory(click.Path):
+    """A directory; an empty one is refused here, since its ``Path`` is the working directory's."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The ``Path``."""
+        if value == "":
+            self.fail("it is empty; write . for the working directory", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+DIRECTORY = _Directory(path_type=Path)
 
 
 def _keep(ctx: click.Context, param: click.Parameter, value: str | bool | None) -> None:

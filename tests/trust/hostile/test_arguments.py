@@ -80,6 +80,37 @@ def test_a_path_that_no_file_can_have(job: Job, root: Path, path: str) -> None:
             act()
 
 
+def test_an_empty_path(job: Job) -> None:
+    """Nothing at all is no path, and not the working directory."""
+    for act in (lambda: job.stage("s").restore(""), lambda: Block(output=""), lambda: propagate("")):
+        with pytest.raises(SettingsError, match="an empty text cannot be a path"):
+            act()
+
+
+EMPTY = {
+    "save": ["save", "", "--job", "j", "--stage", "s"],
+    "restore": ["restore", "s", "", "--job", "j"],
+    "restore --overwrite": ["restore", "s", "", "--job", "j", "--overwrite"],
+    "propagate": ["propagate", "s", "--job", "j", "--into", ""],
+    "exec --clear": ["exec", "--clear", "--job", "j", "--stage", "s", "--output", "", "--", "true"],
+    "demo": ["demo", ""],
+}
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_an_empty_directory_name_is_not_the_working_directory(
+    root: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """What a shell makes of a variable that nobody has set is wrong usage, and nothing is touched."""
+    root.mkdir(exist_ok=True)
+    (root / "precious").write_bytes(b"mine")
+    monkeypatch.chdir(root)
+    result = CliRunner().invoke(root_command, EMPTY[name], prog_name="up42-state")
+    assert result.exit_code == (125 if name.startswith("exec") else 2)
+    assert "it is empty; write . for the working directory" in result.stderr
+    assert [path.name for path in root.iterdir()] == ["precious"]
+
+
 def test_a_name_in_a_stage_that_no_file_can_have(job: Job, root: Path) -> None:
     """What is looked up in a stage rather than on this machine is not there."""
     job.stage("s").save(write_output(root / "out", {"a.tif": b"a"}))
