@@ -142,9 +142,12 @@ def test_all_defects_are_named_and_nothing_is_uploaded(
     output = write_output(tmp_path / "out", {}, features)
     os.mkfifo(output / "pipe")
     (output / "link").symlink_to("/etc/hostname")
+    (output / ".quicklooks").symlink_to("/etc")
     with pytest.raises(InvalidOutputError) as caught:
         job.stage("s:1").save(output)
-    assert len(caught.value.defects) == 5
+    places = {defect.place for defect in caught.value.defects}
+    assert {"pipe", "link", ".quicklooks"} < places
+    assert len(caught.value.defects) == 6
     assert not list(bucket.list(""))
 
 
@@ -162,6 +165,25 @@ def test_a_file_that_changes_meanwhile_fails_the_save(job: Job, bucket: FaultyBu
     with pytest.raises(InvalidOutputError, match="changed while it was saved"):
         state.job("j").stage("s:1").save(output)
     assert not state.job("j").stage("s:1").exists()
+
+
+@pytest.mark.parametrize("propagated", [(), ("s:2",)], ids=["alone", "with another"])
+def test_a_data_json_that_changes_meanwhile_fails_the_save(
+    job: Job, bucket: FaultyBucket, tmp_path: Path, propagated: tuple[str, ...]
+) -> None:
+    """A block that is still writing its features leaves no revision that is damaged, or half of each."""
+    job.stage("s:2").save(write_output(tmp_path / "other", {"b.tif": b"2"}))
+    output = write_output(tmp_path / "out", {"a.tif": b"1"})
+
+    def write_on(name: str, key: str) -> None:
+        if name == "put" and key.endswith("data.json"):
+            text = (output / "data.json").read_text().replace("null", "true")
+            (output / "data.json").write_text(text)
+
+    bucket.operations.on_operation = write_on
+    with pytest.raises(InvalidOutputError, match=r"data\.json: the file changed while it was saved"):
+        job.stage("s:1").save(output, propagate=propagated)
+    assert not job.stage("s:1").exists()
 
 
 def test_a_missing_directory_is_named(job: Job, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Taking files of earlier stages into a revision without moving them.
 
 Within a job an entry refers to the bytes where they lie. From another job whole objects are copied within
-the store, so that each job can be removed by itself; from another store their bytes pass through here, verified
-on the way.
+the store, so that each job can be removed by itself; from another store their bytes pass through here, and
+are verified.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from up42_state.errors import Defect, InvalidOutputError, PathNotFoundError
 from up42_state.features import Collection, Files, examine, scan
 from up42_state.stages.index import QUICKLOOKS
 from up42_state.stages.target import OURS
-from up42_state.stages.upload import Source
+from up42_state.stages.upload import Source, changed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,17 +21,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Output", "quicklook_folder", "read_output"]
 
+DATA_JSON = "data.json"
+_COPY = "copy the files into the output"
+
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
     """What a block has written.
 
     :param root: the directory with ``data.json``.
+    :param seen: what the system said of ``data.json`` before it was read.
     :param files: all files and quicklooks, and all directories.
     :param directories: those that hold no file.
     :param folders: those that data paths name: each is kept together.
     """
 
     root: Path
+    seen: tuple[int, ...]
     collection: Collection
     files: Files
     directories: tuple[str, ...]
@@ -41,6 +46,14 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     def sources(self) -> list[Source]:
         """The files and quicklooks, as what is to be uploaded."""
         return [_source(file, self.folders) for file in self.files]
+
+    def check_unchanged(self) -> None:
+        """Make sure that ``data.json`` is what was read: it was mapped, and may have changed since.
+
+        :raises InvalidOutputError: it changed.
+        """
+        if _stamp(self.root / DATA_JSON) != self.seen:
+            raise changed(DATA_JSON)
 
 
 def read_output(root: Path, quicklooks: Path | bool, *, dry_run: bool) -> Output:
@@ -54,10 +67,12 @@ def read_output(root: Path, quicklooks: Path | bool, *, dry_run: bool) -> Output
     if not root.is_dir():
         raise PathNotFoundError(f"there is no directory {root}", advice="give the directory with data.json")
     folder = quicklook_folder(root, quicklooks)
+    seen = _stamp(root / DATA_JSON)
     tree = scan(root, ignore=(OURS, QUICKLOOKS))
-    beside = scan(folder, ignore=(OURS,)) if folder is not None else None
-    found = examine(root / "data.json", tree, dry_run=dry_run)
-    defects = found.defects
+    outward = _outward(root, folder)
+    beside = scan(folder, ignore=(OURS,)) if folder is not None and not outward else None
+    found = examine(root / DATA_JSON, tree, dry_run=dry_run)
+    defects = found.defects + outward
     if beside is not None:
         defects += [Defect(f"{folder}/{d.place}", d.problem, d.advice) for d in beside.defects]
     if defects or found.collection is None:
@@ -65,6 +80,7 @@ def read_output(root: Path, quicklooks: Path | bool, *, dry_run: bool) -> Output
     pictures = [_as_quicklook(file) for file in beside.files] if beside is not None else []
     return Output(
         root=root,
+        seen=seen,
         collection=found.collection,
         files=Files([*tree.files, *pictures], tree.files.directories),
         directories=_empty_directories(tree.files),
@@ -87,6 +103,22 @@ def quicklook_folder(root: Path, quicklooks: Path | bool) -> Path | None:
     if not quicklooks.is_dir():
         raise PathNotFoundError(f"there is no quicklook directory {quicklooks}")
     return quicklooks
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """What changes when a file does; empty where there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _outward(root: Path, folder: Path | None) -> list[Defect]:
+    """The defect of an output's own quicklooks that lie elsewhere: a scan begins behind the link."""
+    if folder != root / QUICKLOOKS or folder.resolve().is_relative_to(root.resolve()):
+        return []
+    return [Defect(QUICKLOOKS, f"is a link out of the output, to {str(folder.resolve())!r}", _COPY)]
 
 
 def _as_quicklook(file: File) -> File:

@@ -97,6 +97,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         draft = self._draft(attempt, newest, previous, index, merged)
         references.add(set(draft.refers) & set(newest.refers if newest else ()))
         references.wrote(attempt.prefix, _keys(draft, index))
+        output.check_unchanged()
         commit = publish(self.store, draft, newest, self.precondition, references.check)
         for report in reports:
             self.report(report)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from up42_state.stages.store import Store
     from up42_state.stages.transfers import Transfers
 
-__all__ = ["Source", "Stored", "Uploader", "block_digests", "hash_sources"]
+__all__ = ["Source", "Stored", "Uploader", "block_digests", "changed", "hash_sources"]
 
 MIN_PACKED = 16
 MAX_KEY = 1024
@@ -111,11 +111,11 @@ def _open(source: Source) -> Iterator[int]:
     try:
         fd = os.open(source.location, _AS_SCANNED)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise _changed(source) from error
+        raise changed(source.name) from error
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise
-        raise _changed(source) from error
+        raise changed(source.name) from error
     try:
         _check_unchanged(fd, source)
         yield fd
@@ -127,11 +127,12 @@ def _open(source: Source) -> Iterator[int]:
 def _check_unchanged(fd: int, source: Source) -> None:
     status = os.fstat(fd)
     if (status.st_size, status.st_mtime_ns) != (source.size, source.modified):
-        raise _changed(source)
+        raise changed(source.name)
 
 
-def _changed(source: Source) -> InvalidOutputError:
-    defect = Defect(source.name, "the file changed while it was saved", "save when the block has finished")
+def changed(name: str) -> InvalidOutputError:
+    """The error for a file that is not what it was when the output was scanned."""
+    defect = Defect(name, "the file changed while it was saved", "save when the block has finished")
     return InvalidOutputError("the output changed while it was saved", defects=[defect])
 
 
@@ -140,7 +141,7 @@ def _fill(fd: int, buffer: memoryview, source: Source) -> None:
     while buffer:
         count = os.readv(fd, [buffer])
         if not count:
-            raise _changed(source)
+            raise changed(source.name)
         buffer = buffer[count:]
 
 
@@ -266,7 +267,7 @@ class Uploader:
         """
         sha256 = hashlib.sha256(data).hexdigest()
         if source.sha256 and source.sha256 != sha256:
-            raise _changed(source)
+            raise changed(source.name)
         return sha256, block_digests(data) if len(data) > BLOCK else ()
 
     def _put_file(self, source: Source) -> list[Stored]:
@@ -297,7 +298,7 @@ class Uploader:
                 parts.append(transfers.submit(length, self._put_part, upload, number, part))
                 whole.update(part)  # before a next part can be read into the same buffer
         if source.sha256 and source.sha256 != whole.hexdigest():
-            raise _changed(source)
+            raise changed(source.name)
         return _Parts(source, name, upload, whole.hexdigest(), parts)
 
     def _complete(self, parts: _Parts) -> Stored:
