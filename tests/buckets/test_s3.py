@@ -167,6 +167,23 @@ def test_profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, localstack_url
     assert bucket.get("a") == b"x"
 
 
+def test_endpoint_of_the_configuration_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, localstack_url: str, name: str
+) -> None:
+    """An endpoint that boto3 finds for itself is not taken for Amazon, but probed, and addressed by path."""
+    config = tmp_path / "config"
+    config.write_text(
+        f"[profile p]\nservices = ours\n[services ours]\ns3 =\n  endpoint_url = {localstack_url}\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    bucket = S3Bucket(name, "", settings(None, aws_profile="p"))
+    assert bucket.atomic_create is None
+    assert bucket.identity == f"s3:{localstack_url}/{name}"
+    assert bucket.gdal_options()["AWS_VIRTUAL_HOSTING"] == "FALSE"
+    bucket.put("a", b"x")
+    assert bucket.get("a") == b"x"
+
+
 def test_missing_profile(localstack_url: str) -> None:
     """A profile that does not exist is named, with where its name came from."""
     bucket = S3Bucket("b", "", Settings(aws_endpoint_url=localstack_url, aws_profile="nobody"))

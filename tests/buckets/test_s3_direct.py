@@ -81,10 +81,13 @@ def test_a_save_and_a_restore_leave_boto3_out(bucket: DirectS3Bucket, tmp_path: 
     assert bucket._made is None
 
 
-def test_what_is_missing_is_told_by_boto3(bucket: DirectS3Bucket, localstack_url: str) -> None:
-    """A missing object and a missing bucket are told apart, and neither hands the next read to boto3."""
-    with pytest.raises(ObjectNotFoundError):
+def test_what_is_missing(bucket: DirectS3Bucket, localstack_url: str) -> None:
+    """A missing object takes one request; boto3 tells of a missing bucket, and then reads no more."""
+    with pytest.raises(ObjectNotFoundError, match=f"no object {bucket.url}/nothing"):
         bucket.get("nothing")
+    with pytest.raises(ObjectNotFoundError, match=f"no object {bucket.url}/nothing"):
+        next(iter(bucket.pieces("nothing", memoryview(bytearray(1)), 0, 1)))
+    assert bucket._made is None
     with pytest.raises(BucketNotFoundError, match="no-such-bucket"):
         DirectS3Bucket("no-such-bucket", "", settings(localstack_url)).get("a")
     assert not bucket._failed
@@ -160,6 +163,15 @@ def test_an_abort_that_fails() -> None:
         bucket.start_upload("a", 1, 1).abort()
     assert [request.method for request in script.requests] == ["POST", "DELETE", "DELETE"]
     assert agents(script) == ["", "", "Boto3"]
+
+
+def test_bytes_are_asked_for_as_they_are() -> None:
+    """Nothing on the way may compress them; that is not signed, since whoever is there may change it."""
+    with bucket_at(serving(b"0123456789")) as (bucket, script):
+        bucket.get("a")
+    headers = script.requests[0].headers
+    assert headers["accept-encoding"] == "identity"
+    assert "accept-encoding" not in headers["authorization"]
 
 
 def test_a_range_that_is_answered_with_200() -> None:

@@ -64,6 +64,17 @@ def test_wrong_credentials(status: int, code: str) -> None:
     assert PLANTED not in "".join(traceback.format_exception(caught.value))
 
 
+def test_a_clock_that_is_wrong() -> None:
+    """A refusal that this machine's clock is to blame for says so, and does not send people to their keys."""
+    refused = refusal(403, "RequestTimeTooSkewed")
+    with (
+        bucket_at(refused) as (bucket, _),
+        pytest.raises(StorageError, match="set this machine's clock") as caught,
+    ):
+        bucket.get("a")
+    assert not isinstance(caught.value, AccessDeniedError)
+
+
 def test_create_sends_the_condition() -> None:
     """A create is one PUT that carries If-None-Match: *."""
     with bucket_at(OK) as (bucket, script):

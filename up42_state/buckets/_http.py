@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 import weakref
 from collections import deque
 from contextlib import contextmanager, suppress
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from up42_state.buckets.base import Buffer
 
 __all__ = ["Answer", "BadAnswerError", "Connections", "Incoming", "Request"]
+
+_IDLE = 60.0  # seconds; what stands between may forget a connection, tell nobody, and swallow what is sent
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +107,7 @@ class Connections:
             connection.close()
             raise
         if incoming.is_over:
+            connection.idle_since = time.monotonic()
             self._idle.append(connection)
         else:
             connection.close()
@@ -129,14 +133,14 @@ class Connections:
         return connection, _exchange(connection, request)
 
     def _take(self) -> Connection | None:
-        """A connection that is open still. A forked child leaves those of its parent alone."""
+        """A connection that should be open still. A forked child leaves those of its parent alone."""
         if self._process != os.getpid():
             self._process = os.getpid()
             self.close()
         while self._idle:
             with suppress(IndexError):  # another thread may have been faster
                 connection = self._idle.pop()
-                if connection.is_quiet():
+                if time.monotonic() - connection.idle_since < _IDLE and connection.is_quiet():
                     return connection
                 connection.close()
         return None
@@ -156,10 +160,11 @@ class Connections:
 
     @cached_property
     def _context(self) -> ssl.SSLContext:
-        """Certificates are checked against the system's, or AWS_CA_BUNDLE's, as boto3 has it."""
+        """Certificates are checked against the system's, or those of the variables that boto3 goes by."""
         import ssl
 
-        return ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or None)
+        bundle = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE")
+        return ssl.create_default_context(cafile=bundle or None)
 
 
 def _exchange(connection: Connection, request: Request) -> Incoming:

@@ -32,9 +32,14 @@ class UnansweredError(BadAnswerError):
 
 
 class Connection:
-    """A connection: a request is sent, then its answer received."""
+    """A connection: a request is sent, then its answer received.
+
+    ``idle_since``
+        when its last answer was read, by the monotonic clock.
+    """
 
     def __init__(self, made: socket.socket) -> None:
+        self.idle_since = 0.0
         self._socket = made
         self._held = b""
         self._begun = False  # whether any of the answer has come

@@ -45,9 +45,10 @@ def make_client(settings: Settings) -> S3Client:
                 "there are no AWS credentials: neither in the settings nor in boto3's own chain",
                 advice="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
             )
-        region = settings.aws_region or session.region_name or "us-east-1"
-        endpoint = settings.aws_endpoint_url
-        client = session.client("s3", region_name=region, endpoint_url=endpoint, config=_config(settings))
+        client = _client(session, settings, settings.aws_endpoint_url)
+        endpoint = client.meta.endpoint_url
+        if not settings.aws_endpoint_url and is_custom(endpoint):  # boto3's configuration file names it
+            client = _client(session, settings, endpoint)
     except ProfileNotFound as error:
         raise SettingsError(f"{error} ({settings.source('aws_profile')})") from error
     except (BotoCoreError, ValueError) as error:
@@ -79,8 +80,10 @@ def credentials_source(settings: Settings) -> str:
     return "boto3's own chain (environment, profiles, roles)"
 
 
-def gdal_options(settings: Settings) -> dict[str, str]:
+def gdal_options(settings: Settings, endpoint: str) -> dict[str, str]:
     """What GDAL's ``/vsis3/`` needs to reach the same store with the same credentials.
+
+    :param endpoint: the client's.
 
     Source: GDAL, "Virtual File Systems", /vsis3/.
     """
@@ -94,11 +97,11 @@ def gdal_options(settings: Settings) -> dict[str, str]:
             "AWS_SESSION_TOKEN": frozen.token,
         }
         options |= {name: value for name, value in found.items() if value}
-    if settings.aws_endpoint_url:
-        parts = urlsplit(settings.aws_endpoint_url)
+    if settings.aws_endpoint_url or is_custom(endpoint):
+        parts = urlsplit(endpoint)
         options["AWS_S3_ENDPOINT"] = parts.netloc + parts.path
         options["AWS_HTTPS"] = "YES" if parts.scheme == "https" else "NO"
-        options["AWS_VIRTUAL_HOSTING"] = "FALSE" if is_custom(settings.aws_endpoint_url) else "TRUE"
+        options["AWS_VIRTUAL_HOSTING"] = "FALSE" if is_custom(endpoint) else "TRUE"
     return options
 
 
@@ -118,18 +121,24 @@ def _session(settings: Settings) -> boto3.session.Session:
     return session
 
 
-def _config(settings: Settings) -> Config:
+def _client(session: boto3.session.Session, settings: Settings, endpoint: str | None) -> S3Client:
+    region = settings.aws_region or session.region_name or "us-east-1"
+    config = _config(settings, endpoint)
+    return session.client("s3", region_name=region, endpoint_url=endpoint, config=config)
+
+
+def _config(settings: Settings, endpoint: str | None) -> Config:
     """Timeouts, bounded retries, a pool as large as the concurrency; for a custom endpoint, path-style
     addresses and no checksums but where the protocol requires them, since many do not know the new ones.
     """
     options: dict[str, Any] = {}
     s3: _S3Dict = {}
-    if is_custom(settings.aws_endpoint_url):
+    if is_custom(endpoint):
         s3["addressing_style"] = "path"
         for name in ("request_checksum_calculation", "response_checksum_validation"):
             if not os.environ.get(f"AWS_{name.upper()}"):
                 options[name] = "when_required"
-    if (settings.aws_endpoint_url or "https").startswith("https"):
+    if (endpoint or "https").startswith("https"):
         s3["payload_signing_enabled"] = False  # TLS protects the body: not hashed once more to be signed
     return Config(
         connect_timeout=_CONNECT_TIMEOUT,

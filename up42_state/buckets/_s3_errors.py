@@ -108,6 +108,8 @@ def _answer(error: ClientError, what: str, credentials: str) -> StateError:
     said = error.response.get("Error", {}).get("Message", "") or code
     if code == "NoSuchBucket":
         return missing_bucket(what)
+    if code == "RequestTimeTooSkewed":  # a 403, though nothing is wrong with the credentials
+        return StorageError(f"{what}: {said} ({code})", advice="set this machine's clock")
     if code in _DENIED or status in {401, 403}:
         return AccessDeniedError(
             f"{what}: access denied: {said} ({code})", advice=f"the credentials come from {credentials}"

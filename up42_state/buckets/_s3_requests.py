@@ -32,11 +32,14 @@ _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
 class RefusedError(Exception):
-    """The store answered, with another status than success."""
+    """The store answered, with another status than success.
 
-    def __init__(self, status: int) -> None:
-        super().__init__(f"the store answered {status}")
-        self.status = status
+    :param code: S3's own, of a read; may be empty.
+    """
+
+    def __init__(self, status: int, code: str = "") -> None:
+        super().__init__(f"the store answered {status} {code}".rstrip())
+        self.status, self.code = status, code
 
 
 class S3Requests:
@@ -88,8 +91,7 @@ class S3Requests:
                 yield None
                 return
             if incoming.status not in {200, 206}:
-                incoming.read()
-                raise RefusedError(incoming.status)
+                raise RefusedError(incoming.status, _code(incoming.read()))
             if incoming.left is None:
                 raise BadAnswerError("the object comes in chunks")
             try:
@@ -193,6 +195,7 @@ class S3Requests:
         named = {"host": self._host, **(headers or {})}
         signed = self._signer.sign(method, path, text, named, self._payload(body, sha256), time.time())
         target = f"{path}?{text}" if text else path
+        signed["accept-encoding"] = "identity"  # not signed, since proxies change it
         return Request(method=method, target=target, headers=signed, body=body, repeatable=repeatable)
 
     def _payload(self, body: Buffer, sha256: str) -> str:
@@ -210,6 +213,14 @@ def _document(name: str, answer: Answer) -> Element:
     if root.name != name:
         raise BadAnswerError(f"the store answered {root.name} instead of {name}")
     return root
+
+
+def _code(body: bytes) -> str:
+    """S3's code of a refusal; empty where it has none."""
+    try:
+        return parse(body).value("Code")
+    except ValueError:
+        return ""
 
 
 def _escaped(text: str) -> str:

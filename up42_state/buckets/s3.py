@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
@@ -63,7 +64,6 @@ class S3Bucket(Bucket):
 
     def __init__(self, bucket: str, prefix: str, settings: Settings) -> None:
         self.url = f"s3://{bucket}/{prefix}".rstrip("/")
-        self.atomic_create = None if is_custom(settings.aws_endpoint_url) else True
         self._bucket, self._prefix, self._settings = bucket, prefix, settings
         self._lock = threading.Lock()
         self._made: S3Client | None = None
@@ -75,7 +75,12 @@ class S3Bucket(Bucket):
 
     @property
     def identity(self) -> str:
-        return f"s3:{self._settings.aws_endpoint_url or 'amazonaws.com'}/{self._bucket}"
+        return f"s3:{self.client.meta.endpoint_url}/{self._bucket}"
+
+    @cached_property
+    def atomic_create(self) -> bool | None:  # type: ignore[override]  # a plain attribute elsewhere
+        """Asked of the client, since boto3's configuration file may name an endpoint, too."""
+        return None if is_custom(self.client.meta.endpoint_url) else True
 
     @property
     def client(self) -> S3Client:
@@ -205,7 +210,7 @@ class S3Bucket(Bucket):
 
     def gdal_options(self) -> Mapping[str, str]:
         with self._errors(""):
-            return gdal_options(self._settings)
+            return gdal_options(self._settings, self.client.meta.endpoint_url)
 
     def close(self) -> None:
         with self._lock:

@@ -20,7 +20,7 @@ from up42_state.buckets._s3_direct_upload import DirectUpload
 from up42_state.buckets._s3_requests import RefusedError, S3Requests
 from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key, check_prefix, is_key, join
-from up42_state.errors import ObjectExistsError
+from up42_state.errors import ObjectExistsError, ObjectNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -69,7 +69,7 @@ class DirectS3Bucket(Bucket):
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
         if length != 0 and self._may("get", key):
-            with self._trying("get"):
+            with self._trying("get", key):
                 last = None if length is None else start + length - 1
                 return self._requests.get(self._full(key), start, last)
         return self.careful.get(key, start, length)
@@ -77,7 +77,7 @@ class DirectS3Bucket(Bucket):
     def pieces(self, key: str, buffer: memoryview, start: int, length: int) -> Iterator[memoryview]:
         at, last = start, start + length - 1
         if length and self._may("get", key):
-            with self._trying("get"):
+            with self._trying("get", key):
                 for piece in self._requests.pieces(self._full(key), buffer, start, last):
                     yield piece
                     at += len(piece)
@@ -177,13 +177,15 @@ class DirectS3Bucket(Bucket):
         return kind not in self._failed and all(map(is_key, keys))
 
     @contextmanager
-    def _trying(self, kind: str) -> Iterator[None]:
+    def _trying(self, kind: str, key: str = "") -> Iterator[None]:
         """End quietly where boto3 is to do it, and to do all of this kind after a failure."""
         try:
             yield
         except ObjectExistsError:
             raise
         except RefusedError as error:
+            if error.code == "NoSuchKey":
+                raise ObjectNotFoundError(f"there is no object {self.url}/{key}") from error
             if error.status not in _ABOUT_THE_OBJECT:
                 self._failed.add(kind)
         except (OSError, ValueError):
