@@ -252,10 +252,15 @@ def test_a_stage_that_is_not_there_runs_nothing(
     assert list(folders.output.iterdir()) == []
 
 
-def test_a_place_is_needed(folders: Folders) -> None:
-    """Without a store, a job and a stage there is nothing to save to."""
-    with pytest.raises(SettingsError, match="UP42_STATE_URL, UP42_STATE_JOB and UP42_STATE_STAGE"):
-        run_task(["true"], settings=Settings(), **folders.arguments)
+@pytest.mark.parametrize("missing", [["url"], ["job"], ["stage"], ["job", "stage"], ["url", "job", "stage"]])
+def test_a_place_is_needed(folders: Folders, settings: MakeSettings, missing: list[str]) -> None:
+    """What is not given is named, by its option and by its variable; nothing else is."""
+    given = settings(after="scenes:1", **dict.fromkeys(missing))
+    with pytest.raises(SettingsError) as caught:
+        run_task(["true"], settings=given, **folders.arguments)
+    for name in ("url", "job", "stage"):
+        told = f"--{name} (or UP42_STATE_{name.upper()})" in str(caught.value)
+        assert told == (name in missing), str(caught.value)
 
 
 def test_a_command_is_needed(run: Run) -> None:

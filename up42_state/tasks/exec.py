@@ -84,12 +84,8 @@ def run_task(
         raise SettingsError("no command is given", advice="write it after --, for example: -- python run.py")
     if "\0" in "".join(command):
         raise SettingsError("the command holds NUL, which no argument of a program can")
+    _check_place(settings)
     block = Block.from_env(settings, info=info, input=input, output=output, quicklooks=quicklooks)
-    if block.stage is None:
-        raise SettingsError(
-            "no store, job and stage are given to save the output to",
-            advice="set UP42_STATE_URL, UP42_STATE_JOB and UP42_STATE_STAGE (--url, --job and --stage)",
-        )
     _prepare(block, restores=bool(settings.after), clear=clear)
     environment = child_environment(settings, os.environ, pass_credentials=pass_credentials)
     status = _run(command, environment)
@@ -117,6 +113,20 @@ def child_environment(
     }
     parameters = json.dumps(settings.parameters)
     return {**kept, "UP42_TASK_PARAMETERS": parameters, "UP42_JOB_MODE": settings.job_mode}
+
+
+def _check_place(settings: Settings) -> None:
+    """Make sure that there is a stage to save to, before :class:`Block` looks: it knows of no options.
+
+    :raises SettingsError: a part of it is not given.
+    """
+    missing = [name for name in ("url", "job", "stage") if not getattr(settings, name)]
+    if missing:
+        ways = [f"--{name} (or UP42_STATE_{name.upper()})" for name in missing]
+        raise SettingsError(
+            f"there is no {' and no '.join(missing)} to save the output to",
+            advice=f"give {' and '.join(ways)}",
+        )
 
 
 def _hidden_variables() -> frozenset[str]:
