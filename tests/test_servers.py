@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import boto3
@@ -30,7 +31,7 @@ def gcs(gcs_emulator_url):
     client = storage.Client(
         project="test", credentials=AnonymousCredentials(), client_options={"api_endpoint": gcs_emulator_url}
     )
-    return client.create_bucket("servers")
+    return client.create_bucket(f"servers-{uuid.uuid4()}")  # pytest-xdist may come back to this module
 
 
 def wins(outcomes, loser):
@@ -112,7 +113,7 @@ def test_gcs_listing_has_pages_prefixes_and_an_offset(gcs):
 
 def test_gcs_says_whether_bucket_or_object_is_missing(gcs):
     """A missing bucket and a missing object are told apart, as by the real service."""
-    with pytest.raises(NotFound, match="No such object: servers/absent"):
+    with pytest.raises(NotFound, match=f"No such object: {gcs.name}/absent"):
         gcs.blob("absent").reload()
     with pytest.raises(NotFound, match="The specified bucket does not exist"):
         list(gcs.client.list_blobs("absent"))

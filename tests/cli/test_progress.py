@@ -24,12 +24,16 @@ def _shown_on_a_terminal(*words: str | Path) -> str:
     terminal, end = pty.openpty()
     environment = {**os.environ, "TERM": "xterm"}
     with os.fdopen(terminal, "rb", buffering=0) as shown:
-        subprocess.run([*COMMAND, *words], stdout=subprocess.DEVNULL, stderr=end, env=environment, check=True)
+        process = subprocess.Popen([*COMMAND, *words], stdout=subprocess.DEVNULL, stderr=end, env=environment)
         os.close(end)
         found = b""
-        with suppress(OSError):  # the terminal's other end is closed: EIO, as Linux tells the end here
-            while piece := shown.read(65536):
+        with (
+            process,
+            suppress(OSError),
+        ):  # EIO: the terminal's other end is closed
+            while piece := shown.read(65536):  # at once: a terminal holds little that nobody reads
                 found += piece
+    assert process.returncode == 0
     return found.decode()
 
 

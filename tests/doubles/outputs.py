@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import stat
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,14 @@ def contents(root: Path) -> dict[str, tuple[bytes, bool] | None]:
         elif path.is_dir() and not any(path.iterdir()):
             found[name] = None
     return found
+
+
+def make_socket(path: Path) -> None:
+    """Put a socket there, named by the directory's descriptor: an address may have 107 bytes (unix(7))."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(f"/proc/self/fd/{folder}/{path.name}")
+    os.close(folder)
 
 
 def state_on(bucket: Bucket, **options: Any) -> State:

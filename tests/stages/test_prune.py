@@ -119,6 +119,19 @@ def test_what_a_crashed_save_left_goes_after_the_grace(
     assert job.stage("s:2").verify().ok
 
 
+def test_a_save_that_takes_longer_than_the_grace_loses_nothing(
+    job: Job, bucket: FaultyBucket, clock: Clock, tmp_path: Path
+) -> None:
+    """What a save writes is as old as the newest of it."""
+    save(job, tmp_path, 0)
+    bucket.put("j/s:1/attempts/slow/files/first", b"")
+    clock.forward(2 * DAY)
+    bucket.put("j/s:1/attempts/slow/files/second", b"")
+    assert (job.prune().attempts, job.prune().waiting) == ((), ("s:1/slow",))
+    clock.forward(2 * DAY)
+    assert job.prune().attempts == ("s:1/slow",)
+
+
 def test_a_dry_run_deletes_nothing(job: Job, bucket: FaultyBucket, clock: Clock, tmp_path: Path) -> None:
     """--dry-run says what would go."""
     for number in range(5):

@@ -13,7 +13,9 @@ from up42_state.errors import (
     CommitUncertainError,
     StageConflictError,
     StateError,
+    StorageError,
     StoreUnreachableError,
+    UnsupportedStoreError,
 )
 from up42_state.stages import publish
 
@@ -37,13 +39,7 @@ def test_a_lost_answer_is_no_lost_commit(job: Job, bucket: FaultyBucket, tmp_pat
     job.stage("s:1").save(output)
     (output / "tile_0000.tif").write_bytes(b"2")
     once = iter([True])
-
-    def lose(name: str, _key: str) -> None:
-        if name == "create" and next(once, False):
-            bucket.operations.fail_at = len(bucket.operations)
-
     bucket.operations.when = when  # type: ignore[assignment]  # one of the two
-    bucket.operations.on_operation = lambda name, key: None
     enter = bucket.operations.enter
 
     def enter_and_lose(name: str, key: str) -> bool:
@@ -73,14 +69,31 @@ def test_a_store_that_never_answers_is_an_uncertain_commit(
         job.stage("s:1").save(write_output(tmp_path / "out", tiles(1)))
 
 
-def test_a_refused_commit_is_not_tried_again(job: Job, bucket: FaultyBucket, tmp_path: Path) -> None:
-    """Access denied is an answer."""
+def test_a_commit_that_was_written_is_not_doubted(job: Job, bucket: FaultyBucket, tmp_path: Path) -> None:
+    """A store that does not answer any more, once the commit is written, does not fail the save."""
+
+    def away(_name: str, _key: str) -> None:
+        if "create" in (name for name, _ in bucket.operations.names[:-1]):
+            raise StoreUnreachableError("no answer")
+
+    bucket.operations.on_operation = away
+    commit = job.stage("s:1").save(write_output(tmp_path / "out", tiles(1)))
+    assert bucket.operations.names[-1][0] != "create", "nothing was asked any more"
+    bucket.operations.on_operation = lambda _name, _key: None
+    assert job.stage("s:1").latest() == commit
+
+
+@pytest.mark.parametrize("error", [AccessDeniedError, UnsupportedStoreError])
+def test_a_refused_commit_is_not_tried_again(
+    job: Job, bucket: FaultyBucket, tmp_path: Path, error: type[StorageError]
+) -> None:
+    """Access denied is an answer, and so is that the store does not know the condition."""
 
     def refuse(key: str, data: bytes) -> None:
-        raise AccessDeniedError("no")
+        raise error("no")
 
     bucket.inner.create = refuse  # type: ignore[method-assign, assignment]
-    with pytest.raises(AccessDeniedError):
+    with pytest.raises(error, match="no"):
         job.stage("s:1").save(write_output(tmp_path / "out", tiles(1)))
     assert bucket.operations.count("create") == 1
 

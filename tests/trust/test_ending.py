@@ -10,7 +10,8 @@ import subprocess
 import sys
 import time
 import uuid
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from doubles.outputs import contents, write_output
@@ -25,10 +26,12 @@ from up42_state.settings import Settings
 from up42_state.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from doubles.wire import Kind, Request
+
+    Start = Callable[..., subprocess.Popen[str]]
 
 MIB = 1024 * 1024
 COMMAND = [sys.executable, "-c", "from up42_state.cli import main; main()"]
@@ -48,17 +51,25 @@ def on_s3(url: str) -> dict[str, str]:
     return {**KEYS, "AWS_ENDPOINT_URL_S3": url, "UP42_STATE_URL": "s3://up42-state/ending"}
 
 
-def start(*arguments: object, store: dict[str, str], **options: object) -> subprocess.Popen[str]:
-    """The command line as a process, with the environment of a store."""
-    environment = {**os.environ, **store}
-    return subprocess.Popen(
-        [*COMMAND, *map(str, arguments)],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,  # type: ignore[call-overload]  # Popen's own
-    )
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts the command line with the environment of a store; the process does not outlive the test."""
+    with ExitStack() as stack:
+
+        def popen(*arguments: object, store: dict[str, str], **options: Any) -> subprocess.Popen[str]:
+            process = subprocess.Popen(
+                [*COMMAND, *map(str, arguments)],
+                env={**os.environ, **store},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                **options,
+            )
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            return process
+
+        yield popen
 
 
 def end(process: subprocess.Popen[str], rule: Rule, number: signal.Signals) -> None:
@@ -67,6 +78,7 @@ def end(process: subprocess.Popen[str], rule: Rule, number: signal.Signals) -> N
     while not rule.hits and time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
+    assert rule.hits, "the request did not come"
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=SECONDS_TO_CLEAN_UP + 10)
     assert (process.returncode, stdout) == (STATUS[number], "")
@@ -86,7 +98,9 @@ def body_of(job: str) -> Callable[[Request], bool]:
 
 
 @pytest.mark.parametrize("number", STATUS)
-def test_a_save_that_is_ended(localstack_url: str, output: Path, number: signal.Signals) -> None:
+def test_a_save_that_is_ended(
+    start: Start, localstack_url: str, output: Path, number: signal.Signals
+) -> None:
     """A signal while parts are on their way: the upload is aborted, although the store does not answer."""
     job = f"job-{uuid.uuid4()}"
     with wired(localstack_url) as wire:
@@ -101,7 +115,7 @@ def test_a_save_that_is_ended(localstack_url: str, output: Path, number: signal.
     tally(f"save ended by {number.name}", "nothing unfinished")
 
 
-def test_a_save_on_google_that_is_ended(gcs_emulator_url: str, output: Path) -> None:
+def test_a_save_on_google_that_is_ended(start: Start, gcs_emulator_url: str, output: Path) -> None:
     """The same where parts are objects: those that came are deleted, and none is joined."""
     name, job = f"ending-{uuid.uuid4()}", f"job-{uuid.uuid4()}"
     client = storage.Client("test", AnonymousCredentials(), client_options={"api_endpoint": gcs_emulator_url})
@@ -119,7 +133,7 @@ def test_a_save_on_google_that_is_ended(gcs_emulator_url: str, output: Path) -> 
 
 @pytest.mark.parametrize(("number", "kind"), [(signal.SIGTERM, "stall")])
 def test_a_restore_that_is_ended(
-    localstack_url: str, output: Path, tmp_path: Path, number: signal.Signals, kind: Kind
+    start: Start, localstack_url: str, output: Path, tmp_path: Path, number: signal.Signals, kind: Kind
 ) -> None:
     """A signal while bytes are awaited: the target has no data.json, and the same call then finishes."""
     job = f"job-{uuid.uuid4()}"
@@ -137,7 +151,7 @@ def test_a_restore_that_is_ended(
 
 
 @pytest.mark.parametrize("limit", [10, 30 * MIB], ids=["at the first byte", "in a large file"])
-def test_a_full_disk(localstack_url: str, output: Path, tmp_path: Path, limit: int) -> None:
+def test_a_full_disk(start: Start, localstack_url: str, output: Path, tmp_path: Path, limit: int) -> None:
     """A write that fails is an error that says so, with what to do; the target is as it was.
 
     Files of a limited size stand for a disk without space: write(2) fails in the same way (setrlimit(2)).

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from doubles.outputs import contents, feature, state_on, write_output
+from doubles.outputs import contents, feature, make_socket, state_on, write_output
 
 from up42_state import propagate
 from up42_state.errors import (
@@ -112,12 +111,9 @@ def _folder_out(path: Path) -> None:
     path.symlink_to("../../outside", target_is_directory=True)
 
 
-def _socket(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as made:
-        made.bind(os.path.relpath(path))
-
-
-@pytest.mark.parametrize("make", [_link_out, _folder_out, os.mkfifo, _socket], ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    "make", [_link_out, _folder_out, os.mkfifo, make_socket], ids=lambda make: make.__name__
+)
 @pytest.mark.parametrize("name", ["evil.tif", "data.json"])
 def test_links_out_and_special_files_are_defects(
     job: Job, root: Path, make: Any, name: str, bucket: FaultyBucket

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from doubles.outputs import contents, tiles, write_output
+from doubles.outputs import contents, make_socket, tiles, write_output
 
 from up42_state import propagate
 from up42_state.errors import (
@@ -95,13 +94,8 @@ def test_a_link_planted_meanwhile(saved: Job, root: Path, bucket: FaultyBucket, 
     assert planted
 
 
-def _socket(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as made:
-        made.bind(os.path.relpath(path))
-
-
 @pytest.mark.parametrize("name", ["a/tile_0000.tif", "data.json", "a"])
-@pytest.mark.parametrize("make", [os.mkfifo, _socket], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", [os.mkfifo, make_socket], ids=lambda make: make.__name__)
 def test_a_special_file_in_the_way(saved: Job, root: Path, make: Any, name: str) -> None:
     """What would block whoever opens it is refused, or replaced where that is asked for; never waited for."""
     target = root / "in"
