@@ -167,17 +167,19 @@ class _Examination:
 
     def _list(self) -> str:
         key = self._put("listed", b"")
-        begun = time.monotonic()
-        if self._is_listed(key):
-            return "shows what was just written"
-        while not self._is_listed(key):
-            if time.monotonic() - begun > self.lag:
-                raise _lagging(f"within {self.lag:.0f} s")
-            time.sleep(0.1)
-        raise _lagging(f"at once, but only {time.monotonic() - begun:.1f} s later")
+        self._expect_listing("show what was just written", lambda keys: key in keys, _UNSEEN)
+        return "shows what was just written"
 
-    def _is_listed(self, key: str) -> bool:
-        return key in {info.key for info in self.bucket.list(f"{self.folder}/")}
+    def _expect_listing(self, wanted: str, shows: Callable[[set[str]], bool], advice: str) -> None:
+        """Look whether a listing is as it should be; if not at once, how long that takes."""
+        begun, at_once = time.monotonic(), True
+        while not shows({info.key for info in self.bucket.list(f"{self.folder}/")}):
+            at_once = False
+            if time.monotonic() - begun > self.lag:
+                raise _lagging(f"{wanted} within {self.lag:.0f} s", advice)
+            time.sleep(0.1)
+        if not at_once:
+            raise _lagging(f"{wanted} at once, but only {time.monotonic() - begun:.1f} s later", advice)
 
     def _create_only(self) -> str:
         if self.single_writer:
@@ -223,6 +225,7 @@ class _Examination:
             raise UnsupportedStoreError("what was deleted is still there", advice=f"delete {self.folder}/")
         count = len(self.written)
         self.written.clear()
+        self._expect_listing("leave out what was just deleted", lambda keys: not keys, _STILL_SEEN)
         return f"{count} objects, all that was written here"
 
     def _clean_up(self) -> None:
@@ -260,14 +263,18 @@ def _expect(found: bytes, wanted: bytes) -> None:
         )
 
 
-def _lagging(how: str) -> UnsupportedStoreError:
-    return UnsupportedStoreError(
-        f"a listing does not show what was just written {how}",
-        advice="saves stay whole, but readers may be given the revision before; use a store that lists what"
-        " was written at once, or leave out a cache that stands before it",
-    )
+def _lagging(how: str, advice: str) -> UnsupportedStoreError:
+    return UnsupportedStoreError(f"a listing does not {how}", advice=advice)
 
 
+_UNSEEN = (
+    "saves stay whole, but readers may be given the revision before; use a store that lists what was written"
+    " at once, or leave out a cache that stands before it"
+)
+_STILL_SEEN = (
+    "what is kept stays whole, but jobs and stages that were removed may be named for a while, and cannot be"
+    " read; use a store that lists what is there, or leave out a cache that stands before it"
+)
 _ADVICE = {
     "write": "saving needs it; to restore, reading and listing are enough (docs/security.md)",
     "delete": "prune and rm need it; saving and restoring do not (docs/security.md)",

@@ -6,7 +6,6 @@ import os
 import socket
 import ssl
 import threading
-import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from up42_state.buckets import _http
 from up42_state.buckets._http import BadAnswerError, Connections, Request
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 GET = Request(method="GET", target="/", headers={"host": "h"})
 MIB = 1024 * 1024
+SOON = 60.0  # seconds: only a test that fails waits for so long
 
 
 class Server:
@@ -50,8 +51,8 @@ class Server:
             seen: list[bytes] = []
             self.requests.append(seen)
             thread = threading.Thread(target=self._serve, args=(connection, answers, seen))
-            thread.start()
             self._threads.append(thread)
+            thread.start()
 
     def _serve(self, connection: socket.socket, answers: Sequence[bytes], seen: list[bytes]) -> None:
         with self._context.wrap_socket(connection, server_side=True) if self._context else connection as own:
@@ -77,9 +78,17 @@ class Server:
             body += connection.recv(65536)
         return head + b"\r\n\r\n" + body
 
+    def settle(self) -> None:
+        """Wait until it has closed the first connection: on the loopback, the end has then arrived."""
+        self._threads[0].join()
+
     def stop(self) -> None:
+        """Take no more connections."""
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
+
+    def join(self) -> None:
+        """Wait until all connections are closed; once none is taken any more."""
         for thread in self._threads:
             thread.join()
 
@@ -94,21 +103,17 @@ def serving(*connections: Sequence[bytes], context: ssl.SSLContext | None = None
     finally:
         server.stop()
         thread.join()
+        server.join()
 
 
 @contextmanager
 def connected(*connections: Sequence[bytes]) -> Iterator[tuple[Connections, Server]]:
     with serving(*connections) as server:
-        client = Connections(server.url, connect_timeout=2, read_timeout=2)
+        client = Connections(server.url, connect_timeout=SOON, read_timeout=SOON)
         try:
             yield client, server
         finally:
             client.close()
-
-
-def settle() -> None:
-    """Give the server's end of a connection the time to arrive."""
-    time.sleep(0.05)
 
 
 def test_connections_are_kept() -> None:
@@ -120,11 +125,19 @@ def test_connections_are_kept() -> None:
 
 def test_closed_while_idle() -> None:
     """A connection that the server has closed meanwhile is not used again, whatever the request."""
-    with connected([OK], [OK]) as (client, _):
+    with connected([OK], [OK]) as (client, server):
         client.ask(GET)
-        settle()
+        server.settle()
         put = Request(method="PUT", target="/", headers={}, body=b"x", repeatable=False)
         assert client.ask(put).status == 200
+
+
+def test_a_connection_that_was_long_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that nobody used for long is not used again: who forgot it on the way does not say so."""
+    monkeypatch.setattr(_http, "_IDLE", 0.0)
+    with connected([OK, OK], [OK]) as (client, server):
+        assert [client.ask(GET).status for _ in range(2)] == [200, 200]
+    assert [len(seen) for seen in server.requests] == [1, 1]
 
 
 def test_closed_on_request() -> None:
@@ -286,7 +299,11 @@ def test_a_forked_child_has_connections_of_its_own() -> None:
         client.ask(GET)
         child = os.fork()
         if not child:
-            os._exit(0 if client.ask(GET).status == 200 else 1)
+            status = 1  # also of an error, or the child would go on with the tests
+            try:
+                status = 0 if client.ask(GET).status == 200 else 1
+            finally:
+                os._exit(status)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert client.ask(GET).status == 200
     assert [len(seen) for seen in server.requests] == [2, 1]
@@ -319,14 +336,18 @@ def context(certificate: Path) -> ssl.SSLContext:
     return context
 
 
-def test_tls(context: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Over TLS, bodies and kept connections are the same; AWS_CA_BUNDLE says whom to trust."""
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
+def test_tls(
+    context: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """Over TLS, bodies and kept connections are the same; the variables of boto3 say whom to trust."""
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    monkeypatch.setenv(variable, str(certificate))
     data = os.urandom(3 * MIB)
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(data) + data
     with serving([answer, OK], context=context) as server:
         url = server.url.replace("127.0.0.1", "localhost")
-        client = Connections(url, connect_timeout=2, read_timeout=2)
+        client = Connections(url, connect_timeout=SOON, read_timeout=SOON)
         put = Request(method="PUT", target="/", headers={}, body=data)
         assert client.ask(put).body == data
         assert client.ask(GET).status == 200
@@ -350,7 +371,9 @@ def test_tls_with_the_wrong_certificate(
     thread = threading.Thread(target=handshake)
     thread.start()
     host = "127.0.0.1" if trusted else "localhost"
-    client = Connections(f"https://{host}:{refused.getsockname()[1]}", connect_timeout=2, read_timeout=2)
+    client = Connections(
+        f"https://{host}:{refused.getsockname()[1]}", connect_timeout=SOON, read_timeout=SOON
+    )
     with pytest.raises(ssl.SSLCertVerificationError):
         client.ask(GET)
     thread.join()

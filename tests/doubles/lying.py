@@ -29,12 +29,14 @@ class Lies:
         moment has passed: right alone, wrong in a race.
     :param refuses_create: it does not know the conditional header.
     :param lag: how many listings do not show a new object.
+    :param lists_deleted: how many listings show an object that was deleted.
     """
 
     ignores_create: bool = False
     checks_before_create: bool = False
     refuses_create: bool = False
     lag: float = 0.0
+    lists_deleted: int = 0
     ignores_ranges: bool = False
     keeps_deleted: bool = False
     flips: bool = False
@@ -51,6 +53,7 @@ class LyingBucket(FaultyBucket):
         self.atomic_create = None
         self._listings = 0
         self._written: dict[str, int] = {}
+        self._deleted: list[tuple[int, ObjectInfo]] = []
         self._lookers: Counter[str] = Counter()
         self._looking = threading.Condition()
         self._identity = f"lying:{uuid.uuid4()}"  # an address in memory may be used again
@@ -89,10 +92,17 @@ class LyingBucket(FaultyBucket):
         for info in super().list(prefix, after=after):
             if self._listings - self._written.get(info.key, -math.inf) > self.lies.lag:
                 yield info
+        for deleted, info in self._deleted:
+            if info.key.startswith(prefix) and self._listings - deleted <= self.lies.lists_deleted:
+                yield info
 
     def delete(self, keys: Iterable[str]) -> None:
-        if not self.lies.keeps_deleted:
-            super().delete(keys)
+        if self.lies.keeps_deleted:
+            return
+        keys = list(keys)
+        if self.lies.lists_deleted:
+            self._deleted += [(self._listings, self.inner.head(key)) for key in keys if self._is_there(key)]
+        super().delete(keys)
 
     def clock(self) -> datetime:
         return super().clock() + timedelta(seconds=self.lies.clock_apart)

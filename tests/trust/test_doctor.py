@@ -118,6 +118,7 @@ def test_a_single_writer_needs_no_create_only() -> None:
         ({"lag": FOR_EVER}, "list", "does not show what was just written within"),
         ({"lag": 3}, "list", "at once, but only"),
         ({"keeps_deleted": True}, "delete", "still there"),
+        ({"lists_deleted": 3}, "delete", "does not leave out what was just deleted at once, but only"),
         ({"clock_apart": 3600.0}, "clock", "3600 s"),
     ],
 )
