@@ -295,6 +295,27 @@ def test_a_truncated_archive_is_an_integrity_error(layout: Layout) -> None:
         read_label(path)
 
 
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_an_archive_with_a_header_that_inflates(tmp_path: Path, mode: str) -> None:
+    """A long name is read as a whole, so one that says it is huge is refused first."""
+    path = tmp_path / "image.tar"
+    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]  # the mode is a variable
+        entry = tarfile.TarInfo("././@LongLink")
+        entry.type, entry.size = tarfile.GNUTYPE_LONGNAME, 32 * 1024 * 1024
+        archive.addfile(entry, io.BytesIO(bytes(entry.size)))
+        archive.addfile(tarfile.TarInfo("index.json"))
+    with pytest.raises(InvalidDataError, match="header of more than 16777216 bytes"):
+        read_label(path)
+
+
+def test_a_compressed_file_that_ends_in_its_header(tmp_path: Path) -> None:
+    """It is a damaged archive, and no failure of ours."""
+    path = tmp_path / "image.tar.gz"
+    path.write_bytes(b"\x1f\x8b\x08\x04\0\0\0\0\0\0\xff\xff")
+    with pytest.raises(IntegrityError, match="damaged"):
+        read_label(path)
+
+
 def tool(folder: Path, name: str, body: str) -> None:
     """A stand-in for a container tool that is not installed."""
     path = folder / name

@@ -6,6 +6,8 @@ checked against its digest (OCI image specification, "Content Descriptors").
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import hashlib
 import json
 import lzma
@@ -14,7 +16,7 @@ import tarfile
 import zlib
 from contextlib import contextmanager
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 from up42_state.errors import IntegrityError, InvalidDataError, PathNotFoundError, StateError
 
@@ -28,6 +30,7 @@ MAX_BYTES = 16 * 1024 * 1024
 MAX_DEPTH = 8  # of indexes in indexes
 REFERENCE = "org.opencontainers.image.ref.name"
 
+_COMPRESSED = {b"\x1f\x8b": gzip.GzipFile, b"BZh": bz2.BZ2File, b"\xfd7zXZ\x00": lzma.LZMAFile}
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 
 
@@ -46,6 +49,23 @@ class _Directory:
         if path.is_absolute() or ".." in path.parts:
             return None
         return _content(self._path / name)
+
+
+class _Bounded:
+    """A file of which much is never read at once: a header that says it is huge is not taken into memory.
+
+    ``tarfile`` reads long names and extended headers as a whole, whatever their size.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.seek = file.seek
+        self.tell = file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= MAX_BYTES + 1:
+            raise InvalidDataError(f"the archive has a header of more than {MAX_BYTES} bytes")
+        return self._file.read(size)
 
 
 class _Archive:
@@ -80,27 +100,40 @@ def image_configurations(path: Path, tag: str | None) -> list[object]:
     """
     if path.is_dir():
         return _layout(_Directory(path), tag, path)
-    if not path.is_file():
+    content = _content(path)
+    if content is None:
         raise InvalidDataError(f"{path} is no file and no directory")
-    with _open_archive(path) as archive:
+    with _open_archive(path, content) as archive:
         if archive is not None:
             return _layout(archive, tag, path)
-    document = _json(_content(path), str(path))
+    document = _json(content, str(path))
     return document if isinstance(document, list) else [document]
 
 
 @contextmanager
-def _open_archive(path: Path) -> Iterator[_Archive | None]:
-    if not tarfile.is_tarfile(path):
-        yield None
-        return
+def _open_archive(path: Path, beginning: bytes) -> Iterator[_Archive | None]:
+    """The archive at a path, compressed or not; ``None`` where there is something else."""
     try:
-        with tarfile.open(path) as archive:
-            yield _Archive(archive)
+        with _decompressed(path, beginning) as file:
+            archive = _tar(file)
+            yield None if archive is None else _Archive(archive)
     except StateError:
         raise
     except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         raise IntegrityError(f"the archive {path} is damaged: {error}") from error
+
+
+def _decompressed(path: Path, beginning: bytes) -> IO[bytes]:
+    opened = next((way for magic, way in _COMPRESSED.items() if beginning.startswith(magic)), None)
+    return cast("IO[bytes]", opened(path)) if opened else path.open("rb")
+
+
+def _tar(file: IO[bytes]) -> tarfile.TarFile | None:
+    """The archive in a file; it is closed with the file."""
+    try:
+        return tarfile.TarFile(fileobj=cast("IO[bytes]", _Bounded(file)))
+    except tarfile.ReadError:
+        return None
 
 
 def _layout(files: _Files, tag: str | None, path: Path) -> list[object]:
