@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,39 @@ def test_no_exclusive_mode_with_a_single_writer(no_exclusive_mode: str) -> None:
     with pytest.raises(ObjectExistsError):
         bucket.create("a", b"second")
     assert bucket.get("a") == b"first"
+
+
+class Listings(LocalFileSystem):
+    """A file system that, as many, knows of files what it last saw in a listing of their directory."""
+
+    protocol = "listings"
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.seen: dict[str, Any] = {}
+
+    def info(self, path: str, **options: Any) -> Any:
+        folder, look = self._parent(path), super().info
+        if folder not in self.seen:
+            self.seen[folder] = {entry.path: look(entry.path) for entry in os.scandir(folder)}
+        if path not in self.seen[folder]:
+            raise FileNotFoundError(path)
+        return self.seen[folder][path]
+
+    def invalidate_cache(self, path: str | None = None) -> None:
+        self.seen.clear()
+
+
+def test_what_others_write_is_seen(tmp_path: Path) -> None:
+    """An object that another process has written is there, whatever was listed before."""
+    fsspec.register_implementation("listings", Listings, clobber=True)
+    bucket = FsspecBucket(f"listings://{tmp_path}")
+    bucket.put("job/a", b"")
+    assert bucket.head("job/a").size == 0
+    (tmp_path / "job" / "a").write_bytes(b"more")
+    (tmp_path / "job" / "b").write_bytes(b"theirs")
+    assert bucket.get("job/a") == b"more"
+    assert bucket.get("job/b") == b"theirs"
 
 
 def test_unknown_protocol() -> None:

@@ -66,6 +66,7 @@ class FsspecBucket(Bucket):
 
     def head(self, key: str) -> ObjectInfo:
         with self._errors(key):
+            self._fs.invalidate_cache()  # of listings, which many take it from: others write here, too
             found = self._fs.info(self._path(key))
             if found["type"] != "file":
                 raise FileNotFoundError(key)
