@@ -45,7 +45,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def sources(self) -> list[Source]:
         """The files and quicklooks, as what is to be uploaded."""
-        return [_source(file, self.folders) for file in self.files]
+        return [_source(file, _group(file, self.folders, self.files)) for file in self.files]
 
     def check_unchanged(self) -> None:
         """Make sure that ``data.json`` is what was read: it was mapped, and may have changed since.
@@ -141,7 +141,7 @@ def _above(path: str) -> Iterator[str]:
         yield path
 
 
-def _source(file: File, folders: frozenset[str]) -> Source:
+def _source(file: File, group: str) -> Source:
     return Source(
         path=file.path,
         kind=file.kind,
@@ -149,19 +149,30 @@ def _source(file: File, folders: frozenset[str]) -> Source:
         size=file.size,
         modified=file.mtime_ns or 0,
         executable=file.executable,
-        group=_group(file, folders),
+        group=group,
     )
 
 
-def _group(file: File, folders: frozenset[str]) -> str:
+def _group(file: File, folders: frozenset[str], files: Files) -> str:
     """Files of one group go into one pack: those of a data path's directory, or a file and its sidecars."""
     if file.kind == "quicklook":
         return f"{QUICKLOOKS}/{file.path}"
     outermost = [path for path in _above(file.path) if path in folders] if folders else []
     if outermost:
         return f"{outermost[-1]}/"
-    folder, slash, name = file.path.rpartition("/")
-    return folder + slash + name.partition(".")[0]
+    main = _main(file.path, files)
+    double = main[-8:].lower() in (".aux.xml", ".shp.xml")  # the extensions of sidecars that have two parts
+    return main[:-8] if double else os.path.splitext(main)[0]
+
+
+def _main(path: str, files: Files) -> str:
+    """The file of which this one is a sidecar, ``<file>.<ext>``; itself, if there is none."""
+    dot = path.find(".", path.rfind("/") + 2)
+    while dot > 0:
+        if files.get(path[:dot]) is not None:
+            return path[:dot]
+        dot = path.find(".", dot + 1)
+    return path
 
 
 def _count(defects: Iterable[Defect]) -> str:

@@ -20,7 +20,16 @@ from up42_state.stages.memory import allocate
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["MAX_BYTES", "MAX_MEMBERS", "Member", "PackWriter", "fill_packs", "frame_digest", "overhead"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_MEMBERS",
+    "Member",
+    "PackWriter",
+    "fill_packs",
+    "fit_a_pack",
+    "frame_digest",
+    "overhead",
+]
 
 MAX_BYTES = 32 * 1024 * 1024
 MAX_MEMBERS = 16_384
@@ -134,6 +143,11 @@ def _frame_digest(data: memoryview) -> str:
         raise ValueError("the central directory does not follow the members")
     digest.update(data[at:])
     return digest.hexdigest()
+
+
+def fit_a_pack(members: Sequence[Member]) -> bool:
+    """Whether these files can lie in one pack."""
+    return len(members) <= MAX_MEMBERS and sum(member.cost for member in members) <= MAX_BYTES - _END.size
 
 
 def fill_packs(groups: Iterable[Sequence[Member]]) -> list[list[Member]]:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from up42_state.stages.packs import Member, fit_a_pack
 from up42_state.stages.upload import Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable, Sequence
 
     from up42_state.stages.index import DataObject, Entry, Index, Kind
     from up42_state.stages.upload import Source
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
 __all__ = ["find_reusable", "rename"]
 
 
-def find_reusable(sources: Iterable[Source], previous: Index) -> dict[str, Stored]:
+def find_reusable(sources: Sequence[Source], previous: Index, pack_below: int) -> dict[str, Stored]:
     """Where the bytes of unchanged files lie, by the name of the file.
 
     A file is unchanged if the previous revision holds one of the same bytes, under whatever path. Packs of
-    which less than half would still be referred to are left behind: their live part is packed anew.
+    which less than half would still be referred to are left behind: their live part is packed anew. So are
+    small files of which a companion changed.
 
     :param sources: hashed files.
+    :param pack_below: files of fewer bytes are small.
     """
     by_digest: dict[tuple[str, int], Entry] = {(e.sha256, e.size): e for e in previous.entries}
     same_name = {entry.name: entry for entry in previous.entries}
@@ -36,7 +39,10 @@ def find_reusable(sources: Iterable[Source], previous: Index) -> dict[str, Store
         if entry is not None:
             found[source.name] = Stored(previous.objects[entry.object], _renamed(entry, source, previous))
     sparse = _sparse_packs(found.values())
-    return {name: stored for name, stored in found.items() if stored.object not in sparse}
+    broken = _broken_groups([source for source in sources if source.size < pack_below], found)
+    return {
+        name: stored for name, stored in found.items() if stored.object not in sparse and name not in broken
+    }
 
 
 def _renamed(entry: Entry, source: Source, previous: Index) -> Entry:
@@ -53,10 +59,34 @@ def rename(entry: Entry, stored: DataObject, path: str, kind: Kind, *, executabl
     return msgspec.structs.replace(renamed, member=kept)
 
 
+def _broken_groups(sources: Iterable[Source], found: Container[str]) -> set[str]:
+    """The names of small files whose group is to lie in one place, and has others that must be moved.
+
+    GDAL looks for sidecars where the file lies. A group that is larger than a pack has no such place.
+
+    :param sources: the small ones.
+    :param found: the names of those that need not be moved by themselves.
+    """
+    groups: dict[str, list[Source]] = {}
+    for source in sources:
+        groups.setdefault(source.group, []).append(source)
+    broken = (group for group in groups.values() if any(source.name not in found for source in group))
+    return {
+        source.name
+        for group in broken
+        if fit_a_pack([Member(source.name, source.size) for source in group])
+        for source in group
+    }
+
+
 def _sparse_packs(found: Iterable[Stored]) -> set[DataObject]:
-    """Packs of which less than half is referred to."""
-    spans = {(stored.object, stored.entry.offset, stored.entry.size) for stored in found}
+    """Packs of which less than half is referred to, the headers around files counted with them."""
+    costs = {(stored.object, stored.entry.offset): _cost(stored.entry) for stored in found}
     live: Counter[DataObject] = Counter()
-    for stored, _, size in spans:
-        live[stored] += size
-    return {stored for stored, size in live.items() if stored.is_pack and 2 * size < stored.size}
+    for (stored, _), cost in costs.items():
+        live[stored] += cost
+    return {stored for stored, cost in live.items() if stored.is_pack and 2 * cost < stored.size}
+
+
+def _cost(entry: Entry) -> int:
+    return Member(entry.member or entry.name, entry.size).cost

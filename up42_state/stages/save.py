@@ -110,7 +110,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
             return uploader.upload(sources)
         with self.store.transfers() as transfers:
             hashed = hash_sources(transfers, sources)
-        reusable = find_reusable(hashed, previous)
+        reusable = find_reusable(hashed, previous, self.store.pack_below)
         changed = [source for source in hashed if source.name not in reusable]
         return [*reusable.values(), *(uploader.upload(changed) if changed else ())]
 
