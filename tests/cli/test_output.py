@@ -129,12 +129,15 @@ def test_pair_of_another_form(text: str) -> None:
         pair(text)
 
 
+@pytest.mark.parametrize(
+    "words", [("history", "--job", "3f0c", "--stage", "scenes"), ("manifest", "schema")], ids=" ".join
+)
 def test_reader_that_went_away_is_no_error(
-    start: Callable[..., subprocess.Popen[str]], saved: Callable[..., None]
+    start: Callable[..., subprocess.Popen[str]], saved: Callable[..., None], words: tuple[str, ...]
 ) -> None:
     """A closed pipe on stdout ends the process silently, as for ``up42-state history | head -0``."""
     saved("scenes", a=b"a")
-    process = start("history", "--job", "3f0c", "--stage", "scenes")
+    process = start(*words)
     assert process.stdout is not None
     process.stdout.close()
     _, stderr = process.communicate(timeout=60)

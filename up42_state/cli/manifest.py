@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from up42_state.cli import options
-from up42_state.cli.output import Table, print_result
+from up42_state.cli.output import Table, print_result, write_text
 from up42_state.cli.text import plain
 from up42_state.errors import InvalidManifestError, InvalidWorkflowError, SettingsError
 
@@ -73,7 +73,7 @@ def schema(version: str) -> None:
     """Print the JSON Schema of manifests, complete in one document."""
     from up42_state.manifest import published
 
-    click.echo(json.dumps(published(int(version)), indent=2))
+    write_text(json.dumps(published(int(version)), indent=2) + "\n")
 
 
 @manifest.command()
@@ -89,7 +89,7 @@ def label(common: Common, file: str) -> None:
 
     Manifest.read(file)
     arguments = build_arguments(file)
-    click.echo(json.dumps({"arguments": arguments}) if common.json else arguments)
+    write_text((json.dumps({"arguments": arguments}) if common.json else arguments) + "\n")
 
 
 @manifest.command()

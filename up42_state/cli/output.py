@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from up42_state.cli.common import Common
 
-__all__ = ["Table", "facts", "print_result"]
+__all__ = ["Table", "facts", "print_result", "write_text"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +45,9 @@ def print_result(common: Common, value: Any, *tables: Table) -> None:
     A row is one line, also where it is longer than the terminal is wide: nothing is wrapped or cut.
     """
     if common.json:
-        _write(json.dumps(value, indent=2) + "\n")
+        write_text(json.dumps(value, indent=2) + "\n")
     else:
-        _write("\n".join(_render(table) for table in tables if table.rows))
+        write_text("\n".join(_render(table) for table in tables if table.rows))
 
 
 def _render(table: Table) -> str:
@@ -72,7 +72,7 @@ def _pad(cells: Sequence[str], *, right: bool) -> list[str]:
     return [space + cell if right else cell + space for cell, space in zip(cells, spaces, strict=True)]
 
 
-def _write(text: str) -> None:
+def write_text(text: str) -> None:
     """Write to stdout. A reader that went away (``| head``) is no error."""
     try:
         click.echo(text, nl=False)
