@@ -113,6 +113,9 @@ def test_a_key_with_special_characters_is_escaped_in_the_pointer() -> None:
     assert messages(document) == [r"#/parameters/a~1b~0c\n/type: colour is not a valid enum value"]
 
 
+HALF_PAIR = "a string holds half of a surrogate pair, which is no character"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -129,7 +132,9 @@ def test_a_key_with_special_characters_is_escaped_in_the_pointer() -> None:
         ('{"a": [1, , 2]}', "#: not JSON: expecting value at line 1, column 11"),
         (b'{"a":\n"\xff"}', "#: not UTF-8 at line 2, column 2"),
         ("[" * 100_000, "#: nested deeper than 64 levels at line 1, column 65"),
-        ('{"a": "\\ud800"}', "#: a string holds half of a surrogate pair, which is no character"),
+        ('{"a": "\\ud83d\\ude00",\n"b": "\\ud800"}', f"#: {HALF_PAIR} at line 2, column 7"),
+        ('{"a": "\\uDC00"}', f"#: {HALF_PAIR} at line 1, column 8"),
+        ('{"a": "\udc00"}', f"#: {HALF_PAIR} at line 1, column 8"),
         ("9" * 5000, "#: a number of more than 400 digits at line 1, column 1"),
         (" " * (1024 * 1024 + 1), "#: the document is larger than 1048576 bytes"),
     ],

@@ -30,6 +30,8 @@ MAX_DIGITS = 400
 # A string that does not end is one token up to the end of the text; were it none, each quote in it would
 # begin another search for its end, in quadratic time.
 _STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"?'
+_HIGH, _LOW = r"\\u[dD][89abAB][0-9a-fA-F]{2}", r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_HALF_PAIR = re.compile(rf"{_HIGH}(?!{_LOW})|(?<!{_HIGH}){_LOW}|[\ud800-\udfff]")
 _TOKEN = re.compile(rf"{_STRING}|[{{}}\[\]:,]", re.DOTALL)
 
 
@@ -85,7 +87,9 @@ def _inspect(text: str, value: object, commas: list[Defect]) -> Document:
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        return _unreadable("a string holds half of a surrogate pair, which is no character", *commas)
+        half = _HALF_PAIR.search(text)
+        problem = "a string holds half of a surrogate pair, which is no character"
+        return _unreadable(_located(text, half.start() if half else 0, problem), *commas)
     return Document(value=value, defects=(*commas, *islice(_duplicates(text), MAX_DUPLICATES)))
 
 
