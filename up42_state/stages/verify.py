@@ -44,7 +44,6 @@ class Damage(msgspec.Struct, frozen=True, kw_only=True):
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
     """What verifying one revision found.
 
-    :param revision: ``None`` where not even the number of the newest revision could be read.
     :param objects: how many objects were read.
     :param bytes: how many bytes were read.
     """
