@@ -132,6 +132,40 @@ def test_a_save_that_takes_longer_than_the_grace_loses_nothing(
     assert job.prune().attempts == ("s:1/slow",)
 
 
+def test_a_large_file_on_its_way_keeps_what_went_before_it(
+    job: Job, bucket: FaultyBucket, clock: Clock, tmp_path: Path
+) -> None:
+    """Parts are no objects: an upload that was begun within the grace keeps its attempt."""
+    save(job, tmp_path, 0)
+    bucket.put("j/s:1/attempts/slow/files/small", b"")
+    clock.forward(2 * DAY)
+    bucket.start_upload("j/s:1/attempts/slow/files/large", 20, 10)
+    assert job.prune().attempts == ()
+    assert bucket.get("j/s:1/attempts/slow/files/small") == b""
+
+
+def test_an_upload_that_is_completed_meanwhile_keeps_its_attempt(
+    job: Job, bucket: FaultyBucket, clock: Clock, tmp_path: Path
+) -> None:
+    """Uploads are looked for before objects: one that is completed in between is seen twice, not never."""
+    save(job, tmp_path, 0)
+    bucket.put("j/s:1/attempts/slow/files/small", b"")
+    clock.forward(2 * DAY)
+    upload = bucket.start_upload("j/s:1/attempts/slow/files/large", 1, 1)
+    upload.put_part(1, b"x")
+    looked: list[str] = []
+
+    def complete(name: str, _key: str) -> None:
+        looked.append(name)
+        if [name for name in looked if name in ("uploads", "list")][1:] and "complete" not in looked:
+            upload.complete()
+
+    bucket.operations.on_operation = complete
+    assert job.prune().attempts == ()
+    assert "complete" in looked
+    assert bucket.get("j/s:1/attempts/slow/files/small") == b""
+
+
 def test_a_dry_run_deletes_nothing(job: Job, bucket: FaultyBucket, clock: Clock, tmp_path: Path) -> None:
     """--dry-run says what would go."""
     for number in range(5):

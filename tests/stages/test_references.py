@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def test_what_was_superseded_may_be_referred_to_for_half_an_hour(
     job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: str, minutes: int, late: bool
 ) -> None:
-    """That is half of the shortest grace, on whichever clock it has passed: one stands still while the machine
-    sleeps, the other may be put back.
+    """That is half of the shortest grace, on whichever clock it has passed: one stands still while the
+    machine sleeps, the other may be put back.
     """
     stage = job.stage("s:1")
     commit = stage.save(write_output(tmp_path / "one", tiles(1)))
