@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["DirectoryBucket"]
 
 _MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+_STAYS = {errno.ENOTEMPTY, errno.EEXIST, errno.EACCES, errno.EPERM, errno.EBUSY}  # what keeps a directory
 _ATTEMPTS = 100  # at making a directory that others keep removing
 
 
@@ -222,7 +223,7 @@ class DirectoryBucket(Bucket):
             except FileNotFoundError:
                 pass
             except OSError as error:
-                if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                if error.errno not in _STAYS:
                     raise
                 break
             self._durable.discard(directory)
