@@ -255,8 +255,8 @@ class Stage:
         )
 
     def delete(self) -> Commit:
-        """Remove the stage: a revision that says so. :meth:`Job.prune` frees the bytes of those that it pushes
-        out of the kept ones, which with ``keep=1`` are all.
+        """Remove the stage: a revision that says so. :meth:`Job.prune` frees the bytes of those that it
+        pushes out of the kept ones, which with ``keep=1`` are all.
 
         :raises StageNotFoundError: there is no such stage.
         """

@@ -30,10 +30,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from up42_state.features import Report
-    from up42_state.stages.commit import JobMode
+    from up42_state.stages.commit import Commit, JobMode
     from up42_state.stages.index import Entry
     from up42_state.stages.merging import Added, EarlierStage
     from up42_state.stages.propagation import Propagation
+    from up42_state.state import Stage
 
 __all__ = ["clean_up", "materialise"]
 
@@ -48,19 +49,22 @@ def materialise(
     *,
     quicklooks: Path | bool = True,
     job_mode: JobMode = "DEFAULT",
+    current: Callable[[Stage], Commit] | None = None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> list[Report]:
     """Carry out propagations in a directory, one after the other, and replace its ``data.json`` once.
 
     :param quicklooks: the directory of quicklooks, as a save takes it.
     :param job_mode: in ``DRY_RUN`` data paths need not exist, and stages that dry runs saved are taken, too.
+    :param current: gives the revision to take of a stage, if it is not to be the newest.
     :return: what became of every feature, for each propagation.
     :raises InvalidOutputError: the current output has defects.
     :raises FeatureConflictError: features differ, and a propagation asks for an error then.
     """
     clean_up(into, quicklooks)
     merging = Merging(read_output(into, quicklooks, dry_run=job_mode == "DRY_RUN"))
-    reports = [merging.apply(propagation, job_mode) for propagation in propagations]
+    current = current or (lambda stage: stage.latest(job_mode))
+    reports = [merging.apply(propagation, current) for propagation in propagations]
     if merging.changed:
         with _Delivery(into, _folder_for(into, quicklooks)) as delivery:
             try:

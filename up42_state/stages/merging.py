@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from typing import IO
 
     from up42_state.features import Files, Merge, Report
-    from up42_state.stages.commit import JobMode
+    from up42_state.stages.commit import Commit
     from up42_state.stages.index import Entry
     from up42_state.stages.output import Output
     from up42_state.stages.propagation import Propagation
     from up42_state.stages.store import Store
+    from up42_state.state import Stage
 
 __all__ = ["Added", "EarlierStage", "Merging"]
 
@@ -87,10 +88,10 @@ class Merging:
         self.new_directories: list[str] = []
         self.changed = False
 
-    def apply(self, propagation: Propagation, job_mode: JobMode) -> Report:
+    def apply(self, propagation: Propagation, current: Callable[[Stage], Commit]) -> Report:
         """Merge the stages of one propagation, and say what became of every feature.
 
-        :param job_mode: only ``DRY_RUN`` gets what a dry run saved.
+        :param current: gives the revision to take of a stage.
         :raises NotFoundError: a stage does not exist.
         :raises IntegrityError: a stage is damaged.
         :raises FeatureConflictError: features differ, and the propagation asks for an error then.
@@ -98,7 +99,7 @@ class Merging:
         """
         stages = [
             EarlierStage(store=stage.job.state.store, contents=load(stage.job.state.store, commit))
-            for stage, commit in propagation.resolve(job_mode)
+            for stage, commit in propagation.commits(current)
         ]
         merged = _merge(self._collection, self._files, propagation, stages)
         self._take(merged, stages)

@@ -9,11 +9,11 @@ import msgspec
 from up42_state.errors import JobNotFoundError, SettingsError, StageNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from up42_state.features import Selection
     from up42_state.manifest import Manifest
-    from up42_state.stages.commit import Commit, JobMode
+    from up42_state.stages.commit import Commit
     from up42_state.state import Stage
 
 __all__ = ["Propagation"]
@@ -28,8 +28,7 @@ _CHOICES = {
 class Propagation(msgspec.Struct, frozen=True, kw_only=True):
     """Earlier stages, in order, and the options of the propagation operator (``docs/propagation.md``).
 
-    :param stages: the earlier stages.
-    :param commits: the revision to take of each; ``None`` takes those that are current by then.
+    :param stages: the earlier stages; the revision that is current when it is carried out is taken.
     :param form: ``forward`` appends features that the current output lacks; ``inherit`` gives features the
         properties they lack from their origin feature.
     :param match: pairs (property of the current feature, of the earlier one) that tell the same feature.
@@ -46,7 +45,6 @@ class Propagation(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     stages: tuple[Stage, ...]
-    commits: tuple[Commit, ...] | None = None
     form: Literal["forward", "inherit"] = "forward"
     match: Sequence[tuple[str, str]] | None = None
     on_conflict: Literal["current", "earlier", "both", "error"] = "current"
@@ -65,21 +63,17 @@ class Propagation(msgspec.Struct, frozen=True, kw_only=True):
                 raise SettingsError(f"{name} is {value!r}", advice=f"use one of {', '.join(allowed)}")
         if self.properties is not None and self.manifest is not None:
             raise SettingsError("both properties and manifest are given", advice="give one of them")
-        if self.commits is not None and len(self.commits) != len(self.stages):
-            raise SettingsError("commits are not as many as stages", advice="give one for each, or none")
 
-    def resolve(self, job_mode: JobMode) -> list[tuple[Stage, Commit]]:
-        """The stages with the revisions to take.
+    def commits(self, current: Callable[[Stage], Commit]) -> list[tuple[Stage, Commit]]:
+        """The stages with their current revisions.
 
-        :param job_mode: only ``DRY_RUN`` gets what a dry run saved.
+        :param current: gives that of a stage.
         :raises NotFoundError: a stage does not exist, and ``missing`` is ``error``.
         """
-        if self.commits is not None:
-            return list(zip(self.stages, self.commits, strict=True))
         found = []
         for stage in self.stages:
             try:
-                found.append((stage, stage.latest(job_mode)))
+                found.append((stage, current(stage)))
             except (JobNotFoundError, StageNotFoundError):
                 if self.missing == "error":
                     raise

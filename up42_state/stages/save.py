@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from up42_state.stages.propagation import Propagation
     from up42_state.stages.store import Store
     from up42_state.stages.upload import Source
+    from up42_state.state import Stage
 
 __all__ = ["Save"]
 
@@ -89,7 +90,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         output = read_output(self.output, self.quicklooks, dry_run=self.job_mode == "DRY_RUN")
         attempt = _Attempt(self.store, self.job, self.stage, new_attempt())
         merged = Merging(output)
-        reports = [merged.apply(propagation, self.job_mode) for propagation in self.propagations]
+        reports = [merged.apply(propagation, self._current) for propagation in self.propagations]
         borrowed = Borrowing(self.store, self.job, attempt.prefix, references).borrow(merged.additions)
         previous = _previous(self.store, newest)
         stored = [*self._store(output.sources, previous, attempt), *borrowed]
@@ -102,6 +103,10 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         for report in reports:
             self.report(report)
         return commit
+
+    def _current(self, stage: Stage) -> Commit:
+        """What is referred to must be current, or it may be pruned meanwhile (:class:`References`)."""
+        return stage.latest(self.job_mode)
 
     def _store(self, sources: list[Source], previous: Index | None, attempt: _Attempt) -> list[Stored]:
         """Make sure that every file is in the store, and say where."""

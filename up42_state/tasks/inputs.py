@@ -93,8 +93,8 @@ def _merge(
     folder = own_folder(target) / _MERGING
     remove_own(target, _MERGING, keep_folder=True)
     made_of = [stages[0].restore(folder, quicklooks=False, job_mode=job_mode), *commits[1:]]
-    others = Propagation(stages=tuple(stages[1:]), commits=tuple(commits[1:]))
-    materialise(folder, [others], quicklooks=False, job_mode=job_mode)
+    others, taken = Propagation(stages=tuple(stages[1:])), iter(commits[1:])
+    materialise(folder, [others], quicklooks=False, job_mode=job_mode, current=lambda _stage: next(taken))
     shutil.rmtree(folder / QUICKLOOKS, ignore_errors=True)
     (own_folder(folder) / _MADE_OF).write_bytes(_note(made_of))
     return folder, made_of
