@@ -256,10 +256,15 @@ def test_completed_upload_whose_answer_was_lost() -> None:
         upload.complete()
 
 
-def test_upload_that_is_gone() -> None:
-    """An upload that is gone, without the object, was not."""
+@pytest.mark.parametrize(
+    "found",
+    [Answer(status=404), Answer(headers={"Content-Length": "2", "ETag": '"e"'}, body=b"xx")],
+    ids=["nothing", "another object"],
+)
+def test_upload_that_is_gone(found: Answer) -> None:
+    """An upload that is gone, without its object, was not."""
     begun = Answer(body=b"<R><UploadId>u</UploadId></R>")
-    with bucket_at(begun, OK, refusal(404, "NoSuchUpload"), Answer(status=404)) as (bucket, _):
+    with bucket_at(begun, OK, refusal(404, "NoSuchUpload"), found) as (bucket, _):
         upload = bucket.start_upload("a", 1, 5 * MIB)
         upload.put_part(1, b"x")
         with pytest.raises(FileNotFoundError):

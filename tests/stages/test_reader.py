@@ -59,6 +59,16 @@ def test_an_object_that_is_gone_is_damage(stage: Stage, bucket: FaultyBucket, pa
         file.read(1)
 
 
+def test_a_damaged_older_revision_is_not_called_pruned(
+    stage: Stage, bucket: FaultyBucket, tmp_path: Path
+) -> None:
+    """Prune takes the index first: where that is still there, an object that is gone is damage."""
+    stage.save(write_output(tmp_path / "new", tiles(1)))
+    bucket.delete([key_of(stage, bucket, "large.tif")])
+    with pytest.raises(IntegrityError, match=r"3f0c/s:1@1 is damaged"):
+        stage.restore(tmp_path / "in", revision=1)
+
+
 def test_a_revision_that_is_pruned_while_it_is_open(stage: Stage, tmp_path: Path) -> None:
     """Of an older one it says that it was pruned."""
     with stage.open("large.tif") as file:

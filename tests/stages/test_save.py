@@ -66,6 +66,16 @@ def test_nothing_is_packed_when_packing_is_off(bucket: FaultyBucket, tmp_path: P
     assert not [info.key for info in bucket.list("") if "/packs/" in info.key]
 
 
+def test_the_same_output_made_from_something_else_is_a_revision(job: Job, tmp_path: Path) -> None:
+    """Whoever reads its parents is told the right ones; no file moves."""
+    job.stage("scenes:1").save(write_output(tmp_path / "scenes", tiles(1)))
+    output = write_output(tmp_path / "out", tiles(2))
+    first = job.stage("s:1").save(output)
+    second = job.stage("s:1").save(output, after=["scenes:1"])
+    assert (second.revision, second.content, len(second.parents)) == (2, first.content, 1)
+    assert second.totals.referenced == second.totals.bytes
+
+
 @pytest.mark.parametrize("size", [0, 2, 2000])
 def test_unchanged_output_makes_no_revision(
     job: Job, bucket: FaultyBucket, tmp_path: Path, size: int
