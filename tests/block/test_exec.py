@@ -279,6 +279,21 @@ def test_a_dry_run_is_told_to_the_command_and_saved_as_one(
     assert [commit.job_mode for commit in job.stage("report:1").history()] == ["DRY_RUN"]
 
 
+def test_a_dry_run_that_finds_real_output_says_that_it_stays(
+    run: Run,
+    folders: Folders,
+    job: Job,
+    settings: MakeSettings,
+    saved: Saved,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It is not said to be saved."""
+    saved("report:1", "real")
+    assert run(writing(folders, "a"), settings(job_mode="DRY_RUN")) == 0
+    assert "nothing was saved: a dry run never supersedes real output" in capsys.readouterr().err
+    assert len(job.stage("report:1").history()) == 1
+
+
 class TestEnvironment:
     """What a command finds in its environment."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pty
 import signal
@@ -132,6 +133,26 @@ def test_ctrl_c_in_a_terminal_reaches_the_command_once(tmp_path: Path) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
     os.close(terminal)
     assert heard.read_text() == "SIGINT"
+
+
+def test_a_command_that_may_not_be_signalled_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command that has become another user's, as by sudo, is not left alone, nor taken for one that did not
+    start.
+    """
+    kill, refused = os.kill, tmp_path / "refused"
+
+    def not_permitted(pid: int, number: int) -> None:
+        if pid == os.getpid():
+            kill(pid, number)
+            return
+        refused.touch()
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "kill", not_permitted)
+    script = f"kill -USR1 {os.getpid()}; until test -e {refused}; do sleep 0.05; done; exit 3"
+    assert run(in_shell(script), os.environ) == 3
 
 
 def test_our_own_handlers_and_mask_are_put_back() -> None:

@@ -178,6 +178,9 @@ def _outcome(block: Block, program: str, status: int) -> Iterator[str]:
         return
     for report in block.reports:
         yield from report.warnings
+    if commit.job_mode != block.job_mode:
+        yield f"nothing was saved: a dry run never supersedes real output, which is {commit.name}"
+        return
     totals = commit.totals
     yield f"saved {commit.name}: {totals.features} features, {totals.files} files, {totals.bytes} bytes"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -62,7 +62,13 @@ def _wait(pid: int) -> int:
             continue
         by_kernel = found.si_code > 0  # si_code: signal(7), sigaction(2)
         if not (by_kernel and found.si_signo in _FROM_TERMINAL):
-            os.kill(pid, found.si_signo)
+            _forward(pid, found.si_signo)
+
+
+def _forward(pid: int, number: int) -> None:
+    """Send the child a signal; one that has ended, or has become another user's, goes without."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
 
 
 def _reap(pid: int) -> int | None:
@@ -98,7 +104,7 @@ def _other_threads_forward(pid: int) -> Iterator[None]:
         yield
         return
     wanted = [number for number in FORWARDED if signal.getsignal(number) not in (signal.SIG_IGN, None)]
-    before = {number: signal.signal(number, lambda got, _: os.kill(pid, got)) for number in wanted}
+    before = {number: signal.signal(number, lambda got, _: _forward(pid, got)) for number in wanted}
     try:
         yield
     finally:
