@@ -39,10 +39,9 @@ def find_reusable(sources: Sequence[Source], previous: Index, pack_below: int) -
         if entry is not None:
             found[source.name] = Stored(previous.objects[entry.object], _renamed(entry, source, previous))
     sparse = _sparse_packs(found.values())
+    found = {name: stored for name, stored in found.items() if stored.object not in sparse}
     broken = _broken_groups([source for source in sources if source.size < pack_below], found)
-    return {
-        name: stored for name, stored in found.items() if stored.object not in sparse and name not in broken
-    }
+    return {name: stored for name, stored in found.items() if name not in broken}
 
 
 def _renamed(entry: Entry, source: Source, previous: Index) -> Entry:
