@@ -167,6 +167,22 @@ def test_a_client_that_goes_away_does_no_harm(url: str) -> None:
     assert post(url, b"{}")[0] == 400
 
 
+def test_a_signal_ends_the_service_though_a_client_sends_no_more() -> None:
+    """A request that never ends is given up; stderr ends as every verb's, and has no traceback."""
+    command = [sys.executable, "-c", START, "manifest", "serve", "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        parts = urlsplit(server.stderr.readline().strip())
+        with socket.create_connection((parts.hostname, parts.port or 80), timeout=30) as connection:
+            head = f"POST {parts.path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            connection.sendall(f"{head}Expect: 100-continue\r\nContent-Length: 9\r\n\r\n".encode())
+            assert connection.recv(100).startswith(b"HTTP/1.1 100")  # now the service waits for the body
+            server.terminate()
+            _, shown = server.communicate(timeout=60)
+    assert (server.returncode, shown.splitlines()[-1]) == (143, "error: ended by SIGTERM")
+    assert "Traceback" not in shown
+
+
 def test_another_method(url: str) -> None:
     """405 in the same envelope."""
     assert refused(post(url, b"", method="GET")) == (405, "Method Not Allowed")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["manifest"]
 
+_SECONDS_TO_FINISH = 2  # for requests under way when a signal comes
+
 
 @click.group()
 @options.shared
@@ -159,5 +161,7 @@ def serve(common: Common, port: int, host: str) -> None:
         raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}") from error
     with listener:
         common.note(f"http://{host}:{listener.getsockname()[1]}{PATH}")
-        server = uvicorn.Server(uvicorn.Config(application(), log_level="warning", access_log=False))
-        server.run(sockets=[listener])
+        config = uvicorn.Config(
+            application(), log_level="warning", access_log=False, timeout_graceful_shutdown=_SECONDS_TO_FINISH
+        )
+        uvicorn.Server(config).run(sockets=[listener])

@@ -6,6 +6,7 @@ that holds no manifest at all gets another 4xx status in the same envelope, with
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,8 @@ async def _body(request: Request) -> bytes:
                 break
     except ClientDisconnect as error:
         raise HTTPException(HTTPStatus.BAD_REQUEST, "the body ended early") from error
+    except asyncio.CancelledError as error:  # a signal came, and the server waits no longer
+        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "the service ends") from error
     if size > MAX_BYTES:
         problem = f"the body is larger than {MAX_BYTES} bytes"
         raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, problem, {"Connection": "close"})
