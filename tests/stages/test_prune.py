@@ -21,8 +21,10 @@ from up42_state.errors import (
 from up42_state.stages import overview
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
+    from up42_state.stages.commit import Commit
     from up42_state.state import Job
 
 DAY = timedelta(days=1)
@@ -299,6 +301,60 @@ def test_large_stages_are_pruned_as_well(
     for stage, attempt in zip(stages, old, strict=True):
         assert not list(bucket.list(f"j/{stage.name}/attempts/{attempt}/"))
         assert stage.verify().ok
+
+
+def test_a_removal_that_is_cut_off_leaves_no_hole(job: Job, bucket: FaultyBucket, tmp_path: Path) -> None:
+    """Commits go before what they stand on: a job that is half removed is not found, rather than damaged."""
+    save(job, tmp_path, 0)
+    done = bucket.operations.count("delete")
+
+    def end_at_the_second(_name: str, _key: str) -> None:
+        if bucket.operations.count("delete") == done + 2:
+            raise KeyboardInterrupt
+
+    bucket.operations.on_operation = end_at_the_second
+    with pytest.raises(KeyboardInterrupt):
+        job.delete()
+    bucket.operations.on_operation = lambda _name, _key: None
+    with pytest.raises(StageNotFoundError):
+        job.stage("s:1").latest()
+    job.delete()
+    assert not list(bucket.list("j/"))
+
+
+def test_a_removal_never_makes_an_older_revision_the_newest(
+    job: Job, bucket: FaultyBucket, tmp_path: Path
+) -> None:
+    """Commits go one after the other, as stores delete them, the newest last."""
+    for number in range(3):
+        save(job, tmp_path, number)
+    asked: list[str] = []
+    real = bucket.inner.delete
+
+    def delete(keys: Iterable[str]) -> None:
+        asked.extend(keys := list(keys))
+        real(keys)
+
+    bucket.inner.delete = delete  # type: ignore[method-assign]
+    job.delete()
+    commits = [key for key in asked if "/commits/" in key]
+    assert commits == [f"j/s:1/commits/{number:08}.json" for number in (1, 2, 3)]
+
+
+def test_what_is_saved_while_its_job_is_removed(job: Job, bucket: FaultyBucket, tmp_path: Path) -> None:
+    """A save that refers to bytes which then go is removed with them."""
+    output = save(job, tmp_path, 0)
+    beside = state_on(bucket.inner).job("j").stage("s:1")
+    saved: list[Commit] = []
+
+    def save_once(name: str, _key: str) -> None:
+        if name == "delete" and not saved:
+            saved.append(beside.save(write_output(output, {"more.tif": b"more"})))
+
+    bucket.operations.on_operation = save_once
+    job.delete()
+    assert saved[0].totals.referenced
+    assert not list(bucket.list("j/"))
 
 
 def test_removing_a_job_removes_all_of_it(job: Job, bucket: FaultyBucket, tmp_path: Path) -> None:

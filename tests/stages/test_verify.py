@@ -65,6 +65,17 @@ def test_every_corrupted_object_is_named(job: Job, bucket: FaultyBucket, tmp_pat
         bucket.put(info.key, good)
 
 
+def test_a_large_file_that_ends_between_two_blocks(job: Job, bucket: FaultyBucket, tmp_path: Path) -> None:
+    """Every block that is there is right, and the file is damaged all the same: no hole is restored."""
+    job.stage("s:1").save(write_output(tmp_path / "out", {"large.tif": os.urandom(17 * MIB)}))
+    key = next(info.key for info in bucket.list("") if info.key.endswith("large.tif"))
+    bucket.put(key, bucket.get(key, 0, 8 * MIB))
+    assert [damage.key for damage in job.stage("s:1").verify().damage] == [key]
+    with pytest.raises(IntegrityError, match=r"large\.tif"):
+        job.stage("s:1").restore(tmp_path / "in")
+    assert not (tmp_path / "in").exists()
+
+
 def test_damage_names_the_files_that_depend_on_it(job: Job, bucket: FaultyBucket, tmp_path: Path) -> None:
     """A damaged pack is reported with the files whose bytes are wrong, and no others."""
     job.stage("s:1").save(write_output(tmp_path / "out", tiles(20)))
