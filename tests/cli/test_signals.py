@@ -144,11 +144,13 @@ def test_second_signal_ends_at_once(start: Start, stalling: Callable[..., Stalli
     assert process.returncode == -signal.SIGTERM  # and not 143, by which it ends when it has waited
 
 
-def test_signal_as_json(start: Start, stalling: Callable[..., Stalling]) -> None:
-    """With ``--json`` the line is an object like every other error."""
-    store = stalling(lists=False)
-    process = start("jobs", "--json")
+@pytest.mark.parametrize("lists", [False, True], ids=["in the main thread", "in a thread of the pool"])
+def test_signal_as_json(start: Start, stalling: Callable[..., Stalling], *, lists: bool) -> None:
+    """With ``--json`` the line is an object like every other error, also where the store never answers."""
+    store = stalling(lists=lists)
+    process = start("history", "--job", "j", "--stage", "s", "--json")
     assert store.stalled.wait(60)
     process.send_signal(signal.SIGTERM)
     _, stderr = process.communicate(timeout=SECONDS_TO_CLEAN_UP + 10)
-    assert json.loads(stderr)["error"]["message"] == "ended by SIGTERM"
+    members = {"code": "ended", "message": "ended by SIGTERM", "advice": "", "defects": []}
+    assert json.loads(stderr) == {"error": members}

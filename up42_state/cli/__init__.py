@@ -16,10 +16,12 @@ def main() -> None:
     """Run ``up42-state`` with the arguments of the process, and end it with an exit code of the table in
     ``docs/cli.md``.
     """
+    from up42_state.cli.common import Common
     from up42_state.cli.root import root
     from up42_state.cli.signals import end_on_signals
 
-    end_on_signals()
+    common = Common()
+    end_on_signals(as_json=lambda: common.json)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name of any script, on a terminal of any
-    root(prog_name="up42-state")
+    root(prog_name="up42-state", obj=common)

@@ -67,7 +67,10 @@ def report(error: BaseException, common: Common, arguments: Sequence[str]) -> in
     failure = _failure(error)
     as_json = common.json or (isinstance(error, click.UsageError) and "--json" in arguments)
     click.echo(failure.json() if as_json else failure.text(), err=True)
-    return failure.status if isinstance(error, Ended) else common.own_failure or failure.status
+    if isinstance(error, Ended):
+        error.reported = True
+        return failure.status
+    return common.own_failure or failure.status
 
 
 def _failure(error: BaseException) -> Failure:
@@ -83,7 +86,7 @@ def _failure(error: BaseException) -> Failure:
         advice = f"see `{error.ctx.command_path} --help`" if error.ctx else ""
         return Failure(code="usage", message=error.format_message(), advice=advice, status=USAGE)
     if isinstance(error, Ended):
-        return Failure(code="ended", message=f"ended by {error.name}", status=error.status)
+        return Failure(code="ended", message=error.message, status=error.status)
     if isinstance(error, click.Abort):
         return Failure(code="ended", message="interrupted", status=INTERRUPTED)
     if isinstance(error, OSError) and error.strerror:

@@ -57,10 +57,10 @@ class Root(click.Group):
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
         """Run a verb and end the process with its exit code."""
         arguments = list(sys.argv[1:] if args is None else args)
-        common = Common()
+        common = extra.setdefault("obj", Common())
         try:
             _refuse_nul(arguments)
-            status = super().main(arguments, *rest, **extra | {"standalone_mode": False, "obj": common})
+            status = super().main(arguments, *rest, **extra | {"standalone_mode": False})
         except (Exception, Ended) as error:  # noqa: BLE001 - the outermost edge: all errors are reported here
             from up42_state.cli.errors import report
 
