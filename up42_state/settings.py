@@ -122,10 +122,14 @@ class Settings(BaseModel):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled without secrets: who unpickles reads them anew, where that process finds its own.
 
-        What travels otherwise counts as an argument there. A URL that holds credentials does not travel.
+        What travels otherwise counts as an argument there. A URL that holds credentials does not travel, nor
+        does what the environment says of credentials that lie on this machine.
         """
         fields = _variables(type(self)).items()
         public = {name: getattr(self, name) for name, variable in fields if not variable.secret}
+        for name in ("aws_profile", "google_application_credentials"):
+            if self.source(name) != "argument":
+                del public[name]
         if public["url"] and without_credentials(public["url"]) != public["url"]:
             del public["url"]
         return _read_anew, (type(self), public)

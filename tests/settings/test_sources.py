@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -236,3 +237,15 @@ def test_binary_secret_file(directory: Path) -> None:
     (directory / "aws_access_key_id").write_bytes(b"\xff\xfe")
     with pytest.raises(SettingsError, match="aws_access_key_id is not UTF-8 text"):
         Settings(_secrets_dir=[directory])
+
+
+def test_a_pickle_leaves_credentials_of_this_machine_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who unpickles goes by a profile and a key file of its own, unless one was given as an argument."""
+    monkeypatch.setenv("AWS_PROFILE", "here")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/here.json")
+    sent = [pickle.dumps(Settings()), pickle.dumps(Settings(aws_profile="given"))]
+    monkeypatch.setenv("AWS_PROFILE", "there")
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS")
+    received = [pickle.loads(text) for text in sent]
+    assert [found.aws_profile for found in received] == ["there", "given"]
+    assert received[0].google_application_credentials is None
