@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from doubles.faulty import FaultyBucket
 
+    from up42_state.buckets.base import Bucket
     from up42_state.state import Job
 
 
@@ -103,6 +104,23 @@ def test_another_job_gets_copies_of_its_own(
     assert later.stage("last:1").verify().ok
     later.stage("last:1").restore(tmp_path / "in")
     assert len(paths(tmp_path / "in")) == 31
+
+
+@pytest.mark.parametrize("elsewhere", ["job", "store"])
+def test_what_was_copied_before_is_not_copied_again(
+    job: Job, scenes: Path, current: Path, bucket: FaultyBucket, tmp_path: Path, elsewhere: str
+) -> None:
+    """A later revision refers to the copies of the one before, also where something else has changed."""
+    other: Bucket = MemoryBucket("memory://elsewhere") if elsewhere == "store" else bucket
+    stage = state_on(other).job("later").stage("last:1")
+    first = stage.save(current, propagate=[job.stage("scenes:1")])
+    before = {info.key for info in other.list("later/") if "/attempts/" in info.key}
+    assert stage.save(current, propagate=[job.stage("scenes:1")]) == first
+    assert {info.key for info in other.list("later/") if "/attempts/" in info.key} == before
+    (current / "new.tif").write_bytes(b"changed")
+    second = stage.save(current, propagate=[job.stage("scenes:1")])
+    assert second.totals.bytes - second.totals.referenced == len(b"changed")
+    assert stage.verify().ok
 
 
 def test_another_store_is_copied_through_here(scenes: Path, job: Job, current: Path) -> None:

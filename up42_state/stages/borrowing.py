@@ -15,7 +15,7 @@ import msgspec
 from up42_state.errors import ObjectNotFoundError
 from up42_state.stages.contents import missing_bytes
 from up42_state.stages.fetch import damaged_bytes
-from up42_state.stages.index import BLOCK
+from up42_state.stages.index import BLOCK, Index
 from up42_state.stages.upload import Stored, block_digests
 
 if TYPE_CHECKING:
@@ -33,13 +33,18 @@ class Borrowing:
     """Borrows files for one attempt.
 
     :param prefix: of the attempt; copies go below it.
+    :param previous: the index of the current revision: what it has copied need not be copied again.
     """
 
-    def __init__(self, store: Store, job: str, prefix: str, references: References) -> None:
+    def __init__(
+        self, store: Store, job: str, prefix: str, references: References, previous: Index | None
+    ) -> None:
         self._store = store
         self._job = job
         self._prefix = prefix
         self._references = references
+        self._previous = previous or Index()
+        self._held = {entry.name: entry for entry in self._previous.entries}
 
     def borrow(self, additions: Sequence[Added]) -> list[Stored]:
         """Say where the bytes of each file are, once they can be referred to.
@@ -48,20 +53,33 @@ class Borrowing:
         """
         wanted: dict[tuple[int, str], list[Added]] = {}
         for added in additions:
-            if not self._is_here(added.stage):
+            if not (self._is_here(added.stage) or self._is_held(added)):
                 wanted.setdefault((id(added.stage), _object(added).key), []).append(added)
         with self._store.transfers() as transfers:
             groups = enumerate(wanted.values())
             copies = [transfers.start(self._cost(group[0]), self._copy, n, group) for n, group in groups]
             copied = {name: copy.result() for name, copy in zip(wanted, copies, strict=True)}
-        stored = []
-        for added in additions:
-            target = copied.get((id(added.stage), _object(added).key)) or _object(added)
-            if self._is_here(added.stage):
-                self._references.read(added.stage.contents.commit)
-                self._references.add([target.owner])
-            stored.append(Stored(target, added.renamed))
-        return stored
+        return [self._stored(added, copied.get((id(added.stage), _object(added).key))) for added in additions]
+
+    def _stored(self, added: Added, copied: DataObject | None) -> Stored:
+        """Where a file's bytes are now."""
+        if self._is_here(added.stage):
+            self._references.read(added.stage.contents.commit)
+            self._references.add([_object(added).owner])
+            return Stored(_object(added), added.renamed)
+        if copied is not None:
+            return Stored(copied, added.renamed)
+        held = self._held[added.renamed.name]
+        return Stored(self._previous.objects[held.object], held)
+
+    def _is_held(self, added: Added) -> bool:
+        """Whether the current revision has the same file in the same place."""
+        held, wanted = self._held.get(added.renamed.name), added.renamed
+        return held is not None and (held.sha256, held.size, held.executable) == (
+            wanted.sha256,
+            wanted.size,
+            wanted.executable,
+        )
 
     def _is_here(self, stage: EarlierStage) -> bool:
         return stage.job == self._job and stage.store.place == self._store.place

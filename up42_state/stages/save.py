@@ -91,8 +91,9 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         attempt = _Attempt(self.store, self.job, self.stage, new_attempt())
         merged = Merging(output)
         reports = [merged.apply(propagation, self._current) for propagation in self.propagations]
-        borrowed = Borrowing(self.store, self.job, attempt.prefix, references).borrow(merged.additions)
         previous = _previous(self.store, newest)
+        borrowing = Borrowing(self.store, self.job, attempt.prefix, references, previous)
+        borrowed = borrowing.borrow(merged.additions)
         stored = [*self._store(output.sources, previous, attempt), *borrowed]
         index = _index(stored, merged.directories)
         draft = self._draft(attempt, newest, previous, index, merged)
