@@ -69,7 +69,7 @@ class BucketContract(UploadContract):
         found = bucket.head("a/b")
         assert (found.key, found.size) == ("a/b", 5)
         assert found.modified.utcoffset() == timedelta(0)
-        assert abs(found.modified - bucket.clock()) < timedelta(seconds=10)
+        assert abs(found.modified - bucket.clock()) < timedelta(seconds=60)
 
     def test_get_missing(self, bucket: Bucket) -> None:
         """An object that is not there is an error that names it."""
@@ -313,10 +313,10 @@ class BucketContract(UploadContract):
             bucket.copy("no/such", "b")
 
     def test_clock(self, bucket: Bucket) -> None:
-        """The store's clock is in UTC; the test servers' is ours, to the second."""
+        """The store's clock is in UTC; the test servers' is ours."""
         now = bucket.clock()
         assert now.utcoffset() == timedelta(0)
-        assert abs(now - datetime.now(UTC)) < timedelta(seconds=5)
+        assert abs(now - datetime.now(UTC)) < timedelta(seconds=60)
 
     def test_url(self, bucket: Bucket) -> None:
         """The URL and the identity hold no credentials; the URL ends without a slash."""

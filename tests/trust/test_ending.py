@@ -80,7 +80,7 @@ def end(process: subprocess.Popen[str], rule: Rule, number: signal.Signals) -> N
         time.sleep(0.01)
     assert rule.hits, "the request did not come"
     process.send_signal(number)
-    stdout, stderr = process.communicate(timeout=SECONDS_TO_CLEAN_UP + 10)
+    stdout, stderr = process.communicate(timeout=SECONDS_TO_CLEAN_UP + 20)  # less than a store is deaf for
     assert (process.returncode, stdout) == (STATUS[number], "")
     assert stderr == f"error: ended by {number.name}\n"
 

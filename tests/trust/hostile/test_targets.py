@@ -130,8 +130,9 @@ def test_a_link_planted_while_propagating(saved: Job, root: Path, bucket: Faulty
     assert planted
 
 
+@pytest.mark.parametrize("document", ["link", "longer file"])
 def test_a_resumed_restore_trusts_nothing_that_was_staged(
-    saved: Job, root: Path, bucket: FaultyBucket
+    saved: Job, root: Path, bucket: FaultyBucket, document: str
 ) -> None:
     """What lies in the staging of a killed restore may be links, hard ones too: they are taken away."""
     target = root / "in"
@@ -147,7 +148,10 @@ def test_a_resumed_restore_trusts_nothing_that_was_staged(
         path.unlink()
     staging.mkdir(parents=True)
     (staging / "journal.json").write_bytes(journal[0])
-    (staging / "data.json").symlink_to("../../../../outside/data.json")
+    if document == "link":
+        (staging / "data.json").symlink_to("../../../../outside/data.json")
+    else:
+        (staging / "data.json").write_bytes(b"x" * 100_000)
     for number in range(25):
         os.link(root.parent / "outside" / "data.json", staging / str(number))
     saved.stage("s").restore(target)
