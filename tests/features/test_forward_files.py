@@ -93,3 +93,14 @@ def test_a_quicklook_follows_its_features_new_id() -> None:
     earlier = output({"id": "a", "n": 1}, quicklooks={"a.png": b"2"})
     after = merged(current, earlier, on_conflict="both")
     assert after.quicklooks == {"a.png": b"1", "s-1~a.png": b"2"}
+
+
+@pytest.mark.timeout(60)
+def test_very_many_directories_that_are_taken() -> None:
+    """Each moves under the stage, in a time that grows with their number alone."""
+    numbers, files = range(20_000), range(4)
+    features = [at(f"d{number}", n=number) for number in numbers]
+    content: dict[str, bytes | None] = {f"d{number}/{name}": b"" for number in numbers for name in files}
+    more: dict[str, bytes | None] = {f"d{number}/more": b"" for number in numbers}
+    found = run(output(content=content | more), output(*features, content=content))
+    assert {addition.target for addition in found.additions} == {f"s-1/{path}" for path in content}

@@ -163,7 +163,8 @@ class Placement:
         if not self._is_directory(target):
             return not any(parent in self._protected for parent in _parents(target))
         there = {file.path[len(target) :] for file in self._current.below(target)}
-        there.update(p[len(target) :] for p in self._taken if p.startswith(target + "/"))
+        if target in self._taken_directories:
+            there.update(p[len(target) :] for p in self._taken if p.startswith(target + "/"))
         return there == {file.path[len(folder) :] for file in self._earlier.below(folder)}
 
     def _is_file(self, path: str) -> bool:
