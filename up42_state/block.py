@@ -187,6 +187,7 @@ class Block:
             self._finish_here(quicklooks)
             return None
         parents, identity = self._made_from(), Identity.find(self._info)
+        self.reports = []
         self.commit = self.stage.save(
             self.output_dir,
             after=parents,

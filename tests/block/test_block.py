@@ -261,6 +261,16 @@ class TestPropagation:
         assert ids(block.output_dir) == ["c"]
         assert not (block.output_dir / "b.tif").exists()
 
+    def test_finishing_twice_tells_everything_once(self, block: Block, job: Job, saved: Saved) -> None:
+        """Commit and reports are the same after leaving, where ids came from a generator, too."""
+        saved("scenes:1", "a", "b")
+        with block:
+            block.propagate("scenes:1", ids=(name for name in ["b"]))
+            block.write(collection(feature("c")))
+            first = block.finish()
+        assert block.commit == first
+        assert [report.appended for report in block.reports] == [1]
+
     def test_stages_are_named_by_the_environment_too(
         self, settings: MakeSettings, folders: Folders, job: Job, saved: Saved
     ) -> None:

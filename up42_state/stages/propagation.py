@@ -63,6 +63,8 @@ class Propagation(msgspec.Struct, frozen=True, kw_only=True):
                 raise SettingsError(f"{name} is {value!r}", advice=f"use one of {', '.join(allowed)}")
         if self.properties is not None and self.manifest is not None:
             raise SettingsError("both properties and manifest are given", advice="give one of them")
+        if self.ids is not None and not isinstance(self.ids, str):  # a save that starts again asks once more
+            msgspec.structs.force_setattr(self, "ids", tuple(self.ids))
 
     def commits(self, current: Callable[[Stage], Commit]) -> list[tuple[Stage, Commit]]:
         """The stages with their current revisions.
