@@ -95,7 +95,7 @@ def test_a_quicklook_follows_its_features_new_id() -> None:
     assert after.quicklooks == {"a.png": b"1", "s-1~a.png": b"2"}
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 def test_very_many_directories_that_are_taken() -> None:
     """Each moves under the stage, in a time that grows with their number alone."""
     numbers, files = range(20_000), range(4)

@@ -103,6 +103,6 @@ def test_very_many_features_of_one_provenance() -> None:
 @pytest.mark.timeout(60)
 def test_pairs_of_members_that_very_many_features_share() -> None:
     """One to one in order, whatever their number."""
-    many = [{"id": n, "properties": {"sensor": "SPOT"}} for n in range(40_000)]
+    many = [{"id": n, "properties": {"sensor": "SPOT"}} for n in range(60_000)]
     counted = counts(output(*many[:-1]), output(*many), match=[("properties.sensor", "properties.sensor")])
-    assert counted == {"same": 39_999, "appended": 1}
+    assert counted == {"same": 59_999, "appended": 1}

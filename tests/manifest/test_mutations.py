@@ -95,6 +95,12 @@ ERRORS: list[tuple[dict[str, Any], str, object, str]] = [
     (RICH, f"{P}/layers/default", "VV", "@: expected type: JSONArray, found: String"),
     (RICH, f"{P}/layers/items", [], "@: expected type: JSONObject, found: JSONArray"),
     (RICH, f"{P}/layers/items/type", "file", "@: file is not a valid enum value"),
+    (
+        RICH,
+        f"{P}/ids",
+        {"type": "array", "items": {"enum": [True, 2]}, "default": [2, 1]},
+        "@/default/1: 1 is not a valid enum value",
+    ),
     (RICH, f"{P}/ids/default", [[1]], "@/0: expected type: String or Number, found: JSONArray"),
     (VALID, f"{P}/limit/type", "string", "@: string is not a valid enum value"),
     (VALID, f"{P}/bbox", {"type": "geometry"}, "@/type: geometry is not a valid enum value"),
