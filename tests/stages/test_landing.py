@@ -84,3 +84,30 @@ def test_a_kill_while_an_older_revision_is_replaced(
     stage.restore(tmp_path / "in", overwrite=True)
     assert (tmp_path / "in" / "a.tif").read_bytes() == b"other bytes"
     assert json.loads((tmp_path / "in" / "data.json").read_bytes())["features"][0]["id"] == "x"
+
+
+def test_what_is_staged_counts_by_its_digest(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that a kill tore, or that somebody else made longer, is fetched again."""
+    stage = job.stage("s:1")
+    stage.save(write_output(tmp_path / "out", {**FILES, "large.tif": bytes(9 * 2**20)}))
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def let_go(landing: Landing, *_: object) -> None:
+        for root in landing._roots:
+            root.close()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Landing, "switch", die)
+        patch.setattr(Landing, "__exit__", let_go)
+        with pytest.raises(KeyboardInterrupt):
+            stage.restore(tmp_path / "in")
+    for number, torn in enumerate((b"", b"?", b"longer", bytes(9 * 2**20 + 1))):
+        staged = tmp_path / "in/.up42_state/restore" / str(number)
+        assert staged.exists()
+        staged.write_bytes(torn)
+    stage.restore(tmp_path / "in")
+    assert contents(tmp_path / "in") == contents(tmp_path / "out")

@@ -7,6 +7,7 @@ import json
 import stat
 import unicodedata
 import uuid
+from os import SEEK_END
 from typing import TYPE_CHECKING, Self
 
 from up42_state.errors import TargetConflictError
@@ -137,14 +138,22 @@ class Landing:
             )
 
     def _staged(self, entry: Entry) -> bool:
-        """Whether an interrupted call has staged the whole of a small file; large ones go by block."""
-        if not self._resumed or entry.blocks:
-            return False
-        fd = self._root(entry).read(self._numbers[entry.name])
+        """Whether an interrupted call has staged the whole of a small file; large ones go by block.
+
+        What else bears the file's number is taken away, or what is longer would keep its end.
+        """
+        root, number = self._root(entry), self._numbers[entry.name]
+        fd = root.read(number) if self._resumed else None
         if fd is None:
             return False
         with open(fd, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == entry.sha256
+            if entry.blocks and file.seek(0, SEEK_END) <= entry.size:
+                return False
+            file.seek(0)
+            if hashlib.file_digest(file, "sha256").hexdigest() == entry.sha256:
+                return True
+        root.drop(number)
+        return False
 
     def known_blocks(self, entry: Entry) -> list[int]:
         """The blocks of a large file that an interrupted call has staged already, by digest."""

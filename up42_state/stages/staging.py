@@ -126,6 +126,10 @@ class Staging:
         except OSError:
             return None
 
+    def drop(self, name: str) -> None:
+        """Remove a staged file."""
+        os.unlink(name, dir_fd=self.fd)
+
     def remove(self) -> None:
         """Remove the folder and all that is in it."""
         remove_own(self.path, self._name)

@@ -94,6 +94,47 @@ def test_a_link_planted_meanwhile(saved: Job, root: Path, bucket: FaultyBucket, 
     assert planted
 
 
+def test_a_kept_file_that_becomes_a_link(job: Job, root: Path, bucket: FaultyBucket) -> None:
+    """Its executable bit is set on the file that was compared, and on no other."""
+    output, target = write_output(root / "out", {**tiles(20, 500), "run.tif": b"#!/bin/sh"}), root / "in"
+    (output / "run.tif").chmod(0o755)
+    job.stage("s").save(output)
+    job.stage("s").restore(target)
+    (target / "run.tif").chmod(0o644)
+    (target / "tile_0000.tif").unlink()
+    planted: list[str] = []
+
+    def plant(_name: str, key: str) -> None:
+        if "/packs/" in key:
+            planted.append(key)
+            (target / "run.tif").unlink()
+            (target / "run.tif").symlink_to("../../outside/data.json")
+
+    bucket.operations.on_operation = plant
+    with suppress(StateError):
+        job.stage("s").restore(target)
+    assert planted
+
+
+def test_our_folder_becomes_a_link(saved: Job, root: Path, bucket: FaultyBucket) -> None:
+    """Nothing is taken away where it leads."""
+    target = root / "in"
+    precious = write_output(root / "elsewhere" / "restore", {"a.tif": b"precious"})
+    planted: list[str] = []
+
+    def plant(_name: str, key: str) -> None:
+        if "/packs/" in key:
+            planted.append(key)
+            (target / ".up42_state").rename(root / "moved")
+            (target / ".up42_state").symlink_to(root / "elsewhere")
+
+    bucket.operations.on_operation = plant
+    with suppress(StateError):
+        saved.stage("s").restore(target)
+    assert planted
+    assert (precious / "a.tif").exists()
+
+
 @pytest.mark.parametrize("name", ["a/tile_0000.tif", "data.json", "a"])
 @pytest.mark.parametrize("make", [os.mkfifo, make_socket], ids=lambda make: make.__name__)
 def test_a_special_file_in_the_way(saved: Job, root: Path, make: Any, name: str) -> None:
