@@ -12,7 +12,13 @@ from doubles.outputs import contents, feature, state_on, tiles, write_output
 
 from up42_state import Propagation, propagate
 from up42_state.buckets.memory import MemoryBucket
-from up42_state.errors import FeatureConflictError, IntegrityError, StageNotFoundError, StateError
+from up42_state.errors import (
+    FeatureConflictError,
+    IntegrityError,
+    StageNotFoundError,
+    StateError,
+    TargetConflictError,
+)
 from up42_state.stages import materialise
 from up42_state.stages.staging import Staging
 from up42_state.stages.target import Directory
@@ -224,6 +230,22 @@ def test_an_error_leaves_the_directory_as_it_was(
         else:
             break
     assert number > 4
+
+
+def test_a_file_that_appears_meanwhile_is_not_replaced(
+    job: Job, scenes: Path, current: Path, bucket: FaultyBucket
+) -> None:
+    """What the block writes while files are fetched is its own; nothing else was added."""
+    before = contents(current)
+
+    def write(_name: str, key: str) -> None:
+        if "/packs/" in key:
+            (current / "tile_0007.tif").write_bytes(b"mine")
+
+    bucket.operations.on_operation = write
+    with pytest.raises(TargetConflictError, match=r"tile_0007\.tif appeared meanwhile"):
+        propagate(current, [job.stage("scenes:1")])
+    assert contents(current) == before | {"tile_0007.tif": (b"mine", False)}
 
 
 def test_a_conflict_that_is_an_error_changes_nothing(job: Job, tmp_path: Path) -> None:
