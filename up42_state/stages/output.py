@@ -160,19 +160,20 @@ def _group(file: File, folders: frozenset[str], files: Files) -> str:
     outermost = [path for path in _above(file.path) if path in folders] if folders else []
     if outermost:
         return f"{outermost[-1]}/"
-    main = _main(file.path, files)
-    double = main[-8:].lower() in (".aux.xml", ".shp.xml")  # the extensions of sidecars that have two parts
-    return main[:-8] if double else os.path.splitext(main)[0]
+    return _stem(file.path, files)
 
 
-def _main(path: str, files: Files) -> str:
-    """The file of which this one is a sidecar, ``<file>.<ext>``; itself, if there is none."""
-    dot = path.find(".", path.rfind("/") + 2)
+def _stem(path: str, files: Files) -> str:
+    """The path without its extension; a sidecar ``<file>.<ext>`` has its file's."""
+    start = path.rfind("/") + 2  # past a dot at the beginning of the name
+    dot = path.find(".", start)
     while dot > 0:
         if files.get(path[:dot]) is not None:
-            return path[:dot]
+            return _stem(path[:dot], files)
         dot = path.find(".", dot + 1)
-    return path
+    double = path[-8:].lower() in (".aux.xml", ".shp.xml")  # sidecars' extensions of two parts
+    end = len(path) - 8 if double else path.rfind(".", start)
+    return path[:end] if end > 0 else path
 
 
 def _count(defects: Iterable[Defect]) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from up42_state.stages.packs import Member, fit_a_pack
+from up42_state.stages.packs import Member, fit_a_pack, overhead
 from up42_state.stages.upload import Stored
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def find_reusable(sources: Sequence[Source], previous: Index, pack_below: int) -
         if entry is not None:
             found[source.name] = Stored(previous.objects[entry.object], _renamed(entry, source, previous))
     sparse = _sparse_packs(found.values())
-    found = {name: stored for name, stored in found.items() if stored.object not in sparse}
+    found = {name: stored for name, stored in found.items() if stored.object.key not in sparse}
     broken = _broken_groups([source for source in sources if source.size < pack_below], found)
     return {name: stored for name, stored in found.items() if name not in broken}
 
@@ -58,7 +57,7 @@ def rename(entry: Entry, stored: DataObject, path: str, kind: Kind, *, executabl
     return msgspec.structs.replace(renamed, member=kept)
 
 
-def _broken_groups(sources: Iterable[Source], found: Container[str]) -> set[str]:
+def _broken_groups(sources: Sequence[Source], found: Container[str]) -> set[str]:
     """The names of small files whose group is to lie in one place, and has others that must be moved.
 
     GDAL looks for sidecars where the file lies. A group that is larger than a pack has no such place.
@@ -66,26 +65,21 @@ def _broken_groups(sources: Iterable[Source], found: Container[str]) -> set[str]
     :param sources: the small ones.
     :param found: the names of those that need not be moved by themselves.
     """
-    groups: dict[str, list[Source]] = {}
+    broken: dict[str, list[Member]] = {source.group: [] for source in sources if source.name not in found}
     for source in sources:
-        groups.setdefault(source.group, []).append(source)
-    broken = (group for group in groups.values() if any(source.name not in found for source in group))
-    return {
-        source.name
-        for group in broken
-        if fit_a_pack([Member(source.name, source.size) for source in group])
-        for source in group
-    }
+        if source.group in broken:
+            broken[source.group].append(Member(source.name, source.size))
+    return {member.name for members in broken.values() if fit_a_pack(members) for member in members}
 
 
-def _sparse_packs(found: Iterable[Stored]) -> set[DataObject]:
-    """Packs of which less than half is referred to, the headers around files counted with them."""
-    costs = {(stored.object, stored.entry.offset): _cost(stored.entry) for stored in found}
-    live: Counter[DataObject] = Counter()
-    for (stored, _), cost in costs.items():
-        live[stored] += cost
-    return {stored for stored, cost in live.items() if stored.is_pack and 2 * cost < stored.size}
-
-
-def _cost(entry: Entry) -> int:
-    return Member(entry.member or entry.name, entry.size).cost
+def _sparse_packs(found: Iterable[Stored]) -> set[str]:
+    """The keys of packs of which less than half is referred to, counted with the headers around files."""
+    sizes: dict[str, int] = {}
+    live: dict[str, dict[int, int]] = {}
+    for stored in found:
+        entry, key = stored.entry, stored.object.key
+        if key not in sizes and stored.object.is_pack:
+            sizes[key] = stored.object.size
+        if key in sizes:
+            live.setdefault(key, {})[entry.offset] = entry.size + overhead(entry.member or entry.name)
+    return {key for key, size in sizes.items() if 2 * sum(live[key].values()) < size}
