@@ -239,6 +239,14 @@ def test_a_listing_that_is_none(body: bytes) -> None:
     assert agents(script) == ["", "Boto3"]
 
 
+def test_create_sends_the_condition() -> None:
+    """A create is one PUT that carries If-None-Match: *, and is not boto3's."""
+    with bucket_at(Answer()) as (bucket, script):
+        bucket.create("a", b"x")
+    (request,) = script.requests
+    assert (request.method, request.headers["if-none-match"], agents(script)) == ("PUT", "*", [""])
+
+
 def test_a_kept_connection_that_ends_at_a_create() -> None:
     """A create is not sent twice on the quiet: boto3 sends it again, and tells what it meets."""
     ended = Answer(headers={"Content-Length": "10"}, cut=0)
