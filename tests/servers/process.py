@@ -20,7 +20,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-SECONDS_TO_START = 120.0
+SECONDS_TO_START = 200.0
 SECONDS_TO_STOP = 20.0
 
 
