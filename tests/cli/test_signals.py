@@ -91,7 +91,7 @@ def test_signal_ends_quickly(
     """The process ends with 128 + the signal's number, one line on stderr, and no traceback."""
     store = stalling(lists=lists)
     process = start("history", "--job", "j", "--stage", "s")
-    assert store.stalled.wait(60)
+    assert store.stalled.wait(200)
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=SECONDS_TO_CLEAN_UP + 10)
     assert (process.returncode, stdout) == (status, "")
@@ -136,7 +136,7 @@ def test_second_signal_ends_at_once(start: Start, stalling: Callable[..., Stalli
     """Whoever does not want to wait for open requests sends the signal again."""
     store = stalling(lists=True)
     process = start("history", "--job", "j", "--stage", "s")
-    assert store.stalled.wait(60)
+    assert store.stalled.wait(200)
     while process.poll() is None:
         process.send_signal(signal.SIGTERM)
         time.sleep(0.2)
@@ -149,7 +149,7 @@ def test_signal_as_json(start: Start, stalling: Callable[..., Stalling], *, list
     """With ``--json`` the line is an object like every other error, also where the store never answers."""
     store = stalling(lists=lists)
     process = start("history", "--job", "j", "--stage", "s", "--json")
-    assert store.stalled.wait(60)
+    assert store.stalled.wait(200)
     process.send_signal(signal.SIGTERM)
     _, stderr = process.communicate(timeout=SECONDS_TO_CLEAN_UP + 10)
     members = {"code": "ended", "message": "ended by SIGTERM", "advice": "", "defects": []}
