@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from up42_state.errors import PathNotFoundError, SettingsError
 from up42_state.features.objects import feature_collection
 from up42_state.local_paths import local_path
+from up42_state.stages.commit import check_job_mode
+from up42_state.stages.names import several
 from up42_state.tasks.identity import Identity
 from up42_state.tasks.inputs import DATA_JSON, has_data, restore_input
 from up42_state.tasks.outputs import write_output
@@ -55,7 +57,8 @@ class Block:
     :param output: the directory for ``data.json`` and files.
     :param quicklooks: the directory for quicklooks.
     :raises InvalidNameError: a stage name is malformed.
-    :raises SettingsError: stages are named, but no job to find them in; or a directory cannot be a path.
+    :raises SettingsError: stages are named, but no job to find them in; a directory cannot be a path, or
+        the job mode is none.
     """
 
     def __init__(
@@ -73,17 +76,19 @@ class Block:
     ) -> None:
         self.stage = stage
         self.parameters: dict[str, Any] = dict(parameters or {})
-        self.job_mode: JobMode = job_mode or (stage.job.state.settings.job_mode if stage else "DEFAULT")
+        self.job_mode = check_job_mode(
+            job_mode or (stage.job.state.settings.job_mode if stage else "DEFAULT")
+        )
         self.input_dir = local_path(input)
         self.output_dir = local_path(output)
         self.quicklooks_dir = local_path(quicklooks)
         self.commit: Commit | None = None
         self.reports: list[Report] = []
         self._info = info
-        self._after = [self._earlier(name) for name in after]
+        self._after = [self._earlier(name) for name in several(after)]
         self._parents: list[Commit] | None = None
         self._propagations: list[Propagation] = []
-        for name in propagate:
+        for name in several(propagate):
             self.propagate(name)
 
     @classmethod

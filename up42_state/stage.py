@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from up42_state.local_paths import local_path
 from up42_state.stages.history import History
-from up42_state.stages.names import check_stage
+from up42_state.stages.names import check_stage, several
 
 if TYPE_CHECKING:
     import io
@@ -87,15 +87,18 @@ class Stage:
         :param report: called with what became of every feature, once for each propagation.
         :return: the commit that stands there in the end.
         :raises InvalidOutputError: the output has defects, all of which it lists.
-        :raises SettingsError: ``parameters`` cannot be written as JSON, or a path cannot be one.
+        :raises SettingsError: ``parameters`` cannot be written as JSON, a path cannot be one, or
+            ``if_exists`` or ``job_mode`` is none of its choices.
         :raises StageConflictError: ``if_exists`` or ``expect`` does not allow for what is there.
         """
-        from up42_state.stages.commit import Commit, mask_secrets
+        from up42_state.stages.commit import Commit, check_job_mode, mask_secrets
         from up42_state.stages.publish import Precondition
         from up42_state.stages.save import Save
 
-        mode = job_mode or self._job_mode
-        parents = [made if isinstance(made, Commit) else self._sibling(made).latest(mode) for made in after]
+        mode = check_job_mode(job_mode or self._job_mode)
+        parents = [
+            made if isinstance(made, Commit) else self._sibling(made).latest(mode) for made in several(after)
+        ]
         return Save(
             store=self._store,
             job=self.job.key,
@@ -103,7 +106,7 @@ class Stage:
             output=local_path(output),
             quicklooks=quicklooks if isinstance(quicklooks, bool) else local_path(quicklooks),
             parents=tuple(parent.as_parent() for parent in parents),
-            propagations=tuple(self._propagation(item) for item in propagate),
+            propagations=tuple(self._propagation(item) for item in several(propagate)),
             precondition=Precondition(if_exists, expect),
             block=block,
             parameters=mask_secrets(parameters or {}),

@@ -12,7 +12,7 @@ from up42_state.errors import SettingsError
 from up42_state.local_paths import local_path
 from up42_state.redaction import without_credentials
 from up42_state.stage import Stage
-from up42_state.stages.names import check_job, split_stage
+from up42_state.stages.names import check_job, several, split_stage
 from up42_state.stages.store import Store
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ def propagate(
     from up42_state.stages.materialise import materialise
     from up42_state.stages.propagation import Propagation
 
-    propagation = Propagation(stages=tuple(stages), **options)
+    propagation = Propagation(stages=tuple(several(stages)), **options)
     modes = [job_mode, *(stage.job.state.settings.job_mode for stage in propagation.stages)]
     (report,) = materialise(
         local_path(into),

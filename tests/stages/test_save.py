@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from doubles.outputs import contents, feature, state_on, tiles, write_output
@@ -13,6 +13,7 @@ from up42_state.errors import (
     IntegrityError,
     InvalidOutputError,
     PathNotFoundError,
+    SettingsError,
     StageConflictError,
     StageNotFoundError,
 )
@@ -395,3 +396,37 @@ def test_sidecars_and_directories_stay_in_one_pack(job: Job, tmp_path: Path) -> 
     where = {entry.path: entry.object for entry in job.stage("s:1").files()}
     assert all(where[f"{n:02d}.tif"] == where[f"{n:02d}.tif.aux.xml"] for n in range(40))
     assert len({number for path, number in where.items() if path.startswith("SAFE/")}) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"if_exists": "fail"}, "if_exists is 'fail' – use one of replace, skip, error"),
+        ({"job_mode": "dry_run"}, "job_mode is 'dry_run' – use DEFAULT or DRY_RUN"),
+        ({"fingerprint": 5}, r"no commit of 3f0c/s can hold this: .*fingerprint"),
+        ({"block": BlockInfo(name=None)}, r"no commit of 3f0c/s can hold this: .*block\.name"),  # type: ignore[arg-type]  # the case
+    ],
+)
+def test_no_commit_that_nobody_can_read(
+    job: Job, tmp_path: Path, options: dict[str, Any], problem: str
+) -> None:
+    """An option that is none of its choices is wrong usage; the stage can still be saved afterwards."""
+    output = write_output(tmp_path / "out", {"a.tif": b"a"})
+    with pytest.raises(SettingsError, match=problem):
+        job.stage("s").save(output, **options)
+    assert job.stage("s").save(output).revision == 1
+
+
+def test_a_text_is_one_stage(job: Job, tmp_path: Path) -> None:
+    """A name without a list around it is a stage, and not as many as it has letters."""
+    output = write_output(tmp_path / "out", {"a.tif": b"a"})
+    job.stage("scenes:1").save(output)
+    commit = job.stage("s").save(output, after="scenes:1", propagate="scenes:1")
+    assert [parent.stage for parent in commit.parents] == ["scenes:1"]
+
+
+def test_stages_by_name_have_no_store(job: Job, tmp_path: Path) -> None:
+    """``propagate`` into a directory knows no job, so a name is wrong usage, alone or in a list."""
+    for stages in ("scenes:1", ["scenes:1"]):
+        with pytest.raises(SettingsError, match="holds the name 'scenes:1'"):
+            propagate(tmp_path, stages)  # type: ignore[arg-type]  # the case

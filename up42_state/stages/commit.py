@@ -21,13 +21,23 @@ from up42_state.stages.names import attempt_prefix, commit_key
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["FORMAT", "BlockInfo", "Commit", "JobMode", "Parent", "StoredObject", "Totals"]
+__all__ = ["FORMAT", "BlockInfo", "Commit", "JobMode", "Parent", "StoredObject", "Totals", "check_job_mode"]
 
 FORMAT = "1.0"
 JobMode = Literal["DEFAULT", "DRY_RUN"]
 
 _DIGEST = b',"digest":"'
 _SECRET = re.compile(r"secret|token|passw|pwd|credential|private|auth|api.?key|access.?key|signature", re.I)
+
+
+def check_job_mode(value: JobMode) -> JobMode:
+    """Give the job mode back, or say what is wrong with it.
+
+    :raises SettingsError: it is none.
+    """
+    if value not in ("DEFAULT", "DRY_RUN"):
+        raise SettingsError(f"job_mode is {value!r}", advice="use DEFAULT or DRY_RUN")
+    return value
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,9 +153,18 @@ class Commit(_Record, frozen=True, kw_only=True):
         return members
 
     def render(self) -> bytes:
-        """The bytes of the commit object."""
+        """The bytes of the commit object.
+
+        :raises SettingsError: no reader would take it, as a caller gave a value of the wrong type. Once it
+            stood in the store, nothing could be saved after it.
+        """
         body = msgspec.json.encode(self.to_dict())[:-1]
-        return body + _signature(body)
+        data = body + _signature(body)
+        try:
+            _COMMIT.decode(data)
+        except msgspec.ValidationError as error:
+            raise SettingsError(f"no commit of {self.job}/{self.stage} can hold this: {error}") from error
+        return data
 
     @classmethod
     def parse(cls, data: bytes, key: str) -> Commit:

@@ -9,8 +9,14 @@ import os
 import re
 import time
 import uuid
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from up42_state.errors import InvalidNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+T = TypeVar("T")
 
 __all__ = [
     "attempt_prefix",
@@ -21,6 +27,7 @@ __all__ = [
     "is_name",
     "new_attempt",
     "parse_commit_key",
+    "several",
     "split_stage",
 ]
 
@@ -71,6 +78,11 @@ def split_stage(text: str, job: str | None) -> tuple[str, str]:
     if job is None:
         raise InvalidNameError(f"{text!r} names no job", advice="write it JOB/STAGE, or give the job")
     return check_job(job), check_stage(text)
+
+
+def several(stages: Iterable[T]) -> Iterable[T]:
+    """The stages that are given; a text is one stage, and not as many as it has letters."""
+    return (cast("T", stages),) if isinstance(stages, str) else stages
 
 
 def new_attempt() -> str:

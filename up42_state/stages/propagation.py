@@ -41,7 +41,7 @@ class Propagation(msgspec.Struct, frozen=True, kw_only=True):
     :param missing: what to do about a stage that does not exist: ``error`` or ``skip``.
     :param properties: for ``inherit``, the names of the properties; all but ours if ``None``.
     :param manifest: for ``inherit``, the block's manifest: what its output capabilities mark with ``>``.
-    :raises SettingsError: an option is none of its choices.
+    :raises SettingsError: an option is none of its choices, or a stage is given by its name.
     """
 
     stages: tuple[Stage, ...]
@@ -61,6 +61,12 @@ class Propagation(msgspec.Struct, frozen=True, kw_only=True):
             value = getattr(self, name)
             if value not in allowed:
                 raise SettingsError(f"{name} is {value!r}", advice=f"use one of {', '.join(allowed)}")
+        for stage in self.stages:
+            if isinstance(stage, str):
+                raise SettingsError(
+                    f"stages holds the name {stage!r}, which says nothing of its store",
+                    advice="give stages themselves: state.job(JOB).stage(NAME)",
+                )
         if self.properties is not None and self.manifest is not None:
             raise SettingsError("both properties and manifest are given", advice="give one of them")
         if self.ids is not None and not isinstance(self.ids, str):  # a save that starts again asks once more

@@ -19,6 +19,7 @@ from up42_state.errors import (
     CommitUncertainError,
     ObjectExistsError,
     ObjectNotFoundError,
+    SettingsError,
     StageConflictError,
     StorageError,
     UnsupportedStoreError,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Precondition", "create_commit", "publish", "tombstone"]
 
+_CHOICES = ("replace", "skip", "error")
 TRIES = 6
 PATIENCE = 600.0  # seconds: a commit that comes later may refer to bytes that are no longer safe
 
@@ -49,9 +51,12 @@ class Precondition:
     :param if_exists: ``replace`` takes the next number, ``skip`` leaves a stage that is there,
         ``error`` raises. For real output, one that holds only a dry run's is not there.
     :param expect: the number of the newest revision, 0 for none; ``None`` for any.
+    :raises SettingsError: ``if_exists`` is none of its choices.
     """
 
     def __init__(self, if_exists: IfExists = "replace", expect: int | None = None) -> None:
+        if if_exists not in _CHOICES:
+            raise SettingsError(f"if_exists is {if_exists!r}", advice=f"use one of {', '.join(_CHOICES)}")
         self.if_exists = if_exists
         self.expect = expect
 
