@@ -157,6 +157,16 @@ def test_restore_stage_of_another_job(call: Call, saved: Saved, tmp_path: Path) 
     assert call("restore", "3f0c/scenes", tmp_path / "in").exit_code == 0
 
 
+def test_how_many_features_were_restored(call: Call, ask: Ask, saved: Saved, tmp_path: Path) -> None:
+    """Of a part of a stage its own number is told, beside the stage's; none at all is a warning."""
+    saved("scenes", a=b"a", b=b"b")
+    restored = ask("restore", "scenes", tmp_path / "one", *HERE, "--id", "a")
+    assert (restored["features"], restored["totals"]["features"]) == (1, 2)
+    none = call("restore", "scenes", tmp_path / "none", *HERE, "--where", "nosuch=1")
+    assert ["features", "restored", "0"] in [line.split() for line in none.stdout.splitlines()]
+    assert (none.exit_code, none.stderr.startswith("warning: no feature was restored")) == (0, True)
+
+
 @pytest.mark.parametrize(
     ("options", "ids"),
     [

@@ -122,6 +122,8 @@ def restore(
             **options.chosen(**selection),
         )
     (restored,) = reports
+    if not restored.features and restored.commit.totals.features:
+        common.note("warning: no feature was restored: none meets the conditions, or all are damaged")
     _print_restored(common, restored, directory)
     count = len(restored.damaged)
     if count:
@@ -135,6 +137,7 @@ def _print_restored(common: Common, restored: Restored, directory: Path) -> None
     damaged = [{"file": name, "problem": problem} for name, problem in sorted(restored.damaged.items())]
     value = restored.commit.to_dict() | {
         "target": str(directory),
+        "features": restored.features,
         "written": list(restored.written),
         "kept": list(restored.kept),
         "damaged": damaged,
@@ -142,6 +145,7 @@ def _print_restored(common: Common, restored: Restored, directory: Path) -> None
     summary = commit_facts(
         restored.commit,
         restored_to=directory,
+        features_restored=restored.features,
         files_written=len(restored.written),
         files_already_there=len(restored.kept),
     )

@@ -37,6 +37,7 @@ def choose(selection: Selection | None) -> Callable[[Contents], Chosen]:
             names, directories = _belongings((collection[number] for number in kept), files)
         return Chosen(
             data=subset(collection, kept),
+            features=len(kept),
             entries=[entry for entry in contents.index.entries if entry.name in names],
             directories=[path for path in contents.index.directories if path in directories],
         )
@@ -64,6 +65,7 @@ def without(chosen: Chosen, damaged: set[str]) -> Chosen:
         kept = [n for n, feature in enumerate(collection) if not _data(feature, files) & damaged]
     return Chosen(
         data=subset(collection, kept),
+        features=len(kept),
         entries=[entry for entry in chosen.entries if entry.name not in damaged],
         directories=chosen.directories,
     )

@@ -68,7 +68,9 @@ def _read(store: Store, commit: Commit, stored: StoredObject) -> bytes:
     return data
 
 
-def missing_bytes(store: Store, commit: Commit, owner: str, error: ObjectNotFoundError) -> Exception:
+def missing_bytes(
+    store: Store, commit: Commit, owner: str, error: ObjectNotFoundError
+) -> PrunedError | IntegrityError:
     """The error for an object that a revision's index names and that is not there.
 
     Prune removes an attempt's index first, so an older revision whose bytes were pruned can be told from

@@ -35,9 +35,11 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     """The part of a revision that is wanted.
 
     :param data: the ``data.json`` that goes with it.
+    :param features: how many there are in that.
     """
 
     data: bytes
+    features: int
     entries: Sequence[Entry]
     directories: Sequence[str]
 
@@ -45,12 +47,14 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
     """What a restore did.
 
+    :param features: how many features were restored.
     :param kept: names of files that were there already, byte for byte.
     :param written: names of files that were fetched.
     :param damaged: what could not be restored, and why (only where ``partial`` was asked for).
     """
 
     commit: Commit
+    features: int
     kept: Sequence[str]
     written: Sequence[str]
     damaged: dict[str, str] = msgspec.field(default_factory=dict)
@@ -58,7 +62,12 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
 
 def whole(contents: Contents) -> Chosen:
     """All of a revision."""
-    return Chosen(data=contents.data, entries=contents.index.entries, directories=contents.index.directories)
+    return Chosen(
+        data=contents.data,
+        features=contents.commit.totals.features,
+        entries=contents.index.entries,
+        directories=contents.index.directories,
+    )
 
 
 def restore(
@@ -97,7 +106,7 @@ def restore(
         chosen = choose(contents)
         if quicklooks is False:
             files = [entry for entry in chosen.entries if entry.kind == "file"]
-            chosen = Chosen(data=chosen.data, entries=files, directories=chosen.directories)
+            chosen = msgspec.structs.replace(chosen, entries=files)
         with Landing(target, folder, overwrite=overwrite) as landing:
             return _land(store, contents, chosen, landing, without, progress)
 
@@ -126,13 +135,13 @@ def _land(
     damaged: dict[str, str] = {}
 
     def missing(entry: Entry, error: IntegrityError | ObjectNotFoundError) -> None:
-        cause: Exception = error
+        cause: StateError = error
         if isinstance(error, ObjectNotFoundError):
             owner = contents.index.objects[entry.object].owner
             cause = missing_bytes(store, commit, owner, error)
         if without is None or isinstance(cause, PrunedError):
             raise cause from error
-        damaged[entry.name] = str(cause)
+        damaged[entry.name] = cause.message
 
     fetcher = Fetcher(store, commit.job, contents.index, landing, missing, progress)
     fetcher.fetch(landing.wanted, landing.known_blocks)
@@ -142,6 +151,7 @@ def _land(
     left = {entry.name for entry in chosen.entries}
     return Restored(
         commit=commit,
+        features=chosen.features,
         kept=sorted(landing.kept & left),
         written=sorted(left - landing.kept),
         damaged=damaged,
