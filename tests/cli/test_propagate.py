@@ -116,6 +116,8 @@ def test_missing_stage(call: Call, saved: Saved, output: Output) -> None:
     assert call("propagate", "nope", "scenes", "--into", made, *HERE).exit_code == 3
     assert _ids(made) == ["a"]
     assert call("propagate", "nope", "scenes", "--into", made, *HERE, "--missing", "skip").exit_code == 0
+    skipped = call("propagate", "nope", "--into", made, *HERE, "--missing", "skip")
+    assert skipped.stderr == "warning: 3f0c/nope is not there, and was skipped\n"
     assert _ids(made) == ["a", "b"]
 
 

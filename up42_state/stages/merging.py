@@ -97,13 +97,16 @@ class Merging:
         :raises FeatureConflictError: features differ, and the propagation asks for an error then.
         :raises InvalidDataError: a stage's ``data.json`` is not one, or cannot be compared.
         """
+        found = propagation.commits(current)
         stages = [
             EarlierStage(store=stage.job.state.store, contents=load(stage.job.state.store, commit))
-            for stage, commit in propagation.commits(current)
+            for stage, commit in found
         ]
         merged = _merge(self._collection, self._files, propagation, stages)
         self._take(merged, stages)
-        return merged.report
+        skipped = [stage for stage in propagation.stages if all(stage is not there for there, _ in found)]
+        warnings = (*(f"{stage} is not there, and was skipped" for stage in skipped), *merged.report.warnings)
+        return msgspec.structs.replace(merged.report, warnings=warnings)
 
     def _take(self, merged: Merge, stages: list[EarlierStage]) -> None:
         entries = [{(e.kind, e.path): e for e in stage.contents.index.entries} for stage in stages]

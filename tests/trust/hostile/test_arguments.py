@@ -64,6 +64,7 @@ def test_a_hostile_url_is_refused(url: str) -> None:
 def test_a_path_that_no_file_can_have(job: Job, root: Path, path: str) -> None:
     """NUL or half a character in any path is wrong usage, whether there is such a stage or not."""
     stage = job.stage("s")
+    place = Settings(url="memory://paths", job="j", stage="s")
     for act in (
         lambda: stage.save(path),
         lambda: stage.save(root, quicklooks=path),
@@ -72,7 +73,7 @@ def test_a_path_that_no_file_can_have(job: Job, root: Path, path: str) -> None:
         lambda: propagate(path, [stage]),
         lambda: propagate(root, [stage], quicklooks=path),
         lambda: Block(input=path),
-        lambda: run_task(["true"], settings=Settings(), output=path),
+        lambda: run_task(["true"], settings=place, output=path),
         lambda: Manifest.read(path),
         lambda: read_label(path),
     ):
