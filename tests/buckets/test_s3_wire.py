@@ -15,6 +15,7 @@ from buckets.uploads import MIB, random_bytes
 from up42_state.buckets.s3 import S3Bucket
 from up42_state.errors import (
     AccessDeniedError,
+    BucketNotFoundError,
     ObjectExistsError,
     StorageError,
     StoreUnreachableError,
@@ -73,6 +74,13 @@ def test_a_clock_that_is_wrong() -> None:
     ):
         bucket.get("a")
     assert not isinstance(caught.value, AccessDeniedError)
+
+
+@pytest.mark.parametrize("answer", [refusal(404, "NoSuchKey"), Answer(status=404, body=b"<html>")])
+def test_listing_that_is_not_found(answer: Answer) -> None:
+    """An endpoint that ends with the bucket, or is no S3, has no such bucket, not no such object."""
+    with bucket_at(answer, OK) as (bucket, _), pytest.raises(BucketNotFoundError, match="AWS_ENDPOINT_URL"):
+        list(bucket.list(""))
 
 
 def test_create_sends_the_condition() -> None:

@@ -106,8 +106,10 @@ def missing_bucket(what: str, others: Sequence[str] = ()) -> BucketNotFoundError
 def _answer(error: ClientError, what: str, credentials: str) -> StateError:
     code, status = code_of(error), status_of(error)
     said = error.response.get("Error", {}).get("Message", "") or code
-    if code == "NoSuchBucket":
-        return missing_bucket(what)
+    if code == "NoSuchBucket" or (status == 404 and error.operation_name == "ListObjectsV2"):
+        return missing_bucket(
+            what
+        )  # also where the endpoint holds the bucket, and the listing asks for a key
     if code == "RequestTimeTooSkewed":  # a 403, though nothing is wrong with the credentials
         return StorageError(f"{what}: {said} ({code})", advice="set this machine's clock")
     if code in _DENIED or status in {401, 403}:
