@@ -256,7 +256,7 @@ class S3Bucket(Bucket):
     def _buckets(self) -> Sequence[str]:
         """The buckets that there are, as far as the credentials may ask: for messages only."""
         try:
-            return [found["Name"] for found in self.client.list_buckets()["Buckets"]]
+            return [found["Name"] for found in self.client.list_buckets().get("Buckets", [])]
         except (ClientError, BotoCoreError):
             return []
 
