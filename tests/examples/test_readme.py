@@ -1,4 +1,4 @@
-"""The examples of the README and of ``docs/block.md``, run as they stand there.
+"""The examples of the README, of ``docs/block.md`` and of ``docs/python.md``, run as they stand there.
 
 Commands and Python of a page run one after the other in one shell, those of ``docs/block.md`` each with fresh
 directories for a block. What is shown as output must come out.
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 README = examples(ROOT / "README.md")
 BLOCK_PAGE = examples(ROOT / "docs" / "block.md")
+PYTHON_PAGE = examples(ROOT / "docs" / "python.md")
+DEMO = "up42-state demo; export UP42_STATE_URL=file://$PWD/up42-state-demo/store UP42_STATE_JOB=demo\n"
 FRESH = "rm -rf /tmp/input /tmp/output /tmp/quicklooks\n"
 
 
@@ -74,7 +76,7 @@ def test_the_test_that_is_shown_passes(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess("-q").assert_outcomes(passed=1)
 
 
-@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "docs/block.md"])
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "docs/block.md", "docs/python.md"])
 def test_files_that_a_page_names_are_there(page: str) -> None:
     """No link and no page in backticks leads nowhere."""
     text = (ROOT / page).read_text()
@@ -97,8 +99,7 @@ def block_page_output(store: Path) -> str:
     steps = [example for example in BLOCK_PAGE if example.language in ("sh", "python")]
     place = "export UP42_STATE_STAGE=page:{} UP42_STATE_AFTER=tiling:1\n"
     script = FRESH.join(place.format(number) + example.script for number, example in enumerate(steps, 1))
-    demo = "up42-state demo; export UP42_STATE_URL=file://$PWD/up42-state-demo/store UP42_STATE_JOB=demo\n"
-    done = run(demo + script + "\nup42-state stages --json\n", store)
+    done = run(DEMO + script + "\nup42-state stages --json\n", store)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -108,3 +109,11 @@ def test_the_programs_of_the_block_page_run(block_page_output: str) -> None:
     for stage in ("page:1", "report:1", "page:4"):
         assert f'"stage": "{stage}"' in block_page_output
     assert not_printed(of("text", BLOCK_PAGE), block_page_output) == []
+
+
+def test_the_programs_of_the_python_page_run(store: Path) -> None:
+    """They print what is shown, in the demo's job."""
+    steps = [example.script for example in of("python", PYTHON_PAGE)]
+    done = run("\n".join([DEMO, *steps]), store)
+    assert done.returncode == 0, done.stderr
+    assert not_printed(of("text", PYTHON_PAGE), done.stdout) == []
