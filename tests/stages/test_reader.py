@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from doubles.outputs import tiles, write_output
 
-from up42_state.errors import IntegrityError, PrunedError
+from up42_state.errors import IntegrityError, PathNotFoundError, PrunedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,3 +76,9 @@ def test_a_revision_that_is_pruned_while_it_is_open(stage: Stage, tmp_path: Path
         stage.job.prune(keep=1, grace=timedelta(0), no_writers=True)
         with pytest.raises(PrunedError, match="3f0c/s:1@1 was pruned"):
             file.read(1)
+
+
+def test_data_json_is_no_file_of_a_stage(stage: Stage) -> None:
+    """Whoever looks for it among the files is told where it is."""
+    with pytest.raises(PathNotFoundError, match=r"no file 'data\.json' – data\(\) and features\(\) give it"):
+        stage.open("data.json")

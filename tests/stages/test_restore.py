@@ -139,9 +139,17 @@ def test_a_full_disk_leaves_the_target_as_it_was(
         write(self, name, offset, data, executable=executable)
 
     monkeypatch.setattr(Staging, "write", full)
-    with pytest.raises(StateError, match="No space left on device"):
+    with pytest.raises(StateError, match="No space left on device – free space or give another"):
         stage.restore(tmp_path / "in")
     assert contents(tmp_path / "in") == {}
+
+
+def test_a_target_that_is_a_file(stage: Stage, tmp_path: Path) -> None:
+    """A file where the directory should be stays, and nobody is sent to free space."""
+    (tmp_path / "in").write_bytes(b"mine")
+    with pytest.raises(StateError, match="File exists – give another directory"):
+        stage.restore(tmp_path / "in")
+    assert (tmp_path / "in").read_bytes() == b"mine"
 
 
 def test_a_killed_restore_continues_where_it_stopped(

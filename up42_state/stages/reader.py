@@ -34,12 +34,16 @@ def find_entry(commit: Commit, index: Index, path: str) -> Entry:
     for entry in index.entries:
         if entry.name == path:
             return entry
-    folder = path.rpartition("/")[0]
-    near = [entry.name for entry in index.entries if entry.name.rpartition("/")[0] == folder]
     raise PathNotFoundError(
         f"{commit.name} has no file {path!r}",
-        advice=f"beside it lie {some_names(near)}" if near else f"quicklooks lie below {QUICKLOOKS}/",
+        advice="data() and features() give it" if path == "data.json" else _nearby(path, index),
     )
+
+
+def _nearby(path: str, index: Index) -> str:
+    folder = path.rpartition("/")[0]
+    near = [entry.name for entry in index.entries if entry.name.rpartition("/")[0] == folder]
+    return f"beside it lie {some_names(near)}" if near else f"quicklooks lie below {QUICKLOOKS}/"
 
 
 class StageFile(io.RawIOBase):

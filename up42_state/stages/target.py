@@ -223,7 +223,8 @@ def remove_own(root: Path, name: str, *, keep_folder: bool = False) -> None:
 
 def full_disk(error: OSError, root: Path) -> StateError:
     """What to say when a directory cannot be written to."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return StateError(
         f"cannot write to {root}: {error.strerror}",
-        advice="free space or give another directory; nothing there was changed",
+        advice=f"{'free space or ' if full else ''}give another directory; nothing there was changed",
     )
