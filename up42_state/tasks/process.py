@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from types import FrameType
 
 __all__ = ["run"]
 
@@ -38,12 +39,12 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
     # Signals wait from before the child's start: none is lost, and none ends us and leaves it alone.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     try:
-        with _children_can_be_waited_for():
+        with _children_can_be_waited_for(), _other_threads_forward() as relay:
             pid = os.posix_spawnp(
                 command[0], list(command), environment, setsigmask=before, setsigdef=_IGNORED_BY_PYTHON
             )
-            with _other_threads_forward(pid):
-                status = _wait(pid)
+            relay.begin(pid)
+            status = _wait(pid)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     code = os.waitstatus_to_exitcode(status)
@@ -97,16 +98,40 @@ def _children_can_be_waited_for() -> Iterator[None]:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 
 
+class _Relay:
+    """A handler that passes signals on to the child; those that come before the child wait for it."""
+
+    def __init__(self) -> None:
+        self._pid: int | None = None
+        self._early: list[int] = []
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        if self._pid is None:
+            self._early.append(number)
+        else:
+            _forward(self._pid, number)
+
+    def begin(self, pid: int) -> None:
+        """The child is there."""
+        self._pid = pid
+        for number in self._early:
+            _forward(pid, number)
+
+
 @contextmanager
-def _other_threads_forward(pid: int) -> Iterator[None]:
-    """The mask is this thread's; a signal that another thread is given goes to the child as well."""
+def _other_threads_forward() -> Iterator[_Relay]:
+    """The mask is this thread's; a signal that another thread is given goes to the child as well.
+
+    From before the child's start, as with the mask: what the child sends at once would end us.
+    """
+    relay = _Relay()
     if not _in_main_thread():
-        yield
+        yield relay
         return
     wanted = [number for number in FORWARDED if signal.getsignal(number) not in (signal.SIG_IGN, None)]
-    before = {number: signal.signal(number, lambda got, _: _forward(pid, got)) for number in wanted}
+    before = {number: signal.signal(number, relay) for number in wanted}
     try:
-        yield
+        yield relay
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
