@@ -18,18 +18,17 @@ FUZZ_SECONDS ?= 80
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test check test-docker fuzz soak lint types format bench localstack clean
+.PHONY: help venv demo test check test-docker fuzz soak lint types format bench localstack localstack-venv clean
 
 help:  ## say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(VENV)/.dev  ## make .venv with the package (editable) and the tools
 
 demo: $(VENV)/.runtime  ## a job of several stages on a directory, from save to propagation
 	$(BIN)/up42-state demo
 
-test: $(WHEEL_VENV)/.installed  ## all tests, servers included, against the built wheel, with coverage
-	$(PYTHON) localstack/start.py --install-only
+test: $(WHEEL_VENV)/.installed localstack-venv  ## all tests, servers included, against the built wheel, with coverage
 	$(WHEEL_PYTHON) -m coverage erase
 	$(WHEEL_PYTHON) -m coverage run -m pytest -n $(TEST_WORKERS) --dist worksteal $(PYTEST_ARGS)
 	$(WHEEL_PYTHON) -m coverage combine --quiet
@@ -65,6 +64,9 @@ bench: $(VENV)/.dev  ## measure ours beside the tools people use
 localstack:  ## S3 on this machine, without docker, with the bucket made; Ctrl-C ends it
 	$(PYTHON) localstack/start.py
 
+localstack-venv:  ## its environment alone: what takes a minute the first time
+	$(PYTHON) localstack/start.py --install-only
+
 clean:  ## remove what make made
 	rm -rf .venv .cache dist build up42-state-demo .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
@@ -77,7 +79,7 @@ $(VENV)/.runtime: pyproject.toml
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime
-	$(BIN)/python -m pip install --quiet --editable '.[dask,geo,server,stac]' --group dev
+	$(BIN)/python -m pip install --quiet --editable '.[geo,server]' --group dev
 	touch $@
 
 # Its dependencies are those of .venv, found by a path file; the package itself is the wheel's.

@@ -55,8 +55,7 @@ def install() -> None:
         print("Installing LocalStack (once; about a minute) …", file=sys.stderr)
         subprocess.run([_python(), "-m", "venv", "--clear", ENVIRONMENT], check=True)
         pip = [ENVIRONMENT / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check"]
-        for packages in (["--upgrade", "pip"], ["--requirement", REQUIREMENTS]):
-            subprocess.run([*pip, "install", *packages], check=True, stdout=sys.stderr)
+        subprocess.run([*pip, "install", "--requirement", REQUIREMENTS], check=True, stdout=sys.stderr)
         stamp.write_text(wanted)
 
 
