@@ -62,9 +62,20 @@ def test_known_forms(url: str, kind: str, canonical: str) -> None:
     ],
 )
 def test_malformed(url: str) -> None:
-    """A URL that is none, or of no known kind, is a wrong setting that names the variable and the forms."""
-    with pytest.raises(SettingsError, match=r"UP42_STATE_URL.*(s3://bucket/prefix|file:///directory|fsspec)"):
+    """A URL that is none, or of no known kind, is a wrong setting that says so and which forms there are."""
+    with pytest.raises(SettingsError, match=r"(URL.*(s3://bucket/prefix|file:///directory)|^fsspec)"):
         open_bucket(url, SETTINGS)
+
+
+def test_malformed_url_is_named_by_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable is named where the URL came from it, and not where another one was given."""
+    monkeypatch.setenv("UP42_STATE_URL", "s3:bucket")
+    with pytest.raises(SettingsError, match="environment variable UP42_STATE_URL: 's3:bucket' is not a URL"):
+        open_bucket(settings=Settings())
+    with pytest.raises(SettingsError, match="the given URL: 's3:other' is not a URL"):
+        open_bucket("s3:other", Settings())
+    with pytest.raises(SettingsError, match="the given URL: 's3:other' is not a URL"):
+        open_bucket(settings=Settings(url="s3:other"))
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_no_such_bucket(call: Call) -> None:
     result = call("jobs", "--url", "s3://no-such-bucket/prefix")
     assert result.exit_code == 3
     assert "no-such-bucket" in result.stderr
-    assert "UP42_STATE_URL" in result.stderr
+    assert "check the store's URL" in result.stderr
 
 
 @pytest.mark.usefixtures("localstack")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from up42_state.buckets.base import Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key
@@ -25,29 +25,51 @@ def open_bucket(url: str | None = None, settings: Settings | None = None) -> Buc
     :raises SettingsError: the URL is missing, malformed, or of an unknown kind.
     """
     if url is None:
-        url = (settings or _read_settings()).url
+        settings = settings or _read_settings()
+        url = settings.url
     if not url:
         raise SettingsError("UP42_STATE_URL is not set, so there is nowhere to keep state", advice=_FORMS)
+    address = _Address(url, _source(url, settings))
     scheme, separator, rest = url.partition("://")
     if not separator or not scheme:
-        raise SettingsError(f"UP42_STATE_URL: {without_credentials(url)!r} is not a URL", advice=_FORMS)
+        raise address.refused(f"{address} is not a URL")
     if "::" in scheme or scheme.lower() not in {"s3", "gs", "gcs", "file", "memory"}:
-        return _open_other(url, settings)
-    return _open_known(scheme.lower(), rest, url, settings)
+        return _open_other(address, settings)
+    return _open_known(scheme.lower(), rest, address, settings)
 
 
-def _open_known(scheme: str, rest: str, url: str, settings: Settings | None) -> Bucket:
+class _Address(NamedTuple):
+    """A URL, and where it came from."""
+
+    url: str
+    source: str
+
+    def refused(self, problem: str, advice: str = _FORMS) -> SettingsError:
+        return SettingsError(f"{self.source}: {problem}", advice=advice)
+
+    def __str__(self) -> str:
+        return repr(without_credentials(self.url))
+
+
+def _source(url: str, settings: Settings | None) -> str:
+    if settings is None or settings.url != url or settings.source("url") == "argument":
+        return "the given URL"
+    return settings.source("url")
+
+
+def _open_known(scheme: str, rest: str, address: _Address, settings: Settings | None) -> Bucket:
     if scheme == "file":
         from up42_state.buckets.directory import DirectoryBucket
 
-        return DirectoryBucket(_local_path(rest, url))
-    name, prefix = _name_and_prefix(rest, url)
+        return DirectoryBucket(_local_path(rest, address))
+    name, prefix = _name_and_prefix(rest, address)
     if scheme == "memory":
         from up42_state.buckets.memory import MemoryBucket, MemoryStore
 
-        return MemoryBucket(url.rstrip("/") if rest else url, MemoryStore.named(name), prefix=prefix)
+        url = address.url.rstrip("/") if rest else address.url
+        return MemoryBucket(url, MemoryStore.named(name), prefix=prefix)
     if not name:
-        raise SettingsError(f"UP42_STATE_URL: {url!r} names no bucket", advice=_FORMS)
+        raise address.refused(f"{address} names no bucket")
     if scheme == "s3":
         return _open_s3(name, prefix, settings or _read_settings())
     from up42_state.buckets.gcs import GCSBucket
@@ -67,45 +89,43 @@ def _open_s3(name: str, prefix: str, settings: Settings) -> Bucket:
     return S3Bucket(name, prefix, settings)
 
 
-def _open_other(url: str, settings: Settings | None) -> Bucket:
+def _open_other(address: _Address, settings: Settings | None) -> Bucket:
     from up42_state.buckets.fsspec import FsspecBucket
 
-    if url.startswith("up42state:"):
-        raise SettingsError("UP42_STATE_URL: up42state:// reads a state, it cannot hold one", advice=_FORMS)
-    return FsspecBucket(url, single_writer=(settings or _read_settings()).single_writer)
+    if address.url.startswith("up42state:"):
+        raise address.refused("up42state:// reads a state, it cannot hold one")
+    return FsspecBucket(address.url, single_writer=(settings or _read_settings()).single_writer)
 
 
-def _local_path(rest: str, url: str) -> str:
+def _local_path(rest: str, address: _Address) -> str:
     """The absolute path of a ``file:`` URL (RFC 8089 §2), percent-decoded."""
     from urllib.parse import unquote
 
     host, slash, path = rest.partition("/")
     if host not in {"", "localhost"} or not slash:
-        problem = f"UP42_STATE_URL: {without_credentials(url)!r} names no absolute path"
-        raise SettingsError(problem, advice="use file:///directory")
+        raise address.refused(f"{address} names no absolute path", "use file:///directory")
     try:
         path = unquote(slash + path, errors="strict")
         path.encode()
     except UnicodeError:
-        raise SettingsError("UP42_STATE_URL: its path is not UTF-8", advice=_FORMS) from None
+        raise address.refused("its path is not UTF-8") from None
     if "\0" in path:
-        raise SettingsError("UP42_STATE_URL: its path holds NUL", advice=_FORMS)
+        raise address.refused("its path holds NUL")
     return path
 
 
-def _name_and_prefix(rest: str, url: str) -> tuple[str, str]:
+def _name_and_prefix(rest: str, address: _Address) -> tuple[str, str]:
     """Bucket and prefix; the prefix without slashes at its ends."""
     name, _, prefix = rest.rstrip("/").partition("/")
     if "@" in name:
-        raise SettingsError(
-            "UP42_STATE_URL: it holds '@' before the bucket's end",
-            advice="give credentials in variables of their own, never in the URL",
+        raise address.refused(
+            "it holds '@' before the bucket's end",
+            "give credentials in variables of their own, never in the URL",
         )
     try:
         return check_key(name) if name else "", check_key(prefix) if prefix else ""
     except StorageError as error:
-        problem = f"UP42_STATE_URL: {without_credentials(url)!r} has a bad bucket or prefix: {error}"
-        raise SettingsError(problem, advice=_FORMS) from error
+        raise address.refused(f"{address} has a bad bucket or prefix: {error}") from error
 
 
 def _read_settings() -> Settings:

@@ -97,7 +97,7 @@ def is_missing_bucket(error: GoogleAPICallError) -> bool:
 
 def missing_bucket(what: str, others: Sequence[str] = ()) -> BucketNotFoundError:
     """The error for a bucket that does not exist, naming some that do."""
-    return no_bucket(what, "check UP42_STATE_URL, or make the bucket", others)
+    return no_bucket(what, "check the store's URL, or make the bucket", others)
 
 
 def _answer(error: GoogleAPICallError, what: str, credentials: str) -> StateError:

@@ -89,7 +89,7 @@ def _translated(error: Exception, what: str, credentials: str) -> StateError:
     if isinstance(error, ClientError):
         return _answer(error, what, credentials)
     if isinstance(error, boto.ParamValidationError):
-        return SettingsError(f"{what}: {error}", advice="check UP42_STATE_URL")
+        return SettingsError(f"{what}: {error}", advice="check the store's URL")
     if isinstance(error, _NO_CREDENTIALS):
         return AccessDeniedError(f"{what}: {error}", advice=f"the credentials come from {credentials}")
     if isinstance(error, BROKEN):
@@ -100,7 +100,7 @@ def _translated(error: Exception, what: str, credentials: str) -> StateError:
 
 def missing_bucket(what: str, others: Sequence[str] = ()) -> BucketNotFoundError:
     """The error for a bucket that does not exist, naming some that do."""
-    return no_bucket(what, "check UP42_STATE_URL and AWS_ENDPOINT_URL, or make the bucket", others)
+    return no_bucket(what, "check the store's URL and AWS_ENDPOINT_URL, or make the bucket", others)
 
 
 def _answer(error: ClientError, what: str, credentials: str) -> StateError:

@@ -235,7 +235,7 @@ class DirectoryBucket(Bucket):
         """Asked for everything, a directory that is not there is an error; below a prefix, nothing is."""
         if not prefix and not os.path.isdir(self.root):
             raise BucketNotFoundError(
-                f"there is no directory {self.root}", advice="check UP42_STATE_URL; the first save makes it"
+                f"there is no directory {self.root}", advice="check the store's URL; the first save makes it"
             )
 
 

@@ -54,7 +54,7 @@ class FsspecBucket(Bucket):
         try:
             self._fs, self._root = fsspec.core.url_to_fs(url)
         except (ValueError, ImportError, OSError) as error:
-            problem = SettingsError(f"UP42_STATE_URL: fsspec cannot open {self.url}: {_safe(error)}")
+            problem = SettingsError(f"fsspec cannot open {self.url}: {_safe(error)}")
         else:
             self._root = self._root.rstrip("/")
             return
