@@ -123,6 +123,24 @@ def test_wrong_usage(call: Callable[..., Result], arguments: list[str]) -> None:
     assert _error(call(*arguments, "--json"))["code"] == "usage"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["sav"], "did you mean save?"),
+        (["show", "tiling:1"], "write --job JOB --stage STAGE; see"),
+        (["stages", "3f0c"], "write --job JOB; see"),
+    ],
+)
+def test_wrong_usage_with_a_hint(call: Callable[..., Result], arguments: list[str], hint: str) -> None:
+    """A mistyped verb, and a name that stands where an option belongs, are told what may be meant."""
+    assert hint in call(*arguments).stderr
+
+
+def test_verb_that_is_like_no_other(call: Callable[..., Result]) -> None:
+    """Nothing is guessed where nothing is near."""
+    assert call("frobnicate").stderr.splitlines()[0] == "error: there is no verb 'frobnicate'"
+
+
 def _error(result: Result) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(result.stderr)["error"]
     return found

@@ -63,6 +63,16 @@ def test_parents_and_propagation_of_a_save(ask: Ask, saved: Saved, output: Outpu
     assert (commit["totals"]["features"], commit["totals"]["referenced"]) == (2, 1)
 
 
+def test_names_separated_by_commas(ask: Ask, saved: Saved, output: Output) -> None:
+    """The options take several names as the variables do."""
+    saved("a", x=b"x")
+    saved("b", y=b"y")
+    both = ("--after", "a, b", "--propagate", "a,b")
+    commit = ask("save", output(z=b"z"), *HERE, "--stage", "c", *both)
+    assert [parent["stage"] for parent in commit["parents"]] == ["a", "b"]
+    assert commit["totals"]["features"] == 3
+
+
 def test_parents_from_the_environment(call: Call, saved: Saved, output: Output) -> None:
     """Both lists may come from their variables, separated by commas."""
     saved("a", x=b"x")

@@ -45,6 +45,8 @@ class Common:
     ) -> Place:
         """Where a verb works: what the command line says, else what the settings say.
 
+        :param after: names, or several separated by commas, as the variables have them.
+        :param propagate: likewise.
         :raises SettingsError: a setting is malformed or contradicts another.
         """
         from up42_state.settings import Settings
@@ -54,8 +56,8 @@ class Common:
                 url=self.url,
                 job=job,
                 stage=stage,
-                after=tuple(after) or None,
-                propagate=tuple(propagate) or None,
+                after=_names(after) or None,
+                propagate=_names(propagate) or None,
             )
         )
 
@@ -116,6 +118,11 @@ class Place:
     def stages(self, names: Sequence[str]) -> list[Stage]:
         """Several stages."""
         return [self.stage(name) for name in names]
+
+
+def _names(given: Sequence[str]) -> tuple[str, ...]:
+    """Names that may be separated by commas; an empty one is left for the library to refuse."""
+    return tuple(name.strip() for text in given for name in text.split(","))
 
 
 def _silent(_done: int, _total: int) -> None:

@@ -83,7 +83,7 @@ def _failure(error: BaseException) -> Failure:
             status=error.exit_status,
         )
     if isinstance(error, click.UsageError):
-        advice = f"see `{error.ctx.command_path} --help`" if error.ctx else ""
+        advice = _advice(error.ctx, error.message) if error.ctx else ""
         return Failure(code="usage", message=error.format_message(), advice=advice, status=USAGE)
     if isinstance(error, Ended):
         return Failure(code="ended", message=error.message, status=error.status)
@@ -96,6 +96,14 @@ def _failure(error: BaseException) -> Failure:
         message=f"unexpected failure: {type(error).__name__}: {without_credentials(str(error))}",
         advice="--debug shows where; please report it",
     )
+
+
+def _advice(context: click.Context, message: str) -> str:
+    """Where the help is; and where a job or a stage was given bare, how it is given."""
+    names = [option.name for option in context.command.params if option.name in {"job", "stage"}]
+    bare = names and "unexpected extra argument" in message
+    hint = f"write {' '.join(f'--{name} {name.upper()}' for name in names)}; " if bare else ""
+    return f"{hint}see `{context.command_path} --help`"
 
 
 def _place(error: OSError) -> str:

@@ -80,13 +80,13 @@ after = click.option(
     "--after",
     metavar="STAGE",
     multiple=True,
-    help="Stage that the input comes from; repeat for several.  [UP42_STATE_AFTER]",
+    help="Stage that the input comes from; repeat, or separate by commas.  [UP42_STATE_AFTER]",
 )
 propagated = click.option(
     "--propagate",
     metavar="STAGE",
     multiple=True,
-    help="Earlier stage to merge into the output; repeat for several.  [UP42_STATE_PROPAGATE]",
+    help="Earlier stage to merge into the output; repeat, or separate by commas.  [UP42_STATE_PROPAGATE]",
 )
 
 revision = click.option(

@@ -54,6 +54,18 @@ class Root(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The verb; of one that is mistyped, what may be meant."""
+        if args[0] not in _VERBS:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], _VERBS)
+            meant = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise click.UsageError(f"there is no verb {args[0]!r}{meant}", ctx)
+        return super().resolve_command(ctx, args)
+
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
         """Run a verb and end the process with its exit code."""
         arguments = list(sys.argv[1:] if args is None else args)
