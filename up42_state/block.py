@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     from up42_state.settings import Settings
     from up42_state.stages.commit import BlockInfo, Commit, JobMode
     from up42_state.stages.propagation import Propagation
+    from up42_state.stages.save import Outcome
     from up42_state.state import Stage
 
     PathLike = str | os.PathLike[str]
 
-__all__ = ["Block"]
+__all__ = ["INPUT", "OUTPUT", "QUICKLOOKS", "Block"]
 
 INPUT, OUTPUT, QUICKLOOKS = "/tmp/input", "/tmp/output", "/tmp/quicklooks"  # noqa: S108 - the contract's
 
@@ -83,6 +84,7 @@ class Block:
         self.output_dir = local_path(output)
         self.quicklooks_dir = local_path(quicklooks)
         self.commit: Commit | None = None
+        self.outcome: Outcome | None = None
         self.reports: list[Report] = []
         self._info = info
         self._after = [self._earlier(name) for name in several(after)]
@@ -181,7 +183,8 @@ class Block:
 
         Saved features and files are referred to, so no bytes move, and the output directory stays as it is;
         without a stage to save, they are put into the output directory instead. ``reports`` then tells what
-        became of every feature, for each propagation.
+        became of every feature, for each propagation, and ``outcome`` whether a revision was made, as
+        :meth:`~up42_state.Stage.save` has it.
 
         :return: the commit, or ``None`` where there is no stage to save.
         :raises InvalidOutputError: the output has defects, all of which are listed.
@@ -193,6 +196,7 @@ class Block:
             return None
         parents, identity = self._made_from(), Identity.find(self._info)
         self.reports = []
+        outcomes: list[Outcome] = []
         self.commit = self.stage.save(
             self.output_dir,
             after=parents,
@@ -203,7 +207,9 @@ class Block:
             fingerprint=identity.fingerprint(self.parameters, parents),
             job_mode=self.job_mode,
             report=self.reports.append,
+            outcome=outcomes.append,
         )
+        (self.outcome,) = outcomes
         return self.commit
 
     def __enter__(self) -> Self:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Buffer = bytes | bytearray | memoryview
 
-__all__ = ["Bucket", "ObjectInfo", "Upload", "UploadInfo"]
+__all__ = ["MIB", "Bucket", "ObjectInfo", "Upload", "UploadInfo"]
 
 MIB = 1024 * 1024
 

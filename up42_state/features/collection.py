@@ -20,7 +20,7 @@ from up42_state.features.values import Head, decode, feature_id, head, heads, pr
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Collection", "Feature"]
+__all__ = ["BOM", "Collection", "Feature"]
 
 BOM = b"\xef\xbb\xbf"
 RUN = 8 * 1024 * 1024

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Needs = Mapping[Key, Alternatives]
 
-__all__ = ["Offer", "check_needs", "offers_of"]
+__all__ = ["Offer", "check_needs", "distinct", "offers_of"]
 
 VERSION_1_VALUE: dict[str, Any] = {}
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from up42_state.stages.commit import Commit, StoredObject
     from up42_state.stages.store import Store
 
-__all__ = ["Contents", "load", "load_index", "missing_bytes"]
+__all__ = ["Contents", "load", "load_data", "load_index", "missing_bytes"]
 
 
 class Contents(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from up42_state.stages.index import Entry, Index
     from up42_state.stages.store import Store
 
-__all__ = ["Fetcher", "Run", "Segment", "Sink", "plan_runs", "plan_segments"]
+__all__ = ["Fetcher", "Run", "Segment", "Sink", "damaged_bytes", "plan_runs", "plan_segments"]
 
 RUN = 32 * 1024 * 1024
 SEGMENT = 4 * BLOCK

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from up42_state.stages.index import Entry, Index
     from up42_state.stages.store import Store
 
-__all__ = ["StageFile", "find_entry"]
+__all__ = ["StageFile", "find_entry", "open_entry"]
 
 _KEPT_BLOCKS = 4
 

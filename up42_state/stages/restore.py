@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from up42_state.stages.index import Entry
     from up42_state.stages.store import Store
 
-__all__ = ["Chosen", "Restored", "restore"]
+__all__ = ["Chosen", "Restored", "restore", "whole"]
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from up42_state.stages.commit import Commit, JobMode
     from up42_state.state import Stage
 
-__all__ = ["has_data", "restore_input"]
+__all__ = ["DATA_JSON", "has_data", "restore_input"]
 
 DATA_JSON = "data.json"
 _MERGING = "merging"  # being filled
