@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from up42_state.stages.propagation import Propagation
     from up42_state.stages.publish import IfExists
     from up42_state.stages.restore import Restored
+    from up42_state.stages.save import Outcome
     from up42_state.stages.store import Store
     from up42_state.stages.verify import Verified
     from up42_state.state import Job
@@ -65,6 +66,7 @@ class Stage:
         job_mode: JobMode | None = None,
         progress: Progress | None = None,
         report: Callable[[Report], None] | None = None,
+        outcome: Callable[[Outcome], None] | None = None,
     ) -> Commit:
         """Save a block's output as the stage's next revision.
 
@@ -85,6 +87,8 @@ class Stage:
         :param job_mode: ``DEFAULT`` or ``DRY_RUN``; ``None`` takes ``UP42_JOB_MODE``.
         :param progress: called with bytes done and bytes in all.
         :param report: called with what became of every feature, once for each propagation.
+        :param outcome: called with ``saved``, ``unchanged`` (the revision there is of the same output), or
+            ``kept`` (it stays because of ``if_exists``, or because this is a dry run).
         :return: the commit that stands there in the end.
         :raises InvalidOutputError: the output has defects, all of which it lists.
         :raises SettingsError: ``parameters`` cannot be written as JSON, a path cannot be one, or
@@ -114,6 +118,7 @@ class Stage:
             job_mode=mode,
             progress=progress or _silent,
             report=report or (lambda _report: None),
+            outcome=outcome or (lambda _outcome: None),
         ).run()
 
     def restore(

@@ -75,7 +75,7 @@ class State:
         if not url:
             raise SettingsError(
                 "no store is given",
-                advice="set UP42_STATE_URL, for example s3://bucket/prefix, or pass a URL",
+                advice="set UP42_STATE_URL, for example s3://bucket/prefix, or give a URL (--url)",
             )
         return url
 

@@ -100,6 +100,16 @@ def test_a_propagation_that_adds_nothing_is_told(
     assert "scenes:1" in capsys.readouterr().err.rpartition("saved 3f0c/report:1@1")[0]
 
 
+def test_an_unchanged_output_is_told(
+    run: Run, folders: Folders, settings: MakeSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run again that makes the same output says that no revision was made."""
+    assert run(writing(folders, "b"), settings()) == 0
+    assert "saved 3f0c/report:1@1" in capsys.readouterr().err
+    assert run(writing(folders, "b"), settings(), clear=True) == 0
+    assert "unchanged 3f0c/report:1@1" in capsys.readouterr().err
+
+
 def test_a_stage_of_another_job_can_be_the_input(
     run: Run, folders: Folders, job: Job, settings: MakeSettings, tmp_path: Path
 ) -> None:

@@ -97,6 +97,28 @@ def test_if_exists(
     assert (json.loads(result.stdout)["revision"] if result.stdout else None) == revision
 
 
+@pytest.mark.parametrize(
+    ("data", "options", "mode", "outcome"),
+    [
+        (b"new", [], "DEFAULT", "saved"),
+        (b"old", [], "DEFAULT", "unchanged"),
+        (b"new", ["--if-exists", "skip"], "DEFAULT", "kept"),
+        (b"new", [], "DRY_RUN", "kept"),
+    ],
+)
+def test_save_tells_what_it_came_to(
+    call: Call, saved: Saved, output: Output, data: bytes, options: list[str], mode: str, outcome: str
+) -> None:
+    """Whether a revision was made is told to people and to programs."""
+    saved("scenes", a=b"old")
+    words = ("save", output(a=data), *HERE, "--stage", "scenes", *options)
+    told = json.loads(call(*words, "--json", UP42_JOB_MODE=mode).stdout)
+    assert told["outcome"] == outcome
+    assert told["revision"] == (2 if outcome == "saved" else 1)
+    again = outcome if outcome == "kept" else "unchanged"
+    assert f"outcome       {again}\n" in call(*words, UP42_JOB_MODE=mode).stdout
+
+
 def test_expected_revision(call: Call, saved: Saved, output: Output) -> None:
     """``--expect`` saves only on top of the revision named."""
     saved("scenes", a=b"1")

@@ -61,6 +61,7 @@ def save(
     """
     place = common.place(job=job, stage=stage, after=after, propagate=propagate)
     target = place.stage()
+    outcomes: list[str] = []
     with common.progress("saving") as progress:
         commit = target.save(
             directory,
@@ -72,8 +73,10 @@ def save(
             parameters=place.settings.parameters,
             progress=progress,
             report=lambda report: _note_propagation(common, report),
+            outcome=outcomes.append,
         )
-    print_result(common, commit.to_dict(), commit_facts(commit))
+    (outcome,) = outcomes
+    print_result(common, commit.to_dict() | {"outcome": outcome}, commit_facts(commit, outcome=outcome))
 
 
 def _note_propagation(common: Common, report: Report) -> None:

@@ -30,6 +30,7 @@ from up42_state.stages.upload import Stored, Uploader, hash_sources
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
+    from typing import Literal
 
     from up42_state.features import Report
     from up42_state.stages.commit import BlockInfo, JobMode, Parent
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from up42_state.stages.store import Store
     from up42_state.stages.upload import Source
     from up42_state.state import Stage
+
+    Outcome = Literal["saved", "unchanged", "kept"]
 
 __all__ = ["Save"]
 
@@ -63,6 +66,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
     job_mode: JobMode = "DEFAULT"
     progress: Callable[[int, int], None] = lambda _done, _total: None
     report: Callable[[Report], None] = lambda _report: None
+    outcome: Callable[[Outcome], None] = lambda _outcome: None
 
     def run(self) -> Commit:
         """Save, and give the commit that stands in the end.
@@ -85,6 +89,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         references.read(newest)
         standing = self.precondition.settle(newest, self.job_mode)
         if standing is not None:
+            self.outcome("kept")
             return standing
         clean_up(self.output, self.quicklooks)
         output = read_output(self.output, self.quicklooks, dry_run=self.job_mode == "DRY_RUN")
@@ -103,6 +108,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         commit = publish(self.store, draft, newest, self.precondition, references.check)
         for report in reports:
             self.report(report)
+        self.outcome(_outcome(draft, commit))
         return commit
 
     def _current(self, stage: Stage) -> Commit:
@@ -174,6 +180,13 @@ class _Attempt(msgspec.Struct, frozen=True):
             return known
         self.store.bucket.put(stored.key, data)
         return stored
+
+
+def _outcome(draft: Commit, standing: Commit) -> Outcome:
+    """What a save came to: its own revision, one of the same output, or another that it gave way to."""
+    if standing.attempt == draft.attempt:
+        return "saved"
+    return "unchanged" if standing.same_output(draft) else "kept"
 
 
 def _previous(store: Store, newest: Commit | None) -> Index | None:

@@ -182,7 +182,8 @@ def _outcome(block: Block, program: str, status: int) -> Iterator[str]:
         yield f"nothing was saved: a dry run never supersedes real output, which is {commit.name}"
         return
     totals = commit.totals
-    yield f"saved {commit.name}: {totals.features} features, {totals.files} files, {totals.bytes} bytes"
+    counts = f"{totals.features} features, {totals.files} files, {totals.bytes} bytes"
+    yield f"{block.outcome} {commit.name}: {counts}"
 
 
 def _to_stderr(text: str) -> None:
