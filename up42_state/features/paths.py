@@ -10,12 +10,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
     from up42_state.features.files import File, Files
 
 __all__ = [
     "DATA_PATH",
+    "RESERVED",
+    "above",
     "check_path",
     "companions",
     "data_paths",
@@ -26,6 +28,7 @@ __all__ = [
 ]
 
 DATA_PATH = "up42.data_path"
+RESERVED = frozenset(("data.json", ".up42_state"))  # at the top of an output: no file of it
 
 _PREFIXES = ("up42.data", "custom.", "data.")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -63,6 +66,12 @@ def check_path(path: str) -> str | None:
     if len(path.encode()) > _LONGEST_PATH or any(len(part.encode()) > _LONGEST_PART for part in parts):
         return "is longer than a file system takes"
     return None
+
+
+def above(path: str) -> Iterator[str]:
+    """The directories above a path, innermost first."""
+    while path := path.rpartition("/")[0]:
+        yield path
 
 
 def normal_path(path: str) -> str:

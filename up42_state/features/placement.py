@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from up42_state.features.paths import check_path, companions, quicklooks_of
+from up42_state.features.paths import RESERVED, above, check_path, companions, quicklooks_of
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from up42_state.features.sameness import Sameness
 
 __all__ = ["Addition", "Placement"]
-
-_RESERVED = frozenset(("data.json", ".up42_state"))
 
 
 class Addition(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +67,7 @@ class Placement:
         self._taken: dict[str, File] = {}
         self._taken_directories: dict[str, None] = {}
         self._taken_quicklooks: dict[str, File] = {}
-        self._quicklook_folders = {folder for path in current.quicklooks for folder in _parents(path)}
+        self._quicklook_folders = {folder for path in current.quicklooks for folder in above(path)}
         self._prefixes: dict[str, str] = {}
         self.additions: list[Addition] = []
         self.files: list[File] = []
@@ -106,11 +104,9 @@ class Placement:
     def settle(self) -> None:
         """Place everything that was noted."""
         for path in list(self._groups):
-            parent = path.rpartition("/")[0]
-            while parent:
+            for parent in above(path):
                 if parent in self._groups:
                     self._unite(parent, path)
-                parent = parent.rpartition("/")[0]
         groups: dict[str, list[str]] = {}
         for path in self._groups:
             groups.setdefault(self._root(path), []).append(path)
@@ -147,21 +143,21 @@ class Placement:
 
     def _file_fits(self, target: str, file: File) -> bool:
         """Whether a file may lie there: equal bytes do, or nothing does and nothing is in the way."""
-        if target.partition("/")[0] in _RESERVED:
+        if target.partition("/")[0] in RESERVED:
             return False
         there = self._current.get(target) or self._taken.get(target)
         if there is not None:
             return self._sameness.same_file(there, file)
         if self._is_directory(target):
             return False
-        return not any(parent in self._protected or self._is_file(parent) for parent in _parents(target))
+        return not any(parent in self._protected or self._is_file(parent) for parent in above(target))
 
     def _folder_fits(self, target: str, folder: str) -> bool:
         """Whether a directory may be there: if one is, it must hold the same files and no others."""
-        if self._is_file(target) or any(map(self._is_file, _parents(target))):
+        if self._is_file(target) or any(map(self._is_file, above(target))):
             return False
         if not self._is_directory(target):
-            return not any(parent in self._protected for parent in _parents(target))
+            return not any(parent in self._protected for parent in above(target))
         there = {file.path[len(target) :] for file in self._current.below(target)}
         if target in self._taken_directories:
             there.update(p[len(target) :] for p in self._taken if p.startswith(target + "/"))
@@ -177,12 +173,12 @@ class Placement:
         if self._is_file(target):
             return
         self._taken[target] = file
-        self._taken_directories.update(dict.fromkeys(_parents(target)))
+        self._taken_directories.update(dict.fromkeys(above(target)))
         self._note(file, target)
 
     def _add_directory(self, target: str) -> None:
         if not self._current.is_directory(target):
-            self._taken_directories.update(dict.fromkeys([target, *_parents(target)]))
+            self._taken_directories.update(dict.fromkeys([target, *above(target)]))
             self.directories[target] = None
 
     def _note(self, file: File, target: str) -> None:
@@ -209,7 +205,7 @@ class Placement:
                 continue
             if there is None:
                 self._taken_quicklooks[prefix + path] = file
-                self._quicklook_folders.update(_parents(prefix + path))
+                self._quicklook_folders.update(above(prefix + path))
                 self._note(file, prefix + path)
                 return
             if there is file or self._sameness.same_file(there, file):
@@ -220,11 +216,4 @@ class Placement:
         if path in self._quicklook_folders:
             return True
         taken = (self._current.quicklooks, self._taken_quicklooks)
-        return any(parent in files for parent in _parents(path) for files in taken)
-
-
-def _parents(path: str) -> Iterator[str]:
-    parent = path.rpartition("/")[0]
-    while parent:
-        yield parent
-        parent = parent.rpartition("/")[0]
+        return any(parent in files for parent in above(path) for files in taken)

@@ -11,10 +11,11 @@ from os import SEEK_END
 from typing import TYPE_CHECKING, Self
 
 from up42_state.errors import TargetConflictError
+from up42_state.features.paths import above
 from up42_state.stages.history import some_names
 from up42_state.stages.index import BLOCK
 from up42_state.stages.staging import Staging
-from up42_state.stages.target import open_regular, parents, survey
+from up42_state.stages.target import open_regular, survey
 
 if TYPE_CHECKING:
     import os
@@ -117,7 +118,7 @@ class Landing:
 
         :raises TargetConflictError: something would be lost, and ``overwrite`` was not asked for.
         """
-        folders = {above for path in (*here, *directories) for above in parents(path)} | directories
+        folders = {folder for path in (*here, *directories) for folder in above(path)} | directories
         in_the_way = []
         for path, status in survey(root.path):
             if stat.S_ISDIR(status.st_mode):

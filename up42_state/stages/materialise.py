@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from up42_state.errors import IntegrityError, ObjectNotFoundError, StateError
-from up42_state.features import check_path
+from up42_state.features.paths import above, check_path
 from up42_state.stages.contents import missing_bytes
 from up42_state.stages.fetch import Fetcher
 from up42_state.stages.index import QUICKLOOKS
 from up42_state.stages.merging import Merging
 from up42_state.stages.output import quicklook_folder, read_output
 from up42_state.stages.staging import Staging
-from up42_state.stages.target import OURS, full_disk, parents
+from up42_state.stages.target import OURS, full_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -179,7 +179,7 @@ class _Delivery:
     def _write_journal(self, root: Staging, digest: str, merging: Merging) -> None:
         here = [added for added in merging.additions if self._root(added.entry) is root]
         directories = set(merging.new_directories) if root is self._main else set()
-        directories |= {above for added in here for above in parents(self._place(added))}
+        directories |= {folder for added in here for folder in above(self._place(added))}
         journal = _Journal(
             data=digest,
             files=[(self._place(added), added.entry.sha256) for added in here],

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from up42_state.features import Collection, Earlier, File, merge
+from up42_state.features.paths import above
 from up42_state.stages.choose import catalogue, read_features
 from up42_state.stages.contents import Contents, load
 from up42_state.stages.reuse import rename
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import IO
 
     from up42_state.features import Files, Merge, Report
@@ -135,7 +136,7 @@ class Merging:
         wanted = dict.fromkeys([*self._output.directories, *self.new_directories])
         if not wanted:
             return []
-        filled = {path for file in self._files if file.kind == "file" for path in _above(file.path)}
+        filled = {path for file in self._files if file.kind == "file" for path in above(file.path)}
         return [path for path in wanted if path not in filled]
 
 
@@ -172,8 +173,3 @@ def _mapped(write: Callable[[IO[bytes]], None]) -> mmap.mmap:
         write(file)
         file.flush()
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-
-
-def _above(path: str) -> Iterator[str]:
-    while path := path.rpartition("/")[0]:
-        yield path

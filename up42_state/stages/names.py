@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 __all__ = [
+    "NAME",
     "attempt_prefix",
     "check_job",
     "check_stage",
@@ -31,7 +32,8 @@ __all__ = [
     "split_stage",
 ]
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-:+=@]{0,199}")
+NAME = r"[A-Za-z0-9][A-Za-z0-9._\-:+=@]{0,199}"  # of a job key and of a stage's name
+_NAME = re.compile(NAME)
 _COMMIT = re.compile(r"([0-9]{8})\.json")
 _ALLOWED = (
     "1 to 200 letters, digits and `. _ - : + = @`, beginning with a letter or digit, "

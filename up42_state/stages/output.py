@@ -10,12 +10,13 @@ import msgspec
 
 from up42_state.errors import Defect, InvalidOutputError, PathNotFoundError
 from up42_state.features import Collection, Files, examine, scan
+from up42_state.features.paths import above
 from up42_state.stages.index import QUICKLOOKS
 from up42_state.stages.target import OURS
 from up42_state.stages.upload import Source, changed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from up42_state.features import File
 
@@ -130,15 +131,10 @@ def _as_quicklook(file: File) -> File:
 def _empty_directories(files: Files) -> tuple[str, ...]:
     """Directories without a file below them, innermost only."""
     folders = {file.path.rpartition("/")[0] for file in files}
-    full = folders.union(*map(_above, folders))
+    full = folders.union(*map(above, folders))
     empty = [path for path in files.directories if path not in full]
-    inner = {above for path in empty for above in _above(path)}
+    inner = {folder for path in empty for folder in above(path)}
     return tuple(sorted(path for path in empty if path not in inner))
-
-
-def _above(path: str) -> Iterator[str]:
-    while path := path.rpartition("/")[0]:
-        yield path
 
 
 def _source(file: File, group: str) -> Source:
@@ -157,7 +153,7 @@ def _group(file: File, folders: frozenset[str], files: Files) -> str:
     """Files of one group go into one pack: those of a data path's directory, or a file and its sidecars."""
     if file.kind == "quicklook":
         return f"{QUICKLOOKS}/{file.path}"
-    outermost = [path for path in _above(file.path) if path in folders] if folders else []
+    outermost = [path for path in above(file.path) if path in folders] if folders else []
     if outermost:
         return f"{outermost[-1]}/"
     return _stem(file.path, files)

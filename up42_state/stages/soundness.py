@@ -12,8 +12,9 @@ from itertools import pairwise
 from operator import add, le
 from typing import TYPE_CHECKING
 
-from up42_state.features.paths import check_path
+from up42_state.features.paths import RESERVED, above, check_path
 from up42_state.stages.entries import BLOCK
+from up42_state.stages.names import NAME
 from up42_state.stages.packs import MAX_BYTES
 
 if TYPE_CHECKING:
@@ -25,9 +26,8 @@ __all__ = ["problems"]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _HEX = b"0123456789abcdef"
-_KEY = re.compile(r"([A-Za-z0-9][A-Za-z0-9._\-:+=@]{0,199})/attempts/([0-9a-f-]{36})/(?!/)[^\0]+")
+_KEY = re.compile(rf"{NAME}/attempts/[0-9a-f-]{{36}}/(?!/)[^\0]+")
 _MOST = 1 << 63
-_RESERVED = frozenset(("data.json", ".up42_state"))
 _LONGEST = 255  # bytes of a path that no file system refuses
 
 
@@ -92,7 +92,7 @@ def _are_paths(paths: Sequence[str]) -> bool:
     steps = text.replace("\0", "/")
     if any(step in steps for step in ("//", "/./", "/../")):
         return False
-    if any(f"\0{top}{end}" in text for top in _RESERVED for end in "/\0"):
+    if any(f"\0{top}{end}" in text for top in RESERVED for end in "/\0"):
         return False
     return max(map(len, paths), default=0) <= _LONGEST
 
@@ -123,7 +123,7 @@ def _name_problems(names: Sequence[str], directories: Sequence[str]) -> Iterator
         twice = next(one for one, other in pairwise(sorted(names)) if one == other)
         yield f"{twice!r} is named twice"
     folders = {name.rpartition("/")[0] for name in names}.union(directories)
-    folders.update([above for path in folders for above in _above(path)])
+    folders.update([folder for path in folders for folder in above(path)])
     for path in sorted(folders & files):
         yield f"{path!r} is both a file and a directory"
 
@@ -142,9 +142,4 @@ def _leads_elsewhere(path: str, name: str) -> bool:
     :param name: where it stands in a restored stage; a quicklook may also lie in a directory of its own.
     """
     tops = (path.partition("/")[0], name.partition("/")[0])
-    return check_path(path) is not None or any(top in _RESERVED for top in tops)
-
-
-def _above(path: str) -> Iterator[str]:
-    while path := path.rpartition("/")[0]:
-        yield path
+    return check_path(path) is not None or any(top in RESERVED for top in tops)

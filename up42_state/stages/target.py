@@ -25,7 +25,6 @@ __all__ = [
     "full_disk",
     "open_regular",
     "own_folder",
-    "parents",
     "remove_own",
     "survey",
 ]
@@ -188,12 +187,6 @@ def open_regular(path: str | Path, *, dir_fd: int | None = None) -> int:
         return fd
     os.close(fd)
     raise FileNotFoundError(errno.ENOENT, "not a regular file", str(path))
-
-
-def parents(path: str) -> list[str]:
-    """The directories above a relative path, outermost first."""
-    parts = path.split("/")
-    return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
 
 
 def own_folder(root: Path) -> Path:
