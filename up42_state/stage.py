@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from up42_state.features import Report, Selection
     from up42_state.stages.commit import BlockInfo, Commit, JobMode
+    from up42_state.stages.history import DamagedCommit
     from up42_state.stages.index import Entry
     from up42_state.stages.propagation import Propagation
     from up42_state.stages.publish import IfExists
@@ -193,12 +194,14 @@ class Stage:
         """
         return self._history.at(number)
 
-    def history(self) -> list[Commit]:
+    def history(self, damaged: Callable[[DamagedCommit], None] | None = None) -> list[Commit]:
         """Every revision's commit, newest first; removals too.
 
+        :param damaged: told of each that is damaged; ``None`` raises.
         :raises StageNotFoundError: there is none.
+        :raises IntegrityError: one is damaged, and nobody is told.
         """
-        return self._history.all()
+        return self._history.all(damaged)
 
     def exists(self) -> bool:
         """Whether the stage can be restored."""
@@ -264,7 +267,8 @@ class Stage:
 
     def delete(self) -> Commit:
         """Remove the stage: a revision that says so. :meth:`Job.prune` frees the bytes of those that it
-        pushes out of the kept ones, which with ``keep=1`` are all.
+        pushes out of the kept ones, which with ``keep=1`` are all. A stage whose newest commit is damaged
+        can be removed, too, and saved again.
 
         :raises StageNotFoundError: there is no such stage.
         """

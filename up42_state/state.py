@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from up42_state.features import Report
     from up42_state.settings import Settings
     from up42_state.stages.commit import Commit, JobMode
+    from up42_state.stages.history import DamagedCommit
     from up42_state.stages.prune import Pruned
     from up42_state.stages.verify import Verified
 
@@ -146,17 +147,21 @@ class Job:
         """Every stage of the job that can be restored, by name.
 
         :raises JobNotFoundError: there is no such job.
+        :raises IntegrityError: the newest commit of one is damaged (:meth:`commits` gives the others).
         """
         return [self.stage(commit.stage) for commit in self.commits()]
 
-    def commits(self) -> list[Commit]:
+    def commits(self, damaged: Callable[[DamagedCommit], None] | None = None) -> list[Commit]:
         """The newest commit of every stage that was not removed, by stage name.
 
+        :param damaged: told of each that is damaged; ``None`` raises.
         :raises JobNotFoundError: there is no such job.
+        :raises IntegrityError: one is damaged, and nobody is told.
         """
         from up42_state.stages.overview import newest_commits
 
-        return [commit for commit in newest_commits(self.state.store, self.key) if not commit.removed]
+        newest = newest_commits(self.state.store, self.key, damaged)
+        return [commit for commit in newest if not commit.removed]
 
     def verify(self, progress: Progress | None = None) -> list[Verified]:
         """Read every byte of the newest revision of every stage and compare it with its digest.

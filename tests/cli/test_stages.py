@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +67,23 @@ def test_removed_stage_is_not_listed(call: Call, ask: Ask, saved: Saved) -> None
     saved("tiles", a=b"a")
     assert call("rm", "--job", "3f0c", "--stage", "scenes").exit_code == 0
     assert [stage["stage"] for stage in ask("stages", "--job", "3f0c")] == ["tiles"]
+
+
+@pytest.mark.parametrize("verb", ["stages", "history"])
+def test_damaged_commit_hides_no_other(call: Call, saved: Saved, store: Path, verb: str) -> None:
+    """Sound ones are listed, the damaged one is named with its revision, and the exit code is 6."""
+    saved("scenes", a=b"a")
+    saved("tiles", a=b"a")
+    saved("tiles", a=b"b")
+    (store / "3f0c/tiles/commits/00000002.json").write_bytes(b"{}")
+    words = (verb, "--job", "3f0c", *(("--stage", "tiles") if verb == "history" else ()))
+    people, programs = call(*words), call(*words, "--json")
+    assert (people.exit_code, programs.exit_code) == (6, 6)
+    assert people.stderr.startswith("error: 1 damaged commit found\n")
+    assert people.stdout.splitlines()[-1].startswith("tiles@2  3f0c/tiles/commits/00000002.json is damaged")
+    sound, damaged = json.loads(programs.stdout)
+    assert (sound["stage"], sound["revision"]) == ("scenes" if verb == "stages" else "tiles", 1)
+    assert (damaged["stage"], damaged["revision"], "problem" in damaged) == ("tiles", 2, True)
 
 
 def test_job_whose_stages_were_all_removed(call: Call, saved: Saved) -> None:

@@ -10,11 +10,14 @@ from up42_state.cli import options
 from up42_state.cli.commits import commit_facts, commit_table
 from up42_state.cli.output import Table, print_result
 from up42_state.cli.text import size
+from up42_state.errors import IntegrityError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from up42_state.cli.common import Common
+    from up42_state.stages.commit import Commit
+    from up42_state.stages.history import DamagedCommit
     from up42_state.stages.index import Entry
 
 __all__ = ["history", "jobs", "show", "stages"]
@@ -38,12 +41,16 @@ def jobs(common: Common) -> None:
 @options.shared
 @click.pass_obj
 def stages(common: Common, job: str | None) -> None:
-    """List the stages of a job."""
+    """List the stages of a job.
+
+    Where the newest commit of one is damaged, the others are listed, and the exit code is 6.
+    """
     found = common.place(job=job).job
-    commits = found.commits()
-    if not commits:
+    damaged: list[DamagedCommit] = []
+    commits = found.commits(damaged.append)
+    if not commits and not damaged:
         common.note(f"job {found.key} holds no stages")
-    print_result(common, [commit.to_dict() for commit in commits], commit_table(commits))
+    _print_commits(common, commits, damaged)
 
 
 @click.command()
@@ -67,9 +74,29 @@ def show(common: Common, job: str | None, stage: str | None, revision: int | Non
 @options.shared
 @click.pass_obj
 def history(common: Common, job: str | None, stage: str | None) -> None:
-    """List the revisions of a stage, newest first."""
-    commits = common.place(job=job, stage=stage).stage().history()
-    print_result(common, [commit.to_dict() for commit in commits], commit_table(commits))
+    """List the revisions of a stage, newest first.
+
+    Where the commit of one is damaged, the others are listed, and the exit code is 6.
+    """
+    damaged: list[DamagedCommit] = []
+    commits = common.place(job=job, stage=stage).stage().history(damaged.append)
+    _print_commits(common, commits, damaged)
+
+
+def _print_commits(common: Common, commits: Sequence[Commit], damaged: Sequence[DamagedCommit]) -> None:
+    """Print commits; of those that are damaged, which they are and why.
+
+    :raises IntegrityError: there are such.
+    """
+    rows = [(f"{item.stage}@{item.revision}", item.error.message) for item in damaged]
+    table = Table(columns=("damaged", "problem"), rows=rows)
+    found = [commit.to_dict() for commit in commits] + [item.to_dict() for item in damaged]
+    print_result(common, found, commit_table(commits), table)
+    if damaged:
+        raise IntegrityError(
+            f"{len(damaged)} damaged commit{'s' if len(damaged) > 1 else ''} found",
+            advice=damaged[0].error.advice,
+        )
 
 
 def _file(entry: Entry) -> dict[str, Any]:

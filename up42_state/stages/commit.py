@@ -21,7 +21,19 @@ from up42_state.stages.names import attempt_prefix, commit_key
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["FORMAT", "BlockInfo", "Commit", "JobMode", "Parent", "StoredObject", "Totals", "check_job_mode"]
+__all__ = [
+    "FORMAT",
+    "BlockInfo",
+    "Commit",
+    "JobMode",
+    "Parent",
+    "StoredObject",
+    "Totals",
+    "check_job_mode",
+    "fingerprint",
+    "mask_secrets",
+    "now",
+]
 
 FORMAT = "1.0"
 JobMode = Literal["DEFAULT", "DRY_RUN"]

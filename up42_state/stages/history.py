@@ -2,27 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from up42_state.errors import (
+    IntegrityError,
     JobNotFoundError,
     NotFoundError,
     ObjectNotFoundError,
     RevisionNotFoundError,
     StageNotFoundError,
+    UnsupportedFormatError,
 )
 from up42_state.stages.commit import Commit
 from up42_state.stages.names import commit_key, commits_prefix, parse_commit_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from up42_state.stages.commit import JobMode
     from up42_state.stages.store import Store
 
-__all__ = ["History"]
+__all__ = ["DamagedCommit", "History", "missing_job", "readable", "some_names"]
 
 _MOST = 64 * 1024 * 1024  # bytes of a commit that are read; a longer one fails its digest
+
+
+class DamagedCommit(msgspec.Struct, frozen=True, kw_only=True):
+    """A revision whose commit cannot be read, and why."""
+
+    job: str
+    stage: str
+    revision: int
+    error: IntegrityError
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        return {
+            "job": self.job,
+            "stage": self.stage,
+            "revision": self.revision,
+            "problem": self.error.message,
+        }
 
 
 class History:
@@ -60,13 +82,35 @@ class History:
         except ObjectNotFoundError:
             return None
 
+    def look(self, revision: int) -> Commit | DamagedCommit | None:
+        """The same, and why it cannot be read where it is damaged."""
+        try:
+            return self.find(revision)
+        except IntegrityError as error:
+            return DamagedCommit(job=self.job, stage=self.stage, revision=revision, error=error)
+
     def newest(self) -> Commit | None:
         """The commit with the highest number, a tombstone too; ``None`` where there is none.
 
         :raises IntegrityError: it is damaged. An older one is never taken in its place.
         """
-        revisions = self.revisions()
-        return self.find(revisions[-1]) if revisions else None
+        found = self.last(self.revisions())
+        if isinstance(found, DamagedCommit):
+            raise found.error
+        return found
+
+    def last(self, revisions: Iterable[int]) -> Commit | DamagedCommit | None:
+        """The commit with the highest of these numbers, or why it cannot be read and what to do then."""
+        revision = max(revisions, default=0)
+        found = self.look(revision) if revision else None
+        if not isinstance(found, DamagedCommit) or isinstance(found.error, UnsupportedFormatError):
+            return found
+        error = IntegrityError(
+            found.error.message,
+            advice=f"{found.error.advice}; `up42-state rm --job {self.job} --stage {self.stage}` lets the "
+            f"stage be saved anew, and `up42-state verify --job {self.job}` looks after the others",
+        )
+        return msgspec.structs.replace(found, error=error)
 
     def current(self, job_mode: JobMode = "DEFAULT") -> Commit:
         """The revision that a reader gets.
@@ -106,16 +150,18 @@ class History:
             raise self._no_revision(revision, "with this revision the stage was removed")
         return commit
 
-    def all(self) -> list[Commit]:
+    def all(self, damaged: Callable[[DamagedCommit], None] | None = None) -> list[Commit]:
         """Every commit, newest first, tombstones too.
 
+        :param damaged: told of each that is damaged; ``None`` raises.
         :raises StageNotFoundError: there is none.
+        :raises IntegrityError: one is damaged, and nobody is told.
         """
         revisions = self.revisions()
         if not revisions:
             raise self._missing()
         with self._store.transfers() as transfers:
-            return list(transfers.map(self.read, reversed(revisions)))
+            return readable(transfers.map(self.look, reversed(revisions)), damaged)
 
     def is_newest(self, commit: Commit) -> bool:
         """Whether it stands and no later revision exists; a tombstone counts.
@@ -140,6 +186,25 @@ class History:
             advice = f"it has {some_names(others)}" if others else "no save of it was finished"
             return StageNotFoundError(f"job {self.job} has no stage {self.stage}", advice=advice)
         return missing_job(self._store, self.job)
+
+
+def readable(
+    found: Iterable[Commit | DamagedCommit | None], damaged: Callable[[DamagedCommit], None] | None
+) -> list[Commit]:
+    """The commits among what was looked for.
+
+    :param damaged: told of each that is damaged; ``None`` raises.
+    :raises IntegrityError: one is damaged, and nobody is told.
+    """
+    commits = []
+    for item in found:
+        if not isinstance(item, DamagedCommit):
+            commits += [item] if item is not None else []
+        elif damaged is None:
+            raise item.error
+        else:
+            damaged(item)
+    return commits
 
 
 def missing_job(store: Store, job: str) -> JobNotFoundError:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from up42_state.stages.history import History, missing_job
+from up42_state.stages.history import DamagedCommit, History, missing_job, readable
 from up42_state.stages.names import is_name, parse_commit_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from up42_state.buckets.base import ObjectInfo
     from up42_state.stages.commit import Commit
@@ -44,22 +44,28 @@ def list_stages(store: Store, job: str) -> Iterator[tuple[str, list[ObjectInfo] 
             yield stage, objects
 
 
-def newest_commits(store: Store, job: str) -> list[Commit]:
+def newest_commits(
+    store: Store, job: str, damaged: Callable[[DamagedCommit], None] | None = None
+) -> list[Commit]:
     """The commit with the highest number of every stage, by stage name; tombstones too.
 
+    :param damaged: told of each that is damaged; ``None`` raises.
     :raises JobNotFoundError: there is no such job.
-    :raises IntegrityError: one is damaged. An older one is never taken in its place.
+    :raises IntegrityError: one is damaged, and nobody is told. An older one is never taken in its place.
     """
     with store.transfers() as transfers:
         found = list(transfers.map(lambda item: _newest(store, job, *item), list_stages(store, job)))
     if not found:
         raise missing_job(store, job)
-    return [commit for commit in found if commit is not None]
+    return readable(found, damaged)
 
 
-def _newest(store: Store, job: str, stage: str, objects: list[ObjectInfo] | None) -> Commit | None:
+def _newest(
+    store: Store, job: str, stage: str, objects: list[ObjectInfo] | None
+) -> Commit | DamagedCommit | None:
     history = History(store, job, stage)
     if objects is None:
-        return history.newest()
-    revision = max(parse_commit_key(info.key) or 0 for info in objects)
-    return history.find(revision) if revision else None
+        revisions = history.revisions()
+    else:
+        revisions = [parse_commit_key(info.key) or 0 for info in objects]
+    return history.last(revisions)

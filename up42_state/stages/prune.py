@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from up42_state.errors import ObjectNotFoundError, SettingsError
-from up42_state.stages.history import History, missing_job
+from up42_state.errors import IntegrityError, ObjectNotFoundError, SettingsError, UnsupportedFormatError
+from up42_state.stages.history import History, missing_job, readable
 from up42_state.stages.names import attempt_prefix, commit_key, commits_prefix, parse_commit_key
 from up42_state.stages.overview import list_stages
 from up42_state.stages.references import MIN_GRACE
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from up42_state.buckets.base import ObjectInfo
+    from up42_state.stages.history import DamagedCommit
     from up42_state.stages.store import Store
 
 __all__ = ["GRACE", "Pruned", "prune"]
@@ -200,8 +201,22 @@ def _in_use(store: Store, job: str, listed: _Job, keep: int, before: datetime) -
         for revision in _protected(commits, keep, before)
     ]
     with store.transfers() as transfers:
-        commits = transfers.map(lambda item: History(store, job, item[0]).find(item[1]), wanted)
-        return {attempt for commit in commits if commit is not None for attempt in commit.refers}
+        found = transfers.map(lambda item: History(store, job, item[0]).look(item[1]), wanted)
+        return {attempt for commit in readable(found, _stop) for attempt in commit.refers}
+
+
+def _stop(damaged: DamagedCommit) -> None:
+    """A kept commit that cannot be read may refer to every attempt of the job.
+
+    :raises IntegrityError: always.
+    """
+    if isinstance(damaged.error, UnsupportedFormatError):
+        raise damaged.error
+    raise IntegrityError(
+        f"{damaged.error.message}; as nobody knows what it refers to, nothing was deleted",
+        advice="restore the object from a backup, or remove the stage, and prune when the grace is over "
+        "with a --keep that leaves this revision out: 1 keeps the newest alone",
+    ) from damaged.error
 
 
 def _objects(store: Store, job: str, listed: _Job, names: Iterable[str]) -> dict[str, list[ObjectInfo]]:

@@ -134,16 +134,17 @@ def _confirm(store: Store, commit: Commit, still_good: Callable[[], None]) -> No
         with suppress(StorageError):  # no answer is no reason to doubt a commit that was written
             still_good()
     except StaleError:
-        create_commit(store, tombstone(commit))  # if a newer revision stands there, that will do
+        # if a newer revision stands there, that will do
+        create_commit(store, tombstone(commit.job, commit.stage, commit.revision + 1))
         raise
 
 
-def tombstone(commit: Commit) -> Commit:
-    """The revision that removes a stage, after its newest one."""
+def tombstone(job: str, stage: str, revision: int) -> Commit:
+    """The revision that removes a stage."""
     return Commit(
-        job=commit.job,
-        stage=commit.stage,
-        revision=commit.revision + 1,
+        job=job,
+        stage=stage,
+        revision=revision,
         attempt=new_attempt(),
         time=now(),
         removed=True,

@@ -5,8 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from up42_state.buckets.probe import ensure_atomic_create
+from up42_state.errors import IntegrityError, UnsupportedFormatError
 from up42_state.stages.history import History, missing_job
-from up42_state.stages.publish import Precondition, publish, tombstone
+from up42_state.stages.publish import Precondition, create_commit, publish, tombstone
 from up42_state.stages.references import StaleError
 
 if TYPE_CHECKING:
@@ -22,11 +24,31 @@ def remove_stage(store: Store, job: str, stage: str) -> Commit:
     """Unlink a stage: a tombstone becomes its next revision. ``prune`` frees the bytes.
 
     :raises StageNotFoundError: there is no such stage, or it is removed already.
+    :raises UnsupportedFormatError: a newer release saved it.
     """
+    history = History(store, job, stage)
     while True:
-        newest = History(store, job, stage).current("DRY_RUN")
         with suppress(StaleError):  # the whole job went meanwhile, and may have been begun anew
-            return publish(store, tombstone(newest), newest, Precondition())
+            try:
+                newest = history.current("DRY_RUN")
+            except UnsupportedFormatError:
+                raise
+            except IntegrityError:
+                return _bury(store, history)
+            return publish(store, tombstone(job, stage, newest.revision + 1), newest, Precondition())
+
+
+def _bury(store: Store, history: History) -> Commit:
+    """Unlink a stage whose newest commit is damaged: all that must be known of that one is its number.
+
+    :raises StaleError: it is not the newest any more, or the whole job went.
+    """
+    ensure_atomic_create(store.bucket, single_writer=store.single_writer)
+    newest = max(history.revisions(), default=0)
+    removed = tombstone(history.job, history.stage, newest + 1)
+    if newest and create_commit(store, removed):
+        return removed
+    raise StaleError
 
 
 def remove_job(store: Store, job: str) -> int:
