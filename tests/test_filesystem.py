@@ -10,6 +10,7 @@ import pytest
 from doubles.outputs import contents, tiles, write_output
 
 from up42_state import State
+from up42_state.errors import AccessDeniedError, PathNotFoundError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +52,30 @@ def test_what_is_not_there_is_not_found(output: Path, path: str) -> None:
         fsspec.open(f"up42state://{path}").open()
 
 
-def test_writing_is_refused(output: Path) -> None:
-    """Stages are made by saving alone."""
-    with pytest.raises(PermissionError, match="read-only"):
-        fsspec.open("up42state://3f0c/s:1/new", "wb").open()
+@pytest.mark.parametrize("path", ["3f0c/s:1", "3f0c/s:1/"])
+def test_a_stage_is_no_file(output: Path, path: str) -> None:
+    """Opening a stage itself says what is missing in the URL."""
+    with pytest.raises(PathNotFoundError, match=r"3f0c/s:1 is a stage.*JOB/STAGE/PATH"):
+        fsspec.open(f"up42state://{path}").open()
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("open", ("3f0c/s:1/new", "wb")),
+        ("pipe", ("3f0c/s:1/new", b"data")),
+        ("touch", ("3f0c/s:1/data.json", False)),
+        ("rm", ("3f0c/s:1/data.json",)),
+        ("rm", ("3f0c/s:1", True)),
+        ("mv", ("3f0c/s:1/data.json", "3f0c/s:1/new")),
+        ("copy", ("3f0c/s:1/data.json", "3f0c/s:1/new")),
+        ("mkdir", ("3f0c/new",)),
+        ("makedirs", ("3f0c/new",)),
+        ("rmdir", ("3f0c/s:1/dir",)),
+    ],
+)
+def test_writing_is_refused(output: Path, method: str, arguments: tuple[object, ...]) -> None:
+    """Stages are made by saving alone; nothing pretends to have changed one."""
+    system = fsspec.filesystem("up42state", skip_instance_cache=True)
+    with pytest.raises(AccessDeniedError, match=r"up42state://3f0c/.* is read-only"):
+        getattr(system, method)(*arguments)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from fsspec.spec import AbstractFileSystem
 
-from up42_state.errors import PathNotFoundError
+from up42_state.errors import AccessDeniedError, PathNotFoundError
 from up42_state.stages.choose import catalogue
 from up42_state.stages.contents import load_index
 from up42_state.state import State
 
 if TYPE_CHECKING:
     import io
+    from typing import NoReturn
 
     from up42_state.features import Files
     from up42_state.state import Stage
@@ -63,14 +64,28 @@ class StageFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is no
 
     def _open(self, path: str, mode: str = "rb", **_: Any) -> io.BufferedReader | io.BytesIO:
         if mode != "rb":
-            raise PermissionError(f"up42state://{path} is read-only: stages are made by saving")
+            self._refuse(path)
         job, stage, inner = _split(self._strip_protocol(path))
         handle = self._stage(job, stage)
+        if not inner:
+            raise PathNotFoundError(
+                f"up42state://{job}/{stage} is a stage, not a file in it",
+                advice="write up42state://JOB/STAGE/PATH; data.json is such a path, too",
+            )
         if inner == "data.json":
             import io
 
             return io.BytesIO(handle.data())
         return handle.open(inner)
+
+    def _refuse(self, path: str, *_: Any, **__: Any) -> NoReturn:
+        raise AccessDeniedError(
+            f"up42state://{self._strip_protocol(path)} is read-only",
+            advice="stages are made by saving, and removed by Stage.delete()",
+        )
+
+    # what fsspec would pass over in silence, or say to be not implemented
+    mkdir = makedirs = rmdir = rm_file = cp_file = touch = _refuse
 
     def _list(self, path: str) -> list[dict[str, Any]]:
         job, stage, inner = _split(path)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import socket
 import sys
 from typing import TYPE_CHECKING, Any
@@ -273,6 +275,13 @@ def test_serve_on_a_port_that_is_taken() -> None:
         port = taken.getsockname()[1]
         result = run("serve", "--port", port)
     assert (result.exit_code, f"cannot listen on 127.0.0.1:{port}" in result.stderr) == (2, True)
+
+
+def test_serve_on_an_address_of_ipv6() -> None:
+    """It is taken for one: only that it is of no machine (RFC 3849) is wrong with it."""
+    result = run("serve", "--host", "2001:db8::1", "--port", 0)
+    assert result.exit_code == 2
+    assert f"cannot listen on [2001:db8::1]:0: {os.strerror(errno.EADDRNOTAVAIL)}" in result.stderr
 
 
 def test_serve_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from up42_state.errors import (
     InvalidDataError,
     NotFoundError,
     PathNotFoundError,
+    SettingsError,
 )
 from up42_state.manifest import build_arguments, read_label
 
@@ -340,12 +341,18 @@ def test_a_name_is_looked_up_with_the_tools_of_this_machine(tools: Path) -> None
     assert read_label("tiling:1") == TEXT
 
 
-@pytest.mark.parametrize("name", ["tiling:1", "", "--help"])
+@pytest.mark.parametrize("name", ["tiling:1", "--help"])
 def test_an_image_that_no_tool_knows(tools: Path, name: str) -> None:
     """Names that a tool would take for an option are not passed on."""
     tool(tools, "docker", "exit 1")
     with pytest.raises(NotFoundError, match="no image"):
         read_label(name)
+
+
+def test_an_empty_source() -> None:
+    """It is a variable that is not set, and no image that was looked for."""
+    with pytest.raises(SettingsError, match="an empty text names no image"):
+        read_label("")
 
 
 def test_a_tool_that_answers_nonsense(tools: Path) -> None:

@@ -155,12 +155,14 @@ def serve(common: Common, port: int, host: str) -> None:
         from up42_state.manifest.service import PATH, application
     except ImportError as error:
         raise SettingsError(f"{error.name} is missing", advice="pip install 'up42_state[server]'") from error
+    is_ipv6 = ":" in host
+    name = f"[{host}]" if is_ipv6 else host
     try:
-        listener = socket.create_server((host, port))
+        listener = socket.create_server((host, port), family=socket.AF_INET6 if is_ipv6 else socket.AF_INET)
     except OSError as error:
-        raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        raise SettingsError(f"cannot listen on {name}:{port}: {error.strerror}") from error
     with listener:
-        common.note(f"http://{host}:{listener.getsockname()[1]}{PATH}")
+        common.note(f"http://{name}:{listener.getsockname()[1]}{PATH}")
         config = uvicorn.Config(
             application(), log_level="warning", access_log=False, timeout_graceful_shutdown=_SECONDS_TO_FINISH
         )

@@ -14,7 +14,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from up42_state.errors import ConflictError, InvalidDataError, NotFoundError
+from up42_state.errors import ConflictError, InvalidDataError, NotFoundError, SettingsError
 from up42_state.local_paths import local_path
 from up42_state.manifest.images import image_configurations
 
@@ -53,14 +53,17 @@ def read_label(source: str | os.PathLike[str]) -> str:
     :raises ConflictError: there are several images with different labels.
     :raises IntegrityError: a part of the image is not what its digest says.
     :raises InvalidDataError: the source is none of these.
-    :raises SettingsError: the source cannot be a path.
+    :raises SettingsError: the source is empty, or cannot be a path.
     """
+    if not os.fspath(source):
+        raise SettingsError("an empty text names no image", advice="give a name, an archive or an OCI layout")
     path, tag = _split(os.fspath(source))
     configurations = image_configurations(path, tag) if path else _inspect(os.fspath(source))
     labels = dict.fromkeys(label for found in configurations if (label := _label(found)) is not None)
     if not labels:
         raise NotFoundError(
-            f"{source} has no label {LABEL}", advice="build it with the arguments of manifest label"
+            f"{source} has no label {LABEL}",
+            advice="build it with the arguments that `up42-state manifest label` prints",
         )
     if len(labels) > 1:
         raise ConflictError(
@@ -71,7 +74,7 @@ def read_label(source: str | os.PathLike[str]) -> str:
 
 def _split(source: str) -> tuple[Path | None, str | None]:
     """A path that exists, and the tag after it; no path where the source is the name of an image."""
-    if source and local_path(source).exists():
+    if local_path(source).exists():
         return Path(source), None
     path, colon, tag = source.rpartition(":")
     if colon and path and tag and "/" not in tag and Path(path).exists():
@@ -105,7 +108,7 @@ def _labels_of(value: object) -> Iterator[object]:
 
 def _inspect(name: str) -> Iterable[object]:
     """What the first tool that knows the image says of it."""
-    if not name or name.startswith("-"):
+    if name.startswith("-"):
         raise NotFoundError(f"there is no image {name!r}")
     tools = [command for command in INSPECT if shutil.which(command[0])]
     for command in tools:
