@@ -19,6 +19,18 @@ def test_demo_as_json(ask: Callable[..., Any], tmp_path: Path) -> None:
     assert Path(found["map"]).is_file()
 
 
+def test_demo_leaves_other_files_alone(call: Callable[..., Result], tmp_path: Path) -> None:
+    """A directory with somebody else's files is refused as by any verb, and a file is no directory."""
+    page = tmp_path / "mine" / "map.html"
+    page.parent.mkdir()
+    page.write_text("mine")
+    for place, problem in ((page.parent, "holds other files: map.html"), (page, "is not a directory")):
+        result = call("demo", place)
+        assert (result.exit_code, problem in result.stderr) == (4, True)
+    assert [path.name for path in page.parent.iterdir()] == ["map.html"]
+    assert page.read_text() == "mine"
+
+
 def test_demo_for_people(call: Callable[..., Result], tmp_path: Path) -> None:
     """It ends with a command to look further, and that command works."""
     result = call("demo", tmp_path / "demo")

@@ -12,6 +12,7 @@ Six small scenes, made here; ``clear`` drops the cloudy ones, ``tiling`` cuts th
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -25,13 +26,15 @@ from rich.table import Table
 
 from up42_state.block import Block
 from up42_state.demo.rasters import Raster, write_geotiff, write_png
+from up42_state.errors import TargetConflictError
 from up42_state.features.origin import ORIGIN, Origin
 from up42_state.footprints import Footprint, footprint_map
+from up42_state.local_paths import local_path
 from up42_state.stages.commit import BlockInfo
+from up42_state.stages.history import some_names
 from up42_state.state import State
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from up42_state.stages.commit import Commit
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["Demo", "run_demo"]
 
 DIRECTORY = "up42-state-demo"
+JOB = "demo"
 DATA_PATH = "up42.data_path"
 PIXELS = 128  # along each side of a scene
 
@@ -78,11 +82,12 @@ def run_demo(directory: str | os.PathLike[str] | None = None, console: Console |
         directory, or, where that cannot be written to, a temporary directory. A second run finds everything
         unchanged and saves nothing.
     :param console: what to print to; ``None`` for stdout.
+    :raises TargetConflictError: the directory holds other files than an earlier demo's, or is a file.
     """
     console = console or Console(highlight=False, soft_wrap=True)
     root = _make(directory)
     state = State((root / "store").resolve().as_uri())
-    job = state.job("demo")
+    job = state.job(JOB)
     commits = tuple(_run_tasks(job))
     last = job.stage(commits[-1].stage)
     last.restore(root / "results", overwrite=True)
@@ -212,7 +217,8 @@ def _read(path: Path, feature: geojson.Feature) -> Raster:
 
 
 def _make(directory: str | os.PathLike[str] | None) -> Path:
-    root = Path(DIRECTORY if directory is None else directory)
+    root = local_path(DIRECTORY if directory is None else directory)
+    _refuse_others(root)
     try:
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=root):
@@ -221,6 +227,17 @@ def _make(directory: str | os.PathLike[str] | None) -> Path:
         if directory is not None:
             raise
         return Path(tempfile.mkdtemp(prefix=f"{DIRECTORY}-"))
+
+
+def _refuse_others(root: Path) -> None:
+    """Make sure that nobody else's files are in the way: of a demo, its job is there first."""
+    if root.exists() and not root.is_dir():
+        raise TargetConflictError(f"{root} is not a directory", advice="give another one")
+    if root.is_dir() and not (root / "store" / JOB).is_dir() and (names := sorted(os.listdir(root))):
+        raise TargetConflictError(
+            f"{root} holds other files: {some_names(names)}",
+            advice="give a directory that is empty or does not exist",
+        )
 
 
 def _footprints(stage: Stage) -> list[Footprint]:
