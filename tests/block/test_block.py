@@ -17,6 +17,7 @@ from up42_state.errors import (
     SettingsError,
     StageNotFoundError,
     StateError,
+    TargetConflictError,
 )
 from up42_state.settings import Settings
 from up42_state.stages.commit import BlockInfo
@@ -119,6 +120,13 @@ class TestWrite:
         """The error names the directory, and nothing of ours is left there for a save to find."""
         (folders.output / "data.json").mkdir(parents=True)
         with pytest.raises(StateError, match=f"cannot write to {folders.output}"):
+            Block(output=folders.output).write(collection())
+
+    def test_a_file_where_our_folder_goes_is_named(self, folders: Folders) -> None:
+        """What is in the way is said, not that the directory cannot be written to for no reason."""
+        folders.output.mkdir(parents=True)
+        (folders.output / ".up42_state").touch()
+        with pytest.raises(TargetConflictError, match=r"\.up42_state is not a directory"):
             Block(output=folders.output).write(collection())
 
     def test_a_refused_output_leaves_the_one_before(self, folders: Folders) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,12 +19,11 @@ from up42_state.errors import (
     TargetConflictError,
 )
 from up42_state.stages.landing import Landing
+from up42_state.stages.restore import _quicklook_folder
 from up42_state.stages.staging import Staging
 from up42_state.stages.target import Directory
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from doubles.faulty import FaultyBucket
 
     from up42_state.stages.restore import Restored
@@ -55,6 +55,12 @@ def test_a_target_with_other_files_is_refused_untouched(stage: Stage, tmp_path: 
     with pytest.raises(TargetConflictError, match=r"data\.json, mine\.txt, tile_0000\.tif"):
         stage.restore(target)
     assert contents(target) == before
+
+
+def test_quicklooks_that_are_left_out_have_no_folder() -> None:
+    """Nothing is made, locked or looked at in /tmp/quicklooks by a restore that brings none."""
+    assert _quicklook_folder(Path("/tmp/input"), True) == Path("/tmp/quicklooks")
+    assert _quicklook_folder(Path("/tmp/input"), False) is None
 
 
 def test_overwrite_replaces_what_is_in_the_way_and_leaves_the_rest(stage: Stage, tmp_path: Path) -> None:

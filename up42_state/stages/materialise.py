@@ -23,7 +23,7 @@ from up42_state.stages.index import QUICKLOOKS
 from up42_state.stages.merging import Merging
 from up42_state.stages.output import quicklook_folder, read_output
 from up42_state.stages.staging import Staging
-from up42_state.stages.target import OURS, full_disk
+from up42_state.stages.target import OURS, writing_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -66,14 +66,9 @@ def materialise(
     current = current or (lambda stage: stage.latest(job_mode))
     reports = [merging.apply(propagation, current) for propagation in propagations]
     if merging.changed:
-        with _Delivery(into, _folder_for(into, quicklooks)) as delivery:
-            try:
-                delivery.fetch(merging.additions, progress)
-                delivery.switch(merging)
-            except OSError as error:
-                if isinstance(error, StateError) or error.errno is None:
-                    raise
-                raise full_disk(error, into) from error
+        with _Delivery(into, _folder_for(into, quicklooks)) as delivery, writing_to(into):
+            delivery.fetch(merging.additions, progress)
+            delivery.switch(merging)
     return reports
 
 

@@ -19,7 +19,7 @@ from up42_state.stages.contents import Contents, load, missing_bytes
 from up42_state.stages.fetch import Fetcher
 from up42_state.stages.history import History
 from up42_state.stages.landing import Landing
-from up42_state.stages.target import full_disk
+from up42_state.stages.target import writing_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -112,14 +112,11 @@ def restore(
 
     while True:
         try:
-            return once()
+            with writing_to(target):
+                return once()
         except PrunedError:  # it was current, and was superseded and pruned while it was read
             if revision is not None:
                 raise
-        except OSError as error:
-            if isinstance(error, StateError) or error.errno is None:
-                raise
-            raise full_disk(error, target) from error
 
 
 def _land(
@@ -160,6 +157,6 @@ def _land(
 
 def _quicklook_folder(target: Path, quicklooks: Path | bool) -> Path | None:
     """Where quicklooks go, or ``None`` for the target's own ``.quicklooks``."""
-    if isinstance(quicklooks, Path):
-        return quicklooks
+    if quicklooks is not True:
+        return quicklooks or None
     return Path("/tmp/quicklooks") if os.path.abspath(target) == "/tmp/input" else None  # noqa: S108

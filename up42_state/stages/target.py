@@ -10,7 +10,7 @@ import errno
 import os
 import shutil
 import stat
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
 from up42_state.errors import StateError, TargetConflictError
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 __all__ = [
     "OURS",
     "Directory",
-    "full_disk",
     "open_regular",
     "own_folder",
     "remove_own",
     "survey",
+    "writing_to",
 ]
 
 OURS = ".up42_state"
@@ -214,10 +214,19 @@ def remove_own(root: Path, name: str, *, keep_folder: bool = False) -> None:
             folder.rmdir()
 
 
-def full_disk(error: OSError, root: Path) -> StateError:
-    """What to say when a directory cannot be written to."""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return StateError(
-        f"cannot write to {root}: {error.strerror}",
-        advice=f"{'free space or ' if full else ''}give another directory; nothing there was changed",
-    )
+@contextmanager
+def writing_to(root: Path) -> Iterator[None]:
+    """Say which directory cannot be written to, where the system says why: a full disk, say.
+
+    :raises StateError: it cannot be written to; errors of ours pass.
+    """
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, StateError) or error.errno is None:
+            raise
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise StateError(
+            f"cannot write to {root}: {error.strerror}",
+            advice=f"{'free space or ' if full else ''}give another directory; nothing there was changed",
+        ) from error

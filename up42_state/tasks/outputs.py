@@ -10,7 +10,7 @@ from up42_state.errors import InvalidOutputError
 from up42_state.features import check, scan
 from up42_state.features.objects import render, writable
 from up42_state.stages.index import QUICKLOOKS
-from up42_state.stages.target import OURS, full_disk, own_folder, remove_own, survey
+from up42_state.stages.target import OURS, own_folder, remove_own, survey, writing_to
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,16 +29,16 @@ def write_output(directory: Path, collection: Mapping[str, Any], *, dry_run: boo
     :param directory: made if it is not there.
     :param dry_run: data paths need not exist.
     :raises InvalidOutputError: it has defects, all of which are listed; nothing was written.
+    :raises TargetConflictError: ``.up42_state`` in it is no directory.
+    :raises StateError: it cannot be written to.
     """
     directory.mkdir(parents=True, exist_ok=True)
     data, defects = _rendered(collection)
     defects += check(data, scan(directory, ignore=(OURS, QUICKLOOKS)), dry_run=dry_run)
     if defects:
         raise InvalidOutputError("the output has defects, and was not written", defects=defects)
-    try:
+    with writing_to(directory):
         _replace(directory, data)
-    except OSError as error:
-        raise full_disk(error, directory) from error
 
 
 def leftovers(directory: Path) -> list[str]:
