@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from up42_state.errors import IntegrityError, NotFoundError, ObjectNotFoundError, PrunedError
 from up42_state.stages.contents import load_data, load_index
 from up42_state.stages.fetch import Fetcher
-from up42_state.stages.history import History
+from up42_state.stages.history import History, missing_job
 from up42_state.stages.names import commit_key
 from up42_state.stages.packs import frame_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from up42_state.stages.commit import Commit
+    from up42_state.stages.commit import Commit, StoredObject
     from up42_state.stages.index import DataObject, Entry, Index
     from up42_state.stages.store import Store
 
 __all__ = ["Damage", "Verified", "verify_job", "verify_stage"]
+
+T = TypeVar("T")
 
 
 class Damage(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +77,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
 
 _MISSING = "it is missing"
 _CHANGED = "its bytes are not those that were saved"
+_OF_A_REVISION = 3  # objects that every revision has: commit, index, data.json
 
 
 class _Nowhere:
@@ -116,7 +119,7 @@ def verify_job(
     """
     stages = store.stages(job)
     if not stages:
-        History(store, job, "none").all()
+        raise missing_job(store, job)
     for stage in stages:
         history = History(store, job, stage)
         revisions = history.revisions()
@@ -139,34 +142,38 @@ def _is_tombstone(history: History, revision: int) -> bool:
 
 
 def _verify(store: Store, commit: Commit, progress: Callable[[int, int], None]) -> Verified:
+    assert commit.data is not None  # checked when the commit was read
+    assert commit.index is not None
     damage: list[Damage] = []
-    count = 3
-    size = 0
-    index = None
-    for stored, read in ((commit.data, load_data), (commit.index, load_index)):
-        assert stored is not None
-        size += stored.size
-        try:
-            contents = read(store, commit)
-        except PrunedError:
-            raise
-        except (IntegrityError, NotFoundError) as error:
-            damage.append(Damage(key=stored.key, problem=error.message))
-        else:
-            index = contents if read is load_index else index
+    _load(load_data, store, commit, commit.data, damage)
+    index = _load(load_index, store, commit, commit.index, damage)
     if index is not None:
-        assert not isinstance(index, bytes)
         damage += _verify_files(store, commit, index, progress)
-        count += len(index.objects)
-        size += sum(entry.size for entry in index.entries)
     return Verified(
         job=commit.job,
         stage=commit.stage,
         revision=commit.revision,
-        objects=count,
-        bytes=size,
+        objects=_OF_A_REVISION + len(index.objects if index else ()),
+        bytes=commit.data.size + commit.index.size + sum(e.size for e in (index.entries if index else ())),
         damage=tuple(damage),
     )
+
+
+def _load(
+    load: Callable[[Store, Commit], T],
+    store: Store,
+    commit: Commit,
+    stored: StoredObject,
+    damage: list[Damage],
+) -> T | None:
+    """What a commit names; if it is damaged, that is noted, and there is nothing."""
+    try:
+        return load(store, commit)
+    except PrunedError:
+        raise
+    except (IntegrityError, NotFoundError) as error:
+        damage.append(Damage(key=stored.key, problem=error.message))
+        return None
 
 
 def _verify_files(
