@@ -103,7 +103,7 @@ IMPORTS = {module: list(imports_in(tree)) for module, tree in MODULES.items()}
 
 
 def target_of(found: Import) -> str:
-    """The module that an import leads to: ``from up42_state.manifest import schema`` leads to the schema's."""
+    """The module that an import leads to, also where it is named as a part of its package."""
     inner = f"{found.module}.{found.name}"
     return inner if inner in MODULES else found.module
 
