@@ -82,7 +82,7 @@ def run_demo(directory: str | os.PathLike[str] | None = None, console: Console |
         directory, or, where that cannot be written to, a temporary directory. A second run finds everything
         unchanged and saves nothing.
     :param console: what to print to; ``None`` for stdout.
-    :raises TargetConflictError: the directory holds other files than an earlier demo's, or is a file.
+    :raises TargetConflictError: the directory holds other files than an earlier demo's.
     """
     console = console or Console(highlight=False, soft_wrap=True)
     root = _make(directory)
@@ -231,8 +231,6 @@ def _make(directory: str | os.PathLike[str] | None) -> Path:
 
 def _refuse_others(root: Path) -> None:
     """Make sure that nobody else's files are in the way: of a demo, its job is there first."""
-    if root.exists() and not root.is_dir():
-        raise TargetConflictError(f"{root} is not a directory", advice="give another one")
     if root.is_dir() and not (root / "store" / JOB).is_dir() and (names := sorted(os.listdir(root))):
         raise TargetConflictError(
             f"{root} holds other files: {some_names(names)}",
