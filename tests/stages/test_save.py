@@ -236,6 +236,18 @@ def test_expect_commits_on_its_revision(job: Job, tmp_path: Path) -> None:
     assert job.stage("s:1").save(write_output(tmp_path / "two", tiles(2)), expect=1).revision == 2
 
 
+@pytest.mark.parametrize("number", ["1", 1.0])
+def test_a_revision_is_named_by_a_whole_number(job: Job, tmp_path: Path, number: Any) -> None:
+    """Another type is refused by name: as text, no revision would ever be the expected one."""
+    output = write_output(tmp_path / "one", tiles(1))
+    stage = job.stage("s:1")
+    stage.save(output)
+    with pytest.raises(SettingsError, match=f"revision is {number!r}"):
+        stage.restore(tmp_path / "here", revision=number)
+    with pytest.raises(SettingsError, match=f"expect is {number!r}"):
+        stage.save(output, expect=number)
+
+
 def test_a_dry_run_never_supersedes_real_output(job: Job, tmp_path: Path) -> None:
     """Saving a dry run over real output leaves it alone."""
     first = job.stage("s:1").save(write_output(tmp_path / "one", tiles(1)))

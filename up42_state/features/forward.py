@@ -90,7 +90,7 @@ class Forward:
             raise FeatureConflictError(
                 f"features[{index}] of {self._earlier.job}/{self._earlier.stage} (id {feature_id!r}) is "
                 f"features[{current}] of the current data.json with other content",
-                advice="choose with on_conflict which of them to keep: current, earlier or both",
+                advice="choose with on_conflict (--on-conflict) which to keep: current, earlier or both",
             )
         if self._on_conflict == "both" and feature_id is not None:
             new_id = f"{self._earlier.label}~{feature_id}"

@@ -135,7 +135,7 @@ class Landing:
         if in_the_way and not self._overwrite:
             raise TargetConflictError(
                 f"{root.path} holds other files: {some_names(sorted(in_the_way))}",
-                advice="restore into an empty directory, or overwrite (files in the way are replaced)",
+                advice="give an empty directory, or overwrite=True (--overwrite) to replace files in the way",
             )
 
     def _staged(self, entry: Entry) -> bool:

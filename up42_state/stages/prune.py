@@ -96,7 +96,7 @@ def prune(
     if grace < MIN_GRACE and not no_writers:
         raise SettingsError(
             f"a grace of {grace} is too short beside savers",
-            advice="make it at least 1h, or say --no-writers when no save runs meanwhile",
+            advice="make it at least 1h, or say no_writers=True (--no-writers) when no save runs meanwhile",
         )
     before = store.bucket.clock() - grace
     uploads, busy = _end_uploads(store, job, before, dry_run=dry_run)

@@ -26,7 +26,7 @@ from up42_state.errors import (
 )
 from up42_state.stages.commit import Commit, now
 from up42_state.stages.history import History
-from up42_state.stages.names import new_attempt
+from up42_state.stages.names import check_number, new_attempt
 from up42_state.stages.references import StaleError
 
 if TYPE_CHECKING:
@@ -51,14 +51,14 @@ class Precondition:
     :param if_exists: ``replace`` takes the next number, ``skip`` leaves a stage that is there,
         ``error`` raises. For real output, one that holds only a dry run's is not there.
     :param expect: the number of the newest revision, 0 for none; ``None`` for any.
-    :raises SettingsError: ``if_exists`` is none of its choices.
+    :raises SettingsError: ``if_exists`` is none of its choices, or ``expect`` no number.
     """
 
     def __init__(self, if_exists: IfExists = "replace", expect: int | None = None) -> None:
         if if_exists not in _CHOICES:
             raise SettingsError(f"if_exists is {if_exists!r}", advice=f"use one of {', '.join(_CHOICES)}")
         self.if_exists = if_exists
-        self.expect = expect
+        self.expect = None if expect is None else check_number("expect", expect)
 
     def settle(self, newest: Commit | None, job_mode: JobMode, draft: Commit | None = None) -> Commit | None:
         """The commit that stands in place of a new one, or ``None`` where a new one is due.
@@ -81,7 +81,8 @@ class Precondition:
             return newest
         if self.if_exists == "error":
             raise StageConflictError(
-                f"{newest.name} exists already", advice="save with if_exists='replace' to add a revision"
+                f"{newest.name} exists already",
+                advice="if_exists='replace' (--if-exists replace) adds a revision",
             )
         if draft is None:
             return None

@@ -153,7 +153,7 @@ def _prepare(block: Block, *, restores: bool, clear: bool) -> None:
         if left:
             raise TargetConflictError(
                 f"{folder} holds files already: {some_names(left)}",
-                advice="empty it, give another directory, or have it cleared (--clear)",
+                advice="empty it, give another directory, or have it cleared: clear=True (--clear)",
             )
         folder.mkdir(parents=True, exist_ok=True)
     block.restore_input()
