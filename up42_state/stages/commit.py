@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from up42_state.buckets.keys import is_key
-from up42_state.errors import IntegrityError, SettingsError, UnsupportedFormatError
-from up42_state.stages.names import attempt_prefix, commit_key
+from up42_state.errors import SettingsError, UnsupportedFormatError
+from up42_state.stages.damage import damaged
+from up42_state.stages.names import attempts_prefix, commit_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,6 +30,7 @@ __all__ = [
     "Parent",
     "StoredObject",
     "Totals",
+    "check_format",
     "check_job_mode",
     "fingerprint",
     "mask_secrets",
@@ -187,14 +189,17 @@ class Commit(_Record, frozen=True, kw_only=True):
         :raises UnsupportedFormatError: it was written in another major version of the format.
         """
         members = _decode(data, key)
-        _check_format(members, key)
+        version = members.get("format")
+        if not isinstance(version, str):
+            raise damaged(key, "it names no format version")
+        check_format(version, key)
         _check_digest(data, key)
         try:
             commit = _COMMIT.decode(data)
         except (msgspec.ValidationError, ValueError) as error:
-            raise _damaged(key, str(error)) from error
+            raise damaged(key, str(error)) from error
         if commit.key != key:
-            raise _damaged(key, f"it says that it is {commit.name}")
+            raise damaged(key, f"it says that it is {commit.name}")
         _check_objects(commit, key)
         return commit
 
@@ -207,16 +212,17 @@ def _decode(data: bytes, key: str) -> dict[str, Any]:
     try:
         members = msgspec.json.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise _damaged(key, "it is not JSON") from error
+        raise damaged(key, "it is not JSON") from error
     if not isinstance(members, dict):
-        raise _damaged(key, "it is not a JSON object")
+        raise damaged(key, "it is not a JSON object")
     return members
 
 
-def _check_format(members: dict[str, Any], key: str) -> None:
-    version = members.get("format")
-    if not isinstance(version, str):
-        raise _damaged(key, "it names no format version")
+def check_format(version: str, key: str) -> None:
+    """Make sure that this release reads a format (``docs/stage-format.md``).
+
+    :raises UnsupportedFormatError: it is another major version.
+    """
     if version.partition(".")[0] != FORMAT.partition(".")[0]:
         raise UnsupportedFormatError(
             f"{key} has format version {version[:40]}, and this release reads version {FORMAT}",
@@ -227,7 +233,7 @@ def _check_format(members: dict[str, Any], key: str) -> None:
 def _check_digest(data: bytes, key: str) -> None:
     at = data.rfind(_DIGEST)
     if at < 0 or data[at:] != _signature(data[:at]):
-        raise _damaged(key, "its digest does not match its bytes")
+        raise damaged(key, "its digest does not match its bytes")
 
 
 def _signature(body: bytes) -> bytes:
@@ -242,21 +248,14 @@ def _check_objects(commit: Commit, key: str) -> None:
     if commit.removed:
         return
     if commit.index is None or commit.data is None:
-        raise _damaged(key, "it names no index or no data.json")
-    prefix = attempt_prefix(commit.job, commit.stage, "")[:-1]
+        raise damaged(key, "it names no index or no data.json")
+    prefix = attempts_prefix(commit.job, commit.stage)
     for stored in (commit.index, commit.data):
         parts = stored.key.split("/")
         if not stored.key.startswith(prefix) or not is_key(stored.key):
-            raise _damaged(key, f"it points to {stored.key!r}, outside its stage")
+            raise damaged(key, f"it points to {stored.key!r}, outside its stage")
         if f"{commit.stage}/{parts[3]}" not in commit.refers:
-            raise _damaged(key, f"it points to {stored.key!r}, and does not refer to that attempt")
-
-
-def _damaged(key: str, why: str) -> IntegrityError:
-    return IntegrityError(
-        f"{key} is damaged: {why}",
-        advice="restore the object from a backup, or restore an earlier revision by its number",
-    )
+            raise damaged(key, f"it points to {stored.key!r}, and does not refer to that attempt")
 
 
 def now() -> datetime:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from up42_state.errors import IntegrityError, ObjectNotFoundError, PrunedError
+from up42_state.stages.damage import ASK_VERIFY, damaged
 from up42_state.stages.history import History
 from up42_state.stages.index import Index
+from up42_state.stages.names import attempt_prefix
 
 if TYPE_CHECKING:
     from up42_state.stages.commit import Commit, StoredObject
@@ -56,15 +58,9 @@ def _read(store: Store, commit: Commit, stored: StoredObject) -> bytes:
     except ObjectNotFoundError as error:
         if not History(store, commit.job, commit.stage).is_newest(commit):
             raise _pruned(commit) from error
-        raise IntegrityError(
-            f"{commit.name} is damaged: {stored.key} is missing",
-            advice="restore the object from a backup, or restore an earlier revision by its number",
-        ) from error
+        raise damaged(commit.name, f"{stored.key} is missing") from error
     if len(data) != stored.size or hashlib.sha256(data).hexdigest() != stored.sha256:
-        raise IntegrityError(
-            f"{commit.name} is damaged: the bytes of {stored.key} are not those that were saved",
-            advice="restore the object from a backup, or restore an earlier revision by its number",
-        )
+        raise damaged(commit.name, f"the bytes of {stored.key} are not those that were saved")
     return data
 
 
@@ -79,16 +75,13 @@ def missing_bytes(
     :param owner: the attempt that wrote the object, as ``<stage>/<attempt>``.
     """
     stage, _, attempt = owner.partition("/")
-    index = f"{commit.job}/{stage}/attempts/{attempt}/index.json"
+    index = f"{attempt_prefix(commit.job, stage, attempt)}index.json"
     if not History(store, commit.job, commit.stage).is_newest(commit):
         try:
             store.bucket.head(index)
         except ObjectNotFoundError:
             return _pruned(commit)
-    return IntegrityError(
-        f"{commit.name} is damaged: {error.message}",
-        advice="`up42-state verify` names everything that is damaged; restore --partial gives the rest",
-    )
+    return IntegrityError(f"{commit.name} is damaged: {error.message}", advice=ASK_VERIFY)
 
 
 def _pruned(commit: Commit) -> PrunedError:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from up42_state.errors import IntegrityError, ObjectNotFoundError
+from up42_state.stages.damage import ASK_VERIFY
 from up42_state.stages.index import BLOCK
 from up42_state.stages.memory import Buffers, allocate
 
@@ -189,6 +190,5 @@ class Fetcher(msgspec.Struct):
 def damaged_bytes(key: str, entry: Entry) -> IntegrityError:
     """The error for bytes that are not those that were saved."""
     return IntegrityError(
-        f"{entry.name}: the bytes in {key} are not those that were saved",
-        advice="`up42-state verify` names everything that is damaged; restore --partial gives the rest",
+        f"{entry.name}: the bytes in {key} are not those that were saved", advice=ASK_VERIFY
     )

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from up42_state.errors import IntegrityError, UnsupportedFormatError
-from up42_state.stages.commit import FORMAT
+from up42_state.stages.commit import FORMAT, check_format
+from up42_state.stages.damage import damaged
 from up42_state.stages.entries import BLOCK, QUICKLOOKS, DataObject, Entry, Kind, stored_name
 from up42_state.stages.soundness import problems
 
@@ -40,16 +40,13 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
 
         :param key: where it was read from, for messages.
         :raises IntegrityError: it is damaged or hostile.
+        :raises UnsupportedFormatError: it was written in another major version of the format.
         """
         try:
-            version = _VERSION.decode(data).format
-            if version.partition(".")[0] != FORMAT.partition(".")[0]:
-                raise UnsupportedFormatError(
-                    f"{key} has format version {version[:40]}", advice="use a newer release of up42_state"
-                )
+            check_format(_VERSION.decode(data).format, key)
             index = _INDEX.decode(data)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            raise _damaged(key, str(error)) from error
+            raise damaged(key, str(error)) from error
         index.check(key)
         return index
 
@@ -59,7 +56,7 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
         :raises IntegrityError: naming the first object or entry that breaks one.
         """
         for problem in problems(self.objects, self.entries, self.directories):
-            raise _damaged(key, problem)
+            raise damaged(key, problem)
 
     @property
     def refers(self) -> tuple[str, ...]:
@@ -73,13 +70,6 @@ class _Version(msgspec.Struct):
 
 # Made on import: msgspec works out a record's type when it is first needed, and crashes where two threads do.
 _VERSION, _INDEX = msgspec.json.Decoder(_Version), msgspec.json.Decoder(Index)
-
-
-def _damaged(key: str, why: str) -> IntegrityError:
-    return IntegrityError(
-        f"{key} is damaged: {why}",
-        advice="restore the object from a backup, or restore an earlier revision by its number",
-    )
 
 
 def content_digest(

@@ -5,14 +5,13 @@ Every key of a job begins with the job's key; see ``docs/stage-format.md``.
 
 from __future__ import annotations
 
-import operator
 import os
 import re
 import time
 import uuid
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from up42_state.errors import InvalidNameError, SettingsError
+from up42_state.errors import InvalidNameError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,8 +21,8 @@ T = TypeVar("T")
 __all__ = [
     "NAME",
     "attempt_prefix",
+    "attempts_prefix",
     "check_job",
-    "check_number",
     "check_stage",
     "commit_key",
     "commits_prefix",
@@ -70,18 +69,6 @@ def _check(what: str, name: str) -> str:
     return name
 
 
-def check_number(name: str, value: int) -> int:
-    """Give a revision's number back as an ``int``.
-
-    :param name: of the argument.
-    :raises SettingsError: it is no whole number: text would be compared with none that is equal.
-    """
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise SettingsError(f"{name} is {value!r}", advice="give a whole number") from None
-
-
 def split_stage(text: str, job: str | None) -> tuple[str, str]:
     """``STAGE`` or ``JOB/STAGE`` as (job, stage), both checked.
 
@@ -115,11 +102,8 @@ def commits_prefix(job: str, stage: str) -> str:
 
 
 def commit_key(job: str, stage: str, revision: int) -> str:
-    """The key of one revision's commit.
-
-    :raises SettingsError: ``revision`` is no whole number.
-    """
-    return f"{commits_prefix(job, stage)}{check_number('revision', revision):08d}.json"
+    """The key of one revision's commit."""
+    return f"{commits_prefix(job, stage)}{revision:08d}.json"
 
 
 def parse_commit_key(key: str) -> int | None:
@@ -129,6 +113,11 @@ def parse_commit_key(key: str) -> int | None:
     return int(match[1]) if match else None
 
 
+def attempts_prefix(job: str, stage: str) -> str:
+    """Below this prefix lies everything that the stage's saves wrote, but for commits."""
+    return f"{job}/{stage}/attempts/"
+
+
 def attempt_prefix(job: str, stage: str, attempt: str) -> str:
     """Below this prefix lies everything that one save wrote."""
-    return f"{job}/{stage}/attempts/{attempt}/"
+    return f"{attempts_prefix(job, stage)}{attempt}/"
