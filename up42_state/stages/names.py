@@ -5,13 +5,14 @@ Every key of a job begins with the job's key; see ``docs/stage-format.md``.
 
 from __future__ import annotations
 
+import operator
 import os
 import re
 import time
 import uuid
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from up42_state.errors import InvalidNameError
+from up42_state.errors import InvalidNameError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,6 +24,7 @@ __all__ = [
     "attempt_prefix",
     "attempts_prefix",
     "check_job",
+    "check_number",
     "check_stage",
     "commit_key",
     "commits_prefix",
@@ -69,6 +71,18 @@ def _check(what: str, name: str) -> str:
     return name
 
 
+def check_number(name: str, value: int) -> int:
+    """Give a revision's number back as an ``int``.
+
+    :param name: of the argument.
+    :raises SettingsError: it is no whole number: text would be compared with none that is equal.
+    """
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise SettingsError(f"{name} is {value!r}", advice="give a whole number") from None
+
+
 def split_stage(text: str, job: str | None) -> tuple[str, str]:
     """``STAGE`` or ``JOB/STAGE`` as (job, stage), both checked.
 
@@ -102,8 +116,11 @@ def commits_prefix(job: str, stage: str) -> str:
 
 
 def commit_key(job: str, stage: str, revision: int) -> str:
-    """The key of one revision's commit."""
-    return f"{commits_prefix(job, stage)}{revision:08d}.json"
+    """The key of one revision's commit.
+
+    :raises SettingsError: ``revision`` is no whole number.
+    """
+    return f"{commits_prefix(job, stage)}{check_number('revision', revision):08d}.json"
 
 
 def parse_commit_key(key: str) -> int | None:
