@@ -23,7 +23,13 @@ import msgspec
 
 from up42_state.errors import IntegrityError, ObjectNotFoundError, SettingsError, UnsupportedFormatError
 from up42_state.stages.history import History, missing_job, readable
-from up42_state.stages.names import attempt_prefix, commit_key, commits_prefix, parse_commit_key
+from up42_state.stages.names import (
+    attempt_prefix,
+    attempts_prefix,
+    commit_key,
+    commits_prefix,
+    parse_commit_key,
+)
 from up42_state.stages.overview import list_stages
 from up42_state.stages.references import MIN_GRACE
 
@@ -154,7 +160,7 @@ def _list_stage(store: Store, job: str, stage: str, objects: Iterable[ObjectInfo
     """One stage. Of one with many objects, the names of its attempts, and after those its commits."""
     listed = _Job()
     if objects is None:
-        attempts = store.bucket.prefixes(f"{job}/{stage}/attempts/")
+        attempts = store.bucket.prefixes(attempts_prefix(job, stage))
         listed.attempts = {f"{stage}/{name}": [] for name in attempts}
         objects = store.bucket.list(commits_prefix(job, stage))
     for info in objects:
