@@ -99,7 +99,7 @@ class Block:
         settings: Settings | None = None,
         *,
         info: BlockInfo | None = None,
-        input: PathLike = INPUT,  # noqa: A002
+        input: PathLike = INPUT,  # noqa: A002 - the block contract's own word
         output: PathLike = OUTPUT,
         quicklooks: PathLike = QUICKLOOKS,
     ) -> Self:

@@ -76,7 +76,7 @@ class GCSUpload(Upload):
         self._components: list[str] = []
         self._lock = threading.Lock()
 
-    def put_part(self, number: int, data: Buffer, *, sha256: str = "") -> None:  # noqa: ARG002
+    def put_part(self, number: int, data: Buffer, *, sha256: str = "") -> None:  # noqa: ARG002 - GCS signs no bodies
         self._bucket.put(self._component(number), data)
         with self._lock:
             self._sent[number] = memoryview(data).nbytes

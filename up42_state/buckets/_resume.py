@@ -34,7 +34,7 @@ class Nothing:
 
     end = 0
 
-    def read(self, size: int) -> bytes:  # noqa: ARG002
+    def read(self, size: int) -> bytes:  # noqa: ARG002 - the signature of a body
         """No bytes."""
         return b""
 

@@ -250,7 +250,7 @@ class _DirectoryUpload(Upload):
         self._sent: dict[int, int] = {}
         self._lock = threading.Lock()  # a descriptor must not be closed while it is written to
 
-    def put_part(self, number: int, data: Buffer, *, sha256: str = "") -> None:  # noqa: ARG002
+    def put_part(self, number: int, data: Buffer, *, sha256: str = "") -> None:  # noqa: ARG002 - nothing is signed here
         with store_errors(self._bucket.url, self._key), self._lock:
             self._pending.write(data, (number - 1) * self._part_size)
         self._sent[number] = len(data)

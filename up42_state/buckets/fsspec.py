@@ -228,7 +228,7 @@ class _SpooledUpload(Upload):
         self._file = tempfile.NamedTemporaryFile()  # noqa: SIM115 - open until completed or aborted
         self._lock = threading.Lock()  # a descriptor must not be closed while it is written to
 
-    def put_part(self, number: int, data: Buffer, *, sha256: str = "") -> None:  # noqa: ARG002
+    def put_part(self, number: int, data: Buffer, *, sha256: str = "") -> None:  # noqa: ARG002 - nothing is signed here
         view, offset = memoryview(data).cast("B"), (number - 1) * self._part_size
         self._sent[number] = view.nbytes
         with self._lock:

@@ -167,7 +167,7 @@ class _MemoryUpload(Upload):
         self._size, self._part_size = size, part_size
         self._parts: dict[int, bytes] = {}
 
-    def put_part(self, number: int, data: Buffer, *, sha256: str = "") -> None:  # noqa: ARG002
+    def put_part(self, number: int, data: Buffer, *, sha256: str = "") -> None:  # noqa: ARG002 - nothing is signed here
         self._check()
         expected = min(self._part_size, self._size - (number - 1) * self._part_size)
         if len(data) != expected:

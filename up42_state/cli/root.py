@@ -46,7 +46,7 @@ class Root(click.Group):
         """All verbs, in the order people meet them."""
         return list(_VERBS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         """A verb, which is the command of its name in its module."""
         if cmd_name not in _VERBS:
             return None

@@ -35,9 +35,9 @@ class Task(click.Command):
 @options.stage
 @options.after
 @options.propagated
-@click.option("--input", "input_", type=options.DIRECTORY, default="/tmp/input", show_default=True)  # noqa: S108
-@click.option("--output", type=options.DIRECTORY, default="/tmp/output", show_default=True)  # noqa: S108
-@click.option("--quicklooks", type=options.DIRECTORY, default="/tmp/quicklooks", show_default=True)  # noqa: S108
+@click.option("--input", "input_", type=options.DIRECTORY, default=options.INPUT, show_default=True)
+@click.option("--output", type=options.DIRECTORY, default=options.OUTPUT, show_default=True)
+@click.option("--quicklooks", type=options.DIRECTORY, default=options.QUICKLOOKS, show_default=True)
 @click.option("--clear", is_flag=True, help="First remove what an earlier run has left there.")
 @click.option("--pass-credentials", is_flag=True, help="Leave our credentials in COMMAND's environment.")
 @options.shared

@@ -23,7 +23,7 @@ __all__ = ["restore", "save"]
 
 
 @click.command()
-@click.argument("directory", metavar="[DIR]", default="/tmp/output", type=options.DIRECTORY)  # noqa: S108
+@click.argument("directory", metavar="[DIR]", default=options.OUTPUT, type=options.DIRECTORY)
 @options.job
 @options.stage
 @options.after
@@ -88,7 +88,7 @@ def _note_propagation(common: Common, report: Report) -> None:
 
 @click.command()
 @click.argument("stage")
-@click.argument("directory", metavar="[DIR]", default="/tmp/input", type=options.DIRECTORY)  # noqa: S108
+@click.argument("directory", metavar="[DIR]", default=options.INPUT, type=options.DIRECTORY)
 @options.job
 @options.revision
 @options.selection

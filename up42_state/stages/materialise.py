@@ -83,7 +83,7 @@ def clean_up(into: Path, quicklooks: Path | bool = True) -> None:
 def _folder_for(into: Path, quicklooks: Path | bool) -> Path | None:
     """Where quicklooks go, or ``None`` for ``<into>/.quicklooks``."""
     folder = quicklook_folder(into, quicklooks)
-    if folder is None and quicklooks is True and os.path.abspath(into) == "/tmp/output":  # noqa: S108
+    if folder is None and quicklooks is True and os.path.abspath(into) == "/tmp/output":  # noqa: S108 - the block contract names it
         folder = Path("/tmp/quicklooks")  # noqa: S108 - the block contract names it
     return None if folder == into / QUICKLOOKS else folder
 

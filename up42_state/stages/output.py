@@ -99,7 +99,7 @@ def quicklook_folder(root: Path, quicklooks: Path | bool) -> Path | None:
         return None
     if quicklooks is True:
         beside = os.path.abspath(root) == "/tmp/output"  # noqa: S108 - the block contract names it
-        folder = Path("/tmp/quicklooks") if beside else root / QUICKLOOKS  # noqa: S108
+        folder = Path("/tmp/quicklooks") if beside else root / QUICKLOOKS  # noqa: S108 - the block contract names it
         return folder if folder.is_dir() else None
     if not quicklooks.is_dir():
         raise PathNotFoundError(f"there is no quicklook directory {quicklooks}")

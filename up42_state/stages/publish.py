@@ -193,4 +193,4 @@ def _read_back(store: Store, commit: Commit, attempt: int) -> bool | None:
 
 def _pause(attempt: int) -> float:
     """Seconds before a try: none before the first, then doubling up to 5, with jitter."""
-    return 0.0 if attempt == 0 else random.uniform(0.5, 1.0) * min(0.2 * 2**attempt, 5.0)  # noqa: S311
+    return 0.0 if attempt == 0 else random.uniform(0.5, 1.0) * min(0.2 * 2**attempt, 5.0)  # noqa: S311 - spreads callers, no secret
