@@ -106,10 +106,9 @@ def missing_bucket(what: str, others: Sequence[str] = ()) -> BucketNotFoundError
 def _answer(error: ClientError, what: str, credentials: str) -> StateError:
     code, status = code_of(error), status_of(error)
     said = error.response.get("Error", {}).get("Message", "") or code
+    # A listing is not found, too, where the endpoint itself ends with the bucket: it asks for a key then.
     if code == "NoSuchBucket" or (status == 404 and error.operation_name == "ListObjectsV2"):
-        return missing_bucket(
-            what
-        )  # also where the endpoint holds the bucket, and the listing asks for a key
+        return missing_bucket(what)
     if code == "RequestTimeTooSkewed":  # a 403, though nothing is wrong with the credentials
         return StorageError(f"{what}: {said} ({code})", advice="set this machine's clock")
     if code in _DENIED or status in {401, 403}:
