@@ -178,6 +178,13 @@ def test_url_option_comes_before_the_environment(
     assert call("jobs").stdout.split() == ["JOB", "3f0c"]
 
 
+def test_empty_url_option_is_not_the_environment(call: Callable[..., Result]) -> None:
+    """``--url "$STORE"`` without that variable is an error, and never works on another store."""
+    for words in (["--url=", "jobs"], ["jobs", "--url", ""]):
+        result = call(*words)
+        assert (result.exit_code, result.stderr.splitlines()[0]) == (2, "error: no store is given")
+
+
 def test_malformed_setting(call: Callable[..., Result]) -> None:
     """A setting that cannot be read is named, and its value is not shown."""
     result = call("jobs", UP42_STATE_MEMORY="planted")

@@ -284,6 +284,12 @@ def test_serve_on_an_address_of_ipv6() -> None:
     assert f"cannot listen on [2001:db8::1]:0: {os.strerror(errno.EADDRNOTAVAIL)}" in result.stderr
 
 
+def test_serve_on_no_address() -> None:
+    """An empty variable does not open the port to everybody, as it would with the system's calls."""
+    result = run("serve", "--host", "")
+    assert (result.exit_code, "--host is empty" in result.stderr) == (2, True)
+
+
 def test_serve_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says what to install."""
     monkeypatch.setitem(sys.modules, "uvicorn", None)

@@ -155,6 +155,8 @@ def serve(common: Common, port: int, host: str) -> None:
         from up42_state.manifest.service import PATH, application
     except ImportError as error:
         raise SettingsError(f"{error.name} is missing", advice="pip install 'up42_state[server]'") from error
+    if not host:
+        raise click.UsageError("--host is empty; write 0.0.0.0 to listen on every address")
     is_ipv6 = ":" in host
     name = f"[{host}]" if is_ipv6 else host
     try:

@@ -52,8 +52,12 @@ DIRECTORY = _Directory(path_type=Path)
 
 
 def _keep(ctx: click.Context, param: click.Parameter, value: str | bool | None) -> None:
-    """Note a shared option, whether it stands before the verb or after it."""
-    if value:
+    """Note a shared option, whether it stands before the verb or after it.
+
+    An empty URL is noted too, and then refused: it is a variable that is not set, and does not mean another
+    store than the one that was to be named.
+    """
+    if value is not None and value is not False:
         assert param.name is not None
         setattr(ctx.ensure_object(Common), param.name, value)
 
