@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import geojson
 
-    from up42_state.features import Report, Selection
+    from up42_state.features import Report
     from up42_state.stages.commit import BlockInfo, Commit, JobMode
     from up42_state.stages.history import DamagedCommit
     from up42_state.stages.index import Entry
@@ -159,6 +159,7 @@ class Stage:
         :raises TargetConflictError: the target holds other files; it is untouched.
         :raises IntegrityError: stored bytes are damaged; the target is untouched.
         """
+        from up42_state.features import Selection
         from up42_state.stages.choose import choose, without
         from up42_state.stages.restore import restore
 
@@ -169,7 +170,7 @@ class Stage:
             local_path(target),
             revision=revision,
             job_mode=job_mode or self._job_mode,
-            choose=choose(_selection(where, bbox, ids, path)),
+            choose=choose(Selection.of(where, bbox, ids, path)),
             without=without if partial else None,
             quicklooks=quicklooks if isinstance(quicklooks, bool) else local_path(quicklooks),
             overwrite=overwrite,
@@ -296,16 +297,6 @@ class Stage:
 
     def __str__(self) -> str:
         return f"{self.job.key}/{self.name}"
-
-
-def _selection(
-    where: Where | None, bbox: Sequence[float] | None, ids: Iterable[str | int] | None, path: str | None
-) -> Selection | None:
-    if where is None and bbox is None and ids is None and path is None:
-        return None
-    from up42_state.features import Selection
-
-    return Selection(where=where, bbox=bbox, ids=ids, path=path)
 
 
 def _silent(_done: int, _total: int) -> None:

@@ -259,6 +259,17 @@ def test_where_all_is_needed_only_commits_are_read(job: Job, bucket: FaultyBucke
     assert bucket.operations.count("head") == 0
 
 
+def end_at_the_second_delete(bucket: FaultyBucket) -> None:
+    """From now on, the second request that deletes is where the process is killed."""
+    done = bucket.operations.count("delete")
+
+    def end(_name: str, _key: str) -> None:
+        if bucket.operations.count("delete") == done + 2:
+            raise KeyboardInterrupt
+
+    bucket.operations.on_operation = end
+
+
 def test_the_index_of_an_attempt_goes_first(
     job: Job, bucket: FaultyBucket, clock: Clock, tmp_path: Path
 ) -> None:
@@ -266,13 +277,7 @@ def test_the_index_of_an_attempt_goes_first(
     for number in range(2):
         save(job, tmp_path, number)
     clock.forward(2 * DAY)
-    done = bucket.operations.count("delete")
-
-    def end_at_the_second(_name: str, _key: str) -> None:
-        if bucket.operations.count("delete") == done + 2:
-            raise KeyboardInterrupt
-
-    bucket.operations.on_operation = end_at_the_second
+    end_at_the_second_delete(bucket)
     with pytest.raises(KeyboardInterrupt):
         job.prune(keep=1)
     bucket.operations.names.clear()
@@ -306,13 +311,7 @@ def test_large_stages_are_pruned_as_well(
 def test_a_removal_that_is_cut_off_leaves_no_hole(job: Job, bucket: FaultyBucket, tmp_path: Path) -> None:
     """Commits go before what they stand on: a job that is half removed is not found, rather than damaged."""
     save(job, tmp_path, 0)
-    done = bucket.operations.count("delete")
-
-    def end_at_the_second(_name: str, _key: str) -> None:
-        if bucket.operations.count("delete") == done + 2:
-            raise KeyboardInterrupt
-
-    bucket.operations.on_operation = end_at_the_second
+    end_at_the_second_delete(bucket)
     with pytest.raises(KeyboardInterrupt):
         job.delete()
     bucket.operations.on_operation = lambda _name, _key: None

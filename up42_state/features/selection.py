@@ -17,6 +17,7 @@ from up42_state.features.values import same_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from typing import Self
 
     from up42_state.features.collection import Collection
 
@@ -59,6 +60,22 @@ class Selection:
         self._bounds = None if bbox is None else _bounds(bbox)
         self._ids = None if ids is None else frozenset(map(_text, [ids] if isinstance(ids, str) else ids))
         self._path = path
+
+    @classmethod
+    def of(
+        cls,
+        where: Mapping[str, Any] | Iterable[str] | str | None,
+        bbox: Sequence[float] | str | None,
+        ids: Iterable[str | int | float] | str | None,
+        path: str | None,
+    ) -> Self | None:
+        """The selection that these conditions make; ``None``, for all features, where none is given.
+
+        :raises SettingsError: a condition is malformed.
+        """
+        if where is None and bbox is None and ids is None and path is None:
+            return None
+        return cls(where=where, bbox=bbox, ids=ids, path=path)
 
     def __contains__(self, feature: object) -> bool:
         """Whether the feature is wanted."""

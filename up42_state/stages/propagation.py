@@ -90,8 +90,6 @@ class Propagation(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def selection(self) -> Selection | None:
         """Which features of the earlier stages are taken; ``None`` for all."""
-        if self.where is None and self.bbox is None and self.ids is None and self.path is None:
-            return None
         from up42_state.features import Selection
 
-        return Selection(where=self.where, bbox=self.bbox, ids=self.ids, path=self.path)
+        return Selection.of(self.where, self.bbox, self.ids, self.path)
