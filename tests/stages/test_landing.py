@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from doubles.outputs import contents, feature, write_output
 
-from up42_state.errors import TargetConflictError
+from up42_state.errors import StateError, TargetConflictError
 from up42_state.stages.landing import Landing
+from up42_state.stages.target import Directory
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from doubles.faulty import FaultyBucket
 
     from up42_state.state import Job, Stage
 
@@ -84,6 +89,120 @@ def test_a_kill_while_an_older_revision_is_replaced(
     stage.restore(tmp_path / "in", overwrite=True)
     assert (tmp_path / "in" / "a.tif").read_bytes() == b"other bytes"
     assert json.loads((tmp_path / "in" / "data.json").read_bytes())["features"][0]["id"] == "x"
+
+
+def killed_restore(stage: Stage, target: Path, at: int, **options: Any) -> int:
+    """Restore, and die when the ``at``-th thing is to be renamed; how many were, if it was done before."""
+    renames = 0
+    kinds = ("move_in", "move_out", "enter")
+    originals = {kind: getattr(Directory, kind) for kind in kinds}
+
+    def dying(kind: str) -> Callable[..., Any]:
+        def step(self: Directory, *arguments: Any, **named: Any) -> Any:
+            nonlocal renames
+            renames += 1
+            if renames == at:
+                raise KeyboardInterrupt
+            return originals[kind](self, *arguments, **named)
+
+        return step
+
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in kinds:
+            patch.setattr(Directory, kind, dying(kind))
+        patch.setattr(Landing, "__exit__", _let_go)
+        with suppress(KeyboardInterrupt):
+            stage.restore(target, **options)
+    return renames
+
+
+def _let_go(landing: Landing, *_: object) -> None:
+    """What a kill does: descriptors are closed, nothing is taken away."""
+    for root in landing._roots:
+        root.close()
+
+
+def new_revision(stage: Stage, tmp_path: Path) -> Path:
+    """Save other files: one of the old ones is there with other bytes, one stands where a directory was."""
+    new = write_output(tmp_path / "new", {"a.tif": b"other", "dir": b"was a directory", "z/y/x.tif": b"x"})
+    (tmp_path / "ql" / "a.jpg").write_bytes(b"other picture")
+    stage.save(new, quicklooks=tmp_path / "ql")
+    return new
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("at", range(1, 21))
+def test_a_kill_during_the_switch_before_a_new_revision(
+    job: Job, tmp_path: Path, at: int, again: bool
+) -> None:
+    """The same call takes back what the killed one had put in, and restores the revision that is current now;
+    so it does where a second call for the old one was killed, too. An input that was whole is refused.
+    """
+    (tmp_path / "ql").mkdir()
+    (tmp_path / "ql" / "a.jpg").write_bytes(b"picture")
+    stage, target, folder = job.stage("s:1"), tmp_path / "in", tmp_path / "pictures"
+    stage.save(write_output(tmp_path / "out", {**FILES, "dir/d.tif": b"d"}), quicklooks=tmp_path / "ql")
+    killed_restore(stage, target, at, quicklooks=folder)
+    whole = (target / "data.json").exists()
+    if again:
+        killed_restore(stage, target, at, quicklooks=folder)
+        whole = whole or (target / "data.json").exists()
+    new = new_revision(stage, tmp_path)
+    if whole:
+        with pytest.raises(TargetConflictError, match="holds other files"):
+            stage.restore(target, quicklooks=folder)
+        assert contents(target) == contents(tmp_path / "out")
+        assert contents(folder) == {"a.jpg": (b"picture", False)}
+    else:
+        stage.restore(target, quicklooks=folder)
+        assert contents(target) == contents(new)
+        assert contents(folder) == {"a.jpg": (b"other picture", False)}
+        assert sorted(path.name for path in target.iterdir()) == ["a.tif", "data.json", "dir", "z"]
+
+
+def test_nothing_but_ours_is_taken_back(stage: Stage, tmp_path: Path) -> None:
+    """What was there before a killed restore, and what came after it, stays; it is in the way as ever."""
+    target = tmp_path / "in"
+    target.mkdir()
+    (target / "b.tif").write_bytes(FILES["b.tif"])
+    killed_restore(stage, target, 7, quicklooks=False)
+    assert (target / "a.tif").exists()
+    (target / "mine.txt").write_bytes(b"mine")
+    (target / "c.tif").write_bytes(b"written over")
+    new_revision(stage, tmp_path)
+    with pytest.raises(TargetConflictError, match=r"holds other files: b\.tif, c\.tif, mine\.txt"):
+        stage.restore(target, quicklooks=False)
+    assert {path: data for path, (data, _) in contents(target).items()} == {
+        "b.tif": FILES["b.tif"],
+        "c.tif": b"written over",
+        "mine.txt": b"mine",
+    }
+
+
+def test_what_was_moved_aside_comes_back(stage: Stage, tmp_path: Path) -> None:
+    """A data.json, and a directory where a file of the killed revision was to be, are where they were."""
+    target = write_output(tmp_path / "in", {"a.tif/mine.txt": b"mine"})
+    before = contents(target)
+    killed_restore(stage, target, 5, quicklooks=False, overwrite=True)
+    assert not (target / "data.json").exists()
+    new_revision(stage, tmp_path)
+    with pytest.raises(TargetConflictError, match=r"a\.tif/mine\.txt, data\.json"):
+        stage.restore(target, quicklooks=False)
+    assert contents(target) == before
+
+
+def test_a_failure_after_a_kill_keeps_the_journal(stage: Stage, bucket: FaultyBucket, tmp_path: Path) -> None:
+    """A call that continues and fails leaves what it found, for the next one to continue or take back."""
+    target = tmp_path / "in"
+    killed_restore(stage, target, 5, quicklooks=False)
+    (target / ".up42_state/restore/2").unlink()
+    bucket.operations.fail_at = len(bucket.operations) + 4
+    with pytest.raises(StateError, match="the fault"):
+        stage.restore(target, quicklooks=False)
+    bucket.operations.fail_at = 0
+    new = new_revision(stage, tmp_path)
+    stage.restore(target, quicklooks=False)
+    assert contents(target) == contents(new)
 
 
 def test_what_is_staged_counts_by_its_digest(

@@ -14,8 +14,9 @@ from up42_state.errors import TargetConflictError
 from up42_state.features.paths import above
 from up42_state.stages.history import some_names
 from up42_state.stages.index import BLOCK
+from up42_state.stages.journal import Journal, digest_of, take_back
 from up42_state.stages.staging import Staging
-from up42_state.stages.target import open_regular, survey
+from up42_state.stages.target import survey
 
 if TYPE_CHECKING:
     import os
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["Landing"]
 
 _STAGING = "restore"
-_JOURNAL = "journal.json"
 _DATA = "data.json"
 
 
@@ -36,6 +36,8 @@ class Landing:
     """Receives verified bytes in staging, and switches them in at the end.
 
     An error before the switch takes away what was staged; a kill leaves it for the same call to continue.
+    What a kill during the switch has left of another revision is taken back first: a stage may have a new one
+    by the time that the same call is made again.
 
     :param target: the directory to restore into; made if it is not there.
     :param quicklooks: the directory for quicklooks, or ``None`` for ``<target>/.quicklooks``.
@@ -46,6 +48,9 @@ class Landing:
         self._overwrite = overwrite
         self._switching = False
         self._resumed = False
+        self._about = ""
+        self._left: dict[Staging, Journal] = {}
+        self._folders: set[tuple[Staging, str]] = set()
         self._numbers: dict[str, str] = {}
         self._aside: list[tuple[Staging, str]] = []
         self.kept: set[str] = set()
@@ -87,17 +92,37 @@ class Landing:
         :raises TargetConflictError: other files are there.
         """
         self._numbers = {entry.name: str(number) for number, entry in enumerate(entries)}
-        journal = _journal(what, data, self._numbers)
-        self._resumed = _read(self._main.folder / _JOURNAL) == journal
+        self._about = _about(what, data, self._numbers)
+        self._recover()
         for root in self._roots:
             if next(survey(root.path), None) is not None:
                 here = {self._place(entry): entry for entry in entries if self._root(entry) is root}
                 self._compare(root, here, data, set(directories) if root is self._main else set())
-        for root in self._roots:
-            root.open(fresh=not self._resumed)
-        self._main.put(_JOURNAL, journal)
+        if not self._resumed:
+            Journal(about=self._about).write(self._main)
         self._check_alike([*self._numbers, *directories])
         self.wanted = [entry for entry in entries if entry.name not in self.kept and not self._staged(entry)]
+
+    def _recover(self) -> None:
+        """Take up what an interrupted call has left if it was about the same, or else take it back.
+
+        What had its ``data.json`` in place was whole, and is the user's.
+        """
+        self._switching = True  # until it is settled, what was left keeps its journal
+        for root in self._roots:
+            root.open()
+        main = Journal.read(self._main)
+        self._resumed = main.about == self._about
+        if main.data and digest_of(self._main, _DATA) != main.data:
+            journals = {root: Journal.read(root) for root in self._roots}
+            self._left = {root: found for root, found in journals.items() if found.about == main.about}
+        if not self._resumed:
+            for root, journal in self._left.items():
+                take_back(root, journal)
+            for root in self._roots:
+                root.open(fresh=True)
+            self._left = {}
+        self._switching = bool(self._left)
 
     def _check_alike(self, names: Iterable[str]) -> None:
         """Make sure that no file would land upon another one.
@@ -122,6 +147,7 @@ class Landing:
         in_the_way = []
         for path, status in survey(root.path):
             if stat.S_ISDIR(status.st_mode):
+                self._folders.add((root, path))
                 if path in here:
                     self._aside.append((root, path))
             elif path in here and _equal(root, path, status, here[path]):
@@ -169,14 +195,17 @@ class Landing:
         """Write verified bytes of a file into staging."""
         self._root(entry).write(self._numbers[entry.name], offset, data, executable=entry.executable)
 
-    def switch(self, data: bytes, entries: Iterable[Entry], directories: Iterable[str]) -> None:
+    def switch(self, data: bytes, entries: Sequence[Entry], directories: Sequence[str]) -> None:
         """Put everything in its place, ``data.json`` last."""
         main = self._main
         main.put(_DATA, data)
+        aside = {root: self._names_aside(root) for root in reversed(self._roots)}
+        for root in self._roots:  # the main one last: what its journal does not say has not begun
+            self._journal(root, data, aside[root], entries, directories).write(root)
         self._switching = True
-        for root, path in [(main, _DATA), *self._aside]:
-            # under a name that an interrupted call has not used: a directory cannot replace another
-            root.directory.move_out(path, root.fd, f"aside-{uuid.uuid4()}")
+        for root, names in aside.items():
+            for name, path in names.items():
+                root.directory.move_out(path, root.fd, name)
         for path in sorted(directories):
             main.directory.enter(path.split("/"))
         for entry in sorted(entries, key=lambda entry: entry.name):
@@ -184,6 +213,34 @@ class Landing:
         main.directory.move_in(main.fd, _DATA, _DATA)
         for root in self._roots:
             root.remove()
+
+    def _names_aside(self, root: Staging) -> dict[str, str]:
+        """What is to be moved out of the way, ``data.json`` first, by names for it that no interrupted call
+        has used: a directory cannot replace another.
+        """
+        paths = [path for where, path in self._aside if where is root]
+        return {f"aside-{uuid.uuid4()}": path for path in ([_DATA] if root is self._main else []) + paths}
+
+    def _journal(
+        self,
+        root: Staging,
+        data: bytes,
+        aside: dict[str, str],
+        entries: Iterable[Entry],
+        directories: Iterable[str],
+    ) -> Journal:
+        """What this call, and the one that it continues, put into a directory."""
+        left = self._left.get(root, Journal())
+        here = [entry for entry in entries if self._root(entry) is root and entry.name not in self.kept]
+        made = set(directories) if root is self._main else set()
+        made.update(folder for path in [*map(self._place, here), *made] for folder in above(path))
+        return Journal(
+            about=self._about,
+            data=hashlib.sha256(data).hexdigest(),
+            files=[*left.files, *((self._place(entry), entry.sha256) for entry in here)],
+            directories=[*left.directories, *(path for path in made if (root, path) not in self._folders)],
+            aside=left.aside | aside,
+        )
 
     def _switch_file(self, entry: Entry) -> None:
         root, path = self._root(entry), self._place(entry)
@@ -193,20 +250,11 @@ class Landing:
             root.directory.move_in(root.fd, self._numbers[entry.name], path)
 
 
-def _journal(what: str, data: bytes, numbers: dict[str, str]) -> bytes:
+def _about(what: str, data: bytes, numbers: dict[str, str]) -> str:
     """What an interrupted call must have been about for this one to continue it."""
     names = hashlib.sha256(json.dumps(list(numbers)).encode()).hexdigest()
     about = {"restoring": what, "data": hashlib.sha256(data).hexdigest(), "names": names}
-    return json.dumps(about).encode()
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        fd = open_regular(path)
-    except OSError:
-        return None
-    with open(fd, "rb") as file:
-        return file.read()
+    return json.dumps(about)
 
 
 def _equal(root: Staging, path: str, status: os.stat_result, entry: Entry) -> bool:

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-import msgspec
-
-from up42_state.errors import IntegrityError, ObjectNotFoundError, StateError
-from up42_state.features.paths import above, check_path
+from up42_state.errors import IntegrityError, ObjectNotFoundError
+from up42_state.features.paths import above
 from up42_state.stages.contents import missing_bytes
 from up42_state.stages.fetch import Fetcher
 from up42_state.stages.index import QUICKLOOKS
+from up42_state.stages.journal import Journal, digest_of, take_back
 from up42_state.stages.merging import Merging
 from up42_state.stages.output import quicklook_folder, read_output
 from up42_state.stages.staging import Staging
@@ -39,7 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["clean_up", "materialise"]
 
 _STAGING = "propagate"
-_JOURNAL = "journal.json"
 _DATA = "data.json"
 
 
@@ -161,7 +158,7 @@ class _Delivery:
         main.put(_DATA, merging.data)
         digest = hashlib.sha256(merging.data).hexdigest()
         for root in reversed(self._roots):
-            self._write_journal(root, digest, merging)
+            self._journal(root, digest, merging).write(root)
         for path in sorted(merging.new_directories):
             main.directory.enter(path.split("/"))
         for added in sorted(merging.additions, key=self._place):
@@ -171,23 +168,22 @@ class _Delivery:
         for root in self._roots:
             root.remove()
 
-    def _write_journal(self, root: Staging, digest: str, merging: Merging) -> None:
+    def _journal(self, root: Staging, digest: str, merging: Merging) -> Journal:
         here = [added for added in merging.additions if self._root(added.entry) is root]
         directories = set(merging.new_directories) if root is self._main else set()
         directories |= {folder for added in here for folder in above(self._place(added))}
-        journal = _Journal(
+        return Journal(
             data=digest,
             files=[(self._place(added), added.entry.sha256) for added in here],
             directories=sorted(path for path in directories if not (root.path / path).exists()),
         )
-        root.put(_JOURNAL, msgspec.json.encode(journal))
 
     def undo(self) -> None:
         """Take away what was put in, unless the new ``data.json`` is in its place already."""
-        journal = _read_journal(self._main)
-        if journal.data and _digest(self._main.path / _DATA) != journal.data:
+        journal = Journal.read(self._main)
+        if journal.data and digest_of(self._main, _DATA) != journal.data:
             for root in self._roots:
-                _take_away(root, _read_journal(root))
+                take_back(root, Journal.read(root))
         for root in self._roots:
             root.remove()
 
@@ -202,53 +198,3 @@ class _Sink:
         """Write verified bytes."""
         for root, name in self._places(entry):
             root.write(name, offset, data, executable=entry.executable)
-
-
-class _Journal(msgspec.Struct, kw_only=True):
-    """What a propagation is about to put into a directory: files with their digests, and directories.
-
-    :param data: the digest of the new ``data.json``.
-    """
-
-    data: str = ""
-    files: list[tuple[str, str]] = []
-    directories: list[str] = []
-
-
-def _read_journal(root: Staging) -> _Journal:
-    fd = root.read(_JOURNAL)
-    if fd is None:
-        return _Journal()
-    with open(fd, "rb") as file:
-        try:
-            return msgspec.json.decode(file.read(), type=_Journal)
-        except (msgspec.DecodeError, RecursionError):  # it was being written: nothing was put in yet
-            return _Journal()
-
-
-def _take_away(root: Staging, journal: _Journal) -> None:
-    """Remove the files that a journal names, if they are those that it names."""
-    for path, digest in journal.files:
-        if check_path(path) is None and _digest_below(root, path) == digest:
-            os.unlink(root.path / path)
-    for path in sorted(journal.directories, reverse=True):
-        if check_path(path) is None:
-            with suppress(OSError):
-                os.rmdir(root.path / path)
-
-
-def _digest_below(root: Staging, path: str) -> str | None:
-    try:
-        fd = root.directory.open_file(path)
-    except (OSError, StateError):
-        return None
-    with open(fd, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _digest(path: Path) -> str | None:
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None

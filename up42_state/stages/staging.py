@@ -43,11 +43,14 @@ class Staging:
                 advice="wait for it, or give another directory",
             ) from error
 
-    def open(self, *, fresh: bool) -> None:
+    def open(self, *, fresh: bool = False) -> None:
         """Make the folder, or take the one that an interrupted call has left.
 
-        :param fresh: empty it first.
+        :param fresh: empty it first, also where it is open.
         """
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
         if fresh:
             remove_own(self.path, self._name, keep_folder=True)
         with suppress(FileExistsError):
@@ -99,10 +102,12 @@ class Staging:
         return fd
 
     def put(self, name: str, data: bytes | memoryview) -> None:
-        """Write a whole file, in place of whatever has its name."""
+        """Write a whole file, in place of a file that has its name: that one stands until this is whole."""
+        new = f"new-{name}"
         with suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=self.fd)
-        self.write(name, 0, memoryview(data))
+            os.unlink(new, dir_fd=self.fd)
+        self.write(new, 0, memoryview(data))
+        os.rename(new, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
 
     def folds_names(self) -> bool:
         """Whether the file system takes names that differ in case, or in Unicode's form, for one."""
