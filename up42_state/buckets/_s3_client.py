@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from up42_state.settings import Settings
 
-__all__ = ["credentials_source", "gdal_options", "is_custom", "make_client"]
+__all__ = ["credentials_source", "gdal_options", "make_client"]
 
 _CONNECT_TIMEOUT = 10  # seconds
 _READ_TIMEOUT = 60  # seconds without a byte
@@ -47,7 +47,7 @@ def make_client(settings: Settings) -> S3Client:
             )
         client = _client(session, settings, settings.aws_endpoint_url)
         endpoint = client.meta.endpoint_url
-        if not settings.aws_endpoint_url and is_custom(endpoint):  # boto3's configuration file names it
+        if not settings.aws_endpoint_url and not is_amazon(endpoint):  # boto3's configuration file names it
             client = _client(session, settings, endpoint)
     except ProfileNotFound as error:
         raise SettingsError(f"{error} ({settings.source('aws_profile')})") from error
@@ -58,14 +58,9 @@ def make_client(settings: Settings) -> S3Client:
     client.meta.events.unregister(
         "before-parameter-build.s3.ListObjectsV2", set_list_objects_encoding_type_url
     )
-    if is_custom(endpoint):
+    if not is_amazon(endpoint):
         client.meta.events.register("before-call.s3.DeleteObjects", _add_md5)
     return client
-
-
-def is_custom(endpoint: str | None) -> bool:
-    """Whether an endpoint is not one of AWS itself."""
-    return not is_amazon(endpoint)
 
 
 def credentials_source(settings: Settings) -> str:
@@ -97,11 +92,11 @@ def gdal_options(settings: Settings, endpoint: str) -> dict[str, str]:
             "AWS_SESSION_TOKEN": frozen.token,
         }
         options |= {name: value for name, value in found.items() if value}
-    if settings.aws_endpoint_url or is_custom(endpoint):
+    if settings.aws_endpoint_url or not is_amazon(endpoint):
         parts = urlsplit(endpoint)
         options["AWS_S3_ENDPOINT"] = parts.netloc + parts.path
         options["AWS_HTTPS"] = "YES" if parts.scheme == "https" else "NO"
-        options["AWS_VIRTUAL_HOSTING"] = "FALSE" if is_custom(endpoint) else "TRUE"
+        options["AWS_VIRTUAL_HOSTING"] = "TRUE" if is_amazon(endpoint) else "FALSE"
     return options
 
 
@@ -133,7 +128,7 @@ def _config(settings: Settings, endpoint: str | None) -> Config:
     """
     options: dict[str, Any] = {}
     s3: _S3Dict = {}
-    if is_custom(endpoint):
+    if not is_amazon(endpoint):
         s3["addressing_style"] = "path"
         for name in ("request_checksum_calculation", "response_checksum_validation"):
             if not os.environ.get(f"AWS_{name.upper()}"):

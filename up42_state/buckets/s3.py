@@ -13,10 +13,11 @@ from urllib.parse import unquote_plus
 from botocore.exceptions import BotoCoreError, ClientError
 
 from up42_state.buckets._resume import Body, Nothing, check_span, replaced, resumed
-from up42_state.buckets._s3_client import credentials_source, gdal_options, is_custom, make_client
+from up42_state.buckets._s3_client import credentials_source, gdal_options, make_client
 from up42_state.buckets._s3_errors import BROKEN, missing_bucket, status_of, store_errors
 from up42_state.buckets._s3_upload import S3Upload, as_body
 from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
+from up42_state.buckets.hosts import is_amazon
 from up42_state.buckets.keys import check_key, check_prefix, is_key, join
 from up42_state.errors import (
     BucketNotFoundError,
@@ -80,7 +81,7 @@ class S3Bucket(Bucket):
     @cached_property
     def atomic_create(self) -> bool | None:  # type: ignore[override]  # a plain attribute elsewhere
         """Asked of the client, since boto3's configuration file may name an endpoint, too."""
-        return None if is_custom(self.client.meta.endpoint_url) else True
+        return True if is_amazon(self.client.meta.endpoint_url) else None
 
     @property
     def client(self) -> S3Client:
