@@ -129,10 +129,11 @@ def test_wrong_usage(call: Callable[..., Result], arguments: list[str]) -> None:
         (["sav"], "did you mean save?"),
         (["show", "tiling:1"], "write --job JOB --stage STAGE; see"),
         (["stages", "3f0c"], "write --job JOB; see"),
+        (["--job", "3f0c", "stages"], "a verb's own options stand after it; see"),
     ],
 )
 def test_wrong_usage_with_a_hint(call: Callable[..., Result], arguments: list[str], hint: str) -> None:
-    """A mistyped verb, and a name that stands where an option belongs, are told what may be meant."""
+    """A mistyped verb, and a name or an option that stands in the wrong place, are told what may be meant."""
     assert hint in call(*arguments).stderr
 
 

@@ -193,6 +193,14 @@ def test_no_such_stage(call: Call, saved: Saved) -> None:
     assert "scenes" in result.stderr
 
 
+def test_revision_written_as_part_of_the_stage(call: Call, saved: Saved) -> None:
+    """``scenes@1``, as parents are shown, is no stage; how its revision is given is told."""
+    saved("scenes", a=b"a")
+    result = call("show", "--job", "3f0c", "--stage", "scenes@1")
+    assert result.exit_code == 3
+    assert "the stage is scenes; revision=1 (--revision 1) chooses, where one can" in result.stderr
+
+
 def test_no_such_revision(call: Call, saved: Saved) -> None:
     """A revision that does not exist is named, with those that do."""
     saved("scenes", a=b"1")

@@ -83,8 +83,7 @@ def _failure(error: BaseException) -> Failure:
             status=error.exit_status,
         )
     if isinstance(error, click.UsageError):
-        advice = _advice(error.ctx, error.message) if error.ctx else ""
-        return Failure(code="usage", message=error.format_message(), advice=advice, status=USAGE)
+        return Failure(code="usage", message=error.format_message(), advice=_advice(error), status=USAGE)
     if isinstance(error, Ended):
         return Failure(code="ended", message=error.message, status=error.status)
     if isinstance(error, click.Abort):
@@ -98,12 +97,17 @@ def _failure(error: BaseException) -> Failure:
     )
 
 
-def _advice(context: click.Context, message: str) -> str:
-    """Where the help is; and where a job or a stage was given bare, how it is given."""
-    names = [option.name for option in context.command.params if option.name in {"job", "stage"}]
-    bare = names and "unexpected extra argument" in message
-    hint = f"write {' '.join(f'--{name} {name.upper()}' for name in names)}; " if bare else ""
-    return f"{hint}see `{context.command_path} --help`"
+def _advice(error: click.UsageError) -> str:
+    """Where the help is; and where a name or an option stands in the wrong place, which the right one is."""
+    if error.ctx is None:
+        return ""
+    command, hint = error.ctx.command, ""
+    names = [option.name for option in command.params if option.name in {"job", "stage"}]
+    if names and "unexpected extra argument" in error.message:
+        hint = f"write {' '.join(f'--{name} {name.upper()}' for name in names)}; "
+    elif isinstance(error, click.NoSuchOption) and isinstance(command, click.Group):
+        hint = "a verb's own options stand after it; "
+    return f"{hint}see `{error.ctx.command_path} --help`"
 
 
 def _place(error: OSError) -> str:

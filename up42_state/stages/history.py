@@ -184,6 +184,11 @@ class History:
         if stages:
             others = [name for name in stages if name != self.stage]  # one whose save died has no commit
             advice = f"it has {some_names(others)}" if others else "no save of it was finished"
+            stem, _, number = self.stage.rpartition("@")
+            if stem in others:  # as tables and messages write a revision
+                advice = (
+                    f"the stage is {stem}; revision={number} (--revision {number}) chooses, where one can"
+                )
             return StageNotFoundError(f"job {self.job} has no stage {self.stage}", advice=advice)
         return missing_job(self._store, self.job)
 
