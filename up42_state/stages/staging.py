@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
 import stat
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from up42_state.errors import TargetConflictError
-from up42_state.stages.target import Directory, open_regular, own_folder, remove_own
+from up42_state.stages.target import OURS, Directory, open_regular, own_folder, remove_own
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["Staging"]
+
+_TRIES = 10  # at a directory that others remove
 
 
 class Staging:
@@ -29,19 +32,14 @@ class Staging:
     def __init__(self, path: Path, name: str) -> None:
         self.path = path
         self._name = name
-        self._made = _make(path)
-        self.directory = Directory(path)
-        self.folder = own_folder(path) / name
-        self._lock = os.open(own_folder(path), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        self.folder = path / OURS / name
         self.fd = -1
+        self._made, self._lock = _enter(path)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self.close()
-            raise TargetConflictError(
-                f"another process restores or propagates into {path}",
-                advice="wait for it, or give another directory",
-            ) from error
+            self.directory = Directory(path)
+        except BaseException:
+            os.close(self._lock)
+            raise
 
     def open(self, *, fresh: bool = False) -> None:
         """Make the folder, or take the one that an interrupted call has left.
@@ -140,9 +138,13 @@ class Staging:
         remove_own(self.path, self._name)
 
     def discard(self) -> None:
-        """Take away everything that was made here, the directory itself included if it was."""
-        self.remove()
-        for folder in self._made:
+        """Take away everything that was made here, the directory itself included if it was.
+
+        What lies in a folder that was not opened is an earlier call's, and stays.
+        """
+        if self.fd >= 0:
+            self.remove()
+        for folder in (self.folder.parent, *self._made):
             with suppress(OSError):
                 folder.rmdir()
 
@@ -153,6 +155,45 @@ class Staging:
                 os.close(fd)
         self.fd = self._lock = -1
         self.directory.__exit__()
+
+
+def _enter(path: Path) -> tuple[list[Path], int]:
+    """Make a directory and lock our folder in it; what was made, and the lock's file descriptor.
+
+    Somebody who has just finished here may be removing both: they are made anew then.
+
+    :raises TargetConflictError: another process is at work here.
+    """
+    made: list[Path] = []
+    for left in reversed(range(_TRIES)):
+        try:
+            made = [*_make(path), *made]
+            return made, _lock(own_folder(path), path)
+        except FileNotFoundError:
+            if not left:
+                raise
+    raise AssertionError  # the last try returned or raised
+
+
+def _lock(folder: Path, path: Path) -> int:
+    """Open and lock our folder.
+
+    :raises FileNotFoundError: it was removed before it was locked, and would be nobody's.
+    """
+    with ExitStack() as stack:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        stack.callback(os.close, fd)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise TargetConflictError(
+                f"another process restores or propagates into {path}",
+                advice="wait for it, or give another directory",
+            ) from error
+        if not os.path.samestat(os.fstat(fd), os.lstat(folder)):
+            raise FileNotFoundError(errno.ENOENT, "removed meanwhile", str(folder))
+        stack.pop_all()
+        return fd
 
 
 def _make(path: Path) -> list[Path]:
