@@ -63,6 +63,27 @@ def test_quicklooks_that_are_left_out_have_no_folder() -> None:
     assert _quicklook_folder(Path("/tmp/input"), False) is None
 
 
+def test_busy_quicklooks_cost_nothing_that_an_interrupted_call_has_left(tmp_path: Path) -> None:
+    """What was moved aside by a restore that was killed is not lost to the next call that cannot begin."""
+    left = tmp_path / "in" / ".up42_state" / "restore" / "aside-1"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"precious")
+    other = Staging(tmp_path / "quicklooks", "restore")
+    with pytest.raises(TargetConflictError, match="another process"):
+        Landing(tmp_path / "in", tmp_path / "quicklooks", overwrite=True)
+    other.close()
+    assert left.read_bytes() == b"precious"
+
+
+def test_a_call_that_cannot_begin_leaves_nothing(tmp_path: Path) -> None:
+    """Directories that were made for it are taken away."""
+    other = Staging(tmp_path / "quicklooks", "restore")
+    with pytest.raises(TargetConflictError, match="another process"):
+        Landing(tmp_path / "new" / "in", tmp_path / "quicklooks", overwrite=True)
+    other.close()
+    assert not (tmp_path / "new").exists()
+
+
 def test_overwrite_replaces_what_is_in_the_way_and_leaves_the_rest(stage: Stage, tmp_path: Path) -> None:
     """Files, directories and links in the way go; others stay."""
     target = write_output(tmp_path / "in", {"mine.txt": b"precious", "tile_0000.tif": b"in the way"})
