@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -199,6 +201,29 @@ def test_a_data_json_that_changes_meanwhile_fails_the_save(
     with pytest.raises(InvalidOutputError, match=r"data\.json: the file changed while it was saved"):
         job.stage("s:1").save(output, propagate=propagated)
     assert not job.stage("s:1").exists()
+
+
+CUT_OFF = """
+import os, sys
+from up42_state import State
+from up42_state.errors import InvalidOutputError
+output, store = sys.argv[1:]
+stage = State("file://" + store).job("j").stage("s:1")
+try:
+    stage.save(output, progress=lambda _done, _total: os.truncate(output + "/data.json", 0))
+except InvalidOutputError as error:
+    print(error)
+"""
+
+
+def test_a_data_json_that_is_cut_off_meanwhile_fails_the_save(tmp_path: Path) -> None:
+    """The process is not ended by SIGBUS, as it would be where what it reads were mapped."""
+    output = write_output(tmp_path / "out", tiles(1))
+    (tmp_path / "store").mkdir()
+    words = [sys.executable, "-c", CUT_OFF, str(output), str(tmp_path / "store")]
+    result = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "data.json: the file changed while it was saved" in result.stdout
 
 
 def test_a_missing_directory_is_named(job: Job, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ __all__ = ["Examined", "check", "examine"]
 
 # A defect in every feature of a huge collection must not fill the memory.
 _MOST = 10_000
+_MAPPED_FROM = 32 * 1024 * 1024  # bytes
 _ADVICE = 'write {"type": "FeatureCollection", "features": [...]}'
 _BRACE, _BRACKET = b"{["
 # Under other keys a string that names nothing is just a string.
@@ -77,13 +78,18 @@ def examine(data: str | os.PathLike[str] | bytes, tree: Tree, *, dry_run: bool =
 
 
 def _content(path: Path) -> bytes | mmap.mmap | Defect:
-    """The file's bytes, mapped so that writing to them changes nothing but our own copy of a page."""
+    """The file's bytes; of a large one mapped so that writing to them changes our own copy of a page alone.
+
+    A mapped file that its writer cuts off ends the process (SIGBUS), so what is small is read.
+    """
     try:
         with open(path, "rb", opener=_open) as stream:
             status = os.fstat(stream.fileno())
             if not stat.S_ISREG(status.st_mode):
                 return Defect("data.json", "is not a file", "write it as a file")
-            return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY) if status.st_size else b""
+            if status.st_size < _MAPPED_FROM:
+                return stream.read(status.st_size)
+            return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)
     except FileNotFoundError:
         return Defect(
             "data.json", "there is none", 'write one; {"type": "FeatureCollection", "features": []} is fine'
