@@ -15,7 +15,7 @@ from up42_state.features.paths import above
 from up42_state.stages.history import some_names
 from up42_state.stages.index import BLOCK
 from up42_state.stages.journal import Journal, digest_of, take_back
-from up42_state.stages.staging import Staging
+from up42_state.stages.staging import Stagings
 from up42_state.stages.target import survey
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from up42_state.stages.index import Entry
+    from up42_state.stages.staging import Staging
 
 __all__ = ["Landing"]
 
@@ -55,13 +56,8 @@ class Landing:
         self._aside: list[tuple[Staging, str]] = []
         self.kept: set[str] = set()
         self.wanted: list[Entry] = []
-        self._main = self._side = Staging(target, _STAGING)
-        if quicklooks is not None:
-            try:
-                self._side = Staging(quicklooks, _STAGING)
-            except BaseException:
-                self.__exit__(None, None, None)
-                raise
+        self._roots = Stagings(target, quicklooks, _STAGING)
+        self._main = self._roots.main
 
     def __enter__(self) -> Self:
         return self
@@ -74,17 +70,6 @@ class Landing:
                 root.discard()  # while nobody else can be at work here
             root.close()
 
-    @property
-    def _roots(self) -> list[Staging]:
-        return [self._main] if self._side is self._main else [self._side, self._main]
-
-    def _root(self, entry: Entry) -> Staging:
-        return self._side if entry.kind == "quicklook" else self._main
-
-    def _place(self, entry: Entry) -> str:
-        """Where the entry goes below its root."""
-        return entry.name if self._root(entry) is self._main else entry.path
-
     def begin(self, what: str, data: bytes, entries: Sequence[Entry], directories: Iterable[str]) -> None:
         """Compare what is to land with what is there, and find what an interrupted call has staged.
 
@@ -96,7 +81,7 @@ class Landing:
         self._recover()
         for root in self._roots:
             if next(survey(root.path), None) is not None:
-                here = {self._place(entry): entry for entry in entries if self._root(entry) is root}
+                here = {self._roots.place(entry): entry for entry in entries if self._roots.of(entry) is root}
                 self._compare(root, here, data, set(directories) if root is self._main else set())
         if not self._resumed:
             Journal(about=self._about).write(self._main)
@@ -169,7 +154,7 @@ class Landing:
 
         What else bears the file's number is taken away, or what is longer would keep its end.
         """
-        root, number = self._root(entry), self._numbers[entry.name]
+        root, number = self._roots.of(entry), self._numbers[entry.name]
         fd = root.read(number) if self._resumed else None
         if fd is None:
             return False
@@ -184,7 +169,7 @@ class Landing:
 
     def known_blocks(self, entry: Entry) -> list[int]:
         """The blocks of a large file that an interrupted call has staged already, by digest."""
-        fd = self._root(entry).read(self._numbers[entry.name]) if self._resumed else None
+        fd = self._roots.of(entry).read(self._numbers[entry.name]) if self._resumed else None
         if fd is None:
             return []
         with open(fd, "rb") as file:
@@ -193,13 +178,13 @@ class Landing:
 
     def write(self, entry: Entry, offset: int, data: memoryview) -> None:
         """Write verified bytes of a file into staging."""
-        self._root(entry).write(self._numbers[entry.name], offset, data, executable=entry.executable)
+        self._roots.of(entry).write(self._numbers[entry.name], offset, data, executable=entry.executable)
 
     def switch(self, data: bytes, entries: Sequence[Entry], directories: Sequence[str]) -> None:
         """Put everything in its place, ``data.json`` last."""
         main = self._main
         main.put(_DATA, data)
-        aside = {root: self._names_aside(root) for root in reversed(self._roots)}
+        aside = {root: self._names_aside(root) for root in reversed(list(self._roots))}
         for root in self._roots:  # the main one last: what its journal does not say has not begun
             self._journal(root, data, aside[root], entries, directories).write(root)
         self._switching = True
@@ -231,19 +216,19 @@ class Landing:
     ) -> Journal:
         """What this call, and the one that it continues, put into a directory."""
         left = self._left.get(root, Journal())
-        here = [entry for entry in entries if self._root(entry) is root and entry.name not in self.kept]
+        here = [entry for entry in entries if self._roots.of(entry) is root and entry.name not in self.kept]
         made = set(directories) if root is self._main else set()
-        made.update(folder for path in [*map(self._place, here), *made] for folder in above(path))
+        made.update(folder for path in [*map(self._roots.place, here), *made] for folder in above(path))
         return Journal(
             about=self._about,
             data=hashlib.sha256(data).hexdigest(),
-            files=[*left.files, *((self._place(entry), entry.sha256) for entry in here)],
+            files=[*left.files, *((self._roots.place(entry), entry.sha256) for entry in here)],
             directories=[*left.directories, *(path for path in made if (root, path) not in self._folders)],
             aside=left.aside | aside,
         )
 
     def _switch_file(self, entry: Entry) -> None:
-        root, path = self._root(entry), self._place(entry)
+        root, path = self._roots.of(entry), self._roots.place(entry)
         if entry.name in self.kept:
             root.directory.set_executable(path, executable=entry.executable)
         else:

@@ -20,7 +20,7 @@ from up42_state.stages.index import QUICKLOOKS
 from up42_state.stages.journal import Journal, digest_of, take_back
 from up42_state.stages.merging import Merging
 from up42_state.stages.output import quicklook_folder, read_output
-from up42_state.stages.staging import Staging
+from up42_state.stages.staging import Stagings
 from up42_state.stages.target import OURS, writing_to
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from up42_state.stages.index import Entry
     from up42_state.stages.merging import Added, EarlierStage
     from up42_state.stages.propagation import Propagation
+    from up42_state.stages.staging import Staging
     from up42_state.state import Stage
 
 __all__ = ["clean_up", "materialise"]
@@ -92,13 +93,8 @@ class _Delivery:
     """
 
     def __init__(self, into: Path, quicklooks: Path | None) -> None:
-        self._main = self._side = Staging(into, _STAGING)
-        if quicklooks is not None:
-            try:
-                self._side = Staging(quicklooks, _STAGING)
-            except BaseException:
-                self._main.close()
-                raise
+        self._roots = Stagings(into, quicklooks, _STAGING)
+        self._main = self._roots.main
         self._names: dict[str, str] = {}
 
     def __enter__(self) -> Self:
@@ -114,16 +110,8 @@ class _Delivery:
         for root in self._roots:
             root.close()
 
-    @property
-    def _roots(self) -> list[Staging]:
-        return [self._main] if self._side is self._main else [self._side, self._main]
-
-    def _root(self, entry: Entry) -> Staging:
-        return self._side if entry.kind == "quicklook" else self._main
-
     def _place(self, added: Added) -> str:
-        renamed = added.renamed
-        return renamed.name if self._root(renamed) is self._main else renamed.path
+        return self._roots.place(added.renamed)
 
     def fetch(self, additions: Sequence[Added], progress: Callable[[int, int], None]) -> None:
         """Fetch the files into staging, verified."""
@@ -148,7 +136,7 @@ class _Delivery:
                 raise missing_bytes(stage.store, contents.commit, owner, error) from error
             raise error
 
-        sink = _Sink(lambda entry: [(self._root(entry), name) for name in wanted[entry.name]])
+        sink = _Sink(lambda entry: [(self._roots.of(entry), name) for name in wanted[entry.name]])
         entries = {added.entry.name: added.entry for added in group}
         Fetcher(stage.store, stage.job, contents.index, sink, missing, progress).fetch(list(entries.values()))
 
@@ -157,19 +145,19 @@ class _Delivery:
         main = self._main
         main.put(_DATA, merging.data)
         digest = hashlib.sha256(merging.data).hexdigest()
-        for root in reversed(self._roots):
+        for root in reversed(list(self._roots)):
             self._journal(root, digest, merging).write(root)
         for path in sorted(merging.new_directories):
             main.directory.enter(path.split("/"))
         for added in sorted(merging.additions, key=self._place):
-            root = self._root(added.entry)
+            root = self._roots.of(added.entry)
             root.directory.move_new(root.fd, self._names[added.renamed.name], self._place(added))
         main.directory.move_in(main.fd, _DATA, _DATA)
         for root in self._roots:
             root.remove()
 
     def _journal(self, root: Staging, digest: str, merging: Merging) -> Journal:
-        here = [added for added in merging.additions if self._root(added.entry) is root]
+        here = [added for added in merging.additions if self._roots.of(added.entry) is root]
         directories = set(merging.new_directories) if root is self._main else set()
         directories |= {folder for added in here for folder in above(self._place(added))}
         return Journal(

@@ -14,9 +14,12 @@ from up42_state.errors import TargetConflictError
 from up42_state.stages.target import OURS, Directory, open_regular, own_folder, remove_own
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Staging"]
+    from up42_state.stages.index import Entry
+
+__all__ = ["Staging", "Stagings"]
 
 _TRIES = 10  # at a directory that others remove
 
@@ -155,6 +158,39 @@ class Staging:
                 os.close(fd)
         self.fd = self._lock = -1
         self.directory.__exit__()
+
+
+class Stagings:
+    """The staging of a directory, and that of its quicklooks: the same one where they lie in it.
+
+    :param quicklooks: their directory, or ``None`` for ``<path>/.quicklooks``.
+    :param name: of the staging folders.
+    :raises TargetConflictError: another process is at work in one of the two; nothing was changed.
+    """
+
+    def __init__(self, path: Path, quicklooks: Path | None, name: str) -> None:
+        self.main = self.side = Staging(path, name)
+        if quicklooks is not None:
+            try:
+                self.side = Staging(quicklooks, name)
+            except BaseException:
+                self.main.discard()
+                self.main.close()
+                raise
+
+    def __iter__(self) -> Iterator[Staging]:
+        """Each once, the main one last, since ``data.json`` comes last."""
+        if self.side is not self.main:
+            yield self.side
+        yield self.main
+
+    def of(self, entry: Entry) -> Staging:
+        """Where a file or a quicklook goes."""
+        return self.side if entry.kind == "quicklook" else self.main
+
+    def place(self, entry: Entry) -> str:
+        """Its path there."""
+        return entry.name if self.of(entry) is self.main else entry.path
 
 
 def _enter(path: Path) -> tuple[list[Path], int]:
