@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from up42_state.errors import IntegrityError, UnsupportedFormatError
+from up42_state.errors import IntegrityError, SettingsError, UnsupportedFormatError
 from up42_state.stages.commit import Commit, Parent, StoredObject, Totals, fingerprint, mask_secrets
 
 ATTEMPT = "0192f0c1-0000-7000-8000-000000000000"
@@ -109,6 +109,17 @@ def test_secrets_in_parameters_are_replaced_by_a_digest() -> None:
     assert "hunter2" not in json.dumps(masked)
     assert masked["width"] == 3
     assert masked["password"] is None
+
+
+@pytest.mark.parametrize(("depth", "fine"), [(200, True), (201, False)])
+def test_parameters_are_as_deep_on_every_python(depth: int, fine: bool) -> None:
+    """A commit that one Python wrote another can read: the limit is ours, not that of its recursion."""
+    parameters = {"p": json.loads("[" * depth + "]" * depth)}
+    if fine:
+        assert mask_secrets(parameters) == parameters
+    else:
+        with pytest.raises(SettingsError, match="nested too deeply"):
+            mask_secrets(parameters)
 
 
 def test_a_fingerprint_depends_on_content_not_on_revisions() -> None:

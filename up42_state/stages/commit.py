@@ -42,6 +42,7 @@ JobMode = Literal["DEFAULT", "DRY_RUN"]
 
 _DIGEST = b',"digest":"'
 _SECRET = re.compile(r"secret|token|passw|pwd|credential|private|auth|api.?key|access.?key|signature", re.I)
+_MAX_DEPTH = 200  # of parameters; what can be read beyond it depends on the Python that reads
 
 
 def check_job_mode(value: JobMode) -> JobMode:
@@ -296,17 +297,19 @@ def _no_json(why: str) -> SettingsError:
     )
 
 
-def _masked_members(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _masked(name, value) for name, value in parameters.items()}
+def _masked_members(parameters: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
+    return {name: _masked(name, value, depth + 1) for name, value in parameters.items()}
 
 
-def _masked(name: str, value: object) -> object:
+def _masked(name: str, value: object, depth: int) -> object:
+    if depth > _MAX_DEPTH:
+        raise _no_json("they are nested too deeply")
     if value is not None and _SECRET.search(name):
         return {"sha256": hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()}
     if isinstance(value, dict):
-        return _masked_members(value)
+        return _masked_members(value, depth)
     if isinstance(value, list):
-        return [_masked("", inner) for inner in value]
+        return [_masked("", inner, depth + 1) for inner in value]
     return value
 
 

@@ -73,7 +73,7 @@ def with_member(text: bytes) -> Any:
 
 TEXTS = {
     "deep": with_member(b'"x":' + b"[" * 100_000),
-    "deep and whole": with_member(b'"x":' + b"[" * 5000 + b"]" * 5000),
+    "deep and whole": with_member(b'"x":' + b"[" * 100_000 + b"]" * 100_000),
     "NaN": with_member(b'"x":NaN'),
     "huge number": with_member(b'"parameters":{"a":1e400}'),
     "long number": with_member(b'"parameters":{"a":%s}' % (b"1" * 5000)),

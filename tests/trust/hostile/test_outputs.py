@@ -157,7 +157,7 @@ def test_a_link_planted_after_the_check(root: Path, bucket: FaultyBucket, what: 
 DOCUMENTS = {
     "deep": b'{"type":"FeatureCollection","features":' + b"[" * 200_000,
     "deep feature": b'{"type":"FeatureCollection","features":[{"properties":{"a":%s}}]}'
-    % (b"[" * 5000 + b"]" * 5000),
+    % (b"[" * 100_000 + b"]" * 100_000),
     "NaN": b'{"type":"FeatureCollection","features":[{"type":"Feature","properties":{"a":NaN}}]}',
     "half a pair": b'{"type":"FeatureCollection","features":[{"properties":{"up42.data_path":"\\ud800"}}]}',
     "not UTF-8": b'{"type":"FeatureCollection","features":[{"id":"\xff"}]}',
