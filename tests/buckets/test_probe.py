@@ -62,6 +62,18 @@ class LastOneWins(Unknown):
             raise
 
 
+class EveryoneWins(Unknown):
+    """A store that creates once, and tells all who race that they did it."""
+
+    def create(self, key: str, data: Buffer) -> None:
+        in_a_row = self.created < 2
+        try:
+            super().create(key, data if in_a_row else b"creator 0")  # a winner's: only their number tells
+        except ObjectExistsError:
+            if in_a_row:
+                raise
+
+
 class LosingAnswers(Unknown):
     """A good store that loses the winner's answer in the first round: its retry meets its own object."""
 
@@ -93,7 +105,7 @@ def test_good_store() -> None:
     assert list(bucket.list("")) == []
 
 
-@pytest.mark.parametrize("kind", [Overwriting, looking_first, LastOneWins])
+@pytest.mark.parametrize("kind", [Overwriting, looking_first, LastOneWins, EveryoneWins])
 def test_bad_store(kind: Callable[[], Bucket]) -> None:
     """A store on which several win, or the wrong one, is refused with what to do, and nothing is left."""
     bucket = kind()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SECRET = "planted" + "-secret"
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
-VALUES = st.text(string.printable.strip(), min_size=1, max_size=20)
+VALUES = st.text(string.printable.strip() + " ", min_size=1, max_size=20)
 HEADERS = st.dictionaries(st.sampled_from(["if-none-match", "range", "x-amz-acl"]), VALUES)
 
 

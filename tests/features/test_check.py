@@ -166,6 +166,13 @@ def test_utf8_cut_by_a_reading_step_is_fine(output: Path, monkeypatch: pytest.Mo
     assert found(output, broken)[0][1].startswith(f"is not UTF-8 at byte {broken.index(bytes([0xE2]))},")
 
 
+def test_utf8_cut_by_a_reading_step_goes_on_after_it(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A character that the step after it does not go on with is broken, though that step is plain ASCII."""
+    monkeypatch.setattr("up42_state.features.syntax._STEP", 8)
+    [(_, problem)] = found(output, b'{"name"\xc3:"plain text"}')
+    assert problem.startswith("is not UTF-8 at byte 7,")
+
+
 def test_a_byte_order_mark_is_fine(output: Path) -> None:
     """Documents written on Windows begin with one."""
     assert found(output, b'\xef\xbb\xbf{"type": "FeatureCollection", "features": []}') == []
