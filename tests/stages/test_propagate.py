@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from doubles import faulty
 from doubles.outputs import contents, feature, state_on, tiles, write_output
 
 from up42_state import Propagation, propagate
@@ -17,6 +18,7 @@ from up42_state.errors import (
     IntegrityError,
     StageNotFoundError,
     StateError,
+    StoreUnreachableError,
     TargetConflictError,
 )
 from up42_state.stages import materialise
@@ -167,6 +169,40 @@ def test_what_comes_from_another_store_is_verified(
     with pytest.raises(IntegrityError, match="not those that were saved"):
         elsewhere.stage("last:1").save(write_output(tmp_path / "now", {}), propagate=[job.stage("s:1")])
     assert not elsewhere.stage("last:1").exists()
+
+
+@pytest.mark.parametrize("lost", ["get", "put_part", "complete"])
+@pytest.mark.parametrize("aborts", [True, False])
+def test_a_copy_from_another_store_that_fails_in_its_middle(
+    job: Job,
+    bucket: FaultyBucket,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lost: str,
+    aborts: bool,
+) -> None:
+    """No upload is left unfinished; where the store takes no abort either, the first error counts."""
+    job.stage("s:1").save(write_output(tmp_path / "out", {"large.tif": os.urandom(20 << 20)}))
+    other = faulty.FaultyBucket(MemoryBucket("memory://elsewhere"))
+    seen = {"get": 0, "put_part": 0, "complete": 0}
+
+    def fail(name: str, key: str) -> None:
+        if name == lost and "/commits/" not in key and ("/files/" in key or "/copies/" in key):
+            seen[name] += 1
+            if seen[name] == (1 if name == "complete" else 2):
+                raise StoreUnreachableError("lost in the middle")
+
+    def refuse(_upload: object) -> None:
+        raise StoreUnreachableError("not even aborted")
+
+    if not aborts:
+        monkeypatch.setattr(faulty._FaultyUpload, "abort", refuse)
+    bucket.operations.on_operation = other.operations.on_operation = fail
+    elsewhere = state_on(other).job("j")
+    with pytest.raises(StoreUnreachableError, match="lost in the middle"):
+        elsewhere.stage("last:1").save(write_output(tmp_path / "now", {}), propagate=[job.stage("s:1")])
+    assert other.operations.count("put_part") > 0
+    assert len(list(other.inner.uploads(""))) == (0 if aborts else 1)
 
 
 def test_taken_paths_move_under_the_stage(job: Job, scenes: Path, current: Path, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from doubles.faulty import FaultyBucket
 
     from up42_state.state import Job
+
+
+PAUSE = publish._pause
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +56,34 @@ def test_a_lost_answer_is_no_lost_commit(job: Job, bucket: FaultyBucket, tmp_pat
     commit = job.stage("s:1").save(output)
     assert commit.revision == 2
     assert [found.revision for found in job.stage("s:1").history()] == [2, 1]
+
+
+def test_tries_come_further_and_further_apart(
+    job: Job, bucket: FaultyBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first is made at once; a store that is in trouble is given time, seconds and not minutes in all."""
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        if waits:
+            waits[-1] += seconds
+
+    def silent(name: str, key: str) -> None:
+        if name == "create" and "/commits/" in key:
+            waits.append(0.0)
+            raise StoreUnreachableError("no answer")
+
+    monkeypatch.setattr(publish, "_pause", PAUSE)
+    monkeypatch.setattr(publish, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+    bucket.operations.on_operation = silent
+    with pytest.raises(CommitUncertainError, match="no answer"):
+        job.stage("s:1").save(write_output(tmp_path / "out", tiles(1)))
+    *between, last = waits
+    assert len(between) == publish.TRIES - 1
+    assert all(wait >= 0.1 * 2**number for number, wait in enumerate(between, start=1) if number < 5)
+    assert sum(between) + last < 30
+    assert PAUSE(0) == 0
+    assert len({PAUSE(3) for _ in range(20)}) > 1  # savers that failed together do not try again together
 
 
 def test_a_store_that_never_answers_is_an_uncertain_commit(

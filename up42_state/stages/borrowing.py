@@ -8,11 +8,12 @@ are verified.
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from up42_state.errors import ObjectNotFoundError
+from up42_state.errors import ObjectNotFoundError, StateError
 from up42_state.stages.contents import missing_bytes
 from up42_state.stages.fetch import damaged_bytes
 from up42_state.stages.index import BLOCK, Index
@@ -128,7 +129,8 @@ class Borrowing:
                 upload.put_part(number, part)
             upload.complete()
         except BaseException:
-            upload.abort()
+            with suppress(StateError):  # prune finds what is left behind
+                upload.abort()
             raise
 
 
