@@ -217,12 +217,14 @@ class Landing:
         """What this call, and the one that it continues, put into a directory."""
         left = self._left.get(root, Journal())
         here = [entry for entry in entries if self._roots.of(entry) is root and entry.name not in self.kept]
-        made = set(directories) if root is self._main else set()
-        made.update(folder for path in [*map(self._roots.place, here), *made] for folder in above(path))
+        files = [(self._roots.place(entry), entry.sha256) for entry in here]
+        inner = {path.rpartition("/")[0] for path, _ in files} - {""}
+        inner |= set(directories) if root is self._main else set()
+        made = inner.union(*map(above, inner))
         return Journal(
             about=self._about,
             data=hashlib.sha256(data).hexdigest(),
-            files=[*left.files, *((self._roots.place(entry), entry.sha256) for entry in here)],
+            files=[*left.files, *files],
             directories=[*left.directories, *(path for path in made if (root, path) not in self._folders)],
             aside=left.aside | aside,
         )

@@ -3,7 +3,7 @@
 Files are completed and verified in ``<target>/.up42_state/restore/`` first. Then the target's ``data.json``,
 if any, is moved aside, the files are renamed in, and the new ``data.json`` comes last. An error before that
 switch leaves the target as it was; after a kill there is no ``data.json``, and the same call continues where
-it stopped.
+it stopped, or takes back what was put in where it is another revision's.
 """
 
 from __future__ import annotations
