@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -189,6 +190,29 @@ def test_what_was_moved_aside_comes_back(stage: Stage, tmp_path: Path) -> None:
     with pytest.raises(TargetConflictError, match=r"a\.tif/mine\.txt, data\.json"):
         stage.restore(target, quicklooks=False)
     assert contents(target) == before
+
+
+def test_a_planted_journal_reaches_nothing_outside(stage: Stage, tmp_path: Path) -> None:
+    """What looks like the remains of a killed restore removes and moves nothing beyond the target."""
+    victim, folder, target = tmp_path / "victim", tmp_path / "empty", tmp_path / "in"
+    victim.write_bytes(b"precious")
+    folder.mkdir()
+    (target / ".up42_state/restore").mkdir(parents=True)
+    (target / ".up42_state/restore/0").write_bytes(b"planted")
+    (target / "link").symlink_to(tmp_path)
+    digest = hashlib.sha256(b"precious").hexdigest()
+    journal = {
+        "data": "0" * 64,
+        "files": [["../victim", digest], [str(victim), digest], ["link/victim", digest]],
+        "directories": ["../empty", str(folder), "link/empty"],
+        "aside": {"0": "../planted", "../../../victim": "stolen", "../restore": "link/planted"},
+    }
+    (target / ".up42_state/restore/journal.json").write_text(json.dumps(journal))
+    with pytest.raises(TargetConflictError, match="holds other files: link"):
+        stage.restore(target)
+    assert (victim.read_bytes(), folder.is_dir()) == (b"precious", True)
+    assert not list(tmp_path.glob("planted"))
+    assert sorted(path.name for path in target.iterdir()) == ["link"]
 
 
 def test_a_failure_after_a_kill_keeps_the_journal(stage: Stage, bucket: FaultyBucket, tmp_path: Path) -> None:
