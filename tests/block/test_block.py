@@ -359,6 +359,17 @@ class TestIdentity:
         assert same[0] == same[1]
         assert len({*same, *others}) == 4
 
+    def test_the_fingerprint_changes_with_the_manifest(
+        self, folders: Folders, settings: MakeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A block whose manifest was changed may make something else, though its name is the same."""
+        monkeypatch.chdir(tmp_path)
+        found = []
+        for manifest in ('{"name": "sharpening"}', '{"name": "sharpening", "parameters": {}}'):
+            (tmp_path / "UP42Manifest.json").write_text(manifest)
+            found.append(self.run(folders, settings()).fingerprint)
+        assert found[0] != found[1]
+
     def test_the_parents_are_those_that_were_restored(
         self, folders: Folders, settings: MakeSettings, saved: Saved
     ) -> None:

@@ -195,6 +195,12 @@ def test_no_output_is_an_error(run: Run) -> None:
         run(["true"])
 
 
+def test_empty_directories_are_no_earlier_run(run: Run, folders: Folders) -> None:
+    """An image may bring the directories that its block writes to."""
+    (folders.output / "tiles").mkdir(parents=True)
+    assert run(writing(folders, "a")) == 0
+
+
 @pytest.mark.parametrize("where", ["output", "quicklooks"])
 def test_what_an_earlier_run_has_left_is_refused(run: Run, folders: Folders, where: str) -> None:
     """It would be saved as this run's output; nothing is run, and the files stay."""

@@ -129,6 +129,14 @@ def test_missing_key_file(tmp_path: Path) -> None:
         bucket.get("a")
 
 
+def test_another_kind_of_key_file(tmp_path: Path) -> None:
+    """Credentials that may name programs to run are not taken from an argument, but refused."""
+    path = tmp_path / "key.json"
+    path.write_text(json.dumps(key_info(type="external_account")))
+    with pytest.raises(SettingsError, match=r"key\.json is not a service account's key"):
+        GCSBucket("b", "", Settings(google_application_credentials=str(path))).get("a")
+
+
 def key_info(**others: Any) -> dict[str, Any]:
     return {
         "type": "service_account",

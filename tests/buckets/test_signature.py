@@ -14,7 +14,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from buckets.contract import ODD_KEYS
 from buckets.uploads import random_bytes
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from servers import rclone
 
@@ -41,6 +41,9 @@ HEADERS = st.dictionaries(st.sampled_from(["if-none-match", "range", "x-amz-acl"
     payload=st.sampled_from([EMPTY, UNSIGNED, "ab" * 32]),
     token=st.sampled_from(["", "a-token=="]),
 )
+@example(
+    method="PUT", key="k", parameters={}, headers={"range": " a   b "}, payload=EMPTY, token=""
+)  # Trimall: runs of spaces are signed as one
 def test_the_same_as_botocore(
     method: str, key: str, parameters: dict[str, str], headers: dict[str, str], payload: str, token: str
 ) -> None:

@@ -139,6 +139,7 @@ def test_all_defects_are_reported_at_once_in_document_order(output: Path) -> Non
         (b'{"a": 1', "data.json", "it ends too early"),
         (b'{"a": "x\\ud800y"}', "data.json", "column 9: half of a surrogate pair"),
         (b'{"a": 1}\xff', "data.json", "is not UTF-8 at byte 8, in line 1"),
+        (b'{"a": 1}\xc3', "data.json", "is not UTF-8 at byte 8, in line 1"),
         (b'{"a": "\xed\xa0\x80"}', "data.json", "is not UTF-8 at byte 7"),
         (b"[" * 100_000, "data.json", "is nested too deeply"),
         (b'{"features":' * 50_000, "data.json", "is nested too deeply"),

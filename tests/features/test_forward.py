@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from doubles.forwarding import at, output, run
+from doubles.forwarding import at, output, run, text
 from doubles.merging import merged
 
 from up42_state.errors import FeatureConflictError, InvalidDataError, SettingsError
@@ -25,6 +25,32 @@ def test_a_conflict_can_be_settled_for_both() -> None:
     """The earlier one is appended under an id that names its stage."""
     after = merged(output({"id": "a", "n": 1}), output({"id": "a", "n": 2}), on_conflict="both")
     assert [(f["id"], f["n"]) for f in after.features] == [("a", 1), ("s-1~a", 2)]
+
+
+def test_both_of_a_conflict_without_ids() -> None:
+    """No id is made up for a feature that had none."""
+    earlier = output({"type": "Feature", "properties": {"n": 1}})
+    current = merged(output(), earlier)
+    changed = text(current.data.decode().replace('"n": 1', '"n": 2'))
+    after = merged(changed, earlier, on_conflict="both")
+    assert [feature["properties"]["n"] for feature in after.features] == [2, 1]
+    assert "id" not in after.features[1]
+
+
+def test_both_of_a_conflict_again() -> None:
+    """A feature whose properties hold no provenance is known by its new id."""
+    current, earlier = output({"id": "a", "n": 1}), output({"id": "a", "n": 2, "properties": [1]})
+    after = merged(current, earlier, on_conflict="both")
+    assert [feature["id"] for feature in after.features] == ["a", "s-1~a"]
+    assert merged(after, earlier, on_conflict="both") == after
+
+
+def test_what_replaced_a_feature_is_known_to_the_next_stage() -> None:
+    """A third stage has what the second put in the first one's place, under another id."""
+    second = output({"id": "a", "n": 2, "properties": {ORIGIN: "j/scenes:1@1#0a"}})
+    third = output({"id": "b", "n": 2, "properties": {ORIGIN: "j/scenes:1@1#0a"}})
+    after = merged(output({"id": "a", "n": 1}), second, third, on_conflict="earlier")
+    assert [feature["id"] for feature in after.features] == ["b"]
 
 
 def test_a_conflict_can_be_an_error() -> None:

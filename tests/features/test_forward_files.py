@@ -73,6 +73,21 @@ def test_what_counts_as_taken(there: dict[str, bytes | None], path: str, target:
     assert after.below(target) == earlier.below(path)
 
 
+def test_an_empty_directory_below_what_is_a_file_here() -> None:
+    """It moves out of the way as a file would."""
+    after = merged(output(content={"d": b"file"}), output(at("d/e"), content={"d/e": None}))
+    assert after.features[0]["properties"]["up42.data_path"] == "s-1/d/e"
+    assert after.content == {"d": b"file", "s-1/d/e": None}
+
+
+def test_an_empty_directory_of_one_stage_is_in_the_way_of_the_next() -> None:
+    """What the first brings is there when the second is placed."""
+    first, second = output(at("e", n=1), content={"e": None}), output(at("e", n=2), content={"e": b"file"})
+    after = merged(output(), first, second)
+    assert [feature["properties"]["up42.data_path"] for feature in after.features] == ["e", "s-2/e"]
+    assert after.content == {"e": None, "s-2/e": b"file"}
+
+
 def test_nothing_is_added_to_a_directory_that_a_feature_names() -> None:
     """It would hold more than the block wrote."""
     current = output(at("d"), content={"d/a.tif": b"A"})

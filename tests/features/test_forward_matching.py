@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from doubles.forwarding import POINT, at, counts, output, run, text
 from doubles.merging import applied, merged, stage
 
-from up42_state.features import ORIGIN, Origin, merge
+from up42_state.features import ORIGIN, File, Files, Origin, merge
+from up42_state.features.sameness import Sameness
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -35,12 +39,47 @@ def test_an_id_that_several_features_have_tells_nothing() -> None:
     assert counts(output({"id": "0", "n": 3}), twice) == {"appended": 2}
 
 
+def test_features_that_share_an_id_are_told_apart_by_their_values() -> None:
+    """Whether the current ones share it or the earlier ones, equal JSON says which is meant."""
+    twice, once = output({"id": "a", "n": 1}, {"id": "a", "n": 2}), output({"id": "a", "n": 2})
+    assert counts(twice, once) == {"same": 1}
+    assert counts(once, twice) == {"appended": 1, "same": 1}
+
+
+def test_a_directory_with_more_files_is_another() -> None:
+    """Equal files in both are not enough for equal content."""
+    current = output({**at("d"), "id": "a"}, content={"d/a.tif": b"A", "d/b.tif": b"B"})
+    earlier = output({**at("d"), "id": "a"}, content={"d/a.tif": b"A"})
+    assert counts(current, earlier) == {"conflict, current kept": 1}
+
+
+def test_files_of_another_size_are_not_read(tmp_path: Path) -> None:
+    """They differ, whatever they hold: nothing of a large output is read for it."""
+    here = File(path="a.tif", size=3, location=str(tmp_path / "gone.tif"))
+    there = File(path="a.tif", size=4, sha256="a" * 64)
+    assert not Sameness(Files([here]), stage(output())).same_file(here, there)
+
+
+def test_the_provenance_of_any_feature_is_read() -> None:
+    """Also of one among very many that have none."""
+    first = {"id": "a", "properties": {ORIGIN: "j/scenes:1@1#0a"}}
+    earlier = output(first, *({"id": n, "properties": {}} for n in range(3_000)))
+    assert not earlier.collection.is_plain
+    assert counts(output({**first, "id": "b"}), earlier) == {"conflict, current kept": 1, "appended": 3_000}
+
+
 def test_duplicates_of_an_earlier_stage_stay_what_they_were() -> None:
     """Each feature is matched with one other at most."""
     feature = {"type": "Feature", "properties": {"n": 1}}
     after = merged(output(feature), output(feature, feature, feature))
     assert len(after.features) == 3
     assert merged(after, output(feature, feature, feature)) == after
+
+
+def test_a_feature_stands_for_one_other() -> None:
+    """What is the first of two equal ones by its provenance is not the second one by its values as well."""
+    feature = {"type": "Feature", "properties": {"n": 1}}
+    assert counts(merged(output(), output(feature)), output(feature, feature)) == {"same": 1, "appended": 1}
 
 
 def test_equal_bytes_under_an_equal_path_are_the_same_feature() -> None:

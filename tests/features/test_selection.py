@@ -180,3 +180,14 @@ def test_the_numbers_of_wanted_features_are_those_of_the_features_wanted(
     selection = Selection(**conditions)
     wanted = [number for number, feature in enumerate(collection) if feature in selection]
     assert selection.numbers(collection) == wanted
+
+
+def test_true_is_no_number_to_compare() -> None:
+    """It is neither more nor less than one."""
+    assert SCENE not in Selection(where=["ok<2"])
+    assert SCENE not in Selection(where=["cloud>true"])
+
+
+def test_a_glob_meets_the_normal_path() -> None:
+    """However the data path is written."""
+    assert feature(properties={"up42.data_path": "./d//x.tif"}) in Selection(path="d/*.tif")

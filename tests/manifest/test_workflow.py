@@ -66,6 +66,11 @@ def test_an_unknown_parent() -> None:
     assert errors([task("b:1", "x:1")])[0] == "b:1: its parent x:1 is no task of this workflow"
 
 
+def test_an_unknown_parent_says_nothing_of_its_output() -> None:
+    """It is not taken for a block with empty output capabilities, which can only be last."""
+    assert not [error for error in errors([task("b:1", "x:1")]) if "can only be last" in error]
+
+
 def test_a_cycle_is_reported_with_its_tasks() -> None:
     """Tasks before the cycle are still checked."""
     workflow = [task("scenes:1"), task("b:1", ["scenes:1", "c:1"]), task("c:1", "b:1")]

@@ -70,6 +70,7 @@ MALFORMED = [
     ("UP42_STATE_SSE", PLANTED, "'AES256'"),
     ("AWS_ENDPOINT_URL", PLANTED, "not an http:// or https:// URL"),
     ("AWS_ENDPOINT_URL_S3", f"http://user:{PLANTED}@host", "holds a user name"),
+    ("AWS_ENDPOINT_URL", "http://host/\x1b[2J", "not an http:// or https:// URL"),
     ("AWS_ENDPOINT_URL", "ftp://host", "not an http:// or https:// URL"),
     ("AWS_SESSION_TOKEN", f"{PLANTED}\n{PLANTED}", "holds a line end"),
     ("AWS_SECRET_ACCESS_KEY", f"{PLANTED}\t{PLANTED}", "holds a line end or another control"),
