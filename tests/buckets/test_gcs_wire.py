@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
+import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 from buckets.scripted import Answer, Script, answering, serving
@@ -68,6 +71,33 @@ def test_no_credentials_where_they_are_needed() -> None:
         pytest.raises(AccessDeniedError, match="STORAGE_EMULATOR_HOST"),
     ):
         bucket.get("a")
+
+
+def test_what_is_refused_leaves_no_connection() -> None:
+    """An answer after which credentials cannot be renewed is closed, though the error still holds it."""
+    with (
+        bucket_at(refusal(401, "login required")) as (bucket, script),
+        pytest.raises(AccessDeniedError) as caught,
+    ):
+        bucket.get("a")
+    assert caught.value.__cause__ is not None
+    assert connections(script.url) == []
+
+
+def connections(url: str) -> list[socket.socket]:
+    """This process's open connections to a server."""
+    host, port = urlsplit(url).hostname, urlsplit(url).port
+    sockets = [
+        thing for thing in gc.get_objects() if isinstance(thing, socket.socket) and thing.fileno() != -1
+    ]
+    return [found for found in sockets if _peer(found) == (host, port)]
+
+
+def _peer(connection: socket.socket) -> tuple[str, int] | None:
+    try:
+        return connection.getpeername()
+    except OSError:  # one that listens
+        return None
 
 
 def test_create_sends_the_condition() -> None:

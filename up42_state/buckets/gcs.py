@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -245,11 +245,23 @@ class GCSBucket(Bucket):
         path = f"/storage/v1/b/{quote(self._bucket, safe='')}/o"
         url = f"{host}/download{path}/{quote(name, safe='')}" if name else f"{host}{path}"
         headers = {"Accept-Encoding": "identity"} | ({"Range": span} if span else {})
-        answer = session.get(url, params=parameters, headers=headers, stream=True, timeout=_TIMEOUT)
-        if answer.ok:
+
+        def note(answer: Response, **_: object) -> None:
+            if not answer.ok:
+                refused.callback(answer.close)
+
+        with ExitStack() as refused:  # google-auth leaves open what it renews credentials after
+            answer = session.get(
+                url,
+                params=parameters,
+                headers=headers,
+                stream=True,
+                timeout=_TIMEOUT,
+                hooks={"response": note},
+            )
+            if not answer.ok:
+                raise from_http_response(answer)
             return answer
-        with answer:
-            raise from_http_response(answer)
 
     def _objects(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
         for page in self._pages(prefix, after):
