@@ -257,7 +257,7 @@ class GCSBucket(Bucket):
                 headers=headers,
                 stream=True,
                 timeout=_TIMEOUT,
-                hooks={"response": note},
+                hooks={"response": [*session.hooks["response"], note]},
             )
             if not answer.ok:
                 raise from_http_response(answer)
