@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Staging", "Stagings"]
 
-_TRIES = 10  # at a directory that others remove
+_TRIES = 1000  # at a directory that others make and remove: some milliseconds in all
 
 
 class Staging:
@@ -146,8 +146,8 @@ class Staging:
         What lies in a folder that was not opened is an earlier call's, and stays.
         """
         if self.fd >= 0:
-            self.remove()
-        for folder in (self.folder.parent, *self._made):
+            self.remove()  # once our folder is gone, the next one to be seen there is another's
+        for folder in self._made if self.fd >= 0 else (self.folder.parent, *self._made):
             with suppress(OSError):
                 folder.rmdir()
 
@@ -205,8 +205,8 @@ def _enter(path: Path) -> tuple[list[Path], int]:
         try:
             made = [*_make(path), *made]
             return made, _lock(own_folder(path), path)
-        except FileNotFoundError:
-            if not left:
+        except (FileNotFoundError, FileExistsError) as error:  # there, says mkdir; not there, the next look
+            if not left or isinstance(error, TargetConflictError):
                 raise
     raise AssertionError  # the last try returned or raised
 

@@ -193,11 +193,12 @@ def own_folder(root: Path) -> Path:
     """Our folder in a directory, made if need be.
 
     :raises TargetConflictError: a file or a link stands there.
+    :raises FileNotFoundError: it was removed as soon as it was made.
     """
     folder = root / OURS
     with suppress(FileExistsError):
         folder.mkdir()
-    if folder.is_symlink() or not folder.is_dir():
+    if not stat.S_ISDIR(os.lstat(folder).st_mode):
         raise TargetConflictError(f"{folder} is not a directory", advice="move it away")
     return folder
 
