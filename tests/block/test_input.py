@@ -179,19 +179,28 @@ def test_a_merge_of_older_revisions_is_not_mixed_with_newer_ones(
         inputs.restore_input([job.stage("scenes:1"), job.stage("more:1")], folders.input)
 
 
+def before_each_restore(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]) -> None:
+    """Have something happen between looking a stage up and reading it."""
+    restore = Stage.restore
+
+    def meanwhile(self: Stage, *arguments: Any, **options: Any) -> Commit:
+        happens()
+        return restore(self, *arguments, **options)
+
+    monkeypatch.setattr(Stage, "restore", meanwhile)
+
+
 def test_the_parents_of_a_merged_input_are_what_was_merged(
     folders: Folders, job: Job, saved: Saved, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stage that is saved again between being looked up and being read does not slip in."""
     saved("scenes:1", "a")
     saved("more:1", "b")
-    restore = Stage.restore
 
-    def meanwhile(self: Stage, *arguments: Any, **options: Any) -> Commit:
+    def meanwhile() -> None:
         saved("more:1", "b", "late", content="again")
-        return restore(self, *arguments, **options)
 
-    monkeypatch.setattr(Stage, "restore", meanwhile)
+    before_each_restore(monkeypatch, meanwhile)
     commits = inputs.restore_input([job.stage("scenes:1"), job.stage("more:1")], folders.input)
     assert [commit.name for commit in commits] == ["3f0c/scenes:1@1", "3f0c/more:1@1"]
     assert ids(folders.input) == ["a", "b"]
@@ -203,14 +212,12 @@ def test_a_stage_that_was_pruned_meanwhile_is_taken_as_it_is_now(
     """A merge that loses a revision to a prune starts again with the current ones."""
     saved("scenes:1", "a")
     saved("more:1", "b")
-    restore = Stage.restore
 
-    def meanwhile(self: Stage, *arguments: Any, **options: Any) -> Commit:
+    def meanwhile() -> None:
         saved("more:1", "late", content="again")
         job.prune(keep=1, grace=timedelta(0), no_writers=True)
-        return restore(self, *arguments, **options)
 
-    monkeypatch.setattr(Stage, "restore", meanwhile)
+    before_each_restore(monkeypatch, meanwhile)
     commits = inputs.restore_input([job.stage("scenes:1"), job.stage("more:1")], folders.input)
     assert [commit.name for commit in commits] == ["3f0c/scenes:1@1", "3f0c/more:1@2"]
     assert ids(folders.input) == ["a", "late"]

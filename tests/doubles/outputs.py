@@ -74,3 +74,9 @@ def state_on(bucket: Bucket, **options: Any) -> State:
     state = State(bucket.url)
     vars(state)["store"] = Store(bucket=bucket, **options)
     return state
+
+
+def data_paths(root: Path) -> list[str]:
+    """Those of a directory's features, in their order."""
+    features = json.loads((root / "data.json").read_text())["features"]
+    return [found["properties"]["up42.data_path"] for found in features]

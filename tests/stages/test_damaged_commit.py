@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,25 +17,12 @@ from up42_state.stages.names import commit_key
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from doubles.clock import Clock
+
     from up42_state.stages.history import DamagedCommit
     from up42_state.state import Job, Stage
 
 DAY = timedelta(days=1)
-
-
-class Clock:
-    """The store's clock, moved by the test."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 1, 1, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

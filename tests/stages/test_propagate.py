@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from doubles import faulty
-from doubles.outputs import contents, feature, state_on, tiles, write_output
+from doubles.outputs import contents, data_paths, feature, state_on, tiles, write_output
 
 from up42_state import Propagation, propagate
 from up42_state.buckets.memory import MemoryBucket
@@ -21,9 +20,6 @@ from up42_state.errors import (
     StoreUnreachableError,
     TargetConflictError,
 )
-from up42_state.stages import materialise
-from up42_state.stages.staging import Staging
-from up42_state.stages.target import Directory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,32 +30,11 @@ if TYPE_CHECKING:
     from up42_state.state import Job
 
 
-@pytest.fixture
-def scenes(job: Job, tmp_path: Path) -> Path:
-    """An earlier stage of thirty tiles with sidecars and quicklooks, saved as ``scenes:1``."""
-    files = tiles(30) | {"tile_0005.tfw": b"sidecar", ".quicklooks/tile_0005.jpg": b"picture"}
-    output = write_output(tmp_path / "scenes", files)
-    job.stage("scenes:1").save(output)
-    return output
-
-
-@pytest.fixture
-def current(tmp_path: Path, scenes: Path) -> Path:
-    """A later output that lost all but one feature, and has one of its own."""
-    files = {"tile_0000.tif": (scenes / "tile_0000.tif").read_bytes(), "new.tif": b"new"}
-    return write_output(tmp_path / "current", files)
-
-
-def paths(root: Path) -> list[str]:
-    features = json.loads((root / "data.json").read_text())["features"]
-    return [found["properties"]["up42.data_path"] for found in features]
-
-
 def test_lost_features_come_back_with_their_files(job: Job, scenes: Path, current: Path) -> None:
     """What the current output lacks is appended, files, sidecars and quicklooks included."""
     report = propagate(current, [job.stage("scenes:1")])
     assert report.appended == 29
-    assert paths(current) == ["tile_0000.tif", "new.tif", *(f"tile_{n:04d}.tif" for n in range(1, 30))]
+    assert data_paths(current) == ["tile_0000.tif", "new.tif", *(f"tile_{n:04d}.tif" for n in range(1, 30))]
     assert {**contents(scenes), **contents(current)} == contents(current)
 
 
@@ -111,7 +86,7 @@ def test_another_job_gets_copies_of_its_own(
     job.delete()
     assert later.stage("last:1").verify().ok
     later.stage("last:1").restore(tmp_path / "in")
-    assert len(paths(tmp_path / "in")) == 31
+    assert len(data_paths(tmp_path / "in")) == 31
 
 
 @pytest.mark.parametrize("elsewhere", ["job", "store"])
@@ -145,7 +120,7 @@ def test_a_store_of_the_same_url_is_another_store(tmp_path: Path) -> None:
     one.stage("s:1").save(write_output(tmp_path / "out", {"a.tif": b"a"}))
     other.stage("last:1").save(write_output(tmp_path / "now", {}), propagate=[one.stage("s:1")])
     other.stage("last:1").restore(tmp_path / "in")
-    assert paths(tmp_path / "in") == ["a.tif"]
+    assert data_paths(tmp_path / "in") == ["a.tif"]
 
 
 @pytest.mark.parametrize("files", [{"a.tif": b"a"}, tiles(20), {"large.tif": os.urandom(20 << 20)}], ids=len)
@@ -239,7 +214,13 @@ def test_several_propagations_in_turn(job: Job, scenes: Path, current: Path, tmp
     ]
     job.stage("last:1").save(current, propagate=both)
     job.stage("last:1").restore(tmp_path / "in")
-    assert paths(tmp_path / "in") == ["tile_0000.tif", "new.tif", "tile_0001.tif", "tile_0002.tif", "x.tif"]
+    assert data_paths(tmp_path / "in") == [
+        "tile_0000.tif",
+        "new.tif",
+        "tile_0001.tif",
+        "tile_0002.tif",
+        "x.tif",
+    ]
 
 
 def test_a_missing_stage_is_an_error_or_skipped(job: Job, scenes: Path, current: Path) -> None:
@@ -292,96 +273,6 @@ def test_a_conflict_that_is_an_error_changes_nothing(job: Job, tmp_path: Path) -
     with pytest.raises(FeatureConflictError):
         propagate(current, [job.stage("s:1")], on_conflict="error")
     assert contents(current) == before
-
-
-@pytest.mark.parametrize("at", [1, 5, 29])
-def test_what_a_kill_left_is_taken_away(
-    job: Job, scenes: Path, current: Path, monkeypatch: pytest.MonkeyPatch, at: int
-) -> None:
-    """After a kill while files are put in, the next save sees the output as it was."""
-    before = contents(current)
-    moves = 0
-
-    def dying(self: Any, *arguments: Any) -> None:
-        nonlocal moves
-        moves += 1
-        if moves == at:
-            raise KeyboardInterrupt
-        move_new(self, *arguments)
-
-    move_new = Directory.move_new
-    with monkeypatch.context() as patch:
-        patch.setattr(Directory, "move_new", dying)
-        patch.setattr(materialise._Delivery, "__exit__", _let_go)
-        with pytest.raises(KeyboardInterrupt):
-            propagate(current, [job.stage("scenes:1")])
-    assert contents(current) != before
-    job.stage("last:1").save(current)
-    assert contents(current) == before
-
-
-def _let_go(delivery: materialise._Delivery, *_: object) -> None:
-    for root in delivery._roots:
-        root.close()
-
-
-def test_quicklooks_that_a_kill_left_are_taken_away(
-    job: Job, scenes: Path, current: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where they have a directory of their own, it is as it was, too."""
-    pictures = tmp_path / "pictures"
-    write_output(pictures, {"mine.jpg": b"mine"}, []).joinpath("data.json").unlink()
-
-    def dying(self: Any, fd: int, name: str, path: str) -> None:
-        if path == "data.json":
-            raise KeyboardInterrupt
-        move_in(self, fd, name, path)
-
-    move_in = Directory.move_in
-    with monkeypatch.context() as patch:
-        patch.setattr(Directory, "move_in", dying)
-        patch.setattr(materialise._Delivery, "__exit__", _let_go)
-        with pytest.raises(KeyboardInterrupt):
-            propagate(current, [job.stage("scenes:1")], quicklooks=pictures)
-    assert (pictures / "tile_0005.jpg").exists()
-    materialise.clean_up(current, pictures)
-    assert contents(pictures) == {"mine.jpg": (b"mine", False)}
-
-
-def test_a_kill_after_the_switch_takes_nothing_away(
-    job: Job, scenes: Path, current: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Once the new data.json is in its place, what it names stays."""
-
-    def die(_: Any) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Staging, "remove", die)
-        patch.setattr(materialise._Delivery, "__exit__", _let_go)
-        with pytest.raises(KeyboardInterrupt):
-            propagate(current, [job.stage("scenes:1")])
-    materialise.clean_up(current)
-    assert {**contents(scenes), **contents(current)} == contents(current)
-    assert len(paths(current)) == 31
-
-
-def test_a_planted_journal_removes_nothing_outside(current: Path, tmp_path: Path) -> None:
-    """A journal that a hostile output brings along cannot name files elsewhere, or change ours."""
-    victim, empty = tmp_path / "victim", tmp_path / "empty"
-    victim.write_bytes(b"precious")
-    empty.mkdir()
-    digest = hashlib.sha256(b"precious").hexdigest()
-    folder = current / ".up42_state/propagate"
-    folder.mkdir(parents=True)
-    files = [["../victim", digest], [str(victim), digest], ["new.tif", digest]]
-    journal = {"data": "0" * 64, "files": files, "directories": ["..", "../empty", str(empty)]}
-    (folder / "journal.json").write_text(json.dumps(journal))
-    before = contents(current)
-    materialise.clean_up(current)
-    assert victim.exists()
-    assert empty.exists()
-    assert {path for path in before if not path.startswith(".up42")} == set(contents(current))
 
 
 def test_inherit_fills_in_properties(job: Job, tmp_path: Path) -> None:

@@ -1,0 +1,110 @@
+"""Propagation into a directory that is killed: what it left is taken away, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from doubles.outputs import contents, data_paths, write_output
+
+from up42_state import propagate
+from up42_state.stages import materialise
+from up42_state.stages.staging import Staging
+from up42_state.stages.target import Directory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from up42_state.state import Job
+
+
+@pytest.mark.parametrize("at", [1, 5, 29])
+def test_what_a_kill_left_is_taken_away(
+    job: Job, scenes: Path, current: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """After a kill while files are put in, the next save sees the output as it was."""
+    before = contents(current)
+    moves = 0
+
+    def dying(self: Any, *arguments: Any) -> None:
+        nonlocal moves
+        moves += 1
+        if moves == at:
+            raise KeyboardInterrupt
+        move_new(self, *arguments)
+
+    move_new = Directory.move_new
+    with monkeypatch.context() as patch:
+        patch.setattr(Directory, "move_new", dying)
+        patch.setattr(materialise._Delivery, "__exit__", _let_go)
+        with pytest.raises(KeyboardInterrupt):
+            propagate(current, [job.stage("scenes:1")])
+    assert contents(current) != before
+    job.stage("last:1").save(current)
+    assert contents(current) == before
+
+
+def _let_go(delivery: materialise._Delivery, *_: object) -> None:
+    for root in delivery._roots:
+        root.close()
+
+
+def test_quicklooks_that_a_kill_left_are_taken_away(
+    job: Job, scenes: Path, current: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where they have a directory of their own, it is as it was, too."""
+    pictures = tmp_path / "pictures"
+    write_output(pictures, {"mine.jpg": b"mine"}, []).joinpath("data.json").unlink()
+
+    def dying(self: Any, fd: int, name: str, path: str) -> None:
+        if path == "data.json":
+            raise KeyboardInterrupt
+        move_in(self, fd, name, path)
+
+    move_in = Directory.move_in
+    with monkeypatch.context() as patch:
+        patch.setattr(Directory, "move_in", dying)
+        patch.setattr(materialise._Delivery, "__exit__", _let_go)
+        with pytest.raises(KeyboardInterrupt):
+            propagate(current, [job.stage("scenes:1")], quicklooks=pictures)
+    assert (pictures / "tile_0005.jpg").exists()
+    materialise.clean_up(current, pictures)
+    assert contents(pictures) == {"mine.jpg": (b"mine", False)}
+
+
+def test_a_kill_after_the_switch_takes_nothing_away(
+    job: Job, scenes: Path, current: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once the new data.json is in its place, what it names stays."""
+
+    def die(_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Staging, "remove", die)
+        patch.setattr(materialise._Delivery, "__exit__", _let_go)
+        with pytest.raises(KeyboardInterrupt):
+            propagate(current, [job.stage("scenes:1")])
+    materialise.clean_up(current)
+    assert {**contents(scenes), **contents(current)} == contents(current)
+    assert len(data_paths(current)) == 31
+
+
+def test_a_planted_journal_removes_nothing_outside(current: Path, tmp_path: Path) -> None:
+    """A journal that a hostile output brings along cannot name files elsewhere, or change ours."""
+    victim, empty = tmp_path / "victim", tmp_path / "empty"
+    victim.write_bytes(b"precious")
+    empty.mkdir()
+    digest = hashlib.sha256(b"precious").hexdigest()
+    folder = current / ".up42_state/propagate"
+    folder.mkdir(parents=True)
+    files = [["../victim", digest], [str(victim), digest], ["new.tif", digest]]
+    journal = {"data": "0" * 64, "files": files, "directories": ["..", "../empty", str(empty)]}
+    (folder / "journal.json").write_text(json.dumps(journal))
+    before = contents(current)
+    materialise.clean_up(current)
+    assert victim.exists()
+    assert empty.exists()
+    assert {path for path in before if not path.startswith(".up42")} == set(contents(current))
