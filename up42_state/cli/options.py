@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from up42_state.stage import Stage
-    from up42_state.stages.propagation import Propagation
+    from up42_state import Propagation
 
 __all__ = [
     "DIRECTORY",
@@ -132,7 +132,7 @@ def propagations(stages: Sequence[Stage], **given: Any) -> list[Propagation]:
 
     :raises click.UsageError: there is no earlier stage that a given option could be about.
     """
-    from up42_state.stages.propagation import Propagation
+    from up42_state import Propagation
 
     values = chosen(**given)
     if values and not stages:
