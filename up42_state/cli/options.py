@@ -14,8 +14,8 @@ from up42_state.cli.common import Common
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from up42_state.stage import Stage
     from up42_state import Propagation
+    from up42_state.stage import Stage
 
 __all__ = [
     "DIRECTORY",
