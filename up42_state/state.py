@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from up42_state.stages.commit import Commit, JobMode
     from up42_state.stages.history import DamagedCommit
     from up42_state.stages.prune import Pruned
+    from up42_state.stages.remove import Removed
     from up42_state.stages.verify import Verified
 
     Progress = Callable[[int, int], None]
@@ -193,8 +194,8 @@ class Job:
         store = self.state.store
         return prune(store, self.key, keep=keep, grace=grace, no_writers=no_writers, dry_run=dry_run)
 
-    def delete(self) -> int:
-        """Delete everything of the job; give the number of objects deleted.
+    def delete(self) -> Removed:
+        """Delete everything of the job that is ours; how many objects went, and which of others were left.
 
         :raises JobNotFoundError: there is no such job.
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from up42_state.buckets._unfinished import UNFINISHED
 from up42_state.buckets.base import Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key
 from up42_state.errors import SettingsError, StorageError
@@ -12,7 +13,7 @@ from up42_state.redaction import without_credentials
 if TYPE_CHECKING:
     from up42_state.settings import Settings
 
-__all__ = ["Bucket", "ObjectInfo", "Upload", "UploadInfo", "open_bucket"]
+__all__ = ["UNFINISHED", "Bucket", "ObjectInfo", "Upload", "UploadInfo", "open_bucket"]
 
 _FORMS = "use s3://bucket/prefix, gs://bucket/prefix, file:///directory, memory://name or another fsspec URL"
 

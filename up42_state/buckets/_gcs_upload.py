@@ -1,19 +1,19 @@
 """Uploads in parts to Google Cloud Storage.
 
-Every part is an object beside the key, and composing joins them: at most 32 at once ("Compose objects"), so
-more are joined in a tree. The other way, multipart uploads of the XML API, wants S3-style requests that
-google-cloud-storage offers for files only, and that emulators do not know; composing is part of the JSON API,
-which they all speak.
+Every part is an object in a folder for unfinished uploads, and composing joins them: at most 32 at once
+("Compose objects"), so more are joined in a tree. The other way, multipart uploads of the XML API, wants
+S3-style requests that google-cloud-storage offers for files only, and that emulators do not know; composing
+is part of the JSON API, which they all speak.
 """
 
 from __future__ import annotations
 
-import re
 import threading
 import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
+from up42_state.buckets._unfinished import folder_of, is_unfinished
 from up42_state.buckets.base import Upload, UploadInfo
 from up42_state.buckets.keys import join
 from up42_state.errors import StorageError
@@ -23,26 +23,20 @@ if TYPE_CHECKING:
 
     from up42_state.buckets.base import Buffer, ObjectInfo
 
-__all__ = ["GCSUpload", "is_component", "unfinished"]
+__all__ = ["GCSUpload", "unfinished"]
 
 _COMPOSED = 32  # objects in one compose request
-_COMPONENT = re.compile(r"(?P<upload>(?:.*/)?\.up42-[0-9a-f]{16})\.[0-9]+\.part")
-
-
-def is_component(key: str) -> bool:
-    """Whether a key is that of a part, and not of an object of ours."""
-    return _COMPONENT.fullmatch(key) is not None
 
 
 def unfinished(objects: Iterable[ObjectInfo]) -> Iterator[UploadInfo]:
-    """The uploads that parts belong to, among all objects of a prefix in key order. The key that an upload
-    would have created is not kept: they go by the beginning of their parts' keys.
+    """The uploads that parts belong to, among all objects of a prefix. The key that an upload would have
+    created is not kept: they go by the folder of their parts.
     """
     found: dict[str, ObjectInfo] = {}
     for info in objects:
-        if match := _COMPONENT.fullmatch(info.key):
-            earlier = found.get(match["upload"])
-            found[match["upload"]] = info if earlier is None else min(info, earlier, key=_modified)
+        if is_unfinished(info.key):
+            upload = info.key.rpartition("/")[0]
+            found[upload] = min(info, found.get(upload, info), key=_modified)
     for upload, info in found.items():
         yield UploadInfo(key=upload, upload_id=upload, started=info.modified)
 
@@ -71,7 +65,7 @@ class GCSUpload(Upload):
 
     def __init__(self, bucket: Composer, key: str, size: int) -> None:
         self._bucket, self._key, self._size = bucket, key, size
-        self._name = join(key.rpartition("/")[0], f".up42-{uuid.uuid4().hex[:16]}")
+        self._folder = join(folder_of(key), uuid.uuid4().hex)
         self._sent: dict[int, int] = {}
         self._components: list[str] = []
         self._lock = threading.Lock()
@@ -102,7 +96,7 @@ class GCSUpload(Upload):
 
     def _component(self, number: int) -> str:
         """The key of a part, noted to be deleted: also one that may not have arrived."""
-        key = f"{self._name}.{number:05}.part"
+        key = f"{self._folder}/{number:05}"
         with self._lock:
             self._components.append(key)
         return key

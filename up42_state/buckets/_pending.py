@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
 import uuid
 from contextlib import contextmanager, suppress
@@ -25,15 +24,9 @@ if TYPE_CHECKING:
 
     from up42_state.buckets.base import Buffer
 
-__all__ = ["PendingFile", "is_pending", "store_errors", "sync_directory"]
+__all__ = ["PendingFile", "store_errors", "sync_directory"]
 
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
-_NAME = re.compile(r"\.up42-[0-9a-f]{32}\.tmp")
-
-
-def is_pending(name: str) -> bool:
-    """Whether a file of this name is (or was left behind as) a pending file."""
-    return _NAME.fullmatch(name) is not None
 
 
 def sync_directory(path: str) -> None:
@@ -62,18 +55,19 @@ def store_errors(url: str, key: str) -> Iterator[None]:
 
 
 class PendingFile:
-    """A new file under a temporary name in the directory where it will appear.
+    """A new file in a folder for unfinished ones, on the file system of the directory where it will appear.
 
     Its temporary name has a length of its own, so a name of the full 255 bytes can be written. Left without
     being published, as a context manager it is removed.
 
-    :param directory: an existing directory.
+    :param directory: an existing directory, where it will appear.
+    :param folder: an existing one, where it is until then.
     :raises OSError: as of open(2).
     """
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, folder: str) -> None:
         self.directory = directory
-        self.path = os.path.join(directory, f".up42-{uuid.uuid4().hex}.tmp")
+        self.path = os.path.join(folder, uuid.uuid4().hex)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._descriptor: int | None = os.open(self.path, flags, 0o666)
 

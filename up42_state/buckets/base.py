@@ -12,6 +12,7 @@ Errors that every method may raise: :class:`~up42_state.errors.BucketNotFoundErr
 
 from __future__ import annotations
 
+import uuid
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
@@ -198,9 +199,25 @@ class Bucket(ABC):
         :raises ObjectNotFoundError: there is no ``source``.
         """
 
-    @abstractmethod
+    def holds(self, prefix: str) -> bool:
+        """Whether there is any object whose key begins with ``prefix``. Empty "folders" that a web console
+        makes, whose keys end with a slash, are none.
+        """
+        return any(True for _ in self.list(prefix))
+
     def clock(self) -> datetime:
-        """The store's own time now; timezone-aware, UTC."""
+        """The store's own time now; timezone-aware, UTC.
+
+        It is the time that the store gives to an object that is written now, as its listing has it: the
+        clock that ages of objects are told by. The ``Date`` of an answer may be a proxy's.
+        """
+        key = f".up42_state/clock-{uuid.uuid4().hex}"
+        self.put(key, b"clock")
+        try:
+            listed = next(self.list(key), None)  # a listing may lag
+            return (listed or self.head(key)).modified
+        finally:
+            self.delete([key])
 
     @abstractmethod
     def gdal_path(self, key: str) -> str:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from up42_state.buckets import _walk
-from up42_state.buckets._pending import PendingFile, is_pending, store_errors, sync_directory
+from up42_state.buckets._pending import PendingFile, store_errors, sync_directory
+from up42_state.buckets._unfinished import UNFINISHED, folder_of, is_unfinished
 from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key, check_prefix
 from up42_state.errors import (
@@ -27,7 +28,7 @@ from up42_state.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from up42_state.buckets.base import Buffer
 
@@ -83,12 +84,12 @@ class DirectoryBucket(Bucket):
     def put(self, key: str, data: Buffer) -> None:
         with store_errors(self.url, key), self._pending(key) as (pending, name):
             pending.write(data)
-            pending.replace(name)
+            self.publish(pending, lambda: pending.replace(name))
 
     def create(self, key: str, data: Buffer) -> None:
         with store_errors(self.url, key), self._pending(key) as (pending, name):
             pending.write(data)
-            pending.create(name)
+            self.publish(pending, lambda: pending.create(name))
 
     def start_upload(self, key: str, size: int, part_size: int) -> Upload:
         with store_errors(self.url, key):
@@ -101,13 +102,13 @@ class DirectoryBucket(Bucket):
         """
         with store_errors(self.url, prefix):
             for key, found in _walk.files(self.root, check_prefix(prefix)):
-                if is_pending(key.rpartition("/")[2]):
+                if is_unfinished(key):
                     started = datetime.fromtimestamp(found.st_mtime, UTC)
                     yield UploadInfo(key=key, upload_id=key, started=started)
 
     def abort_upload(self, upload: UploadInfo) -> None:
         path = os.path.join(self.root, check_key(upload.upload_id))
-        if not is_pending(os.path.basename(path)):
+        if not is_unfinished(upload.upload_id):
             raise StorageError(f"{upload.upload_id!r} is not an unfinished upload of {self.url}")
         with store_errors(self.url, upload.upload_id), suppress(FileNotFoundError, NotADirectoryError):
             os.unlink(path)
@@ -150,14 +151,9 @@ class DirectoryBucket(Bucket):
         try:
             with store_errors(self.url, key), self._pending(key) as (pending, name):
                 _copy_bytes(descriptor, pending)
-                pending.replace(name)
+                self.publish(pending, lambda: pending.replace(name))
         finally:
             os.close(descriptor)
-
-    def clock(self) -> datetime:
-        """The file system's time, which is a file server's own: the time that it gives a new file."""
-        with store_errors(self.url, "the clock"), self._pending("clock") as (pending, _):
-            return datetime.fromtimestamp(os.fstat(pending.descriptor).st_mtime, UTC)
 
     def gdal_path(self, key: str) -> str:
         return self._path(key)
@@ -167,14 +163,11 @@ class DirectoryBucket(Bucket):
 
     def _objects(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
         for key, found in _walk.files(self.root, check_prefix(prefix), after):
-            if not is_pending(key.rpartition("/")[2]):
+            if not is_unfinished(key):
                 yield _info(key, found)
 
     def _path(self, key: str) -> str:
-        name = check_key(key).rpartition("/")[2]
-        if is_pending(name):
-            raise StorageError(f"{key!r} cannot be an object's key: {name} is kept for unfinished uploads")
-        return os.path.join(self.root, key)
+        return os.path.join(self.root, check_key(key))
 
     @contextmanager
     def _pending(self, key: str) -> Iterator[tuple[PendingFile, str]]:
@@ -183,15 +176,17 @@ class DirectoryBucket(Bucket):
             yield pending, name
 
     def _start(self, key: str) -> tuple[PendingFile, str]:
-        """A pending file beside the key's path, and the name it is to get.
+        """A pending file on the file system of the key's path, and the name it is to get.
 
-        The directory may be removed, as an emptied one, until the pending file is in it: then again.
+        Directories may be removed, as emptied ones, until something is in them: then again.
         """
         directory, name = os.path.split(self._path(key))
+        folder = os.path.join(self.root, folder_of(key))
         for _ in range(_ATTEMPTS):
             try:
                 self._make(directory)
-                return PendingFile(directory), name
+                self._make(folder)
+                return PendingFile(directory, folder), name
             except FileNotFoundError:
                 self._durable.clear()  # this directory is gone, or one above it
             except NotADirectoryError as error:
@@ -219,6 +214,7 @@ class DirectoryBucket(Bucket):
         """Make deletions durable; directories that they left empty go too, but the root."""
         while directory != self.root:
             try:
+                self._remove_folder(os.path.join(directory, UNFINISHED))
                 os.rmdir(directory)
             except FileNotFoundError:
                 pass
@@ -230,6 +226,23 @@ class DirectoryBucket(Bucket):
             directory = os.path.dirname(directory)
         with suppress(FileNotFoundError):
             sync_directory(directory)
+
+    def _remove_folder(self, folder: str) -> None:
+        """Remove a folder of unfinished files that is empty."""
+        with suppress(OSError):
+            os.rmdir(folder)
+            self._durable.discard(folder)
+
+    def publish(self, pending: PendingFile, appear: Callable[[], None]) -> None:
+        """Let a pending file appear. Its directory may have been removed as an emptied one: then again."""
+        for _ in range(_ATTEMPTS):
+            try:
+                appear()
+                return
+            except FileNotFoundError:
+                self._durable.clear()
+                self._make(pending.directory)
+        raise StorageError(f"{pending.directory} is removed again each time that it is made")
 
     def _check_root(self, prefix: str) -> None:
         """Asked for everything, a directory that is not there is an error; below a prefix, nothing is."""
@@ -260,7 +273,7 @@ class _DirectoryUpload(Upload):
             sent = sum(self._sent.values())
             if sent != self._size:
                 raise StorageError(f"{sent} bytes of {self._key} were sent instead of {self._size}")
-            self._pending.replace(self._name)
+            self._bucket.publish(self._pending, lambda: self._pending.replace(self._name))
 
     def abort(self) -> None:
         with self._lock:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
-import uuid
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -162,15 +161,6 @@ class FsspecBucket(Bucket):
         self.head(source)
         with self._errors(source):
             self._fs.cp_file(self._path(source), self._ready(key))
-
-    def clock(self) -> datetime:
-        """The time that the file system gives a new object."""
-        key = f".up42_state/clock-{uuid.uuid4().hex}"
-        self.put(key, b"")
-        try:
-            return self.head(key).modified
-        finally:
-            self.delete([key])
 
     def gdal_path(self, key: str) -> str:
         if "file" in self._fs.protocol:

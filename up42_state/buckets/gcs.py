@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack, contextmanager
-from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -21,15 +20,15 @@ from up42_state.buckets._gcs_errors import (
     status_of,
     store_errors,
 )
-from up42_state.buckets._gcs_upload import GCSUpload, is_component, unfinished
+from up42_state.buckets._gcs_upload import GCSUpload, unfinished
 from up42_state.buckets._resume import Body, Nothing, check_span, replaced, resumed
+from up42_state.buckets._unfinished import is_unfinished
 from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key, check_prefix, is_key, join
-from up42_state.errors import BucketNotFoundError, SettingsError, StorageError, UnsupportedStoreError
+from up42_state.errors import BucketNotFoundError, SettingsError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from google.auth.transport.requests import AuthorizedSession
     from google.cloud import storage
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GCSBucket"]
 
+_FEW = 10  # objects to be told whether there is any
 _BATCH = 100  # calls in a batch request ("Batch requests")
 _TIMEOUT = (10.0, 60.0)  # seconds to connect, seconds without a byte
 _LISTED = "items(name,size,updated),prefixes,nextPageToken"
@@ -102,13 +102,17 @@ class GCSBucket(Bucket):
         yield from unfinished(self._objects(prefix))
 
     def abort_upload(self, upload: UploadInfo) -> None:
-        found = [info.key for info in self._objects(f"{check_key(upload.upload_id)}.")]
-        self.delete([key for key in found if is_component(key)])
+        found = [info.key for info in self._objects(f"{check_key(upload.upload_id)}/")]
+        self.delete([key for key in found if is_unfinished(key)])
 
     def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
         for info in self._objects(prefix, after):
-            if not is_component(info.key):
+            if not is_unfinished(info.key):
                 yield info
+
+    def holds(self, prefix: str) -> bool:
+        objects = self._objects(prefix, most=_FEW)
+        return any(not is_unfinished(info.key) for info in objects)
 
     def prefixes(self, prefix: str) -> Iterator[str]:
         for page in self._pages(prefix, delimiter="/"):
@@ -141,15 +145,6 @@ class GCSBucket(Bucket):
         target.content_type = "application/octet-stream"
         with self._errors(key):
             retried(lambda: target.compose(parts, **_ONCE))
-
-    def clock(self) -> datetime:
-        """The ``Date`` of an answer, to the second. A listing is asked for, which takes no other right."""
-        with self._errors(""):
-            answer = retried(lambda: self._request("", {"maxResults": "1", "fields": "kind"}))
-            answer.close()
-        if "Date" not in answer.headers:
-            raise UnsupportedStoreError(f"{self.url}: the store's answers carry no Date")
-        return parsedate_to_datetime(answer.headers["Date"])
 
     def gdal_path(self, key: str) -> str:
         return f"/vsigs/{self._bucket}/{self._full(key)}"
@@ -263,27 +258,33 @@ class GCSBucket(Bucket):
                 raise from_http_response(answer)
             return answer
 
-    def _objects(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
-        for page in self._pages(prefix, after):
+    def _objects(self, prefix: str, after: str = "", most: int | None = None) -> Iterator[ObjectInfo]:
+        """Every object below a prefix, unfinished ones too.
+
+        :param most: objects that one request gives; as many as the service gives if ``None``.
+        """
+        for page in self._pages(prefix, after, most=most):
             for blob in page:
                 key = self._relative(blob.name)
                 if is_key(key) and key > after:  # startOffset is inclusive
                     yield _info(key, blob)
 
-    def _pages(self, prefix: str, after: str = "", delimiter: str | None = None) -> Iterator[Any]:
+    def _pages(
+        self, prefix: str, after: str = "", delimiter: str | None = None, most: int | None = None
+    ) -> Iterator[Any]:
         """Pages of a listing, each asked for anew so that each is tried again on its own."""
         begin = join(self._prefix, check_prefix(prefix))
         offset = join(self._prefix, after) if after else None
         token: str | None = None
         while True:
             with self._errors(prefix):
-                page, token = retried(partial(self._page, begin, offset, delimiter, token))
+                page, token = retried(partial(self._page, begin, offset, delimiter, token, most))
             yield page
             if not token:
                 return
 
     def _page(
-        self, prefix: str, offset: str | None, delimiter: str | None, token: str | None
+        self, prefix: str, offset: str | None, delimiter: str | None, token: str | None, most: int | None
     ) -> tuple[Any, str | None]:
         pages = self._open()[0].list_blobs(
             self._bucket,
@@ -291,6 +292,7 @@ class GCSBucket(Bucket):
             start_offset=offset,
             delimiter=delimiter,
             page_token=token,
+            page_size=most,
             fields=_LISTED,
             **_ONCE,
         )

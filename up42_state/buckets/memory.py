@@ -120,9 +120,6 @@ class MemoryBucket(Bucket):
     def copy(self, source: str, key: str) -> None:
         self.put(key, self.get(source))
 
-    def clock(self) -> datetime:
-        return self.store.now()
-
     def gdal_path(self, key: str) -> str:
         raise UnsupportedStoreError(
             f"GDAL cannot read {self.url}/{key}: it lies in the memory of this process",

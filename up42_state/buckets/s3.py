@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager, suppress
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
@@ -29,7 +28,6 @@ from up42_state.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import (
@@ -45,6 +43,7 @@ __all__ = ["S3Bucket"]
 
 GIB = 1024 * MIB
 _BATCH = 1000  # keys in a DeleteObjects request
+_FEW = 10  # keys to be told whether there is any
 _CONFLICTS = 5  # attempts at a conditional write that the store answers with 409
 
 
@@ -167,6 +166,12 @@ class S3Bucket(Bucket):
                 if is_key(key):
                     yield ObjectInfo(key=key, size=found["Size"], modified=found["LastModified"])
 
+    def holds(self, prefix: str) -> bool:
+        pages = self._pages(prefix, MaxKeys=_FEW)
+        return any(
+            is_key(self._relative(found["Key"])) for page in pages for found in page.get("Contents", ())
+        )
+
     def prefixes(self, prefix: str) -> Iterator[str]:
         for page in self._pages(prefix, Delimiter="/"):
             for found in page.get("CommonPrefixes", ()):
@@ -198,13 +203,6 @@ class S3Bucket(Bucket):
         except BaseException:
             upload.abort()
             raise
-
-    def clock(self) -> datetime:
-        """The ``Date`` of an answer, to the second."""
-        date = self._head_bucket().get("date")
-        if not date:
-            raise UnsupportedStoreError(f"{self.url}: the store's answers carry no Date")
-        return parsedate_to_datetime(date)
 
     def gdal_path(self, key: str) -> str:
         return f"/vsis3/{self._bucket}/{self._full(key)}"

@@ -156,9 +156,6 @@ class DirectS3Bucket(Bucket):
     def copy(self, source: str, key: str) -> None:
         self.careful.copy(source, key)
 
-    def clock(self) -> datetime:
-        return self.careful.clock()
-
     def gdal_path(self, key: str) -> str:
         return self.careful.gdal_path(key)
 

@@ -85,8 +85,13 @@ def rm(common: Common, job: str | None, stage: str | None) -> None:
         return
     if job is None:
         raise SettingsError("nothing says what to remove", advice="give --stage, or --job for a whole job")
-    objects = place.job.delete()
-    print_result(common, {"job": job, "objects": objects}, facts({"removed": job, "objects": objects}))
+    gone = place.job.delete()
+    if gone.foreign:
+        common.note(
+            f"warning: {len(gone.foreign)} objects that are none of ours were left, such as {gone.foreign[0]}"
+        )
+    value = {"job": job, "objects": gone.objects, "foreign": list(gone.foreign)}
+    print_result(common, value, facts({"removed": job, "objects": gone.objects}))
 
 
 @click.command()
@@ -120,6 +125,7 @@ def _pruned(pruned: Pruned) -> tuple[Table, Table]:
     summary = {
         "would delete" if pruned.dry_run else "deleted": f"{pruned.objects} objects, {size(pruned.bytes)}",
         "unfinished uploads": pruned.uploads,
+        "left, as not ours": pruned.foreign or "",
         "waiting for the grace": len(pruned.waiting),
     }
     state = "would go" if pruned.dry_run else "deleted"

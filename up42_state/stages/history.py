@@ -101,8 +101,12 @@ class History:
 
     def last(self, revisions: Iterable[int]) -> Commit | DamagedCommit | None:
         """The commit with the highest of these numbers, or why it cannot be read and what to do then."""
-        revision = max(revisions, default=0)
+        numbers = set(revisions)
+        revision = max(numbers, default=0)
         found = self.look(revision) if revision else None
+        if isinstance(found, Commit) and self._is_detached(revision, numbers):
+            error = self._detached(revision, max(numbers - {revision}))
+            found = DamagedCommit(job=self.job, stage=self.stage, revision=revision, error=error)
         if not isinstance(found, DamagedCommit) or isinstance(found.error, UnsupportedFormatError):
             return found
         error = IntegrityError(
@@ -111,6 +115,27 @@ class History:
             f"stage be saved anew, and `up42-state verify --job {self.job}` looks after the others",
         )
         return msgspec.structs.replace(found, error=error)
+
+    def _is_detached(self, revision: int, numbers: set[int]) -> bool:
+        """Whether there are earlier commits, but not the one before: no save of ours leaves out a number.
+
+        Where all earlier commits are gone (a rule of the bucket may delete what is old) nothing is wrong. A
+        listing may lag, so the commit before is asked for by its name.
+        """
+        if revision - 1 in numbers or len(numbers) == 1:
+            return False
+        try:
+            self._store.bucket.head(commit_key(self.job, self.stage, revision - 1))
+        except ObjectNotFoundError:
+            return True
+        return False
+
+    def _detached(self, revision: int, before: int) -> IntegrityError:
+        key = commit_key(self.job, self.stage, revision)
+        return IntegrityError(
+            f"{key} is no commit of ours: the stage's last revision is {before}, and numbers have no gaps",
+            advice="look who wrote that object, and delete it if it is none of yours",
+        )
 
     def current(self, job_mode: JobMode = "DEFAULT") -> Commit:
         """The revision that a reader gets.
@@ -173,6 +198,10 @@ class History:
         standing = self.find(commit.revision)
         return standing is not None and standing.attempt == commit.attempt
 
+    def _has_commits(self, stage: str) -> bool:
+        """Whether anything was saved there; one whose save died, or that a web console made, has no commit."""
+        return self._store.bucket.holds(commits_prefix(self.job, stage))
+
     def _no_revision(self, revision: int, why: str) -> RevisionNotFoundError:
         return RevisionNotFoundError(
             f"stage {self.stage} of job {self.job} has no revision {revision}: {why}",
@@ -182,7 +211,7 @@ class History:
     def _missing(self) -> NotFoundError:
         stages = self._store.stages(self.job)
         if stages:
-            others = [name for name in stages if name != self.stage]  # one whose save died has no commit
+            others = [name for name in stages if name != self.stage and self._has_commits(name)]
             advice = f"it has {some_names(others)}" if others else "no save of it was finished"
             stem, _, number = self.stage.rpartition("@")
             if stem in others:  # as tables and messages write a revision

@@ -12,6 +12,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from up42_state.buckets import UNFINISHED
 from up42_state.errors import InvalidNameError, SettingsError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 __all__ = [
+    "LAST_REVISION",
     "NAME",
     "attempt_prefix",
     "attempts_prefix",
@@ -28,7 +30,9 @@ __all__ = [
     "check_stage",
     "commit_key",
     "commits_prefix",
+    "is_attempt",
     "is_name",
+    "is_ours",
     "new_attempt",
     "parse_commit_key",
     "several",
@@ -38,6 +42,10 @@ __all__ = [
 NAME = r"[A-Za-z0-9][A-Za-z0-9._\-:+=@]{0,199}"  # of a job key and of a stage's name
 _NAME = re.compile(NAME)
 _COMMIT = re.compile(r"([0-9]{8})\.json")
+_ATTEMPT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_FOLDERS = frozenset(("files", "packs", "long", "copies", UNFINISHED))  # of an attempt
+_ALONE = frozenset(("data.json", "index.json"))
+LAST_REVISION = 99_999_999  # the highest number that a commit's name can hold
 _ALLOWED = (
     "1 to 200 letters, digits and `. _ - : + = @`, beginning with a letter or digit, "
     "for example 3f0c or tiling:1"
@@ -128,6 +136,28 @@ def parse_commit_key(key: str) -> int | None:
     parts = key.split("/")
     match = _COMMIT.fullmatch(parts[-1]) if len(parts) == 4 and parts[2] == "commits" else None
     return int(match[1]) if match else None
+
+
+def is_attempt(name: str) -> bool:
+    """Whether it is an id that a save of ours gives to what it writes: a UUID."""
+    return _ATTEMPT.fullmatch(name) is not None
+
+
+def is_ours(key: str) -> bool:
+    """Whether the stage format puts an object under this key, so that pruning and removing may delete it.
+
+    Another store, or somebody's files, may lie below a job, too. The place tells, whatever files are called.
+    """
+    job, _, rest = key.partition("/")
+    stage, _, rest = rest.partition("/")
+    kind, _, rest = rest.partition("/")
+    if not (is_name(job) and is_name(stage)):
+        return False
+    if kind == "commits":
+        return parse_commit_key(key) is not None or rest.startswith(f"{UNFINISHED}/")
+    attempt, _, rest = rest.partition("/")
+    folder, slash, _ = rest.partition("/")
+    return kind == "attempts" and is_attempt(attempt) and folder in (_FOLDERS if slash else _ALONE)
 
 
 def attempts_prefix(job: str, stage: str) -> str:

@@ -28,6 +28,8 @@ from up42_state.stages.names import (
     attempts_prefix,
     commit_key,
     commits_prefix,
+    is_attempt,
+    is_ours,
     parse_commit_key,
 )
 from up42_state.stages.overview import list_stages
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["GRACE", "Pruned", "prune"]
 
 GRACE = timedelta(hours=24)
+_LONGEST = timedelta(days=36_500)  # a hundred years
 
 
 class Pruned(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +54,7 @@ class Pruned(msgspec.Struct, frozen=True, kw_only=True):
     :param attempts: as ``<stage>/<attempt>``.
     :param waiting: attempts that nothing refers to, but whose grace is not over.
     :param uploads: how many unfinished uploads were discarded.
+    :param foreign: how many objects and folders of others lie there; they were left.
     """
 
     job: str
@@ -58,6 +62,7 @@ class Pruned(msgspec.Struct, frozen=True, kw_only=True):
     objects: int
     bytes: int
     uploads: int
+    foreign: int
     waiting: tuple[str, ...]
     dry_run: bool
 
@@ -72,10 +77,12 @@ class _Job(msgspec.Struct):
 
     :param commits: when each was written, by stage and revision.
     :param attempts: their objects, by ``<stage>/<attempt>``; none where they are not listed yet.
+    :param foreign: how many objects and folders are none of ours.
     """
 
     commits: dict[str, dict[int, datetime]] = msgspec.field(default_factory=dict)
     attempts: dict[str, list[ObjectInfo]] = msgspec.field(default_factory=dict)
+    foreign: int = 0
 
 
 def prune(
@@ -104,6 +111,8 @@ def prune(
             f"a grace of {grace} is too short beside savers",
             advice="make it at least 1h, or say no_writers=True (--no-writers) when no save runs meanwhile",
         )
+    if not timedelta() <= grace <= _LONGEST:
+        raise SettingsError(f"a grace of {grace} is out of range", advice=f"give 0 to {_LONGEST.days}d")
     before = store.bucket.clock() - grace
     uploads, busy = _end_uploads(store, job, before, dry_run=dry_run)
     listed = _list(store, job)
@@ -121,6 +130,7 @@ def prune(
         objects=len(doomed),
         bytes=sum(info.size for info in doomed),
         uploads=uploads,
+        foreign=listed.foreign,
         waiting=tuple(sorted(unused.keys() - due)),
         dry_run=dry_run,
     )
@@ -151,6 +161,7 @@ def _list(store: Store, job: str) -> _Job:
         for part in transfers.map(lambda item: _list_stage(store, job, *item), list_stages(store, job)):
             listed.commits |= part.commits
             listed.attempts |= part.attempts
+            listed.foreign += part.foreign
     if not listed.commits and not listed.attempts:
         raise missing_job(store, job)
     return listed
@@ -160,15 +171,18 @@ def _list_stage(store: Store, job: str, stage: str, objects: Iterable[ObjectInfo
     """One stage. Of one with many objects, the names of its attempts, and after those its commits."""
     listed = _Job()
     if objects is None:
-        attempts = store.bucket.prefixes(attempts_prefix(job, stage))
-        listed.attempts = {f"{stage}/{name}": [] for name in attempts}
+        attempts = list(store.bucket.prefixes(attempts_prefix(job, stage)))
+        listed.attempts = {f"{stage}/{name}": [] for name in attempts if is_attempt(name)}
+        listed.foreign = len(attempts) - len(listed.attempts)
         objects = store.bucket.list(commits_prefix(job, stage))
     for info in objects:
         parts = info.key.split("/")
         revision = parse_commit_key(info.key)
         if revision:
             listed.commits.setdefault(stage, {})[revision] = info.modified
-        elif len(parts) > 3 and parts[2] == "attempts":
+        elif not is_ours(info.key):
+            listed.foreign += 1
+        elif parts[2] == "attempts":
             listed.attempts.setdefault(f"{stage}/{parts[3]}", []).append(info)
     return listed
 
@@ -233,8 +247,10 @@ def _objects(store: Store, job: str, listed: _Job, names: Iterable[str]) -> dict
         return listed.attempts[name] or list(store.bucket.list(attempt_prefix(job, stage, attempt)))
 
     with store.transfers() as transfers:
-        found = transfers.map(lambda name: (name, objects(name)), sorted(names))
-        return {name: infos for name, infos in found if infos}
+        found = dict(transfers.map(lambda name: (name, objects(name)), sorted(names)))
+    ours = {name: [info for info in infos if is_ours(info.key)] for name, infos in found.items()}
+    listed.foreign += sum(map(len, found.values())) - sum(map(len, ours.values()))
+    return {name: infos for name, infos in ours.items() if infos}
 
 
 def _protected(commits: dict[int, datetime], keep: int, before: datetime) -> list[int]:

@@ -17,6 +17,7 @@ from up42_state.buckets.probe import ensure_atomic_create
 from up42_state.errors import (
     AccessDeniedError,
     CommitUncertainError,
+    IntegrityError,
     ObjectExistsError,
     ObjectNotFoundError,
     SettingsError,
@@ -26,7 +27,7 @@ from up42_state.errors import (
 )
 from up42_state.stages.commit import Commit, now
 from up42_state.stages.history import History
-from up42_state.stages.names import check_number, new_attempt
+from up42_state.stages.names import LAST_REVISION, check_number, commit_key, new_attempt
 from up42_state.stages.references import StaleError
 
 if TYPE_CHECKING:
@@ -157,6 +158,7 @@ def create_commit(store: Store, commit: Commit) -> bool:
 
     :raises CommitUncertainError: the store does not tell.
     """
+    _check_number(commit)
     data = commit.render()
     failure: Exception | None = None
     started = time.monotonic()
@@ -179,6 +181,19 @@ def create_commit(store: Store, commit: Commit) -> bool:
         f"the store does not say whether {commit.name} was written: {failure}",
         advice="everything else of the save is stored; save again once the store answers",
     ) from failure
+
+
+def _check_number(commit: Commit) -> None:
+    """A number that a commit's name cannot hold would be written, and never seen by a reader.
+
+    :raises IntegrityError: the commit has such a number.
+    """
+    if commit.revision > LAST_REVISION:
+        last = commit_key(commit.job, commit.stage, LAST_REVISION)
+        raise IntegrityError(
+            f"no revision can follow {commit.job}/{commit.stage}@{LAST_REVISION}; nothing was committed",
+            advice=f"no stage is saved so often: look at {last}, and delete that object if it is none of yours",
+        )
 
 
 def _read_back(store: Store, commit: Commit, attempt: int) -> bool | None:

@@ -70,8 +70,7 @@ class References:
             self._check_owners()
         elif self._read:
             self._check_commit(next(iter(self._read.values())))
-        if late or not self._read:
-            self._check_written()
+        self._check_written()
         if late:
             self._read_at = started
 

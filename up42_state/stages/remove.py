@@ -5,9 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from up42_state.buckets.probe import ensure_atomic_create
 from up42_state.errors import IntegrityError, UnsupportedFormatError
 from up42_state.stages.history import History, missing_job
+from up42_state.stages.names import is_ours
 from up42_state.stages.publish import Precondition, create_commit, publish, tombstone
 from up42_state.stages.references import StaleError
 
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
     from up42_state.stages.commit import Commit
     from up42_state.stages.store import Store
 
-__all__ = ["remove_job", "remove_stage"]
+__all__ = ["Removed", "remove_job", "remove_stage"]
 
 _ROUNDS = 10  # a saver that commits between two of them leaves a revision whose bytes are gone: again
 
@@ -51,8 +54,19 @@ def _bury(store: Store, history: History) -> Commit:
     raise StaleError
 
 
-def remove_job(store: Store, job: str) -> int:
-    """Delete everything of a job, its commits first; give the number of objects deleted.
+class Removed(msgspec.Struct, frozen=True, kw_only=True):
+    """What removing a job did.
+
+    :param objects: how many objects were deleted.
+    :param foreign: keys of objects below the job's that the stage format does not know; they were left.
+    """
+
+    objects: int
+    foreign: tuple[str, ...] = ()
+
+
+def remove_job(store: Store, job: str) -> Removed:
+    """Delete everything of a job that is ours, its commits first.
 
     Savers that run meanwhile find out that their job is gone, and start again; what they had finished is
     removed as well, and what they write afterwards stays.
@@ -60,8 +74,11 @@ def remove_job(store: Store, job: str) -> int:
     :raises JobNotFoundError: there is no such job.
     """
     removed = 0
+    foreign: tuple[str, ...] = ()
     for _ in range(_ROUNDS):
-        keys = [info.key for info in store.bucket.list(f"{job}/")]
+        listed = [info.key for info in store.bucket.list(f"{job}/")]
+        keys = [key for key in listed if is_ours(key)]
+        foreign = tuple(key for key in listed if not is_ours(key))
         if not keys:
             break
         commits = [key for key in keys if key.split("/")[2:3] == ["commits"]]
@@ -73,4 +90,4 @@ def remove_job(store: Store, job: str) -> int:
         removed += len(keys)
     if not removed:
         raise missing_job(store, job)
-    return removed
+    return Removed(objects=removed, foreign=foreign)

@@ -42,8 +42,14 @@ class Store(msgspec.Struct, frozen=True, kw_only=True):
         return Transfers(self.concurrency, self.memory)
 
     def jobs(self) -> list[str]:
-        """The keys of all jobs, sorted."""
-        return [name for name in self.bucket.prefixes("") if is_name(name)]
+        """The keys of all jobs, sorted.
+
+        A name below which nothing lies but empty "folders", as web consoles make them, is no job.
+        """
+        names = [name for name in self.bucket.prefixes("") if is_name(name)]
+        with self.transfers() as transfers:
+            held = list(transfers.map(lambda name: self.bucket.holds(f"{name}/"), names))
+        return [name for name, holds in zip(names, held, strict=True) if holds]
 
     def stages(self, job: str) -> list[str]:
         """The names of a job's stages, removed ones included, sorted."""
