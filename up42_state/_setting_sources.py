@@ -29,10 +29,13 @@ class Variable:
     """Marks a field: the environment variables that it is read from, the first that is set counting.
 
     :param secret: whether it may also lie in a secret file.
+    :param long: whether it may also lie in a file that ``<NAME>_FILE`` names, as it may be too long for a
+        variable.
     """
 
     names: tuple[str, ...]
     secret: bool = False
+    long: bool = False
 
 
 def find(
@@ -49,6 +52,7 @@ def find(
     origins: dict[str, str] = {}
     sources = (
         _secret_files(variables, tuple(directories)),
+        _long_files(variables),
         _environment(variables),
         _arguments(arguments),
     )
@@ -82,6 +86,15 @@ def _secret_files(variables: Mapping[str, Variable], directories: Sequence[str |
             yield field, *found
 
 
+def _long_files(variables: Mapping[str, Variable]) -> Found:
+    """Files of values that may be too long for a variable."""
+    for field, variable in variables.items():
+        name = f"{variable.names[0]}_FILE"
+        path = os.environ.get(name, "").strip()
+        if variable.long and path and (value := _read(path, f" (from {name})", what="file")):
+            yield field, value, f"file {path} (from {name})"
+
+
 def _secrets(variable: Variable, directories: Sequence[str | os.PathLike[str]]) -> Iterator[tuple[str, str]]:
     for name in variable.names:
         named = os.environ.get(f"{name}_FILE", "").strip()
@@ -93,8 +106,8 @@ def _secrets(variable: Variable, directories: Sequence[str | os.PathLike[str]]) 
                     yield value, f"secret file {path}"
 
 
-def _read(path: str, why: str = "") -> str:
-    """The secret in a file, without the line end that editors leave.
+def _read(path: str, why: str = "", what: str = "secret file") -> str:
+    """The value in a file, without the line end that editors leave.
 
     :raises SettingsError: it cannot be read, or is not text.
     """
@@ -102,6 +115,6 @@ def _read(path: str, why: str = "") -> str:
         with open(path, encoding="utf-8") as file:
             return file.read().strip()
     except OSError as error:
-        raise SettingsError(f"the secret file {path}{why} cannot be read: {error.strerror}") from error
+        raise SettingsError(f"the {what} {path}{why} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:
-        raise SettingsError(f"the secret file {path}{why} is not UTF-8 text") from None
+        raise SettingsError(f"the {what} {path}{why} is not UTF-8 text") from None

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-__all__ = ["emulator", "endpoint", "json_object", "names", "one_line", "service_account", "size"]
+__all__ = ["emulator", "endpoint", "json_object", "names", "one_line", "pairs", "service_account", "size"]
 
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 _KIB = 1024
@@ -33,6 +33,16 @@ def names(value: object) -> object:
     if isinstance(value, str):
         return tuple(name for part in value.split(",") if (name := part.strip()))
     return value
+
+
+def pairs(value: object) -> object:
+    """``CURRENT=EARLIER,…``: pairs of property names, split at the first ``=`` of each."""
+    if not isinstance(value, str):
+        return value
+    found = [tuple(side.strip() for side in part.partition("=")[::2]) for part in value.split(",")]
+    if not all(current and earlier for current, earlier in found):
+        raise ValueError("is not CURRENT=EARLIER, such as properties.scene_id=id; several are separated by commas")
+    return tuple(found)
 
 
 def json_object(value: object) -> object:

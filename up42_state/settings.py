@@ -43,6 +43,8 @@ def _secret(*names: str) -> Variable:
 
 _Size = Annotated[int, BeforeValidator(values.size)]
 _Names = Annotated[tuple[str, ...], BeforeValidator(values.names)]
+_Pairs = Annotated[tuple[tuple[str, str], ...] | None, BeforeValidator(values.pairs)]
+_OnConflict = Literal["current", "earlier", "both", "error"] | None
 _Object = Annotated[dict[str, Any], BeforeValidator(values.json_object)]
 _Text = str | None
 _Hidden = Annotated[SecretStr, AfterValidator(values.one_line)] | None
@@ -57,8 +59,13 @@ class Settings(BaseModel):
 
     ``url``, ``job``, ``stage``, ``after``, ``propagate``
         where the state lies, and the task's place in it; names are checked where they are used.
+    ``on_conflict``, ``match``
+        how stages are merged by ``exec`` and ``Block``; ``match`` holds pairs (property of the current feature,
+        of the earlier one).
     ``parameters``, ``job_mode``
         the block's parameters and ``DEFAULT`` or ``DRY_RUN``.
+    ``parameters_text``
+        the parameters as the text that they came as; empty where they came as values.
     ``aws_…``, ``google_…``, ``storage_emulator_host``
         stores and credentials; where they are ``None`` the SDKs look for themselves.
     ``sse``, ``kms_key``
@@ -80,9 +87,11 @@ class Settings(BaseModel):
     stage: Annotated[_Text, _variable("UP42_STATE_STAGE")] = None
     after: Annotated[_Names, _variable("UP42_STATE_AFTER")] = ()
     propagate: Annotated[_Names, _variable("UP42_STATE_PROPAGATE")] = ()
-    parameters: Annotated[_Object, Field(repr=False), _variable("UP42_TASK_PARAMETERS")] = Field(
+    parameters: Annotated[_Object, Field(repr=False), Variable(("UP42_TASK_PARAMETERS",), long=True)] = Field(
         default_factory=dict, repr=False
     )
+    on_conflict: Annotated[_OnConflict, _variable("UP42_STATE_ON_CONFLICT")] = None
+    match: Annotated[_Pairs, _variable("UP42_STATE_MATCH")] = None
     job_mode: Annotated[Literal["DEFAULT", "DRY_RUN"], _variable("UP42_JOB_MODE")] = "DEFAULT"
 
     aws_access_key_id: Annotated[_Hidden, _secret("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY")] = None
@@ -106,12 +115,15 @@ class Settings(BaseModel):
     single_writer: Annotated[bool, _variable("UP42_STATE_SINGLE_WRITER")] = False
 
     origins: dict[str, str] = Field(default_factory=dict, repr=False, exclude=True)
+    parameters_text: str = Field(default="", repr=False, exclude=True)
 
     def __init__(self, *, _secrets_dir: Directories = SECRET_DIRECTORIES, **arguments: Any) -> None:
         found, origins = find(_variables(type(self)), arguments, _secrets_dir)
         _keep_one_identity(found, origins)
+        text = found.get("parameters")
+        own = {"origins": origins, "parameters_text": text if isinstance(text, str) else ""}
         try:
-            super().__init__(**found | {"origins": origins})
+            super().__init__(**found | own)
         except ValidationError as error:
             problems = list(_problems(error, origins))
         else:
@@ -133,6 +145,12 @@ class Settings(BaseModel):
         if public["url"] and without_credentials(public["url"]) != public["url"]:
             del public["url"]
         return _read_anew, (type(self), public)
+
+    @property
+    def parameters_file(self) -> str:
+        """The file that the parameters were read from; empty where they did not come from one."""
+        before, _, after = self.source("parameters").partition("file ")
+        return after.rpartition(" (from ")[0] if not before else ""
 
     def source(self, name: str) -> str:
         """Where an attribute's value came from: ``argument``, ``default``, or which variable or file."""
