@@ -41,7 +41,9 @@ def pairs(value: object) -> object:
         return value
     found = [tuple(side.strip() for side in part.partition("=")[::2]) for part in value.split(",")]
     if not all(current and earlier for current, earlier in found):
-        raise ValueError("is not CURRENT=EARLIER, such as properties.scene_id=id; several are separated by commas")
+        raise ValueError(
+            "is not CURRENT=EARLIER, such as properties.scene_id=id (separate several by commas)"
+        )
     return tuple(found)
 
 

@@ -23,7 +23,6 @@ from up42_state.tasks.workspace import Workspace
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
     from types import TracebackType
     from typing import Self
 
@@ -319,7 +318,7 @@ class Block:
         return self.stage.job.stage(stage)
 
     def _made_from(self) -> list[Commit]:
-        """What the input is made of: what was restored, or, where an input was there, what it was found to be.
+        """What the input is made of: what was restored, or, where one was there, what that was found to be.
 
         :raises TargetConflictError: it is another input than the stages would give.
         """

@@ -56,15 +56,17 @@ def check_apart(
     input: PathLike | None = None,  # noqa: A002 - the block contract's own word
     output: PathLike | None = None,
     quicklooks: PathLike | None = None,
+    target: PathLike | None = None,
 ) -> None:
     """Make sure that stores and a task's directories do not lie in one another. Nothing is changed.
 
     The one exception: quicklooks may lie in ``<output>/.quicklooks``.
 
     :param stores: directories that hold state.
+    :param target: what a restore fills.
     :raises SettingsError: two overlap; the message says which, and what would happen.
     """
-    given = {"input": input, "output": output, "quicklooks": quicklooks}
+    given = {"input": input, "output": output, "quicklooks": quicklooks, "target": target}
     places = {f"{name} directory": path for name, path in given.items() if path is not None}
     for store in stores:
         for name, path in places.items():

@@ -60,12 +60,10 @@ class Settings(BaseModel):
     ``url``, ``job``, ``stage``, ``after``, ``propagate``
         where the state lies, and the task's place in it; names are checked where they are used.
     ``on_conflict``, ``match``
-        how stages are merged by ``exec`` and ``Block``; ``match`` holds pairs (property of the current feature,
-        of the earlier one).
+        how ``exec`` and ``Block`` merge stages; ``match`` holds pairs (property of the current feature, of
+        the earlier one).
     ``parameters``, ``job_mode``
         the block's parameters and ``DEFAULT`` or ``DRY_RUN``.
-    ``parameters_text``
-        the parameters as the text that they came as; empty where they came as values.
     ``aws_…``, ``google_…``, ``storage_emulator_host``
         stores and credentials; where they are ``None`` the SDKs look for themselves.
     ``sse``, ``kms_key``
@@ -115,21 +113,21 @@ class Settings(BaseModel):
     single_writer: Annotated[bool, _variable("UP42_STATE_SINGLE_WRITER")] = False
 
     origins: dict[str, str] = Field(default_factory=dict, repr=False, exclude=True)
-    parameters_text: str = Field(default="", repr=False, exclude=True)
+    _parameters_text: str = ""
 
     def __init__(self, *, _secrets_dir: Directories = SECRET_DIRECTORIES, **arguments: Any) -> None:
         found, origins = find(_variables(type(self)), arguments, _secrets_dir)
         _keep_one_identity(found, origins)
-        text = found.get("parameters")
-        own = {"origins": origins, "parameters_text": text if isinstance(text, str) else ""}
         try:
-            super().__init__(**found | own)
+            super().__init__(**found | {"origins": origins})
         except ValidationError as error:
             problems = list(_problems(error, origins))
         else:
             problems = list(_contradictions(self))
         if problems:  # raised outside of the handler, so that no error that holds values is chained to it
             raise SettingsError("; ".join(problems))
+        if isinstance(found.get("parameters"), str):
+            self._parameters_text = found["parameters"]
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled without secrets: who unpickles reads them anew, where that process finds its own.
@@ -145,6 +143,11 @@ class Settings(BaseModel):
         if public["url"] and without_credentials(public["url"]) != public["url"]:
             del public["url"]
         return _read_anew, (type(self), public)
+
+    @property
+    def parameters_text(self) -> str:
+        """The parameters as the text that they came as; empty where they came as values, or not at all."""
+        return self._parameters_text
 
     @property
     def parameters_file(self) -> str:

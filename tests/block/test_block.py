@@ -323,7 +323,7 @@ class TestIdentity:
     """What a commit remembers of the block."""
 
     def run(self, folders: Folders, settings: Settings, **options: Any) -> Any:
-        with Block.from_env(settings, **folders.arguments, **options) as block:
+        with Block.from_env(settings, **folders.arguments, clear=True, **options) as block:
             block.write(collection())
         return block.commit
 

@@ -52,6 +52,7 @@ class Task(click.Command):
 @click.pass_obj
 def exec(  # noqa: A001 - the verb's name
     common: Common,
+    /,
     command: tuple[str, ...],
     job: str | None,
     stage: str | None,

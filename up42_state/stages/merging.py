@@ -146,7 +146,7 @@ class Merging:
 
 
 def output_of(contents: Contents) -> Output:
-    """A stored revision as the output that others are merged into: what a restore without quicklooks gives."""
+    """A stored revision as an output that others are merged into: what a restore without quicklooks gives."""
     entries = [entry for entry in contents.index.entries if entry.kind == "file"]
     directories = tuple(contents.index.directories)
     return Output(

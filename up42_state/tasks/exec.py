@@ -77,8 +77,8 @@ def run_task(
     :param options: how stages are merged, as :class:`~up42_state.block.Block` takes them.
     :return: the command's exit code; 128 + N where signal N ended it, 127 where it was not found, 126 where
         it could not be executed.
-    :raises SettingsError: store, job or stage is not given; a path or an argument holds NUL; directories lie in
-        one another, are links, or must not be cleared.
+    :raises SettingsError: store, job or stage is not given; a path or an argument holds NUL; directories lie
+        in one another, are links, or must not be cleared.
     :raises TargetConflictError: a directory holds files of an earlier run, or another task is at work in it.
     :raises StateError: the input could not be restored, or the output not saved. The command line ends with
         exit code 125 then.

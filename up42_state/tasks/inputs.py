@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from up42_state.errors import PrunedError, TargetConflictError
-from up42_state.features import Report
 from up42_state.stages.history import some_names
 from up42_state.stages.index import QUICKLOOKS
 from up42_state.stages.target import OURS, own_folder, remove_own
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from up42_state.features import Report
     from up42_state.stages.commit import Commit, JobMode
     from up42_state.stages.propagation import Propagation
     from up42_state.state import Stage
@@ -45,16 +45,6 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
 
     commits: list[Commit]
     reports: list[Report] = []
-
-
-class _Note(msgspec.Struct, frozen=True, kw_only=True):
-    """What an input that is being moved up was merged of.
-
-    :param made_of: the name and attempt of each commit, and the options of the merge.
-    """
-
-    made_of: str
-    reports: list[Report]
 
 
 def has_data(directory: Path) -> bool:
@@ -112,8 +102,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         if wanted != _digest(self.target):
             raise TargetConflictError(
                 f"{self.target} holds another {DATA_JSON} than {_listed(commits)} would give",
-                advice="have it cleared (clear=True, --clear) to restore the input; or name no earlier stages "
-                "(after, UP42_STATE_AFTER), if the input that is there is meant",
+                advice="have it cleared (clear=True, --clear) to restore the input; or name no earlier "
+                "stages (after, UP42_STATE_AFTER), if the input that is there is meant",
             )
         return Restored(commits=commits, reports=reports)
 
@@ -136,29 +126,31 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     def _current(self) -> list[Commit]:
         return [stage.latest(self.job_mode) for stage in self.stages]
 
-    def _made_of(self, commits: Sequence[Commit]) -> str:
-        """Tells a merged input from others."""
+    def _made_of(self, commits: Sequence[Commit]) -> bytes:
+        """Tells a merged input from others: the revisions, and how they are merged."""
         made_of = [[commit.name, commit.attempt] for commit in commits]
-        return msgspec.json.encode([made_of, repr(sorted(self.options.items()))]).decode()
+        return msgspec.json.encode([made_of, repr(sorted(self.options.items()))])
 
     def _restore_merged(self, commits: list[Commit]) -> Restored:
         merged = self.target / OURS / _MERGED
-        note = _read(merged)
-        if note is None or note.made_of != self._made_of(commits) or not self._is_whole(merged):
+        reports: list[Report] | None = None
+        if _read(merged) != self._made_of(commits) or not self._is_whole(merged):
             if has_data(self.target):
                 return self._check(commits)
             _refuse_others(self.target)
-            commits, note = self._merge(commits)
+            commits, reports = self._merge(commits)
             remove_own(self.target, _MERGED, keep_folder=True)
             (self.target / OURS / _MERGING).rename(merged)
         _move_up(merged, self.target)
         remove_own(self.target, _MERGED)
-        return Restored(commits=commits, reports=note.reports)
+        if reports is None:  # an interrupted call has merged them, and told nobody
+            reports = self._planned(commits)[1]
+        return Restored(commits=commits, reports=reports)
 
     def _is_whole(self, merged: Path) -> bool:
         return has_data(merged) or has_data(self.target)
 
-    def _merge(self, commits: Sequence[Commit]) -> tuple[list[Commit], _Note]:
+    def _merge(self, commits: Sequence[Commit]) -> tuple[list[Commit], list[Report]]:
         """Merge the stages in a folder of ours, and say in it what it is made of."""
         from up42_state.stages.materialise import materialise
 
@@ -175,16 +167,16 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
             current=lambda _stage: next(taken),
         )
         remove_tree(folder / QUICKLOOKS)
-        note = _Note(made_of=self._made_of(made_of), reports=reports)
-        (own_folder(folder) / _MADE_OF).write_bytes(msgspec.json.encode(note))
-        return made_of, note
+        (own_folder(folder) / _MADE_OF).write_bytes(self._made_of(made_of))
+        return made_of, reports
 
 
-def _read(directory: Path) -> _Note | None:
-    """What is noted of an input; ``None`` where nothing is, or nothing that can be read."""
-    with suppress(OSError, msgspec.DecodeError):
-        return msgspec.json.decode((directory / OURS / _MADE_OF).read_bytes(), type=_Note)
-    return None
+def _read(merged: Path) -> bytes | None:
+    """What is noted of an input that is being moved up; ``None`` where nothing is."""
+    try:
+        return (merged / OURS / _MADE_OF).read_bytes()
+    except OSError:
+        return None
 
 
 def _digest(directory: Path) -> str:

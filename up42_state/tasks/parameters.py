@@ -1,7 +1,7 @@
 """The block's parameters, as a command gets them: in a variable, and in a file where they come from one.
 
-Linux takes at most 128 KiB for one variable with its name (``MAX_ARG_STRLEN`` of execve(2)). What is longer goes
-by a file alone.
+Linux takes at most 128 KiB for one variable with its name (``MAX_ARG_STRLEN`` of execve(2)). What is longer
+goes by a file alone.
 """
 
 from __future__ import annotations

@@ -73,7 +73,9 @@ def prepare_file(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise SettingsError(f"{path} cannot be replaced: {error.strerror}", advice="name another file") from error
+        raise SettingsError(
+            f"{path} cannot be replaced: {error.strerror}", advice="name another file"
+        ) from error
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise SettingsError(
             f"no result can be written to {path}", advice="name a file in a directory that is there"
@@ -99,7 +101,8 @@ def write_file(path: Path, value: object) -> None:
             raise
     except OSError as error:
         raise SettingsError(
-            f"the result cannot be written to {path}: {error.strerror}", advice="free space or name another file"
+            f"the result cannot be written to {path}: {error.strerror}",
+            advice="free space or name another file",
         ) from error
 
 
