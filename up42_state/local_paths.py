@@ -77,7 +77,8 @@ def check_apart(
                     "what is saved, and be deleted when the directory is cleared",
                 )
     for (name, path), (other, outer) in permutations(places.items(), 2):
-        if lies_in(path, outer) and not _is_own_quicklooks(name, path, outer):
+        own = Path(outer) / _QUICKLOOKS if other.startswith("output") else None
+        if lies_in(path, outer) and not (name.startswith("quicklooks") and own and _same(path, own)):
             raise SettingsError(
                 f"the {name} {os.fspath(path)} lies in the {other} {os.fspath(outer)}",
                 advice="give directories that do not lie in one another"
@@ -100,8 +101,8 @@ def check_no_link(path: Path, name: str) -> None:
         )
 
 
-def _is_own_quicklooks(name: str, path: PathLike, outer: PathLike) -> bool:
-    return name.startswith("quicklooks") and _keys(path)[0] == _keys(Path(outer) / _QUICKLOOKS)[0]
+def _same(path: PathLike, other: PathLike) -> bool:
+    return _keys(path)[0] == _keys(other)[0]
 
 
 def _keys(path: PathLike) -> list[Key]:
