@@ -98,16 +98,18 @@ def _told(common: Common, file: Path | None) -> Iterator[TaskResult]:
     """What came of a task, printed and written where that was asked for, failures included."""
     from up42_state.tasks.result import TaskResult, prepare_file, write_file
 
-    result = TaskResult(exit_code=OWN_FAILURE)
-    if file is not None:
-        prepare_file(file)
+    result, ready = TaskResult(exit_code=OWN_FAILURE), False
     try:
+        if file is not None:
+            prepare_file(file)
+            ready = True
         yield result
     except BaseException as error:
         result.fail(error)
+        result.exit_code = getattr(error, "status", OWN_FAILURE)  # a signal's, where one ended us
         raise
     finally:
-        if file is not None:
+        if file is not None and ready:
             write_file(file, result.to_dict())
         if common.json:
             print_result(common, result.to_dict())
