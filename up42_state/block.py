@@ -68,7 +68,7 @@ class Block:
     :param options: how the ``propagate`` stages are merged into the output, and the second and further
         ``after`` stages into the first: ``form``, ``match``, ``on_conflict``, ``where``, ``bbox``, ``ids``,
         ``path`` and ``missing`` of :class:`~up42_state.stages.propagation.Propagation`; those that are
-        ``None`` count as not given.
+        ``None`` count as not given. ``missing`` holds for ``propagate`` alone: an input has to be there.
     :raises InvalidNameError: a stage name is malformed.
     :raises SettingsError: stages are named, but no job to find them in; a directory cannot be a path, or
         the job mode is none.
@@ -286,11 +286,14 @@ class Block:
     def __repr__(self) -> str:
         return f"Block(stage={str(self.stage) if self.stage else None!r}, job_mode={self.job_mode!r})"
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy, as a pool of processes makes one, holds no directories."""
+        return self.__dict__ | {"_left": ExitStack()}
+
     @property
     def _inputs(self) -> Inputs:
-        return Inputs(
-            stages=self._after, target=self.input_dir, job_mode=self.job_mode, options=self._options
-        )
+        options = {name: value for name, value in self._options.items() if name != "missing"}
+        return Inputs(stages=self._after, target=self.input_dir, job_mode=self.job_mode, options=options)
 
     def _take_input(self) -> None:
         """Restore the input, or make sure that what is there is made of the stages that were named."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from up42_state.errors import SettingsError
+from up42_state.local_mounts import share_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +46,7 @@ def local_path(path: PathLike) -> Path:
 def lies_in(inner: PathLike, outer: PathLike) -> bool:
     """Whether a path is a directory, or lies somewhere below it; neither of the two needs to exist.
 
-    Directories are compared by device and inode, so that links, ``..`` and bind mounts hide nothing.
+    Directories are compared by device and inode, so that links and ``..`` hide nothing.
     """
     return _keys(outer)[0] in _keys(inner)
 
@@ -70,7 +71,7 @@ def check_apart(
     places = {f"{name} directory": path for name, path in given.items() if path is not None}
     for store in stores:
         for name, path in places.items():
-            if lies_in(store, path) or lies_in(path, store):
+            if lies_in(store, path) or lies_in(path, store) or share_files(store, path):
                 raise SettingsError(
                     f"the store in {os.fspath(store)} and the {name} {os.fspath(path)} lie in one another",
                     advice="keep the state in another directory (UP42_STATE_URL): it would become part of "

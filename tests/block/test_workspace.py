@@ -437,6 +437,15 @@ class TestApart:
         assert ids(given) == ["gold"]
         task()
 
+    @pytest.mark.parametrize("name", ["output", "quicklooks"])
+    def test_a_file_is_no_directory(self, task: Way, folders: Folders, name: str) -> None:
+        """The error names it, and leaves it."""
+        folders.root.mkdir()
+        getattr(folders, name).write_text("mine")
+        with pytest.raises(SettingsError, match=rf"{name} cannot be used as a directory: it is a file"):
+            task(clear=True)
+        assert getattr(folders, name).read_text() == "mine"
+
     def test_a_link_above_is_none_of_ours(
         self, task: Way, folders: Folders, tmp_path: Path, settings: MakeSettings
     ) -> None:

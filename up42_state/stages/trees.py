@@ -30,7 +30,7 @@ def everything(root: Path, *, without: Container[str] = ()) -> Iterator[Found]:
 
     :param without: names at the top that are left out.
     """
-    with _Descent(root) as here:
+    with _Descent(root, follow=True) as here:
         names: list[str] = []
         waiting = [[found for found in _listed(here.fd) if found[0] not in without]]
         while waiting:
@@ -86,8 +86,8 @@ def remove_tree(path: Path) -> None:
 class _Descent:
     """An open directory, which is left for one below it, or for the one above."""
 
-    def __init__(self, root: Path) -> None:
-        self.fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    def __init__(self, root: Path, *, follow: bool = False) -> None:
+        self.fd = os.open(root, _OPEN & ~os.O_NOFOLLOW if follow else _OPEN)
         self._above: list[os.stat_result] = []
 
     def __enter__(self) -> Self:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from up42_state.errors import SettingsError, StateError, TargetConflictError
+from up42_state.local_mounts import mounts_below
 from up42_state.local_paths import lies_in
 from up42_state.stages.history import some_names
 from up42_state.stages.target import OURS, own_folder
@@ -39,27 +40,23 @@ def leftovers(directory: Path) -> list[str]:
     return []
 
 
-def check_clearable(
-    directory: Path, *, code: Iterable[Path] = (), stores: Iterable[Path] = (), force: bool = False
-) -> None:
+def check_clearable(directory: Path, *, code: Iterable[Path] = (), force: bool = False) -> None:
     """Make sure that a directory may be cleared; nothing is changed.
 
     :param code: files that are being run.
-    :param stores: directories that hold state.
     :param force: clear what is not known to be a block's as well.
     :raises SettingsError: somebody is at work there, also by way of a mount below it.
     :raises TargetConflictError: it is not known to be a block's.
     """
     if not directory.is_dir():
         return
-    occupied = dict(_occupied(code))
-    for place, what in occupied.items():
+    for place, what in _occupied(code):
         if lies_in(place, directory):
             raise SettingsError(
                 f"{directory} is not cleared: it is, or holds, {what} {place}",
                 advice="give another directory, or clear this one by hand",
             )
-    _check_mounts(directory, [*occupied, *stores])
+    _check_mounts(directory)
     if not force and leftovers(directory) and not _is_known(directory):
         raise TargetConflictError(
             f"{directory} is not cleared: it holds {some_names(leftovers(directory))}, and no data.json",
@@ -155,18 +152,14 @@ def _is_script(word: str) -> bool:
     return False
 
 
-def _check_mounts(directory: Path, kept: Iterable[Path]) -> None:
-    """Make sure that nothing is mounted below a directory: no other file system, and none of ``kept``.
+def _check_mounts(directory: Path) -> None:
+    """Make sure that nothing is mounted below a directory.
 
     :raises SettingsError: something is.
     """
-    device = directory.stat().st_dev
-    known = {(status.st_dev, status.st_ino) for status in map(os.stat, filter(os.path.exists, kept))}
-    for path, status in _everything(directory):
-        if not stat.S_ISDIR(status.st_mode):
-            continue
-        if status.st_dev != device or (status.st_dev, status.st_ino) in known:
-            raise SettingsError(
-                f"{directory} is not cleared: another directory is mounted in it, at {path}",
-                advice="unmount it, or clear the directory by hand",
-            )
+    mounted = mounts_below(directory)
+    if mounted:
+        raise SettingsError(
+            f"{directory} is not cleared: another directory is mounted in it, at {mounted[0]}",
+            advice="unmount it, or clear the directory by hand",
+        )

@@ -35,16 +35,16 @@ def held(own: Iterable[Path], shared: Iterable[Path] = ()) -> Iterator[list[int]
     :raises TargetConflictError: another task is at work in one of them.
     """
     with ExitStack() as stack:
-        fds = [_hold(stack, folder, fcntl.LOCK_EX) for folder in own]
+        fds = [_hold(stack, folder, fcntl.LOCK_EX, os.O_NOFOLLOW) for folder in own]
         fds += [_hold(stack, folder, fcntl.LOCK_SH) for folder in shared]
         yield [fd for fd in fds if fd >= 0]
 
 
-def _hold(stack: ExitStack, folder: Path, kind: int) -> int:
+def _hold(stack: ExitStack, folder: Path, kind: int, flags: int = 0) -> int:
     if held_by_caller(folder):
         return -1
     try:
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | flags)
     except PermissionError:  # what uses the directory says so better
         return -1
     stack.callback(os.close, fd)

@@ -67,7 +67,7 @@ class Workspace:
         for name, folder in self._own.items():
             check_no_link(folder, name)
         for folder in self._own.values():
-            folder.mkdir(parents=True, exist_ok=True)
+            _make(folder)
         with held(self._locked, [self.input] if not self._restores and self.input.is_dir() else []) as fds:
             folders = [folder for folder in self._own.values() if not held_by_caller(folder)]
             if emptied:
@@ -88,10 +88,24 @@ class Workspace:
 
     def _clear(self, folders: list[Path], *, force: bool, code: list[Path]) -> None:
         for folder in folders:
-            check_clearable(folder, code=code, stores=self._stores, force=force)
+            check_clearable(folder, code=code, force=force)
         for folder in folders:
             clear(folder)
             folder.mkdir(exist_ok=True)  # quicklooks may have lain in the output
+
+
+def _make(folder: Path) -> None:
+    """Make a directory where there is none.
+
+    :raises SettingsError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = "it is a file" if folder.is_file() else error.strerror
+        raise SettingsError(
+            f"{folder} cannot be used as a directory: {problem}", advice="give another directory"
+        ) from error
 
 
 def _refuse(folder: Path) -> None:
