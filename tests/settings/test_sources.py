@@ -71,17 +71,19 @@ def test_google_key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "name"),
+    ("first", "second", "name", "value"),
     [
-        ("AWS_REGION", "AWS_DEFAULT_REGION", "aws_region"),
-        ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "aws_endpoint_url"),
+        ("AWS_REGION", "AWS_DEFAULT_REGION", "aws_region", "first"),
+        ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "aws_endpoint_url", "http://first"),
     ],
 )
-def test_first_name_counts(monkeypatch: pytest.MonkeyPatch, first: str, second: str, name: str) -> None:
+def test_first_name_counts(
+    monkeypatch: pytest.MonkeyPatch, first: str, second: str, name: str, value: str
+) -> None:
     """Of two names that are both set, the more particular one counts."""
-    monkeypatch.setenv(second, "http://second")
-    monkeypatch.setenv(first, "http://first")
-    assert getattr(Settings(), name) == "http://first"
+    monkeypatch.setenv(second, value.replace("first", "second"))
+    monkeypatch.setenv(first, value)
+    assert getattr(Settings(), name) == value
 
 
 def test_access_key_id_before_its_alias(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,9 +14,10 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ProfileNotFound
 from botocore.handlers import set_list_objects_encoding_type_url
 
-from up42_state.buckets._s3_logs import hide_tokens
+from up42_state.buckets._logs import hide_secrets
 from up42_state.buckets.hosts import is_amazon
 from up42_state.errors import AccessDeniedError, SettingsError
+from up42_state.redaction import clean
 
 if TYPE_CHECKING:
     from botocore.config import _S3Dict
@@ -37,7 +38,7 @@ def make_client(settings: Settings) -> S3Client:
     :raises SettingsError: the profile does not exist, or what boto3 reads for itself is malformed.
     :raises AccessDeniedError: there are no credentials anywhere.
     """
-    hide_tokens()
+    hide_secrets()
     try:
         session = _session(settings)
         if session.get_credentials() is None:
@@ -49,18 +50,33 @@ def make_client(settings: Settings) -> S3Client:
         endpoint = client.meta.endpoint_url
         if not settings.aws_endpoint_url and not is_amazon(endpoint):  # boto3's configuration file names it
             client = _client(session, settings, endpoint)
-    except ProfileNotFound as error:
-        raise SettingsError(f"{error} ({settings.source('aws_profile')})") from error
+    except ProfileNotFound:
+        problem = _no_profile(settings)
     except (BotoCoreError, ValueError) as error:
-        raise SettingsError(f"the S3 client cannot be set up: {error}") from error
+        raise SettingsError(f"the S3 client cannot be set up: {error}") from clean(error)
+    else:
+        return _prepared(client)
+    raise problem  # not chained: the cause quotes the name, which may be a key that was put there
+
+
+def _prepared(client: S3Client) -> S3Client:
     # boto3 asks for keys in URL encoding, since XML has no control characters; ours have none either, and
     # LocalStack goes wrong with it: it compares encoded keys with the plain one that a page begins after.
     client.meta.events.unregister(
         "before-parameter-build.s3.ListObjectsV2", set_list_objects_encoding_type_url
     )
-    if not is_amazon(endpoint):
+    if not is_amazon(client.meta.endpoint_url):
         client.meta.events.register("before-call.s3.DeleteObjects", _add_md5)
     return client
+
+
+def _no_profile(settings: Settings) -> SettingsError:
+    origin = settings.origin("aws_profile")
+    place = origin.text if origin else "environment variable AWS_DEFAULT_PROFILE"
+    return SettingsError(
+        f"{place}: there is no profile of this name in AWS's configuration files",
+        advice="`aws configure list-profiles` shows those that there are",
+    )
 
 
 def credentials_source(settings: Settings) -> str:
@@ -71,7 +87,7 @@ def credentials_source(settings: Settings) -> str:
         )
         return " and ".join(places)
     if settings.aws_profile:
-        return f"profile {settings.aws_profile} ({settings.source('aws_profile')})"
+        return f"the profile of {settings.source('aws_profile')}"
     return "boto3's own chain (environment, profiles, roles)"
 
 
@@ -101,8 +117,12 @@ def gdal_options(settings: Settings, endpoint: str) -> dict[str, str]:
 
 
 def _session(settings: Settings) -> boto3.session.Session:
-    """AWS_PROFILE is read by our settings only: boto3 looks for a profile named "" where it is empty."""
-    core = botocore.session.Session(session_vars={"profile": (None, "AWS_DEFAULT_PROFILE", None, None)})
+    """AWS_PROFILE is read by our settings only: boto3 looks for a profile named "" where it is empty. Another
+    one that the environment names does not belong to what is given for the store alone.
+    """
+    is_own = settings.is_own("aws_access_key_id") or settings.is_own("aws_profile")
+    general = None if is_own else "AWS_DEFAULT_PROFILE"
+    core = botocore.session.Session(session_vars={"profile": (None, general, None, None)})
     if settings.aws_profile:
         core.set_config_variable("profile", settings.aws_profile)
     session = boto3.session.Session(botocore_session=core)

@@ -23,6 +23,7 @@ from up42_state.errors import (
     StoreUnreachableError,
     UnsupportedStoreError,
 )
+from up42_state.redaction import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -82,7 +83,7 @@ def store_errors(what: str, credentials: str) -> Iterator[None]:
     try:
         yield
     except (ClientError, BotoCoreError, *BROKEN) as error:
-        raise _translated(error, what, credentials) from error
+        raise _translated(error, what, credentials) from clean(error)
 
 
 def _translated(error: Exception, what: str, credentials: str) -> StateError:

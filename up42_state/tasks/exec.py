@@ -5,14 +5,15 @@ The command's exit code and signals pass through, also where this is the contain
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import TYPE_CHECKING
 
 from up42_state.block import INPUT, OUTPUT, QUICKLOOKS, Block
 from up42_state.errors import SettingsError, TargetConflictError
+from up42_state.redaction import without_credentials
 from up42_state.stages.history import some_names
+from up42_state.tasks.environment import child_environment, hidden_names
 from up42_state.tasks.outputs import empty, leftovers
 from up42_state.tasks.process import run
 
@@ -24,23 +25,9 @@ if TYPE_CHECKING:
 
     PathLike = str | os.PathLike[str]
 
-__all__ = ["NOT_EXECUTABLE", "NOT_FOUND", "child_environment", "run_task"]
+__all__ = ["NOT_EXECUTABLE", "NOT_FOUND", "run_task"]
 
 NOT_EXECUTABLE, NOT_FOUND = 126, 127  # as shells, env(1) and docker have them
-
-# Ways to credentials that the SDKs look for by themselves, besides those that our settings name.
-_SDK_CREDENTIALS = frozenset(
-    (
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-        "AWS_PROFILE",
-        "AWS_ROLE_ARN",
-        "AWS_WEB_IDENTITY_TOKEN_FILE",
-        "GOOGLE_APPLICATION_CREDENTIALS",
-    )
-)
 
 
 def run_task(
@@ -89,30 +76,13 @@ def run_task(
     _prepare(block, restores=bool(settings.after), clear=clear)
     environment = child_environment(settings, os.environ, pass_credentials=pass_credentials)
     status = _run(command, environment)
+    if status and not pass_credentials and (hidden := hidden_names(settings, os.environ)):
+        (note or _to_stderr)(
+            f"hidden from {command[0]}: {', '.join(hidden)} (--pass-credentials leaves them)"
+        )
     for text in _outcome(block, command[0], status):
         (note or _to_stderr)(text)
     return status
-
-
-def child_environment(
-    settings: Settings, environment: Mapping[str, str], *, pass_credentials: bool = False
-) -> dict[str, str]:
-    """The environment of a block's command: the documented variables, and no credentials of ours.
-
-    This keeps credentials from leaking by accident, into a log or a subprocess; a command that runs as the
-    same user can still read what that user can.
-
-    :param environment: this process's own.
-    :param pass_credentials: leave it as it is, but for the documented variables.
-    """
-    hidden = frozenset() if pass_credentials else _hidden_variables()
-    kept = {
-        name: value
-        for name, value in environment.items()
-        if name not in hidden and (pass_credentials or not name.startswith("UP42_STATE_"))
-    }
-    parameters = json.dumps(settings.parameters)
-    return {**kept, "UP42_TASK_PARAMETERS": parameters, "UP42_JOB_MODE": settings.job_mode}
 
 
 def _check_place(settings: Settings) -> None:
@@ -127,16 +97,6 @@ def _check_place(settings: Settings) -> None:
             f"there is no {' and no '.join(missing)} to save the output to",
             advice=f"give {' and '.join(ways)}",
         )
-
-
-def _hidden_variables() -> frozenset[str]:
-    """Variables that hold our credentials, or lead to them."""
-    from up42_state._setting_sources import Variable
-    from up42_state.settings import Settings
-
-    found = (item for field in Settings.model_fields.values() for item in field.metadata)
-    names = [name for item in found if isinstance(item, Variable) and item.secret for name in item.names]
-    return _SDK_CREDENTIALS.union(names, (f"{name}_FILE" for name in names))
 
 
 def _prepare(block: Block, *, restores: bool, clear: bool) -> None:
@@ -187,4 +147,4 @@ def _outcome(block: Block, program: str, status: int) -> Iterator[str]:
 
 
 def _to_stderr(text: str) -> None:
-    sys.stderr.write(f"up42-state: {text}\n")
+    sys.stderr.write(f"up42-state: {without_credentials(text)}\n")
