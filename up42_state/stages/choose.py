@@ -34,12 +34,14 @@ def choose(selection: Selection | None) -> Callable[[Contents], Chosen]:
         files = catalogue(contents.index.entries, contents.index.directories)
         with _looked_into():
             kept = selection.numbers(collection)
+            warnings = selection.warnings(collection)
             names, directories = _belongings((collection[number] for number in kept), files)
         return Chosen(
             data=subset(collection, kept),
             features=len(kept),
             entries=[entry for entry in contents.index.entries if entry.name in names],
             directories=[path for path in contents.index.directories if path in directories],
+            warnings=warnings,
         )
 
     return pick
@@ -68,6 +70,7 @@ def without(chosen: Chosen, damaged: set[str]) -> Chosen:
         features=len(kept),
         entries=[entry for entry in chosen.entries if entry.name not in damaged],
         directories=chosen.directories,
+        warnings=chosen.warnings,
     )
 
 
