@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from up42_state.buckets._resume import Body, Nothing, check_span, replaced, resumed
-from up42_state.buckets._s3_answers import foreign
+from up42_state.buckets._s3_answers import check_object
 from up42_state.buckets._s3_errors import BROKEN, status_of
 from up42_state.errors import StateError
 
@@ -47,7 +47,7 @@ def read(
                 raise replaced(what) from error
             raise
         tag["IfMatch"] = answer["ETag"]
-        return _S3Body(client.meta.endpoint_url, answer, position, last)
+        return _S3Body(client, at["Key"], answer, position, last)
 
     return resumed(open_at, start, broken=BROKEN, chunk=chunk)
 
@@ -56,13 +56,11 @@ class _S3Body:
     """The body of an answer to a request with a range."""
 
     def __init__(
-        self, endpoint: str, answer: GetObjectOutputTypeDef, position: int, last: int | None
+        self, client: S3Client, key: str, answer: GetObjectOutputTypeDef, position: int, last: int | None
     ) -> None:
         self._body = answer["Body"]
         try:
-            encoding = answer.get("ContentEncoding", "")
-            if encoding not in {"", "identity", "aws-chunked"}:
-                raise foreign(endpoint, "GetObject", f"a body that was encoded on its way ({encoding[:20]})")
+            check_object(client, "GetObject", key, answer.get("ContentType"), answer.get("ContentEncoding"))
             self.end = check_span(answer.get("ContentRange"), position, last, answer.get("ContentLength"))
         except StateError:
             self.close()

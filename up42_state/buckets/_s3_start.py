@@ -8,6 +8,7 @@ client, and not here: what is wrong with them is raised there, and so is an impo
 
 from __future__ import annotations
 
+import logging  # noqa: F401 - loaded in the middle of a fork, it would release a lock that it never took
 import os
 import threading
 from contextlib import suppress

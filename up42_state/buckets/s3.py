@@ -104,6 +104,9 @@ class S3Bucket(Bucket):
         except ObjectNotFoundError:
             self._head_bucket()  # the answer to HEAD has no body that would say what is missing
             raise
+        from up42_state.buckets._s3_answers import check_object
+
+        check_object(self.client, "HeadObject", key, found.get("ContentType"), found.get("ContentEncoding"))
         return ObjectInfo(key=key, size=found["ContentLength"], modified=found["LastModified"])
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
