@@ -170,12 +170,12 @@ class Settings(BaseModel):
 
     def variable(self, name: str) -> str:
         """What to name in advice about an attribute: the variable that its value came from, or the argument;
-        of a default, the variable that most would set.
+        of a default, the first that every program reads.
         """
         origin = self.origin(name)
         if origin is not None:
             return f"the argument {name}" if origin.rank is Rank.ARGUMENT else origin.variable
-        return next(text for text in variables(type(self))[name].names[::-1])
+        return variables(type(self))[name].ranked(Rank.GENERAL).names[0]
 
 
 def _read_anew(settings_cls: type[Settings], arguments: dict[str, Any]) -> Settings:

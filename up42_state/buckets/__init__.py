@@ -76,22 +76,12 @@ def _open_known(scheme: str, rest: str, address: _Address, settings: Settings | 
     if not name:
         raise address.refused(f"{address} names no bucket")
     if scheme == "s3":
-        return _open_s3(name, prefix, settings or _read_settings())
+        from up42_state.buckets.s3 import S3Bucket
+
+        return S3Bucket(name, prefix, settings or _read_settings())
     from up42_state.buckets.gcs import GCSBucket
 
     return GCSBucket(name, prefix, settings or _read_settings())
-
-
-def _open_s3(name: str, prefix: str, settings: Settings) -> Bucket:
-    from up42_state.buckets.hosts import serves_directly
-
-    if serves_directly(settings):
-        from up42_state.buckets.s3_direct import DirectS3Bucket
-
-        return DirectS3Bucket(name, prefix, settings)
-    from up42_state.buckets.s3 import S3Bucket
-
-    return S3Bucket(name, prefix, settings)
 
 
 def _open_other(address: _Address, settings: Settings | None) -> Bucket:
