@@ -150,8 +150,10 @@ def endpoint(value: object) -> object:
         known = False
     if not known or not value.isprintable() or " " in value:
         raise ValueError("is not an http:// or https:// URL")
-    if parts.query or any(map(is_credential, (parts.netloc, *parts.path.split("/")))):
-        raise ValueError(_CREDENTIAL if not parts.query else "holds a query, which an endpoint has none of")
+    if parts.query or parts.fragment:
+        raise ValueError("holds a query, which an endpoint has none of")
+    if any(map(is_credential, (value.partition("://")[2], *parts.netloc.split("."), *parts.path.split("/")))):
+        raise ValueError(_CREDENTIAL)
     return value.rstrip("/")
 
 

@@ -101,8 +101,11 @@ def public_url(url: str) -> str:
     """A URL without the credentials in it, for people: of a chain, each link without its own.
 
     Whatever stands before the last ``@`` is taken for a user name and a password if a colon is in it, though
-    by RFC 3986 a slash would end that part: a password that was not percent-encoded may hold one.
+    by RFC 3986 a slash would end that part: a password that was not percent-encoded may hold one. What is no
+    URL may be a password alone.
     """
+    if "://" not in url:
+        return HIDDEN
     return "::".join(map(_public_link, url.split("::")))
 
 
@@ -194,6 +197,8 @@ def _spellings(value: str, least: int = _LEAST) -> Iterator[str]:
     for text in (value, *_members(value)):
         forms = {text, quote(text, safe=""), quote(text), quote_plus(text), unquote(text)}
         forms |= {json.dumps(text)[1:-1], repr(text)[1:-1], _base64(text)}
+        # As base64 for URLs has it, and a header of which botocore takes the slashes out.
+        forms |= {text.replace("+", "-").replace("/", "_"), text.replace("/", "-")}
         if "-----BEGIN" in text:
             forms.update(
                 line for line in text.replace("\\n", "\n").splitlines() if not line.startswith("-----")

@@ -149,7 +149,9 @@ class Settings(BaseModel):
         for name in ("aws_profile", "google_application_credentials"):
             if self.source(name) != "argument":
                 del public[name]
-        if public["url"] and public_url(public["url"]) != public["url"]:
+        if public["url"] and "://" not in public["url"]:
+            public["url"] = public_url(public["url"])  # refused there as it is here
+        elif public["url"] and public_url(public["url"]) != public["url"]:
             del public["url"]
         return _read_anew, (type(self), public)
 

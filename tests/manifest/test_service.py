@@ -216,11 +216,11 @@ def connected(url: str, text: bytes) -> socket.socket:
     return connection
 
 
+HALF = b"POST /validate-schema/block HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 IDLE = [
     b"",
     b"POST / HTTP/1.1\r\nX: ",
-    b"POST /validate-schema/block HTTP/1.1\r\nHost: x\r\n"
-    b"Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{",
+    HALF + b"Content-Length: 9\r\n\r\n{",
     b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
 ]
 
