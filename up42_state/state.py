@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import SettingsError
 from up42_state.local_paths import check_apart, local_path
-from up42_state.redaction import without_credentials
+from up42_state.redaction import public_url
 from up42_state.stage import Stage
 from up42_state.stages.names import check_job, several, split_stage
 from up42_state.stages.store import Store
@@ -118,7 +118,7 @@ class State:
         return _with_settings, (type(self), self.settings)
 
     def __repr__(self) -> str:
-        return f"State({without_credentials(self._given_url)!r})" if self._given_url else "State.from_env()"
+        return f"State({public_url(self._given_url)!r})" if self._given_url else "State.from_env()"
 
 
 def _with_settings(state_cls: type[State], settings: Settings) -> State:

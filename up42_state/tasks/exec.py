@@ -5,12 +5,12 @@ The command's exit code and signals pass through, also where this is the contain
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING, Any
 
 from up42_state.block import INPUT, OUTPUT, QUICKLOOKS, Block
 from up42_state.errors import SettingsError
+from up42_state.tasks.environment import child_environment, hidden_names
 from up42_state.tasks.leftovers import code_of
 from up42_state.tasks.lock import HELD, name_of
 from up42_state.tasks.parameters import with_parameters
@@ -25,23 +25,9 @@ if TYPE_CHECKING:
 
     PathLike = str | os.PathLike[str]
 
-__all__ = ["NOT_EXECUTABLE", "NOT_FOUND", "child_environment", "run_task"]
+__all__ = ["NOT_EXECUTABLE", "NOT_FOUND", "run_task"]
 
 NOT_EXECUTABLE, NOT_FOUND = 126, 127  # as shells, env(1) and docker have them
-
-# Ways to credentials that the SDKs look for by themselves, besides those that our settings name.
-_SDK_CREDENTIALS = frozenset(
-    (
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-        "AWS_PROFILE",
-        "AWS_ROLE_ARN",
-        "AWS_WEB_IDENTITY_TOKEN_FILE",
-        "GOOGLE_APPLICATION_CREDENTIALS",
-    )
-)
 
 
 def run_task(
@@ -109,30 +95,12 @@ def run_task(
                 block.finish()
             else:
                 result.outcome = "command failed"
+                _tell_hidden(
+                    block, command[0], [] if pass_credentials else hidden_names(settings, os.environ)
+                )
     finally:
         result.take(block)
     return result.command_exit_code
-
-
-def child_environment(
-    settings: Settings, environment: Mapping[str, str], *, pass_credentials: bool = False
-) -> dict[str, str]:
-    """The environment of a block's command: the documented variables, and no credentials of ours.
-
-    This keeps credentials from leaking by accident, into a log or a subprocess; a command that runs as the
-    same user can still read what that user can.
-
-    :param environment: this process's own.
-    :param pass_credentials: leave it as it is, but for the documented variables.
-    """
-    hidden = frozenset() if pass_credentials else _hidden_variables()
-    kept = {
-        name: value
-        for name, value in environment.items()
-        if name not in hidden and (pass_credentials or not name.startswith("UP42_STATE_"))
-    }
-    parameters = json.dumps(settings.parameters)
-    return {**kept, "UP42_TASK_PARAMETERS": parameters, "UP42_JOB_MODE": settings.job_mode}
 
 
 def _check_place(settings: Settings) -> None:
@@ -149,14 +117,10 @@ def _check_place(settings: Settings) -> None:
         )
 
 
-def _hidden_variables() -> frozenset[str]:
-    """Variables that hold our credentials, or lead to them."""
-    from up42_state._setting_sources import Variable
-    from up42_state.settings import Settings
-
-    found = (item for field in Settings.model_fields.values() for item in field.metadata)
-    names = [name for item in found if isinstance(item, Variable) and item.secret for name in item.names]
-    return _SDK_CREDENTIALS.union(names, (f"{name}_FILE" for name in names))
+def _tell_hidden(block: Block, program: str, hidden: Sequence[str]) -> None:
+    """Say what a command that failed did not find in its environment."""
+    if hidden:
+        block.steps.say(f"hidden from {program}: {', '.join(hidden)} (--pass-credentials leaves them)")
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str], locks: Iterable[int], block: Block) -> int:

@@ -7,6 +7,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from up42_state.redaction import without_credentials
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -64,4 +66,4 @@ def counted(commit: Commit) -> str:
 
 
 def _to_stderr(text: str) -> None:
-    sys.stderr.write(f"up42-state: {text}\n")
+    sys.stderr.write(f"up42-state: {without_credentials(text)}\n")
