@@ -127,6 +127,8 @@ def restore(
     (restored,) = reports
     if not restored.features and restored.commit.totals.features:
         common.note("warning: no feature was restored: none meets the conditions, or all are damaged")
+    for warning in restored.warnings:
+        common.note(f"warning: {warning}")
     _print_restored(common, restored, directory)
     count = len(restored.damaged)
     if count:
@@ -144,6 +146,7 @@ def _print_restored(common: Common, restored: Restored, directory: Path) -> None
         "written": list(restored.written),
         "kept": list(restored.kept),
         "damaged": damaged,
+        "warnings": list(restored.warnings),
     }
     summary = commit_facts(
         restored.commit,

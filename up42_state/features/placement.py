@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from up42_state.features.paths import RESERVED, above, check_path, companions, quicklooks_of
+from up42_state.features.paths import (
+    EVERYTHING,
+    RESERVED,
+    above,
+    check_path,
+    companions,
+    normal_path,
+    quicklooks_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
@@ -103,6 +111,9 @@ class Placement:
 
     def settle(self) -> None:
         """Place everything that was noted."""
+        if EVERYTHING in self._groups:
+            for path in list(self._groups):
+                self._unite(EVERYTHING, path)
         for path in list(self._groups):
             for parent in above(path):
                 if parent in self._groups:
@@ -115,19 +126,22 @@ class Placement:
 
     def target(self, path: str) -> str:
         """Where a data path went."""
-        return self._prefixes[self._root(path)] + path
+        return normal_path(self._prefixes[self._root(path)] + path)
 
     def _place(self, paths: list[str]) -> str:
         files = {file.path: file for path in paths for file in self._companions[path]}
         folders = [path for path in paths if self._earlier.is_directory(path)]
-        prefix = next(p for p in self._candidates() if self._fits(p, files.values(), folders))
+        candidates = self._candidates()
+        if EVERYTHING in paths:
+            next(candidates)  # the whole of an earlier output becomes a directory of its own
+        prefix = next(p for p in candidates if self._fits(p, files.values(), folders))
         for file in files.values():
             self._add(file, prefix + file.path)
         inner = (self._earlier.directories_below(folder) for folder in folders)
         for folder in chain(folders, *inner):
-            self._add_directory(prefix + folder)
+            self._add_directory(normal_path(prefix + folder))
         if prefix:
-            self.moved.update((path, prefix + path) for path in paths)
+            self.moved.update((path, normal_path(prefix + path)) for path in paths)
         return prefix
 
     def _candidates(self) -> Iterator[str]:
@@ -138,7 +152,7 @@ class Placement:
 
     def _fits(self, prefix: str, files: Iterable[File], folders: Iterable[str]) -> bool:
         return all(self._file_fits(prefix + file.path, file) for file in files) and all(
-            self._folder_fits(prefix + folder, folder) for folder in folders
+            self._folder_fits(normal_path(prefix + folder), folder) for folder in folders
         )
 
     def _file_fits(self, target: str, file: File) -> bool:
@@ -158,10 +172,10 @@ class Placement:
             return False
         if not self._is_directory(target):
             return not any(parent in self._protected for parent in above(target))
-        there = {file.path[len(target) :] for file in self._current.below(target)}
+        there = set(self._current.inside(target))
         if target in self._taken_directories:
-            there.update(p[len(target) :] for p in self._taken if p.startswith(target + "/"))
-        return there == {file.path[len(folder) :] for file in self._earlier.below(folder)}
+            there.update(p[len(target) + 1 :] for p in self._taken if p.startswith(target + "/"))
+        return there == set(self._earlier.inside(folder))
 
     def _is_file(self, path: str) -> bool:
         return path in self._taken or self._current.get(path) is not None

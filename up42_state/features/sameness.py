@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from up42_state.features.edits import slot
 from up42_state.features.members import named, quoted
 from up42_state.features.origin import ORIGIN
-from up42_state.features.paths import data_paths
+from up42_state.features.paths import EVERYTHING, data_paths
 from up42_state.features.values import decode, head, properties_of, same_value
 
 if TYPE_CHECKING:
@@ -65,11 +65,10 @@ class Sameness:
             return self.same_file(one, other)
         if not (self._current.is_directory(current) and self._earlier.is_directory(earlier)):
             return False
-        ours = {file.path[len(current) :]: file for file in self._current.below(current)}
-        theirs = {file.path[len(earlier) :]: file for file in self._earlier.below(earlier)}
-        return ours.keys() == theirs.keys() and all(
-            self.same_file(ours[name], file) for name, file in theirs.items()
-        )
+        ours, theirs = self._current.inside(current), self._earlier.inside(earlier)
+        # what was added to the current output since lies in the whole of it, too
+        alike = ours.keys() >= theirs.keys() if current == EVERYTHING else ours.keys() == theirs.keys()
+        return alike and all(self.same_file(ours[name], file) for name, file in theirs.items())
 
     def same_file(self, current: File, earlier: File) -> bool:
         """Whether two files have equal bytes; they are only hashed if their sizes are equal."""

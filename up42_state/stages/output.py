@@ -11,6 +11,7 @@ import msgspec
 from up42_state.errors import Defect, InvalidOutputError, PathNotFoundError
 from up42_state.features import Collection, Files, examine, scan
 from up42_state.features.paths import above
+from up42_state.features.sidecars import ENDS
 from up42_state.stages.index import QUICKLOOKS
 from up42_state.stages.target import OURS
 from up42_state.stages.upload import Source, changed
@@ -161,6 +162,7 @@ def _group(file: File, folders: frozenset[str], files: Files) -> str:
 
 def _stem(path: str, files: Files) -> str:
     """The path without its extension; a sidecar ``<file>.<ext>`` has its file's."""
+    path = next((path[: -len(end)] for end in ENDS if path.lower().endswith(end)), path)
     start = path.rfind("/") + 2  # past a dot at the beginning of the name
     dot = path.find(".", start)
     while dot > 0:
