@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from up42_state.cli.common import Common
     from up42_state.features import Report
+    from up42_state.features.repair import Change
     from up42_state.stages.publish import IfExists
     from up42_state.stages.restore import Restored
 
@@ -42,10 +43,12 @@ __all__ = ["restore", "save"]
     metavar="DIR",
     help="Where quicklooks lie; /tmp/quicklooks for /tmp/output, DIR/.quicklooks for others.",
 )
+@click.option("--repair", is_flag=True, help="Mend what blocks are known to write, and say what was changed.")
 @options.shared
 @click.pass_obj
 def save(
     common: Common,
+    /,
     directory: Path,
     job: str | None,
     stage: str | None,
@@ -54,6 +57,8 @@ def save(
     if_exists: IfExists,
     expect: int | None,
     quicklooks: Path | None,
+    *,
+    repair: bool,
 ) -> None:
     """Save an output as a stage.
 
@@ -62,6 +67,8 @@ def save(
     place = common.place(job=job, stage=stage, after=after, propagate=propagate)
     target = place.stage()
     outcomes: list[str] = []
+    warnings: list[str] = []
+    changes: list[Change] = []
     with common.progress("saving") as progress:
         commit = target.save(
             directory,
@@ -73,10 +80,24 @@ def save(
             parameters=place.settings.parameters,
             progress=progress,
             report=lambda report: _note_propagation(common, report),
+            repair=repair,
+            warning=warnings.append,
+            change=changes.append,
             outcome=outcomes.append,
         )
     (outcome,) = outcomes
-    print_result(common, commit.to_dict() | {"outcome": outcome}, commit_facts(commit, outcome=outcome))
+    for text in [*(f"warning: {warning}" for warning in warnings), *(f"mended {each}" for each in changes)]:
+        common.note(text)
+    value = commit.to_dict() | {
+        "outcome": outcome,
+        "warnings": warnings,
+        "changes": [_as_dict(c) for c in changes],
+    }
+    print_result(common, value, commit_facts(commit, outcome=outcome))
+
+
+def _as_dict(change: Change) -> dict[str, str]:
+    return {"place": change.place, "old": change.old, "new": change.new}
 
 
 def _note_propagation(common: Common, report: Report) -> None:

@@ -7,6 +7,7 @@ needs to know which.
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from bisect import bisect_left
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -129,6 +130,10 @@ class Files:
         found = self._by_lower_case.get(path.lower(), ())
         return [self._files[other] for other in found if other.rpartition("/")[0] == folder]
 
+    def alike(self, path: str) -> str | None:
+        """A file or directory whose path differs from this one in case or Unicode form alone."""
+        return self._by_likeness.get(_likeness(path))
+
     def directories_below(self, directory: str) -> list[str]:
         """Every directory below a directory, by path."""
         paths, prefix = self._sorted_directories, "" if directory == _HERE else directory + "/"
@@ -169,6 +174,10 @@ class Files:
         return sorted(self._directories)
 
     @cached_property
+    def _by_likeness(self) -> dict[str, str]:
+        return {_likeness(path): path for path in (*self._files, *self._directories)}
+
+    @cached_property
     def _by_lower_case(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
         for path in self._files:
@@ -183,6 +192,11 @@ class Files:
             stem, dot, _ = name.rpartition(".")
             stems.setdefault(stem if dot and stem else name, []).append(file)
         return stems
+
+
+def _likeness(path: str) -> str:
+    """What is equal for paths that differ in case or Unicode form alone (Unicode, section 3.13, D145)."""
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", path).casefold())
 
 
 def _end(paths: list[str], prefix: str) -> int:
