@@ -88,16 +88,8 @@ def save(
     (outcome,) = outcomes
     for text in [*(f"warning: {warning}" for warning in warnings), *(f"mended {each}" for each in changes)]:
         common.note(text)
-    value = commit.to_dict() | {
-        "outcome": outcome,
-        "warnings": warnings,
-        "changes": [_as_dict(c) for c in changes],
-    }
-    print_result(common, value, commit_facts(commit, outcome=outcome))
-
-
-def _as_dict(change: Change) -> dict[str, str]:
-    return {"place": change.place, "old": change.old, "new": change.new}
+    value = {"outcome": outcome, "warnings": warnings, "changes": [change.to_dict() for change in changes]}
+    print_result(common, commit.to_dict() | value, commit_facts(commit, outcome=outcome))
 
 
 def _note_propagation(common: Common, report: Report) -> None:
