@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DATA_PATH",
     "EVERYTHING",
+    "LONGEST_PATH",
     "RESERVED",
     "STRICT",
     "above",
@@ -40,7 +41,7 @@ STRICT = "up42.data"  # under other keys a string that names nothing is just a s
 _PREFIXES = (STRICT, "custom.", "data.")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LONGEST_PART = 255
-_LONGEST_PATH = 4095
+LONGEST_PATH = 4095
 
 
 def check_path(path: str) -> str | None:
@@ -61,7 +62,7 @@ def check_path(path: str) -> str | None:
         return 'has ".."'
     if "" in parts or "." in parts:
         return 'has an empty or "." part'
-    if len(path.encode()) > _LONGEST_PATH or any(len(part.encode()) > _LONGEST_PART for part in parts):
+    if len(path.encode()) > LONGEST_PATH or any(len(part.encode()) > _LONGEST_PART for part in parts):
         return "is longer than a file system takes"
     return None
 
