@@ -23,6 +23,7 @@ __all__ = [
     "RESERVED",
     "STRICT",
     "above",
+    "all_above",
     "check_path",
     "companions",
     "data_paths",
@@ -71,6 +72,17 @@ def above(path: str) -> Iterator[str]:
     """The directories above a path, innermost first; the output itself is not among them."""
     while path := path.rpartition("/")[0]:
         yield path
+
+
+def all_above(paths: Iterable[str]) -> set[str]:
+    """The directories above some paths: each is noted once, however many lie in it."""
+    found: set[str] = set()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return found
 
 
 def normal_path(path: str) -> str:

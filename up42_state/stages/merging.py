@@ -11,7 +11,7 @@ import msgspec
 
 from up42_state.features import Collection, Earlier, File, merge
 from up42_state.features.carried import left_behind
-from up42_state.features.paths import above
+from up42_state.features.paths import all_above
 from up42_state.stages.choose import catalogue, left_behind_warnings, read_features
 from up42_state.stages.contents import Contents, load
 from up42_state.stages.reuse import rename
@@ -150,7 +150,7 @@ class Merging:
         wanted = dict.fromkeys([*self._output.directories, *self.new_directories])
         if not wanted:
             return []
-        filled = {path for file in self._files if file.kind == "file" for path in above(file.path)}
+        filled = all_above(file.path for file in self._files if file.kind == "file")
         return [path for path in wanted if path not in filled]
 
 

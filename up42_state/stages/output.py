@@ -10,7 +10,7 @@ import msgspec
 
 from up42_state.errors import Defect, InvalidOutputError, PathNotFoundError
 from up42_state.features import Collection, Files, examine, scan
-from up42_state.features.paths import above
+from up42_state.features.paths import above, all_above
 from up42_state.features.repair import Change, repair
 from up42_state.features.sidecars import ENDS
 from up42_state.stages.index import QUICKLOOKS
@@ -53,7 +53,10 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def sources(self) -> list[Source]:
         """The files and quicklooks, as what is to be uploaded."""
-        return [_source(file, _group(file, self.folders, self.files)) for file in self.files]
+        outermost = self.folders - {
+            folder for folder in self.folders if any(outer in self.folders for outer in above(folder))
+        }
+        return [_source(file, _group(file, outermost, self.files)) for file in self.files]
 
     def check_unchanged(self) -> None:
         """Make sure that ``data.json`` is what was read: it was mapped, and may have changed since.
@@ -153,10 +156,9 @@ def _as_quicklook(file: File) -> File:
 
 def _empty_directories(files: Files) -> tuple[str, ...]:
     """Directories without a file below them, innermost only."""
-    folders = {file.path.rpartition("/")[0] for file in files}
-    full = folders.union(*map(above, folders))
+    full = all_above(file.path for file in files)
     empty = [path for path in files.directories if path not in full]
-    inner = {folder for path in empty for folder in above(path)}
+    inner = all_above(empty)
     return tuple(sorted(path for path in empty if path not in inner))
 
 
@@ -173,12 +175,17 @@ def _source(file: File, group: str) -> Source:
 
 
 def _group(file: File, folders: frozenset[str], files: Files) -> str:
-    """Files of one group go into one pack: those of a data path's directory, or a file and its sidecars."""
+    """Files of one group go into one pack: those of a data path's directory, or a file and its sidecars.
+
+    :param folders: the directories of data paths that lie in no other.
+    """
     if file.kind == "quicklook":
         return f"{QUICKLOOKS}/{file.path}"
-    outermost = [path for path in above(file.path) if path in folders] if folders else []
-    if outermost:
-        return f"{outermost[-1]}/"
+    end = file.path.find("/") if folders else -1
+    while end > 0:
+        if file.path[:end] in folders:
+            return f"{file.path[:end]}/"
+        end = file.path.find("/", end + 1)
     return _stem(file.path, files)
 
 
