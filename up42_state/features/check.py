@@ -140,10 +140,11 @@ class _Check:
         """What is no defect and should be looked at."""
         if not self.idle_count:
             return ()
-        look = "1 property looks" if self.idle_count == 1 else f"{self.idle_count:,} properties look"
+        what = f"{self.idle_count:,} properties look like data paths and name nothing: no file goes with them"
+        if self.idle_count == 1:
+            what = "a property looks like a data path and names nothing: no file goes with its feature"
         more = self.idle_count - len(self.idle)
-        shown = ", ".join(self.idle) + (f" and {more:,} more" if more else "")
-        return (f"{look} like a data path and names no file, so that none goes with the feature: {shown}",)
+        return (f"{what}: {', '.join(self.idle)}" + (f" and {more:,} more" if more else ""),)
 
     def document(self, content: bytes | mmap.mmap) -> list[Defect]:
         """All defects of the document, in the order they stand in."""

@@ -7,7 +7,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import Defect
-from up42_state.features.members import members
+from up42_state.features.members import SPACE, members, value_end
 from up42_state.features.values import decode
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ _GEOMETRIES = frozenset(
 _ESRI = frozenset(("geometryType", "spatialReference", "displayFieldName", "fieldAliases"))
 _EXTENSION = re.compile(r"[^/]\.[A-Za-z][A-Za-z0-9]{0,9}$")
 _LONGEST = 4095
+_BRACE = ord("{")
 _MEMBER = re.compile(r"(?:features\[\d+\]\.)?(geometry|bbox)\b")
 
 
@@ -72,17 +73,23 @@ def foreign(text: memoryview) -> Defect | None:
     return None
 
 
-def several(text: memoryview, end: int) -> Defect | None:
-    """The defect of a text that goes on after its first value, if that is a feature or a geometry.
-
-    :param end: where something stands that JSON does not allow for.
-    """
+def several(text: memoryview) -> Defect | None:
+    """The defect of a text in which another object follows the first, if that is a feature or a geometry."""
     try:
-        first = decode(bytes(text[:end]))
-    except ValueError:
+        start = _skip(text, 0)
+        end = value_end(text, start)
+        if text[_skip(text, end)] != _BRACE:
+            return None
+        first = decode(text[start:end])
+    except (ValueError, IndexError):
         return None
     kind = first.get("type") if isinstance(first, dict) else None
     return Defect("data.json", _LINES, _GATHER) if kind == "Feature" or kind in _GEOMETRIES else None
+
+
+def _skip(text: memoryview, position: int) -> int:
+    found = SPACE.match(text, position)
+    return found.end() if found else position
 
 
 def structure_advice(text: memoryview, start: int) -> tuple[str, str] | None:

@@ -63,7 +63,7 @@ def syntax_defect(text: memoryview, error: Exception) -> Defect:
     if isinstance(error, RecursionError):
         return Defect("data.json", "is nested too deeply to be read", "write it flatter")
     offset, reason = _reason(text, str(error))
-    further = several(text, offset) if "trailing characters" in str(error) else None
+    further = several(text) if "trailing characters" in str(error) else None
     if further is not None:
         return further
     line, column = line_and_column(text, min(offset, len(text)))
