@@ -303,12 +303,17 @@ def test_save_refuses_what_it_could_mend_and_says_so(call: Call, tmp_path: Path)
 
 def test_save_mends_and_tells_each_change(call: Call, ask: Ask, tmp_path: Path) -> None:
     """``--repair`` saves the mended document, tells places and values, and leaves the file as it is."""
-    made = _write(tmp_path / "out", [{"type": "Feature", "properties": {"up42.data_path": "/tmp/output/a.tif"}}])
+    made = _write(
+        tmp_path / "out", [{"type": "Feature", "properties": {"up42.data_path": "/tmp/output/a.tif"}}]
+    )
     before = (made / "data.json").read_bytes()
     result = call("save", made, *SCENES, "--repair")
     assert result.exit_code == 0
     assert "mended features[0]: a list of 1 feature became the features themselves" in result.stderr
-    assert "mended features[0].properties[\"up42.data_path\"]: '/tmp/output/a.tif' became 'a.tif'" in result.stderr
+    assert (
+        "mended features[0].properties[\"up42.data_path\"]: '/tmp/output/a.tif' became 'a.tif'"
+        in result.stderr
+    )
     again = ask("save", made, *SCENES, "--repair")
     assert (again["outcome"], again["revision"]) == ("unchanged", 1)
     assert [change["place"] for change in again["changes"]] == [

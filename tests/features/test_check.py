@@ -103,6 +103,13 @@ def test_in_a_dry_run_data_paths_need_not_exist(output: Path) -> None:
     ]
 
 
+def test_the_whole_of_an_empty_output_is_nothing(tmp_path: Path) -> None:
+    """There is no file to go with the feature, unless in a dry run."""
+    place = 'features[0].properties["up42.data_path"]'
+    assert found(tmp_path, [at("./")]) == [(place, "'./' names nothing in the output")]
+    assert found(tmp_path, [at(".")], dry_run=True) == []
+
+
 def test_all_defects_are_reported_at_once_in_document_order(output: Path) -> None:
     """Numbers, nesting and paths together, those of the files last."""
     os.mkfifo(output / "pipe")

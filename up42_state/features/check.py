@@ -30,7 +30,7 @@ from up42_state.features.hints import (
 )
 from up42_state.features.layout import skip
 from up42_state.features.members import SPACE, members
-from up42_state.features.paths import DATA_PATH, STRICT, check_path, is_data_property, normal_path
+from up42_state.features.paths import DATA_PATH, EVERYTHING, STRICT, check_path, is_data_property, normal_path
 from up42_state.features.repair import BY_ITSELF, flattened, is_collection, mended_path
 from up42_state.features.values import Head, decode, feature_id, heads, properties_of
 
@@ -262,7 +262,7 @@ class _Check:
             return None
         if self.tree.files.exists(path) or not name.startswith(STRICT):
             return None
-        wrong_path = check_path(path)
+        wrong_path = None if path == EVERYTHING else check_path(path)
         if wrong_path not in ("is absolute", 'has ".."'):
             if name != DATA_PATH or (self.dry_run and wrong_path is None):
                 return None

@@ -80,7 +80,7 @@ class Files:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no file and no directory that a data path could name, but the output itself."""
+        """Whether there is no file and no directory that a data path could name."""
         return not self._files and not self._directories
 
     @property
@@ -93,8 +93,8 @@ class Files:
         return self._files.get(path)
 
     def is_directory(self, path: str) -> bool:
-        """Whether the path is a directory of this output; ``.`` is the output itself."""
-        return path in self._directories or path == _HERE
+        """Whether the path is a directory of this output; ``.`` is the output, if it holds anything."""
+        return path in self._directories or (path == _HERE and not self.is_empty)
 
     def exists(self, path: str) -> bool:
         """Whether the path is a file or a directory of this output."""
