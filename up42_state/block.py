@@ -86,6 +86,7 @@ class Block:
         self.commit: Commit | None = None
         self.outcome: Outcome | None = None
         self.reports: list[Report] = []
+        self.warnings: list[str] = []
         self._info = info
         self._after = [self._earlier(name) for name in several(after)]
         self._parents: list[Commit] | None = None
@@ -183,7 +184,8 @@ class Block:
 
         Saved features and files are referred to, so no bytes move, and the output directory stays as it is;
         without a stage to save, they are put into the output directory instead. ``reports`` then tells what
-        became of every feature, for each propagation, and ``outcome`` whether a revision was made, as
+        became of every feature, for each propagation, ``warnings`` what should be looked at in the output,
+        and ``outcome`` whether a revision was made, as
         :meth:`~up42_state.Stage.save` has it.
 
         :return: the commit, or ``None`` where there is no stage to save.
@@ -195,7 +197,7 @@ class Block:
             self._finish_here(quicklooks)
             return None
         parents, identity = self._made_from(), Identity.find(self._info)
-        self.reports = []
+        self.reports, self.warnings = [], []
         outcomes: list[Outcome] = []
         self.commit = self.stage.save(
             self.output_dir,
@@ -207,6 +209,7 @@ class Block:
             fingerprint=identity.fingerprint(self.parameters, parents),
             job_mode=self.job_mode,
             report=self.reports.append,
+            warning=self.warnings.append,
             outcome=outcomes.append,
         )
         (self.outcome,) = outcomes

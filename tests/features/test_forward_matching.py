@@ -129,7 +129,7 @@ def test_pairs_of_members_take_the_place_of_the_rules() -> None:
 
 @pytest.mark.timeout(60)
 def test_very_many_features_of_one_provenance() -> None:
-    """Tiles to which a block passed the provenance of their scene: it tells none of them, but their ids do."""
+    """A block passed the provenance of a scene to its tiles: it tells none of them, but their ids do."""
     origin = {ORIGIN: "j/scenes:1@1#0a"}
     tiles = [{"id": f"t{n}", "n": n, "properties": origin} for n in range(6_000)]
     changed = [{"id": f"t{n}", "n": -n, "properties": origin} for n in range(6_000)]

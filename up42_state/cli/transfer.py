@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from up42_state.cli.common import Common
     from up42_state.features import Report
+    from up42_state.features.repair import Change
     from up42_state.stages.publish import IfExists
     from up42_state.stages.restore import Restored
 
@@ -42,10 +43,12 @@ __all__ = ["restore", "save"]
     metavar="DIR",
     help="Where quicklooks lie; /tmp/quicklooks for /tmp/output, DIR/.quicklooks for others.",
 )
+@click.option("--repair", is_flag=True, help="Mend what blocks are known to write, and say what was changed.")
 @options.shared
 @click.pass_obj
 def save(
     common: Common,
+    /,
     directory: Path,
     job: str | None,
     stage: str | None,
@@ -54,6 +57,8 @@ def save(
     if_exists: IfExists,
     expect: int | None,
     quicklooks: Path | None,
+    *,
+    repair: bool,
 ) -> None:
     """Save an output as a stage.
 
@@ -62,6 +67,8 @@ def save(
     place = common.place(job=job, stage=stage, after=after, propagate=propagate)
     target = place.stage()
     outcomes: list[str] = []
+    warnings: list[str] = []
+    changes: list[Change] = []
     with common.progress("saving") as progress:
         commit = target.save(
             directory,
@@ -73,10 +80,16 @@ def save(
             parameters=place.settings.parameters,
             progress=progress,
             report=lambda report: _note_propagation(common, report),
+            repair=repair,
+            warning=warnings.append,
+            change=changes.append,
             outcome=outcomes.append,
         )
     (outcome,) = outcomes
-    print_result(common, commit.to_dict() | {"outcome": outcome}, commit_facts(commit, outcome=outcome))
+    for text in [*(f"warning: {warning}" for warning in warnings), *(f"mended {each}" for each in changes)]:
+        common.note(text)
+    value = {"outcome": outcome, "warnings": warnings, "changes": [change.to_dict() for change in changes]}
+    print_result(common, commit.to_dict() | value, commit_facts(commit, outcome=outcome))
 
 
 def _note_propagation(common: Common, report: Report) -> None:
@@ -127,6 +140,8 @@ def restore(
     (restored,) = reports
     if not restored.features and restored.commit.totals.features:
         common.note("warning: no feature was restored: none meets the conditions, or all are damaged")
+    for warning in restored.warnings:
+        common.note(f"warning: {warning}")
     _print_restored(common, restored, directory)
     count = len(restored.damaged)
     if count:
@@ -144,6 +159,7 @@ def _print_restored(common: Common, restored: Restored, directory: Path) -> None
         "written": list(restored.written),
         "kept": list(restored.kept),
         "damaged": damaged,
+        "warnings": list(restored.warnings),
     }
     summary = commit_facts(
         restored.commit,

@@ -47,11 +47,11 @@ class Evidence:
         A place or a file that several features of one stage have says nothing of any of them.
         """
         one, other = self._known.draft.raw(current), self._earlier.collection.raw(earlier)
-        if same_geometry(one, other) and self._are_alone(current, one, earlier, other):
+        stage = self._known.origin_stage(current)
+        if self._have_one_place(stage, one, other):
             return True
         ours = set(data_paths(properties_of(head(one)), self._known.files).values())
         theirs = set(data_paths(properties_of(head(other)), self._earlier.files).values())
-        stage = self._known.origin_stage(current)
         return any(
             self._their_paths[path] == 1
             and self._our_paths[stage, path] == 1
@@ -59,11 +59,16 @@ class Evidence:
             for path in ours & theirs
         )
 
+    def _have_one_place(self, stage: str, one: Text, other: Text) -> bool:
+        if not same_geometry(one, other):
+            return False
+        return self._their_places.is_alone("", other) and self._our_places.is_alone(stage, one)
+
     def agree(self, current: int, earlier: int) -> bool:
         """Whether a feature that carries the provenance of another may be it, though a block changed it.
 
-        Its id, its geometry or its files are those of the other. What a block derived from a feature, and gave
-        a copy of its properties, has others.
+        Its id, its geometry or its files are those of the other. What a block derived from a feature, and
+        gave a copy of its properties, has others.
         """
         one, other = self._known.draft.raw(current), self._earlier.collection.raw(earlier)
         return (
@@ -81,10 +86,6 @@ class Evidence:
     def _same_files(self, one: Text, other: Text) -> bool:
         theirs = data_paths(properties_of(head(other)), self._earlier.files)
         return bool(theirs) and self._sameness.same_files(one, other)
-
-    def _are_alone(self, current: int, one: Text, earlier: int, other: Text) -> bool:
-        stage = self._known.origin_stage(current)
-        return self._our_places.is_alone(stage, one) and self._their_places.is_alone("", other)
 
     @cached_property
     def _our_places(self) -> Places:

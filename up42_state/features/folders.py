@@ -6,6 +6,8 @@ import hashlib
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from up42_state.features.paths import EVERYTHING
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -31,6 +33,7 @@ class Folders:
         return self._digest(directory, self._contents, self._files.digest)
 
     def _digest(self, directory: str, known: dict[str, bytes], of: Callable[[File], str]) -> bytes:
+        directory = "" if directory == EVERYTHING else directory
         waiting = [directory]
         while waiting:
             path = waiting[-1]

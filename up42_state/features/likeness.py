@@ -1,8 +1,8 @@
 """Keys under which equal features are found among very many that a quick number does not tell apart.
 
-The quick numbers of :mod:`up42_state.features.known` leave out what is dear to read, and can be made to collide.
-The keys here are digests of the whole value: they cost more, and whoever compares by them does so once for each
-feature, however many there are.
+The quick numbers of :mod:`up42_state.features.known` leave out what is dear to read, and can be made to
+collide. The keys here are digests of the whole value: they cost more, and whoever compares by them does so
+once for each feature, however many there are.
 """
 
 from __future__ import annotations

@@ -39,12 +39,12 @@ _FEW = 16  # comparisons that cost less than to read the features once more
 class Matcher:
     """Pairs features of one earlier stage with those of the current collection, one to one.
 
-    The rules, each for what those before it left: equal provenance, which no other feature has; equal JSON and
-    files, where ids do not tell; equal content, forwarded from this stage before; equal JSON with other files;
-    equal id, unique in both, and where it only numbers a row an equal place or file as well; equal properties
-    with equal data paths and equal bytes, unique in both. With ``match`` its pairs take the place of ids, JSON
-    and data paths. Equal JSON comes before data paths because several features may share one file: only their
-    geometry tells them apart.
+    The rules, each for what those before it left: equal provenance, which no other feature has; equal JSON
+    and files, where ids do not tell; equal content, forwarded from this stage before; equal JSON with other
+    files; equal id, unique in both, and where it only numbers a row an equal place or file as well; equal
+    properties with equal data paths and equal bytes, unique in both. With ``match`` its pairs take the place
+    of ids, JSON and data paths. Equal JSON comes before data paths because several features may share one
+    file: only their geometry tells them apart.
 
     ``found`` gives, by the earlier feature's index, the current one's.
     """
@@ -229,8 +229,8 @@ class Matcher:
             found = head(raw)
             paths = data_paths(properties_of(found), self._census.earlier.files).values()
             if paths and all(map(files.exists, paths)):
-                key = hash(fingerprint(own_properties(exact_properties(found))))
-                groups.setdefault(key, []).append(index)
+                number = hash(fingerprint(own_properties(exact_properties(found))))
+                groups.setdefault(number, []).append(index)
         wanted = set(self._unmatched())
         for key, indexes in groups.items():
             for index, others in self._with_properties(indexes, self._known.with_properties(key)):
@@ -254,8 +254,8 @@ class Matcher:
             ours.add(_properties_key(self._known.draft.raw(other)), other)
         for index in earlier:
             theirs.add(_properties_key(self._earlier.raw(index)), index)
-        for key, index in theirs.single():
-            yield index, ours.get(key)
+        for text, index in theirs.single():
+            yield index, ours.get(text)
 
     def _same_data(self, current: int, earlier: int) -> bool:
         """Whether properties are equal, data paths among them, and these name equal bytes."""

@@ -38,6 +38,7 @@ _ADVICE = (
     "to have both use on_conflict=both (--on-conflict both), to say which are the same use match (--match)"
 )
 
+
 class Merge(msgspec.Struct, frozen=True, kw_only=True):
     """What a propagation comes to.
 

@@ -51,7 +51,7 @@ class NewIds:
 
     @cached_property
     def _renamed(self) -> set[tuple[str, bytes]]:
-        found = set()
+        found: set[tuple[str, bytes]] = set()
         for raw in self._known.draft.raws():
             own = feature_id(head(raw))
             if isinstance(own, str) and (former := former_ids(own, self._label)):

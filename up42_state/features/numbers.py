@@ -1,8 +1,8 @@
 """Numbers by the value that their text has, also where no machine number has it (RFC 8259 §6).
 
-A text of up to 17 significant digits within the range of floating point stands for the nearest 64-bit number:
-17 digits are enough for each of these, so that a program that reads and writes the number changes its text and
-not its value. A text with more digits, or beyond the range, is the decimal number that it says.
+A text of up to 17 significant digits within the range of floating point stands for the nearest 64-bit number
+(IEEE 754). 17 digits are enough for each of these: a program that reads and writes such a number may change
+its text, and not its value. A text with more digits, or beyond the range, is the decimal number that it says.
 """
 
 from __future__ import annotations

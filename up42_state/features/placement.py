@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from up42_state.features.paths import RESERVED, above, companions
+from up42_state.features.paths import EVERYTHING, RESERVED, above, companions, normal_path
 from up42_state.features.quicklooks import Quicklooks
 from up42_state.features.stage_folders import Protected, StageFolders
 
@@ -90,6 +90,10 @@ class Placement:
 
     def _find_tops(self) -> None:
         """For each path the outermost data path that it lies in: itself, where it lies in none."""
+        if EVERYTHING in self._noted:
+            self._groups[EVERYTHING] = EVERYTHING
+            self._tops = dict.fromkeys(self._noted, EVERYTHING)
+            return
         top = ""
         for path in sorted(self._noted, key=lambda path: path.replace("/", "\0")):
             if not top or not path.startswith(top + "/"):
@@ -131,7 +135,7 @@ class Placement:
 
     def target(self, path: str) -> str:
         """Where a data path went."""
-        return self._prefixes[self._root(self._tops[path])] + path
+        return normal_path(self._prefixes[self._root(self._tops[path])] + path)
 
     def _place(self, paths: list[str], inner: list[str]) -> str:
         """Place the files of a group; what stands before their paths now.
@@ -141,18 +145,17 @@ class Placement:
         """
         files = {file.path: file for path in paths for file in self._companions[path]}
         folders = [path for path in paths if self._earlier.is_directory(path)]
-        prefix = next(
-            prefix
-            for prefix in self._folders.candidates(next(iter(files), None))
-            if self._fits(prefix, files.values(), folders, inner)
-        )
+        prefixes = self._folders.candidates(next(iter(files), None))
+        if EVERYTHING in paths:
+            next(prefixes)  # the whole of an earlier output becomes a directory of its own
+        prefix = next(each for each in prefixes if self._fits(each, files.values(), folders, inner))
         for file in files.values():
             self._add(file, prefix + file.path)
         below = (self._earlier.directories_below(folder) for folder in folders)
         for folder in chain(folders, *below):
-            self._add_directory(prefix + folder)
+            self._add_directory(normal_path(prefix + folder))
         if prefix:
-            self.moved.update((path, prefix + path) for path in chain(paths, inner))
+            self.moved.update((path, normal_path(prefix + path)) for path in chain(paths, inner))
         return prefix
 
     def _fits(self, prefix: str, files: Iterable[File], folders: Iterable[str], inner: Iterable[str]) -> bool:
@@ -160,7 +163,7 @@ class Placement:
             return bool(files) and all(self._is_there(prefix + file.path, file) for file in files)
         return (
             all(self._file_fits(prefix + file.path, file) for file in files)
-            and all(self._folder_fits(prefix + folder, folder) for folder in folders)
+            and all(self._folder_fits(normal_path(prefix + folder), folder) for folder in folders)
             and all(self._inner_fits(prefix + path) for path in inner if self._earlier.is_directory(path))
         )
 
@@ -192,9 +195,9 @@ class Placement:
             return False
         if not self._is_directory(target):
             return self._is_reachable(target)
-        there = {file.path[len(target) :] for file in self._current.below(target)}
-        there.update(path[len(target) :] for path in self._taken_below(target))
-        return there == {file.path[len(folder) :] for file in self._earlier.below(folder)}
+        there = set(self._current.inside(target))
+        there.update(path[len(target) + 1 :] for path in self._taken_below(target))
+        return there == set(self._earlier.inside(folder))
 
     def _inner_fits(self, target: str) -> bool:
         """Whether a directory may be in one that fits: it may be empty, and not be there."""

@@ -1,4 +1,4 @@
-"""Ids that only number rows, as geopandas and ogr2ogr write them: the same in every output, they tell nothing."""
+"""Ids that only number rows, as geopandas and ogr2ogr write them: every output has the same."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _FIRST = (0, 1, "0", "1")
 class Rows:
     """Whose ids count features: 0, 1, 2 … or 1, 2, 3 … in order, as numbers or text.
 
-    Features are noted with the stage that they say they come from, and each stage's are counted for themselves:
-    those that were forwarded from elsewhere stand between a collection's own ones and change nothing about
-    these. Where several counted lists follow each other, as in a frame put together of others, each counts.
+    Features are noted with the stage that they say they come from, and each stage's are looked at for
+    themselves: features that were forwarded from elsewhere change nothing about a collection's own ones.
+    Where several counted lists follow each other, as in a frame put together of others, each counts.
     """
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from up42_state.features.folders import Folders
 from up42_state.features.likeness import former_id
 from up42_state.features.members import named, quoted
 from up42_state.features.origin import ORIGIN
-from up42_state.features.paths import data_paths
+from up42_state.features.paths import EVERYTHING, data_paths
 from up42_state.features.values import exact, head, properties_of, same_value
 
 if TYPE_CHECKING:
@@ -68,9 +68,18 @@ class Sameness:
             return self.same_file(one, other)
         if not (self._current.is_directory(current) and self._earlier.is_directory(earlier)):
             return False
+        if current == EVERYTHING:
+            return self._is_in_whole(earlier)
         ours, theirs = self._folders
         return ours.outline(current) == theirs.outline(earlier) and (
             ours.content(current) == theirs.content(earlier)
+        )
+
+    def _is_in_whole(self, earlier: str) -> bool:
+        """Whether the whole current output has the files of a directory; more may have been added since."""
+        ours, theirs = self._current.inside(EVERYTHING), self._earlier.inside(earlier)
+        return ours.keys() >= theirs.keys() and all(
+            self.same_file(ours[name], file) for name, file in theirs.items()
         )
 
     def same_file(self, current: File, earlier: File) -> bool:

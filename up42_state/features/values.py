@@ -1,7 +1,7 @@
 """JSON by value: what is read of a feature, and when two values are equal.
 
-Key order and white space do not count, and 1 equals 1.0; ``true`` does not equal 1. Values that are compared are
-read by :func:`exact`, so that numbers beyond a machine number's range or precision are told apart.
+Key order and white space do not count, and 1 equals 1.0; ``true`` does not equal 1. Values that are compared
+are read by :func:`exact`, so that numbers beyond a machine number's range or precision are told apart.
 """
 
 from __future__ import annotations
@@ -204,8 +204,8 @@ def same_value(one: Any, other: Any) -> bool:
 def fingerprint(value: Any) -> Hashable:
     """Something hashable that is equal for equal values, and for no others.
 
-    Python's hash of an integer is its remainder modulo 2**61 - 1: very many integers can share one. Those that
-    no machine holds are given as text, whose hash nobody can foresee.
+    Python's hash of an integer is its remainder modulo 2**61 - 1: very many integers can share one. Those
+    that no machine holds are given as text, whose hash nobody can foresee.
     """
     if isinstance(value, dict):
         return frozenset((name, fingerprint(inner)) for name, inner in value.items())
@@ -215,7 +215,8 @@ def fingerprint(value: Any) -> Hashable:
         return ("bool", value)
     if isinstance(value, int | float) and abs(value) >= 2**63:
         return ("number", hex(int(value)))
-    return value
+    found: Hashable = value
+    return found
 
 
 def geometry_of(feature: Text) -> bytes:

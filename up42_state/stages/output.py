@@ -11,6 +11,8 @@ import msgspec
 from up42_state.errors import Defect, InvalidOutputError, PathNotFoundError
 from up42_state.features import Collection, Files, examine, scan
 from up42_state.features.paths import above
+from up42_state.features.repair import Change, repair
+from up42_state.features.sidecars import ENDS
 from up42_state.stages.index import QUICKLOOKS
 from up42_state.stages.target import OURS
 from up42_state.stages.upload import Source, changed
@@ -18,7 +20,8 @@ from up42_state.stages.upload import Source, changed
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from up42_state.features import File
+    from up42_state.features import File, Tree
+    from up42_state.features.check import Examined
 
 __all__ = ["Output", "quicklook_folder", "read_output"]
 
@@ -34,6 +37,8 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     :param files: all files and quicklooks, and all directories.
     :param directories: those that hold no file.
     :param folders: those that data paths name: each is kept together.
+    :param warnings: what is no defect and should be looked at.
+    :param changes: what was mended in ``data.json``.
     """
 
     root: Path
@@ -42,6 +47,8 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     files: Files
     directories: tuple[str, ...]
     folders: frozenset[str]
+    warnings: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
 
     @property
     def sources(self) -> list[Source]:
@@ -57,11 +64,12 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
             raise changed(DATA_JSON)
 
 
-def read_output(root: Path, quicklooks: Path | bool, *, dry_run: bool) -> Output:
+def read_output(root: Path, quicklooks: Path | bool, *, dry_run: bool, mend: bool = False) -> Output:
     """Read a block's output.
 
     :param quicklooks: as :func:`quicklook_folder` takes it.
     :param dry_run: data paths need not exist.
+    :param mend: mend what real blocks are known to write; the file itself stays as it is.
     :raises PathNotFoundError: there is no such directory.
     :raises InvalidOutputError: it has defects, all of which it lists.
     """
@@ -72,7 +80,10 @@ def read_output(root: Path, quicklooks: Path | bool, *, dry_run: bool) -> Output
     tree = scan(root, ignore=(OURS, QUICKLOOKS))
     outward = _outward(root, folder)
     beside = scan(folder, ignore=(OURS,)) if folder is not None and not outward else None
-    found = examine(root / DATA_JSON, tree, dry_run=dry_run)
+    found = examine(root / DATA_JSON, tree, dry_run=dry_run, root=str(root))
+    changes: list[Change] = []
+    if mend and (found.defects or found.warnings):
+        found, changes = _mended(root, tree, found, dry_run=dry_run)
     defects = found.defects + outward
     if beside is not None:
         defects += [Defect(f"{folder}/{d.place}", d.problem, d.advice) for d in beside.defects]
@@ -86,7 +97,19 @@ def read_output(root: Path, quicklooks: Path | bool, *, dry_run: bool) -> Output
         files=Files([*tree.files, *pictures], tree.files.directories),
         directories=_empty_directories(tree.files),
         folders=found.folders,
+        warnings=found.warnings,
+        changes=tuple(changes),
     )
+
+
+def _mended(root: Path, tree: Tree, found: Examined, *, dry_run: bool) -> tuple[Examined, list[Change]]:
+    """What the output is found to be once ``data.json`` is mended, and what was changed in it."""
+    try:
+        content = (root / DATA_JSON).read_bytes()
+    except OSError:
+        return found, []
+    content, changes = repair(content, tree, str(root), dry_run=dry_run)
+    return (examine(content, tree, dry_run=dry_run, root=str(root)), changes) if changes else (found, [])
 
 
 def quicklook_folder(root: Path, quicklooks: Path | bool) -> Path | None:
@@ -161,6 +184,7 @@ def _group(file: File, folders: frozenset[str], files: Files) -> str:
 
 def _stem(path: str, files: Files) -> str:
     """The path without its extension; a sidecar ``<file>.<ext>`` has its file's."""
+    path = next((path[: -len(end)] for end in ENDS if path.lower().endswith(end)), path)
     start = path.rfind("/") + 2  # past a dot at the beginning of the name
     dot = path.find(".", start)
     while dot > 0:

@@ -36,12 +36,14 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
 
     :param data: the ``data.json`` that goes with it.
     :param features: how many there are in that.
+    :param warnings: what the user should look at.
     """
 
     data: bytes
     features: int
     entries: Sequence[Entry]
     directories: Sequence[str]
+    warnings: tuple[str, ...] = ()
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +53,7 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     :param kept: names of files that were there already, byte for byte.
     :param written: names of files that were fetched.
     :param damaged: what could not be restored, and why (only where ``partial`` was asked for).
+    :param warnings: what the user should look at: files that no feature carries, where features were chosen.
     """
 
     commit: Commit
@@ -58,6 +61,7 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     kept: Sequence[str]
     written: Sequence[str]
     damaged: dict[str, str] = msgspec.field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 def whole(contents: Contents) -> Chosen:
@@ -152,6 +156,7 @@ def _land(
         kept=sorted(landing.kept & left),
         written=sorted(left - landing.kept),
         damaged=damaged,
+        warnings=chosen.warnings,
     )
 
 

@@ -176,6 +176,7 @@ def _outcome(block: Block, program: str, status: int) -> Iterator[str]:
     if commit is None:
         yield f"{program} ended with exit code {status}; nothing was saved"
         return
+    yield from block.warnings
     for report in block.reports:
         yield from report.warnings
     if commit.job_mode != block.job_mode:
