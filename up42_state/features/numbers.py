@@ -18,7 +18,7 @@ _MOST_DIGITS = 4000  # of an integer; Python refuses to convert more than 4,300
 _MOST_EXPONENT = 18  # digits
 _LARGEST, _SMALLEST = sys.float_info.max, sys.float_info.min
 _PARTS = re.compile(r"-?(?P<whole>\d+)(?:\.(?P<part>\d+))?(?:[eE](?P<exponent>[+-]?\d+))?")
-_UNUSUAL = re.compile(rb"(?<![\d.])(?:[\d.]{19}|\d{18}[eE])|\d[eE][+-]?\d{3}")
+_UNUSUAL = re.compile(rb"\d(?:[\d.]{18}|\d{17}[eE]|[eE][+-]?\d{3})")
 
 
 class Exact(NamedTuple):

@@ -9,7 +9,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from up42_state.features.sidecars import names_of_kin, scene_kin, starts_of_kin, stem_of
+from up42_state.features.sidecars import (
+    extensions_of_kin,
+    names_of_kin,
+    scene_kin,
+    starts_of_file,
+    starts_of_kin,
+    stem_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
@@ -42,6 +49,7 @@ _PREFIXES = (STRICT, "custom.", "data.")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LONGEST_PART = 255
 _LONGEST_PATH = 4095
+_MANY = 64  # paths of one stem that are gone through
 
 
 def check_path(path: str) -> str | None:
@@ -125,7 +133,12 @@ def sidecars(path: str, files: Files) -> dict[str, File]:
     stem = stem_of(path)
     starts, names = scene_kin(path)
     if files.is_near(path, stem):
-        starts, names = [*starts, *starts_of_kin(path, stem)], [*names, *names_of_kin(path, stem)]
+        names = [*names, *names_of_kin(path, stem)]
+        by_extension = extensions_of_kin(path, stem) if files.number_starting(stem + ".") > _MANY else None
+        if by_extension is None:
+            starts = [*starts, *starts_of_kin(path, stem)]
+        else:  # very many files may have one stem
+            starts, names = [*starts, *starts_of_file(path)], [*names, *by_extension]
     for start, rest in starts:
         found.update(
             {file.path: file for file in files.starting(start) if rest.fullmatch(file.path, len(start))}

@@ -74,6 +74,8 @@ class Placement:
         self._taken: dict[str, File] = {}
         self._taken_directories: dict[str, list[str]] = {}
         self._prefixes: dict[str, str] = {}
+        self._blocked: set[str] = set()
+        self._open: set[str] = set()  # for the group that is being placed
         self._quicklooks = Quicklooks(label, current, earlier, sameness)
         self.additions: list[Addition] = []
         self.files: list[File] = []
@@ -143,6 +145,7 @@ class Placement:
         :param paths: its outermost data paths.
         :param inner: those that lie in them.
         """
+        self._open = set()
         files = {file.path: file for path in paths for file in self._companions[path]}
         folders = [path for path in paths if self._earlier.is_directory(path)]
         prefixes = self._folders.candidates(next(iter(files), None))
@@ -182,12 +185,22 @@ class Placement:
 
     def _is_reachable(self, target: str) -> bool:
         """Whether something may be put there: in no directory of a current feature, and below no file."""
+        new, is_blocked = [], False
         for parent in above(target):
-            if self._is_directory(parent):  # then so is what is above it
-                return not self._protected.covers(parent)
-            if self._is_file(parent):
-                return False
-        return True
+            if parent in self._open:
+                break
+            new.append(parent)
+            is_blocked = self._blocks(parent)
+            if is_blocked or self._is_directory(parent):  # then what is above it is a directory, too
+                break
+        (self._blocked if is_blocked else self._open).update(new)
+        return not is_blocked
+
+    def _blocks(self, path: str) -> bool:
+        """Whether nothing may be put below a path, whatever else is placed."""
+        if self._is_directory(path):
+            return self._protected.covers(path)
+        return path in self._blocked or self._is_file(path)
 
     def _folder_fits(self, target: str, folder: str) -> bool:
         """Whether a directory may be there: if one is, it must hold the same files and no others."""
