@@ -114,6 +114,10 @@ class Files:
         paths = self._sorted
         return [self._files[path] for path in paths[bisect_left(paths, prefix) : _end(paths, prefix)]]
 
+    def number_starting(self, prefix: str) -> int:
+        """How many files have a path that starts with ``prefix``."""
+        return _end(self._sorted, prefix) - bisect_left(self._sorted, prefix)
+
     def is_near(self, path: str, prefix: str) -> bool:
         """Whether another file's path starts with ``prefix``, which is the beginning of ``path``.
 

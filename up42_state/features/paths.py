@@ -9,7 +9,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from up42_state.features.sidecars import names_of_kin, scene_kin, starts_of_kin, stem_of
+from up42_state.features.sidecars import (
+    extensions_of_kin,
+    names_of_kin,
+    scene_kin,
+    starts_of_file,
+    starts_of_kin,
+    stem_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
@@ -29,6 +36,7 @@ __all__ = [
     "data_paths",
     "is_data_property",
     "normal_path",
+    "quicklook_names",
     "quicklooks_of",
     "sidecars",
 ]
@@ -43,6 +51,7 @@ _PREFIXES = (STRICT, "custom.", "data.")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LONGEST_PART = 255
 LONGEST_PATH = 4095
+_MANY = 64  # paths of one stem that are gone through
 
 
 def check_path(path: str) -> str | None:
@@ -137,7 +146,12 @@ def sidecars(path: str, files: Files) -> dict[str, File]:
     stem = stem_of(path)
     starts, names = scene_kin(path)
     if files.is_near(path, stem):
-        starts, names = [*starts, *starts_of_kin(path, stem)], [*names, *names_of_kin(path, stem)]
+        names = [*names, *names_of_kin(path, stem)]
+        by_extension = extensions_of_kin(path, stem) if files.number_starting(stem + ".") > _MANY else None
+        if by_extension is None:
+            starts = [*starts, *starts_of_kin(path, stem)]
+        else:  # very many files may have one stem
+            starts, names = [*starts, *starts_of_file(path)], [*names, *by_extension]
     for start, rest in starts:
         found.update(
             {file.path: file for file in files.starting(start) if rest.fullmatch(file.path, len(start))}
@@ -159,7 +173,13 @@ def quicklooks_of(feature_id: str | float | None, paths: Iterable[str], files: F
     paths = list(paths)
     if EVERYTHING in paths:
         return list(files.quicklooks.values())
-    stems = [] if feature_id is None else [str(feature_id)]
+    names = dict.fromkeys(quicklook_names(feature_id, paths))
+    return [file for name in names for file in files.quicklooks_named(name)]
+
+
+def quicklook_names(feature_id: str | float | None, paths: Iterable[str]) -> list[str]:
+    """The names that the quicklooks of a feature may have, without their extensions."""
+    names = [] if feature_id is None else [str(feature_id)]
     for path in paths:
-        stems += [stem_of(path.rpartition("/")[2]), path.rpartition("/")[2], path.partition("/")[0]]
-    return [file for stem in dict.fromkeys(stems) for file in files.quicklooks_named(stem)]
+        names += [stem_of(path.rpartition("/")[2]), path.rpartition("/")[2], path.partition("/")[0]]
+    return names

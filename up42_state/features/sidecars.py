@@ -19,9 +19,11 @@ __all__ = [
     "SIDECARS",
     "Kept",
     "Scene",
+    "extensions_of_kin",
     "names_of_kin",
     "scene_kin",
     "sidecar_of",
+    "starts_of_file",
     "starts_of_kin",
     "stem_of",
 ]
@@ -184,14 +186,19 @@ def starts_of_kin(main: str, stem: str) -> list[Start]:
 
     :param stem: the path of the file without its extension.
     """
-    rest, _ = _beside(main[len(stem) + 1 :].lower())
-    return [(main + ".", _ANYTHING), (main + "-", _JOURNAL), (stem + ".", rest)]
+    rest = _extensions(main[len(stem) + 1 :].lower())
+    return [*starts_of_file(main), (stem + ".", rest)]
+
+
+def starts_of_file(main: str) -> list[Start]:
+    """As :func:`starts_of_kin`, for the sidecars that have the whole name of the file before their own."""
+    return [(main + ".", _ANYTHING), (main + "-", _JOURNAL)]
 
 
 def names_of_kin(main: str, stem: str) -> list[str]:
     """The paths of further sidecars, which may be written in any case."""
-    _, tails = _beside(main[len(stem) + 1 :].lower())
-    return [stem + tail for tail in tails]
+    names = _names(main[len(stem) + 1 :].lower())
+    return [stem + ("" if name == "-" else name) for name in sorted(names) if name[0] in "_-"]
 
 
 def scene_kin(main: str) -> tuple[list[Start], list[str]]:
@@ -209,13 +216,28 @@ def scene_kin(main: str) -> tuple[list[Start], list[str]]:
     return starts, [other for other in found if not other.endswith("*")]
 
 
-@lru_cache(maxsize=256)
-def _beside(extension: str) -> tuple[re.Pattern[str], tuple[str, ...]]:
-    """What may follow the stem of a file with this extension: extensions, and other ends of a name."""
+def extensions_of_kin(main: str, stem: str) -> list[str] | None:
+    """The paths of those sidecars that differ in their extension alone, which may be written in any case.
+
+    :return: ``None`` where there are too many to name.
+    """
+    names = _names(main[len(stem) + 1 :].lower())
+    if any("#" in name for name in names):
+        return None
+    return [f"{stem}.{name}" for name in sorted(names) if name[0] not in "_-"]
+
+
+def _names(extension: str) -> set[str]:
+    """What may follow the stem of a file with this extension, as :data:`SIDECARS` has it."""
     names = {extension[:1] + extension[-1:] + "w", f"{extension}w"} if extension else set()
     for row in SIDECARS:
         if not row.of or extension in row.of.split():
             names.update(row.beside.split())
-    tails = sorted("" if name == "-" else name for name in names if name[0] in "_-")
-    rests = sorted(re.escape(name).replace(r"\#", r"\d") for name in names if name[0] not in "_-")
-    return _pattern("|".join(rests)), tuple(tails)
+    return names
+
+
+@lru_cache(maxsize=256)
+def _extensions(extension: str) -> re.Pattern[str]:
+    """The extensions that sidecars of a file with this extension may have."""
+    names = sorted(re.escape(name).replace(r"\#", r"\d") for name in _names(extension) if name[0] not in "_-")
+    return _pattern("|".join(names))
