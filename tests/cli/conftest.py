@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
+from doubles.advice import unknown_options
 
 from up42_state.cli.root import root
 
@@ -42,7 +43,10 @@ def call() -> Callable[..., Result]:
     """Runs the command line in this process."""
 
     def run(*arguments: object, **environment: str) -> Result:
-        return CliRunner(env=environment).invoke(root, list(map(str, arguments)), prog_name="up42-state")
+        words = list(map(str, arguments))
+        result = CliRunner(env=environment).invoke(root, words, prog_name="up42-state")
+        assert not unknown_options(words, result.stderr), result.stderr
+        return result
 
     return run
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
+from doubles.advice import unknown_options
 
 from up42_state import errors
 from up42_state.cli.common import Common
@@ -197,3 +198,20 @@ def test_malformed_setting(call: Callable[..., Result]) -> None:
 def test_exit_codes_of_the_documentation() -> None:
     """The table of ``docs/cli.md`` and the tree of errors name the same exit codes."""
     assert {kind.exit_status for kind in _classes(errors.StateError)} == set(range(1, 9))
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "unknown"),
+    [
+        (["save", "x"], "error: no job is given\n  give --job, or set UP42_STATE_JOB", []),
+        (["save", "x"], "overwrite=True (--overwrite) replaces them", ["--overwrite"]),
+        (["restore", "x"], "overwrite=True (--overwrite) replaces them", []),
+        (["save", "x"], "restore --partial gives the rest; `up42-state rm --stage x` removes it", []),
+        (["manifest", "check", "x"], "--parameters is no JSON; --help", []),
+    ],
+)
+def test_advice_that_names_an_option_of_another_verb(
+    words: list[str], message: str, unknown: list[str]
+) -> None:
+    """The check that all these tests make of every message: an option that it names can be given."""
+    assert unknown_options(words, message) == unknown

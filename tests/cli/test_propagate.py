@@ -84,6 +84,16 @@ def test_part_of_a_stage(
     assert _ids(made) == ids
 
 
+def test_a_condition_that_meets_nothing_is_said(call: Call, saved: Saved, output: Output) -> None:
+    """A property and an id that no earlier feature has are likely to be mistyped."""
+    saved("scenes", a=b"a", b=b"b")
+    words = ("propagate", "scenes", "--into", output(x=b"x"), *HERE)
+    result = call(*words, "--where", "nummer!=1", "--id", "z")
+    assert result.exit_code == 0
+    assert "warning: 3f0c/scenes: no feature has a property 'nummer'\n" in result.stderr
+    assert "warning: 3f0c/scenes: no feature has the id 'z'\n" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("choice", "ids"), [("current", ["a"]), ("earlier", ["a"]), ("both", ["a", "scenes~a"]), ("error", ["a"])]
 )

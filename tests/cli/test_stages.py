@@ -198,7 +198,7 @@ def test_revision_written_as_part_of_the_stage(call: Call, saved: Saved) -> None
     saved("scenes", a=b"a")
     result = call("show", "--job", "3f0c", "--stage", "scenes@1")
     assert result.exit_code == 3
-    assert "the stage is scenes; revision=1 (--revision 1) chooses, where one can" in result.stderr
+    assert "the stage is scenes; revision=1 chooses (restore --revision 1)" in result.stderr
 
 
 def test_no_such_revision(call: Call, saved: Saved) -> None:

@@ -63,6 +63,72 @@ def test_parents_and_propagation_of_a_save(ask: Ask, saved: Saved, output: Outpu
     assert (commit["totals"]["features"], commit["totals"]["referenced"]) == (2, 1)
 
 
+@pytest.mark.parametrize(
+    ("options", "features"),
+    [
+        ([], 3),
+        (["--on-conflict", "both"], 4),
+        (["--where", "number=2"], 2),
+        (["--id", "c"], 2),
+        (["--bbox", "1.5,1.5,3,3"], 2),
+        (["--path", "b*"], 2),
+        (["--match", "id=properties.number"], 4),
+        (["--form", "inherit"], 1),
+    ],
+)
+def test_options_of_propagation(
+    ask: Ask, saved: Saved, output: Output, options: list[str], features: int
+) -> None:
+    """``save`` takes the options that ``propagate`` has, for the stages that become part of the output."""
+    saved("scenes", a=b"earlier", b=b"b", c=b"c")
+    words = ("save", output(a=b"current"), *HERE, "--stage", "tiles", "--propagate", "scenes")
+    commit = ask(*words, *options)
+    assert commit["totals"]["features"] == features
+    (report,) = commit["propagated"]
+    assert report["after"] == features
+    assert commit["warnings"] == report["warnings"]
+
+
+def test_a_missing_stage_may_be_skipped(call: Call, output: Output) -> None:
+    """``--missing skip`` saves without it, and says so."""
+    words = ("save", output(a=b"a"), *SCENES, "--propagate", "nope", "--missing")
+    assert call(*words, "error").exit_code == 3
+    skipped = call(*words, "skip")
+    assert skipped.exit_code == 0
+    assert "warning: 3f0c/nope is not there, and was skipped\n" in skipped.stderr
+
+
+def test_a_conflict_may_be_an_error(call: Call, saved: Saved, output: Output) -> None:
+    """``--on-conflict error`` saves nothing where features differ."""
+    saved("scenes", a=b"earlier")
+    words = ("save", output(a=b"a"), *HERE, "--stage", "tiles", "--propagate", "scenes")
+    assert call(*words, "--on-conflict", "error").exit_code == 4
+    assert call("stages", *HERE).stdout.count("tiles") == 0
+
+
+def test_options_of_propagation_need_something_to_propagate(call: Call, output: Output) -> None:
+    """An option that is about nothing is a mistake, and nothing is saved."""
+    result = call("save", output(a=b"a"), *SCENES, "--on-conflict", "both", "--id", "a")
+    assert result.exit_code == 2
+    assert "--on-conflict, --id is about stages to propagate, and there are none" in result.stderr
+    assert call("stages", *HERE).exit_code == 3
+
+
+def test_where_quicklooks_went(ask: Ask, output: Output, tmp_path: Path) -> None:
+    """``restore`` says where it put quicklooks, and ``--quicklooks`` chooses; none are nowhere."""
+    made = output(a=b"a")
+    assert ask("save", made, *HERE, "--stage", "plain")["totals"]["files"] == 1
+    (made / ".quicklooks").mkdir()
+    (made / ".quicklooks" / "a.png").write_bytes(b"png")
+    ask("save", made, *SCENES)
+    beside = ask("restore", "scenes", tmp_path / "in", *HERE)
+    assert beside["quicklooks"] == str(tmp_path / "in" / ".quicklooks")
+    elsewhere = ask("restore", "scenes", tmp_path / "two", *HERE, "--quicklooks", tmp_path / "q")
+    assert elsewhere["quicklooks"] == str(tmp_path / "q")
+    assert (tmp_path / "q" / "a.png").read_bytes() == b"png"
+    assert ask("restore", "plain", tmp_path / "none", *HERE)["quicklooks"] is None
+
+
 def test_names_separated_by_commas(ask: Ask, saved: Saved, output: Output) -> None:
     """The options take several names as the variables do."""
     saved("a", x=b"x")
@@ -196,7 +262,8 @@ def test_how_many_features_were_restored(call: Call, ask: Ask, saved: Saved, tmp
     assert (restored["features"], restored["totals"]["features"]) == (1, 2)
     none = call("restore", "scenes", tmp_path / "none", *HERE, "--where", "nosuch=1")
     assert ["features", "restored", "0"] in [line.split() for line in none.stdout.splitlines()]
-    assert (none.exit_code, none.stderr.startswith("warning: no feature was restored")) == (0, True)
+    assert (none.exit_code, "warning: no feature was restored" in none.stderr) == (0, True)
+    assert none.stderr.startswith("warning: no feature has a property 'nosuch'\n")
 
 
 @pytest.mark.parametrize(

@@ -68,14 +68,21 @@ class Common:
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
-        """Shows a bar while stderr is a terminal; gives what takes bytes done and bytes in all."""
-        if self.quiet or not sys.stderr.isatty():
-            yield _silent
-            return
-        from up42_state.cli.progress import bar
+        """Shows a bar where stderr is a terminal, and now and then a line elsewhere, in logs.
 
-        with bar(what) as advance:
-            yield advance
+        :return: what takes bytes done and bytes in all.
+        """
+        if self.quiet or (self.json and not sys.stderr.isatty()):
+            yield _silent
+        elif sys.stderr.isatty():
+            from up42_state.cli.progress import bar
+
+            with bar(what) as advance:
+                yield advance
+        else:
+            from up42_state.cli.lines import Lines
+
+            yield Lines(what, self.note)
 
 
 class Place:

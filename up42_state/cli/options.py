@@ -12,7 +12,10 @@ import click
 from up42_state.cli.common import Common
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from up42_state import Propagation
+    from up42_state.stage import Stage
 
 __all__ = [
     "DIRECTORY",
@@ -25,6 +28,8 @@ __all__ = [
     "job",
     "pair",
     "propagated",
+    "propagation_options",
+    "propagations",
     "revision",
     "selection",
     "shared",
@@ -103,11 +108,9 @@ revision = click.option(
 )
 
 
-def chosen(
-    where: tuple[str, ...], bbox: str | None, ids: tuple[str, ...], path: str | None
-) -> dict[str, Any]:
-    """The values of :func:`selection` as the library takes them: ``None`` where nothing was given."""
-    return {"where": list(where) or None, "bbox": bbox, "ids": list(ids) or None, "path": path}
+def chosen(**given: Any) -> dict[str, Any]:
+    """The values of options as the library takes them: those alone that were given."""
+    return {name: value for name, value in given.items() if value not in (None, ())}
 
 
 def selection(function: F) -> F:
@@ -115,6 +118,27 @@ def selection(function: F) -> F:
     for option in reversed(_SELECTION):
         function = option(function)
     return function
+
+
+def propagation_options(function: F) -> F:
+    """How earlier stages are merged: form, match, on-conflict and missing, and :func:`selection`."""
+    for option in reversed((*_MERGING, *_SELECTION, _MISSING)):
+        function = option(function)
+    return function
+
+
+def propagations(stages: Sequence[Stage], **given: Any) -> list[Propagation]:
+    """Earlier stages, each to be merged as the values of :func:`propagation_options` say.
+
+    :raises click.UsageError: there is no earlier stage that a given option could be about.
+    """
+    from up42_state import Propagation
+
+    values = chosen(**given)
+    if values and not stages:
+        named = ", ".join(f"--{'id' if name == 'ids' else name.replace('_', '-')}" for name in values)
+        raise click.UsageError(f"{named} is about stages to propagate, and there are none: give --propagate")
+    return [Propagation(stages=(stage,), **values) for stage in stages]
 
 
 def pair(text: str) -> tuple[str, str]:
@@ -143,4 +167,30 @@ _SELECTION = (
     click.option("--bbox", metavar="W,S,E,N", help="Only features that touch this box, in degrees."),
     click.option("--id", "ids", metavar="ID", multiple=True, help="Only the feature of this id; repeat."),
     click.option("--path", metavar="GLOB", help="Only features with a data path that this matches."),
+)
+
+_MERGING = (
+    click.option(
+        "--form",
+        type=click.Choice(["forward", "inherit"]),
+        help="Append features that are lacking (forward, the default), or give features the properties that "
+        "they lack.",
+    ),
+    click.option(
+        "--match",
+        type=pair,
+        metavar="A=B",
+        multiple=True,
+        help="Property of the current and of the earlier feature that tell the same one; repeat in order.",
+    ),
+    click.option(
+        "--on-conflict",
+        type=click.Choice(["current", "earlier", "both", "error"]),
+        help="Which to keep of the same feature with other content; current by default.",
+    ),
+)
+_MISSING = click.option(
+    "--missing",
+    type=click.Choice(["error", "skip"]),
+    help="What to do about an earlier stage that does not exist; error by default.",
 )

@@ -28,35 +28,7 @@ __all__ = ["propagate"]
     help="Directory with the current data.json.",
 )
 @options.job
-@click.option(
-    "--form",
-    type=click.Choice(["forward", "inherit"]),
-    default="forward",
-    show_default=True,
-    help="Append features that are lacking, or give features the properties that they lack.",
-)
-@click.option(
-    "--match",
-    type=options.pair,
-    metavar="A=B",
-    multiple=True,
-    help="Property of the current and of the earlier feature that tell the same one; repeat in order.",
-)
-@click.option(
-    "--on-conflict",
-    type=click.Choice(["current", "earlier", "both", "error"]),
-    default="current",
-    show_default=True,
-    help="Which to keep of the same feature with other content.",
-)
-@options.selection
-@click.option(
-    "--missing",
-    type=click.Choice(["error", "skip"]),
-    default="error",
-    show_default=True,
-    help="What to do about a stage that does not exist.",
-)
+@options.propagation_options
 @options.shared
 @click.pass_obj
 def propagate(
@@ -65,11 +37,7 @@ def propagate(
     stages: tuple[str, ...],
     into: Path,
     job: str | None,
-    form: str,
-    match: tuple[tuple[str, str], ...],
-    on_conflict: str,
-    missing: str,
-    **selection: Any,
+    **given: Any,
 ) -> None:
     """Merge earlier stages into an output.
 
@@ -79,16 +47,7 @@ def propagate(
 
     earlier = common.place(job=job).stages(stages)
     with common.progress("propagating") as progress:
-        report = merge(
-            into,
-            earlier,
-            form=form,
-            match=list(match) or None,
-            on_conflict=on_conflict,
-            missing=missing,
-            progress=progress,
-            **options.chosen(**selection),
-        )
+        report = merge(into, earlier, progress=progress, **options.chosen(**given))
     for warning in report.warnings:
         common.note(f"warning: {warning}")
     print_result(common, report.to_dict(), _summary(report, into), _outcomes(report), _moved(report))

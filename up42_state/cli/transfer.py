@@ -29,6 +29,7 @@ __all__ = ["restore", "save"]
 @options.stage
 @options.after
 @options.propagated
+@options.propagation_options
 @click.option(
     "--if-exists",
     type=click.Choice(["replace", "skip", "error"]),
@@ -59,6 +60,7 @@ def save(
     quicklooks: Path | None,
     *,
     repair: bool,
+    **merging: Any,
 ) -> None:
     """Save an output as a stage.
 
@@ -66,6 +68,8 @@ def save(
     """
     place = common.place(job=job, stage=stage, after=after, propagate=propagate)
     target = place.stage()
+    earlier = options.propagations(place.stages(place.settings.propagate), **merging)
+    reports: list[Report] = []
     outcomes: list[str] = []
     warnings: list[str] = []
     changes: list[Change] = []
@@ -73,13 +77,13 @@ def save(
         commit = target.save(
             directory,
             after=place.stages(place.settings.after),
-            propagate=place.stages(place.settings.propagate),
+            propagate=earlier,
             if_exists=if_exists,
             expect=expect,
             quicklooks=quicklooks or True,
             parameters=place.settings.parameters,
             progress=progress,
-            report=lambda report: _note_propagation(common, report),
+            report=reports.append,
             repair=repair,
             warning=warnings.append,
             change=changes.append,
@@ -88,8 +92,16 @@ def save(
     (outcome,) = outcomes
     for text in [*(f"warning: {warning}" for warning in warnings), *(f"mended {each}" for each in changes)]:
         common.note(text)
-    value = {"outcome": outcome, "warnings": warnings, "changes": [change.to_dict() for change in changes]}
-    print_result(common, commit.to_dict() | value, commit_facts(commit, outcome=outcome))
+    for report in reports:
+        _note_propagation(common, report)
+        warnings += report.warnings
+    value = commit.to_dict() | {
+        "outcome": outcome,
+        "propagated": [report.to_dict() for report in reports],
+        "warnings": warnings,
+        "changes": [change.to_dict() for change in changes],
+    }
+    print_result(common, value, commit_facts(commit, outcome=outcome))
 
 
 def _note_propagation(common: Common, report: Report) -> None:
@@ -105,6 +117,9 @@ def _note_propagation(common: Common, report: Report) -> None:
 @options.job
 @options.revision
 @options.selection
+@click.option(
+    "--quicklooks", type=options.DIRECTORY, metavar="DIR", help="Where quicklooks go, instead of there."
+)
 @click.option("--overwrite", is_flag=True, help="Replace files that are in the way.")
 @click.option("--partial", is_flag=True, help="Restore what is undamaged, and report the rest.")
 @options.shared
@@ -116,6 +131,7 @@ def restore(
     directory: Path,
     job: str | None,
     revision: int | None,
+    quicklooks: Path | None,
     *,
     overwrite: bool,
     partial: bool,
@@ -123,7 +139,8 @@ def restore(
 ) -> None:
     """Restore a stage, or a part of it.
 
-    STAGE goes into DIR (/tmp/input), every byte verified.
+    STAGE goes into DIR (/tmp/input), every byte verified. Its quicklooks go into /tmp/quicklooks beside
+    /tmp/input, and into DIR/.quicklooks elsewhere, or where --quicklooks says.
     """
     source = common.place(job=job).stage(stage)
     reports: list[Restored] = []
@@ -133,15 +150,16 @@ def restore(
             revision=revision,
             overwrite=overwrite,
             partial=partial,
+            quicklooks=quicklooks or True,
             progress=progress,
             report=reports.append,
             **options.chosen(**selection),
         )
     (restored,) = reports
-    if not restored.features and restored.commit.totals.features:
-        common.note("warning: no feature was restored: none meets the conditions, or all are damaged")
     for warning in restored.warnings:
         common.note(f"warning: {warning}")
+    if not restored.features and restored.commit.totals.features:
+        common.note("warning: no feature was restored: none meets the conditions, or all are damaged")
     _print_restored(common, restored, directory)
     count = len(restored.damaged)
     if count:
@@ -159,11 +177,13 @@ def _print_restored(common: Common, restored: Restored, directory: Path) -> None
         "written": list(restored.written),
         "kept": list(restored.kept),
         "damaged": damaged,
+        "quicklooks": str(restored.quicklooks) if restored.quicklooks else None,
         "warnings": list(restored.warnings),
     }
     summary = commit_facts(
         restored.commit,
         restored_to=directory,
+        quicklooks_in=restored.quicklooks,
         features_restored=restored.features,
         files_written=len(restored.written),
         files_already_there=len(restored.kept),

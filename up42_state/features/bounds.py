@@ -20,6 +20,8 @@ class _Box(msgspec.Struct):
     bbox: Any = None
 
 
+_TURN = 360.0  # degrees
+_ROUNDING = 1e-9  # degrees, 0.1 mm: what turning a longitude back may lose
 _LARGEST = sys.float_info.max
 _BOX = msgspec.json.Decoder(_Box)
 
@@ -42,15 +44,24 @@ class Bounds(msgspec.Struct, frozen=True, gc=False):
         return cls(west, south, east, north) if south <= north else None
 
     def intersects(self, other: Bounds) -> bool:
-        """Whether the boxes touch."""
+        """Whether the boxes touch. Longitudes that differ by 360 degrees are the same place."""
         if self.south > other.north or other.south > self.north:
             return False
-        return any(a <= d and c <= b for a, b in self._spans() for c, d in other._spans())
+        return _reaches(self, other) or _reaches(other, self)
 
-    def _spans(self) -> list[tuple[float, float]]:
-        if self.west <= self.east:
-            return [(self.west, self.east)]
-        return [(self.west, 180.0), (-180.0, self.east)]
+    @property
+    def width(self) -> float:
+        """Degrees from the western to the eastern edge, going east."""
+        return self.east - self.west if self.west <= self.east else self.east - self.west + _TURN
+
+
+def _reaches(one: Bounds, other: Bounds) -> bool:
+    """Whether, going east from the western edge of the one, the other's comes before its eastern edge."""
+    way = other.west - one.west
+    if 0 <= way < _TURN:
+        return way <= one.width
+    turned = way % _TURN  # which may have been rounded, also to just below a whole turn
+    return turned <= one.width + _ROUNDING or (abs(way) > _TURN / 2 and _TURN - turned <= _ROUNDING)
 
 
 def bounds_of(feature: dict[str, Any]) -> Bounds | None:

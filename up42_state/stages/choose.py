@@ -40,12 +40,13 @@ def choose(selection: Selection | None) -> Callable[[Contents], Chosen]:
             named = all_paths(collection, files)
             carried = Carried(map(collection.raw, kept), files, named)
             lonely = left_behind(collection, files, named)
+            warnings = selection.warnings(collection)
         return Chosen(
             data=subset(collection, kept),
             features=len(kept),
             entries=[entry for entry in contents.index.entries if _is_in(carried, entry)],
             directories=[path for path in contents.index.directories if path in carried.directories],
-            warnings=left_behind_warnings(contents.commit, lonely),
+            warnings=(*warnings, *left_behind_warnings(contents.commit, lonely)),
         )
 
     return pick

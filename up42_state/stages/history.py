@@ -186,9 +186,7 @@ class History:
             advice = f"it has {some_names(others)}" if others else "no save of it was finished"
             stem, _, number = self.stage.rpartition("@")
             if stem in others:  # as tables and messages write a revision
-                advice = (
-                    f"the stage is {stem}; revision={number} (--revision {number}) chooses, where one can"
-                )
+                advice = f"the stage is {stem}; revision={number} chooses (restore --revision {number})"
             return StageNotFoundError(f"job {self.job} has no stage {self.stage}", advice=advice)
         return missing_job(self._store, self.job)
 

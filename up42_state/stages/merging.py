@@ -17,10 +17,10 @@ from up42_state.stages.contents import Contents, load
 from up42_state.stages.reuse import rename
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import IO
 
-    from up42_state.features import Files, Merge, Report
+    from up42_state.features import Files, Merge, Report, Selection
     from up42_state.stages.commit import Commit
     from up42_state.stages.index import Entry
     from up42_state.stages.output import Output
@@ -118,7 +118,11 @@ class Merging:
         merged = _merge(self._collection, self._files, propagation, stages)
         self._take(merged, stages)
         skipped = [stage for stage in propagation.stages if all(stage is not there for there, _ in found)]
-        warnings = (*(f"{stage} is not there, and was skipped" for stage in skipped), *merged.report.warnings)
+        warnings = (
+            *(f"{stage} is not there, and was skipped" for stage in skipped),
+            *_unmet(propagation.selection, stages),
+            *merged.report.warnings,
+        )
         if propagation.form == "forward":
             warnings += tuple(text for stage in stages for text in stage.left_behind())
         return msgspec.structs.replace(merged.report, warnings=warnings)
@@ -172,6 +176,15 @@ def _merge(
         selection=propagation.selection,
         properties=properties,
     )
+
+
+def _unmet(selection: Selection | None, stages: list[EarlierStage]) -> Iterator[str]:
+    """What of the selection meets nothing in a stage."""
+    if selection is None:
+        return
+    for stage in stages:
+        for warning in selection.warnings(read_features(stage.contents.data)):
+            yield f"{stage.job}/{stage.name}: {warning}"
 
 
 def _file(added: Added) -> File:

@@ -18,6 +18,7 @@ from up42_state.errors import IntegrityError, ObjectNotFoundError, PrunedError, 
 from up42_state.stages.contents import Contents, load, missing_bytes
 from up42_state.stages.fetch import Fetcher
 from up42_state.stages.history import History
+from up42_state.stages.index import QUICKLOOKS
 from up42_state.stages.landing import Landing
 from up42_state.stages.target import writing_to
 
@@ -36,14 +37,14 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
 
     :param data: the ``data.json`` that goes with it.
     :param features: how many there are in that.
-    :param warnings: what the user should look at.
+    :param warnings: what people should hear about the choice.
     """
 
     data: bytes
     features: int
     entries: Sequence[Entry]
     directories: Sequence[str]
-    warnings: tuple[str, ...] = ()
+    warnings: Sequence[str] = ()
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +54,8 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     :param kept: names of files that were there already, byte for byte.
     :param written: names of files that were fetched.
     :param damaged: what could not be restored, and why (only where ``partial`` was asked for).
-    :param warnings: what the user should look at: files that no feature carries, where features were chosen.
+    :param quicklooks: the directory that quicklooks went into; ``None`` where there were none to restore.
+    :param warnings: what people should hear about what was chosen, and about files that no feature carries.
     """
 
     commit: Commit
@@ -61,7 +63,8 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     kept: Sequence[str]
     written: Sequence[str]
     damaged: dict[str, str] = msgspec.field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
+    quicklooks: Path | None = None
+    warnings: Sequence[str] = ()
 
 
 def whole(contents: Contents) -> Chosen:
@@ -112,7 +115,10 @@ def restore(
             files = [entry for entry in chosen.entries if entry.kind == "file"]
             chosen = msgspec.structs.replace(chosen, entries=files)
         with Landing(target, folder, overwrite=overwrite) as landing:
-            return _land(store, contents, chosen, landing, without, progress)
+            restored = _land(store, contents, chosen, landing, without, progress)
+        pictures = any(entry.kind == "quicklook" for entry in chosen.entries)
+        place = (folder or target / QUICKLOOKS) if pictures else None
+        return msgspec.structs.replace(restored, quicklooks=place, warnings=chosen.warnings)
 
     while True:
         try:
@@ -156,7 +162,6 @@ def _land(
         kept=sorted(landing.kept & left),
         written=sorted(left - landing.kept),
         damaged=damaged,
-        warnings=chosen.warnings,
     )
 
 

@@ -1,0 +1,197 @@
+"""Conditions on features' properties: the clauses that ``--where`` and ``where=`` take.
+
+The grammar, which ``docs/cli.md`` explains::
+
+    clause   = name operator value
+    name     = characters other than < > = ! "  |  a JSON string
+    operator = "=" | "==" | "!=" | "<" | "<=" | ">" | ">="
+    value    = a JSON value  |  'text'  |  text without < > = "
+
+White space around the three parts does not count.
+"""
+
+from __future__ import annotations
+
+import json
+import operator
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from up42_state.errors import SettingsError
+from up42_state.features.values import same_value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["ABSENT", "Condition", "conditions", "property_value"]
+
+_CLAUSE = re.compile(
+    r"""\s*(?P<name>"(?:[^"\\]|\\.)*"|[^<>=!"]+?)\s*(?P<operator><=|>=|!=|==|=|<|>)\s*(?P<value>.*?)\s*""",
+    re.DOTALL,
+)
+_SINGLE = re.compile(r"'((?:[^']|'')*)'", re.DOTALL)
+_ORDER: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+# RFC 3339 §5.6, with a space for the T, and without the time or the offset, which then are 00:00 and UTC.
+_INSTANT = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d(?::\d\d)?)(?:\.(\d+))?([Zz]|[+-]\d\d:?\d\d)?)?", re.ASCII
+)
+_DATE = len("2024-05-11")
+ABSENT = object()
+
+
+class Condition(NamedTuple):
+    """What a property must be.
+
+    :param name: of the property; dots lead into nested ones.
+    :param holds: whether a value is as wanted; it is given :data:`ABSENT` where a feature has none.
+    """
+
+    name: str
+    holds: Callable[[Any], bool]
+
+    def fits(self, properties: Mapping[str, Any]) -> bool:
+        """Whether a feature's properties meet the condition."""
+        return self.holds(property_value(properties, self.name))
+
+
+class _Literal(NamedTuple):
+    """The right side of a clause: what it says as JSON, and as the text that strings are compared with."""
+
+    value: Any
+    text: str
+
+
+def property_value(properties: Mapping[str, Any], name: str) -> Any:
+    """A property by its name, or a nested one by the names on the way to it, joined by dots.
+
+    :returns: an object that equals nothing where there is none.
+    """
+    if name in properties:
+        return properties[name]
+    for end, character in enumerate(name):
+        inner = properties.get(name[:end]) if character == "." else None
+        if isinstance(inner, Mapping):
+            found = property_value(inner, name[end + 1 :])
+            if found is not ABSENT:
+                return found
+    return ABSENT
+
+
+def conditions(where: Mapping[str, Any] | Iterable[str] | str | None) -> list[Condition]:
+    """The conditions that ``where`` gives; all of them must hold.
+
+    :param where: properties and their values, ``{"sensor": "SPOT"}``, or clauses, ``["cloud<=20"]``.
+    :raises SettingsError: a clause is none of the grammar.
+    """
+    if where is None:
+        return []
+    if isinstance(where, Mapping):
+        return [_equality(name.removeprefix("properties."), value) for name, value in where.items()]
+    return [_condition(text) for text in ([where] if isinstance(where, str) else where)]
+
+
+def _equality(name: str, wanted: Any) -> Condition:
+    return Condition(name, lambda value: same_value(value, wanted))
+
+
+def _condition(clause: str) -> Condition:
+    found = _CLAUSE.fullmatch(clause)
+    if found is None:
+        _refuse(clause, "it is no comparison of a property with a value")
+    name, literal = _name(found["name"], clause), _literal(found["value"], clause)
+    compare = _ORDER.get(found["operator"])
+    if compare is None:
+        wanted = found["operator"] != "!="
+        return Condition(name, lambda value: _equals(value, literal) == wanted)
+    if isinstance(literal.value, bool | list | dict | None):
+        _refuse(clause, f"{literal.text} is neither a number nor text, so nothing is less or more")
+    return Condition(name, lambda value: _ordered(compare, value, literal))
+
+
+def _refuse(clause: str, problem: str) -> NoReturn:
+    raise SettingsError(
+        f"the condition {clause!r} is malformed: {problem}",
+        advice='write NAME OPERATOR VALUE with one of = != < <= > >=, such as "cloud<20" or "sensor=SPOT"; '
+        "give several conditions separately (repeat --where)",
+    )
+
+
+def _name(text: str, clause: str) -> str:
+    if text.startswith('"'):
+        try:
+            text = json.loads(text)
+        except ValueError:
+            _refuse(clause, f"the name {text} is no JSON string")
+    name = text.removeprefix("properties.")
+    if not name:
+        _refuse(clause, "it names no property")
+    return name
+
+
+def _literal(text: str, clause: str) -> _Literal:
+    """A JSON value, a text in single quotes (a quote in it doubled), or the text as it stands."""
+    if not text:
+        _refuse(clause, 'there is no value; write "" in quotes for the empty text')
+    quoted = _SINGLE.fullmatch(text)
+    if quoted is not None:
+        inside = quoted[1].replace("''", "'")
+        return _Literal(inside, inside)
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        if text[0] == "'" or any(sign in text for sign in '<>="'):
+            _refuse(clause, f"the value {text} has signs of another clause; put it in quotes if it is a text")
+        return _Literal(text, text)
+    return _Literal(value, value if isinstance(value, str) else text)
+
+
+def _no_constant(name: str) -> NoReturn:
+    """``NaN`` and ``Infinity`` are no JSON (RFC 8259 §6), though Python reads them: they are text."""
+    raise ValueError(name)
+
+
+def _equals(value: Any, literal: _Literal) -> bool:
+    if same_value(value, literal.value):
+        return True
+    if not isinstance(value, str):
+        return False
+    return value == literal.text or _same_instant(value, literal.text)
+
+
+def _same_instant(one: str, other: str) -> bool:
+    """Whether both are date-times of one instant. A date alone is a day, and equals no instant of it."""
+    if len(one) == _DATE or len(other) == _DATE:
+        return False
+    instant = _instant(one)
+    return instant is not None and instant == _instant(other)
+
+
+def _ordered(compare: Callable[[Any, Any], bool], value: Any, literal: _Literal) -> bool:
+    """Numbers compare with numbers, date-times with date-times, and other strings with the text."""
+    if isinstance(value, str):
+        ours, theirs = _instant(value), _instant(literal.text)
+        if ours is not None and theirs is not None:
+            return compare(ours, theirs)
+        return compare(value, literal.text)
+    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (value, literal.value))
+    return numbers and compare(value, literal.value)
+
+
+def _instant(text: str) -> tuple[datetime, str] | None:
+    """A date or date-time as what can be compared: the second in UTC, and the digits of its fraction."""
+    found = _INSTANT.fullmatch(text)
+    if found is None:
+        return None
+    date, time, fraction, offset = found.groups()
+    try:
+        moment = datetime.fromisoformat(f"{date}T{time or '00:00'}{(offset or 'Z').upper()}")
+        return moment.astimezone(UTC), (fraction or "").rstrip("0")
+    except (ValueError, OverflowError):  # no such day, or before the year 1 in UTC
+        return None
