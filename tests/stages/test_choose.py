@@ -84,6 +84,35 @@ def test_a_database_comes_with_its_log(state: State, tmp_path: Path, ending: str
     assert rows(tmp_path / "merged" / name) == ROWS
 
 
+def test_a_log_is_never_put_beside_a_database_that_had_none(state: State, tmp_path: Path) -> None:
+    """Two stages with one database of equal bytes, of which one has a log: each keeps its own rows."""
+    write_database(tmp_path / "out/roads.gpkg")
+    write_output(tmp_path / "out", {}, [feature("roads.gpkg", "r")])
+    shutil.copytree(tmp_path / "out", tmp_path / "bare")
+    for end in ("-wal", "-shm"):
+        (tmp_path / f"bare/roads.gpkg{end}").unlink()
+    write_output(tmp_path / "bare", {}, [feature("roads.gpkg", "bare")])
+    save(state, tmp_path / "out", "full:1")
+    save(state, tmp_path / "bare", "bare:1")
+    for current, earlier, expected in (("bare", "full", (0, ROWS)), ("out", "bare", (ROWS, 0))):
+        target = tmp_path / f"merged-{current}"
+        save(state, tmp_path / current, "n:1", propagate=[f"{earlier}:1"]).restore(target)
+        assert data_paths(target) == ["roads.gpkg", f"{earlier}-1/roads.gpkg"]
+        assert tuple(rows(target / path) for path in data_paths(target)) == expected
+
+
+def test_a_database_with_another_log_is_another_feature(state: State, tmp_path: Path) -> None:
+    """Equal but for the log, it is in conflict, and said: not the same, and dropped without a word."""
+    write_database(tmp_path / "out/roads.gpkg")
+    write_output(tmp_path / "out", {}, [feature("roads.gpkg", "r")])
+    save(state, tmp_path / "out")
+    for end in ("-wal", "-shm"):
+        (tmp_path / f"out/roads.gpkg{end}").unlink()
+    reports: list[Report] = []
+    save(state, tmp_path / "out", "n:1", propagate=["s:1"], report=reports.append)
+    assert reports[0].counts == {"conflict, current kept": 1}
+
+
 def test_a_database_and_its_log_lie_in_one_pack(state: State, tmp_path: Path) -> None:
     """Small as they are among many others, GDAL finds the log beside the file."""
     write_database(tmp_path / "out/roads.gpkg")

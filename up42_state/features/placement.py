@@ -9,6 +9,7 @@ import msgspec
 
 from up42_state.features.paths import EVERYTHING, RESERVED, above, companions, normal_path
 from up42_state.features.quicklooks import Quicklooks
+from up42_state.features.sidecars import JOURNALS
 from up42_state.features.stage_folders import Protected, StageFolders
 
 if TYPE_CHECKING:
@@ -179,9 +180,23 @@ class Placement:
         if target.partition("/")[0] in RESERVED:
             return False
         there = self._current.get(target) or self._taken.get(target)
+        if not self._journals_fit(target, file, is_there=there is not None):
+            return False
         if there is not None:
             return self._sameness.same_file(there, file)
         return not self._is_directory(target) and self._is_reachable(target)
+
+    def _journals_fit(self, target: str, file: File, *, is_there: bool) -> bool:
+        """Whether a database there would have the journals that it has here, and no others.
+
+        A journal that is added to a database, or found by one, changes what is read of it.
+        """
+        for end in JOURNALS.split():
+            here = self._earlier.get(file.path + end) is not None
+            there = (self._current.get(target + end) or self._taken.get(target + end)) is not None
+            if (there and not here) or (is_there and here and not there):
+                return False
+        return True
 
     def _is_reachable(self, target: str) -> bool:
         """Whether something may be put there: in no directory of a current feature, and below no file."""

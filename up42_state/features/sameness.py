@@ -65,7 +65,7 @@ class Sameness:
     def _compare(self, current: str, earlier: str) -> bool:
         one, other = self._current.get(current), self._earlier.get(earlier)
         if one is not None and other is not None:
-            return self.same_file(one, other)
+            return self.same_file(one, other) and self._same_journals(current, earlier)
         if not (self._current.is_directory(current) and self._earlier.is_directory(earlier)):
             return False
         if current == EVERYTHING:
@@ -81,6 +81,16 @@ class Sameness:
         return ours.keys() >= theirs.keys() and all(
             self.same_file(ours[name], file) for name, file in theirs.items()
         )
+
+    def _same_journals(self, current: str, earlier: str) -> bool:
+        """Whether what a database has not taken in yet is equal, too: it is part of its data."""
+        for end in ("-wal", "-journal"):  # -shm is made anew when a database is opened
+            one, other = self._current.get(current + end), self._earlier.get(earlier + end)
+            if (one is None) != (other is None):
+                return False
+            if one is not None and other is not None and not self.same_file(one, other):
+                return False
+        return True
 
     def same_file(self, current: File, earlier: File) -> bool:
         """Whether two files have equal bytes; they are only hashed if their sizes are equal."""
