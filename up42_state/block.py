@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["INPUT", "OUTPUT", "QUICKLOOKS", "Block"]
 
-_OPTIONS = frozenset(("form", "match", "on_conflict", "where", "bbox", "ids", "path", "missing"))
-
 INPUT, OUTPUT, QUICKLOOKS = "/tmp/input", "/tmp/output", "/tmp/quicklooks"  # noqa: S108 - the contract's
 
 
@@ -101,11 +99,14 @@ class Block:
         self.commit: Commit | None = None
         self.outcome: Outcome | None = None
         self.reports: list[Report] = []
+        from up42_state.stages.propagation import checked_options
+
         self.steps = Steps(note)
+        self.warnings: list[str] = []
         self._info = info
         self._clear = clear
         self._left = ExitStack()
-        self._options = _checked(options)
+        self._options = checked_options(options)
         self._after = [self._earlier(name) for name in several(after)]
         self._parents: list[Commit] | None = None
         self._merged: list[Report] = []
@@ -138,9 +139,11 @@ class Block:
             from up42_state.settings import Settings
 
             settings = Settings()
+        from up42_state.state import stage_of
+
         given = {name: value for name, value in options.items() if value is not None}
         return cls(
-            stage=_stage_of(settings),
+            stage=stage_of(settings),
             after=settings.after,
             propagate=settings.propagate,
             parameters=settings.parameters,
@@ -232,7 +235,8 @@ class Block:
 
         Saved features and files are referred to, so no bytes move, and the output directory stays as it is;
         without a stage to save, they are put into the output directory instead. ``reports`` then tells what
-        became of every feature, for each propagation, and ``outcome`` whether a revision was made, as
+        became of every feature, for each propagation, ``warnings`` what should be looked at in the output,
+        and ``outcome`` whether a revision was made, as
         :meth:`~up42_state.Stage.save` has it.
 
         :return: the commit, or ``None`` where there is no stage to save.
@@ -245,6 +249,7 @@ class Block:
             self._finish_here()
             return None
         parents, identity = self._made_from(), Identity.find(self._info)
+        self.warnings = []
         reports: list[Report] = []
         outcomes: list[Outcome] = []
         with self.steps.timed("save"):
@@ -258,6 +263,7 @@ class Block:
                 fingerprint=identity.fingerprint(self.parameters, parents),
                 job_mode=self.job_mode,
                 report=reports.append,
+                warning=self.warnings.append,
                 outcome=outcomes.append,
             )
         (self.outcome,) = outcomes
@@ -303,6 +309,8 @@ class Block:
             self._made_from()
 
     def _tell(self, commit: Commit, reports: list[Report]) -> None:
+        for warning in self.warnings:
+            self.steps.warn(warning)
         self.steps.merged("propagated", reports)
         if commit.job_mode != self.job_mode:
             why = f"a dry run never supersedes real output, which is {commit.name}"
@@ -343,48 +351,3 @@ class Block:
         )
         self.reports = [*self._merged, *found]
         self.steps.merged("propagated", found)
-
-
-def _checked(options: dict[str, Any]) -> dict[str, Any]:
-    """The options of a propagation that were given.
-
-    :raises SettingsError: one is none of its choices, or there is no such option.
-    """
-    from up42_state.stages.propagation import Propagation
-
-    given = {name: value for name, value in options.items() if value is not None}
-    unknown = given.keys() - _OPTIONS
-    if unknown:
-        raise TypeError(f"Block has no argument {', '.join(sorted(unknown))}")
-    _ = Propagation(stages=(), **given).selection
-    return given
-
-
-def _stage_of(settings: Settings) -> Stage | None:
-    """The stage that the settings name; ``None`` where they name nothing.
-
-    :raises SettingsError: they name only a part of it.
-    """
-    from up42_state.state import State
-
-    given = {
-        "UP42_STATE_URL": settings.url,
-        "UP42_STATE_JOB": settings.job,
-        "UP42_STATE_STAGE": settings.stage,
-    }
-    missing = [name for name, value in given.items() if not value]
-    if not missing:
-        return State(settings=settings).job(settings.job or "").stage(settings.stage or "")
-    asked = [name for name, value in given.items() if value]
-    asked += ["UP42_STATE_AFTER"] if settings.after else []
-    asked += ["UP42_STATE_PROPAGATE"] if settings.propagate else []
-    if asked:
-        raise SettingsError(
-            f"{_listed(asked)} set, but {_listed(missing)} not",
-            advice="set all three of the store's URL, the job and the stage, or none to save nothing",
-        )
-    return None
-
-
-def _listed(names: list[str]) -> str:
-    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'}"

@@ -26,6 +26,7 @@ PATHS = (
     "q",
     "nothing",
 )
+NAMED = (*PATHS, ".")  # what a property may hold; ``.`` is the whole output
 ORIGINS = ("j/s:1@1#0a", "j/s:1@2#0a", "j/s:1@1#0a.2", "k/t:1@7#0b", "no origin at all")
 
 
@@ -58,6 +59,8 @@ class Output:
 
     def below(self, path: str) -> dict[str, bytes]:
         """The bytes that a path stands for, by the rest of their paths."""
+        if path == ".":
+            return {f"/{name}": data for name, data in self.content.items() if data is not None}
         return {
             name[len(path) :]: data
             for name, data in self.content.items()
@@ -129,13 +132,13 @@ _plain_properties = st.one_of(
     st.none(),
     st.just([]),
     st.dictionaries(st.sampled_from(["n", "m", "type", "properties"]), _values, max_size=2),
-    st.dictionaries(st.sampled_from(DATA_KEYS), st.sampled_from(PATHS), min_size=1, max_size=2),
+    st.dictionaries(st.sampled_from(DATA_KEYS), st.sampled_from(NAMED), min_size=1, max_size=2),
 )
 _properties = st.one_of(
     _plain_properties,
     st.builds(
         lambda one, two: {**one, **two},
-        st.dictionaries(st.sampled_from(DATA_KEYS), st.sampled_from(PATHS), max_size=2),
+        st.dictionaries(st.sampled_from(DATA_KEYS), st.sampled_from(NAMED), max_size=2),
         st.dictionaries(st.sampled_from(["n", ORIGIN]), st.sampled_from([1, 2, *ORIGINS]), max_size=2),
     ),
 )
