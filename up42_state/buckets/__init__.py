@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from up42_state.buckets._addresses import mistaken
 from up42_state.buckets.base import Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key
 from up42_state.errors import SettingsError, StorageError
@@ -33,6 +34,8 @@ def open_bucket(url: str | None = None, settings: Settings | None = None) -> Buc
     scheme, separator, rest = url.partition("://")
     if not separator or not scheme:
         raise address.refused(f"{address} is not a URL")
+    if wrong := mistaken(scheme.lower(), rest):
+        raise address.refused(f"{address}: {wrong[0]}", wrong[1])
     if "::" in scheme or scheme.lower() not in {"s3", "gs", "gcs", "file", "memory"}:
         return _open_other(address, settings)
     return _open_known(scheme.lower(), rest, address, settings)
