@@ -205,3 +205,26 @@ def test_copy_in_several_requests() -> None:
     with bucket_at(*answers) as (bucket, script):
         bucket.copy("a", "c")
     assert "rewriteToken=t" in script.requests[1].path
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ({}, ""),
+        ({"softDeletePolicy": {"retentionDurationSeconds": "0"}}, ""),
+        ({"softDeletePolicy": {"retentionDurationSeconds": "604800"}}, "what is deleted for 7 days"),
+        ({"versioning": {"enabled": True}}, "keeps versions"),
+        ({"retentionPolicy": {"retentionPeriod": "86400"}}, "in its first 1 days"),
+    ],
+)
+def test_what_a_bucket_keeps(members: dict[str, Any], said: str) -> None:
+    """Soft delete, versions and a retention are told from a bucket that keeps nothing of what is deleted."""
+    with bucket_at(answer(kind="storage#bucket", name="b", **members)) as (bucket, _):
+        kept = bucket.retention()
+    assert said in (kept or "") if said else kept == ""
+
+
+def test_what_a_bucket_keeps_may_not_be_asked() -> None:
+    """Who may not ask is not told that nothing is kept."""
+    with bucket_at(refusal(403, "no storage.buckets.get access")) as (bucket, _):
+        assert bucket.retention() is None

@@ -22,11 +22,18 @@ from up42_state.buckets._gcs_errors import (
     status_of,
     store_errors,
 )
+from up42_state.buckets._gcs_retention import retention
 from up42_state.buckets._gcs_upload import GCSUpload, is_component, unfinished
 from up42_state.buckets._resume import Body, Nothing, check_span, replaced, resumed
 from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key, check_prefix, is_key, join
-from up42_state.errors import BucketNotFoundError, SettingsError, StorageError, UnsupportedStoreError
+from up42_state.errors import (
+    AccessDeniedError,
+    BucketNotFoundError,
+    SettingsError,
+    StorageError,
+    UnsupportedStoreError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -151,6 +158,13 @@ class GCSBucket(Bucket):
         if "Date" not in answer.headers:
             raise UnsupportedStoreError(f"{self.url}: the store's answers carry no Date")
         return parsedate_to_datetime(answer.headers["Date"])
+
+    def retention(self) -> str | None:
+        try:
+            with self._errors(""):
+                return retention(retried(lambda: self._open()[0].get_bucket(self._bucket, **_ONCE)))
+        except AccessDeniedError:  # it takes storage.buckets.get, which nothing else does
+            return None
 
     def gdal_path(self, key: str) -> str:
         return f"/vsigs/{self._bucket}/{self._full(key)}"
