@@ -26,7 +26,8 @@ STANDS_ON: dict[str, set[str]] = {
     "_setting_values": {"_secret_shapes", "redaction"},
     "_setting_sources": {"redaction"},
     "_units": set(),
-    "local_paths": set(),
+    "local_mounts": set(),
+    "local_paths": {"local_mounts"},
     "settings": {"_setting_sources", "_setting_values", "redaction"},
     "features": set(),
     "manifest": {"local_paths"},
@@ -35,7 +36,7 @@ STANDS_ON: dict[str, set[str]] = {
     "stage": {"features", "local_paths", "stages"},
     "state": {"buckets", "local_paths", "redaction", "settings", "stage", "stages"},
     "filesystem": {"stages", "state"},
-    "tasks": {"features", "redaction", "stages"},
+    "tasks": {"features", "local_mounts", "local_paths", "redaction", "stages"},
     "block": {"features", "local_paths", "settings", "stages", "state", "tasks"},
     "tasks.exec": {"block", "redaction", "settings", "stages", "tasks"},
     "doctor": {"_units", "buckets", "redaction"},
@@ -43,7 +44,7 @@ STANDS_ON: dict[str, set[str]] = {
     "testing": {"block", "settings", "state"},
     "cli": {
         *("__init__", "_units", "demo", "doctor", "local_paths", "manifest", "redaction"),
-        *("settings", "stage", "state", "tasks.exec"),
+        *("settings", "stage", "state", "tasks", "tasks.exec"),
     },
     "__init__": set(),  # it loads names when they are asked for
 }
@@ -52,7 +53,7 @@ STANDS_ON: dict[str, set[str]] = {
 NAMES_IN_TYPES: dict[str, set[str]] = {
     "stages": {"state"},
     "stage": {"state"},
-    "tasks": {"settings", "state"},
+    "tasks": {"block", "settings", "state"},
     "tasks.exec": {"stages"},
     "filesystem": {"features"},
     "state": {"features"},

@@ -54,15 +54,18 @@ class Variable:
     """Marks a field: the environment variables that it is read from, the first that is set counting.
 
     :param secret: whether it may also lie in a secret file.
+    :param long: whether it may also lie in a file that ``<NAME>_FILE`` names, as it may be too long for a
+        variable.
     """
 
     names: tuple[str, ...]
     secret: bool = False
+    long: bool = False
 
     def ranked(self, rank: Rank) -> Variable:
         """The same with those of the names that are ours, or with the others."""
         kept = (name for name in self.names if name.startswith(_OWN) == (rank is Rank.OWN))
-        return Variable(tuple(kept), self.secret)
+        return Variable(tuple(kept), self.secret, self.long)
 
 
 def find(
@@ -99,6 +102,7 @@ def _all(
     for rank in (Rank.GENERAL, Rank.OWN):
         ranked = {field: variable.ranked(rank) for field, variable in variables.items()}
         yield from _secret_files(ranked, directories, rank)
+        yield from _long_files(ranked, rank)
         yield from _environment(ranked, rank)
     yield from _arguments(arguments)
 
@@ -129,11 +133,20 @@ def _secret_files(variables: Mapping[str, Variable], directories: Sequence[Any],
             yield field, value, Origin(text, name, rank)
 
 
+def _long_files(variables: Mapping[str, Variable], rank: Rank) -> Found:
+    """Files of values that may be too long for a variable."""
+    for field, variable in variables.items():
+        name = f"{variable.names[0]}_FILE" if variable.names else ""
+        path = os.environ.get(name, "").strip() if variable.long else ""
+        if path and (value := _read(_named(path, name), f" (from {name})", what="file")):
+            yield field, value, Origin(f"file {path} (from {name})", name, rank)
+
+
 def _secrets(variable: Variable, directories: Sequence[Any]) -> Iterator[tuple[str, str, str]]:
     """What the secret files of a variable hold, with what to call each, and the variable's name."""
     for name in variable.names:
         named = os.environ.get(f"{name}_FILE", "").strip()
-        if named and (value := _read(_named(named, name), f" (from {name}_FILE)")):
+        if named and (value := _read(_named(named, f"{name}_FILE"), f" (from {name}_FILE)")):
             yield value, f"secret file {named} (from {name}_FILE)", name
         for folder in directories:
             for path in (os.path.join(folder, name.lower()), os.path.join(folder, name)):
@@ -142,20 +155,20 @@ def _secrets(variable: Variable, directories: Sequence[Any]) -> Iterator[tuple[s
 
 
 def _named(path: str, name: str) -> str:
-    """The path that ``<NAME>_FILE`` holds, if that can be one.
+    """The path that a variable holds, if that can be one.
 
-    :raises SettingsError: it cannot; it may be the secret itself, and is not quoted.
+    :raises SettingsError: it cannot; it may be the value itself, and is not quoted.
     """
     if not is_path(path):
         raise SettingsError(
-            f"environment variable {name}_FILE: there is no such file, nor the directory it would be in",
-            advice=f"give the path of a file that holds the secret, or the secret itself in {name}",
+            f"environment variable {name}: there is no such file, nor the directory it would be in",
+            advice=f"give the path of a file, or the value itself in {name.removesuffix('_FILE')}",
         )
     return path
 
 
-def _read(path: str, why: str = "") -> str:
-    """The secret in a file, without the line end that editors leave.
+def _read(path: str, why: str = "", what: str = "secret file") -> str:
+    """The value in a file, without the line end that editors leave.
 
     :raises SettingsError: it cannot be read, or is not text.
     """
@@ -163,11 +176,9 @@ def _read(path: str, why: str = "") -> str:
         with open(path, encoding="utf-8") as file:
             value = file.read().strip()
     except OSError as error:
-        raise SettingsError(f"the secret file {path}{why} cannot be read: {error.strerror}") from error
+        raise SettingsError(f"the {what} {path}{why} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:
-        raise SettingsError(f"the secret file {path}{why} is not UTF-8 text") from None
+        raise SettingsError(f"the {what} {path}{why} is not UTF-8 text") from None
     if _is_quoted(value):
-        raise SettingsError(
-            f"the secret file {path}{why} holds its value in quotes", advice="remove the quotes"
-        )
+        raise SettingsError(f"the {what} {path}{why} holds its value in quotes", advice="remove the quotes")
     return value

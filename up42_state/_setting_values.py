@@ -23,6 +23,7 @@ __all__ = [
     "name",
     "names",
     "one_line",
+    "pairs",
     "region",
     "service_account",
     "size",
@@ -77,6 +78,18 @@ def key_file(value: object) -> object:
     if isinstance(value, str) and not is_path(value) and (is_credential(value) or not value.isprintable()):
         raise ValueError("holds a key itself, not the path of a file; give the key in GOOGLE_KEY_STRING")
     return value
+
+
+def pairs(value: object) -> object:
+    """``CURRENT=EARLIER,…``: pairs of property names, split at the first ``=`` of each."""
+    if not isinstance(value, str):
+        return value
+    found = [tuple(side.strip() for side in part.partition("=")[::2]) for part in value.split(",")]
+    if not all(current and earlier for current, earlier in found):
+        raise ValueError(
+            "is not CURRENT=EARLIER, such as properties.scene_id=id (separate several by commas)"
+        )
+    return tuple(found)
 
 
 def json_object(value: object) -> object:

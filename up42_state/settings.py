@@ -55,6 +55,8 @@ _Name = Annotated[str | None, BeforeValidator(values.name)]
 _Names = Annotated[tuple[str, ...], BeforeValidator(values.names)]
 _Region = Annotated[str | None, BeforeValidator(values.region)]
 _KeyFile = Annotated[str | None, BeforeValidator(values.key_file)]
+_Pairs = Annotated[tuple[tuple[str, str], ...] | None, BeforeValidator(values.pairs)]
+_OnConflict = Literal["current", "earlier", "both", "error"] | None
 _Object = Annotated[dict[str, Any], BeforeValidator(values.json_object)]
 _Text = str | None
 _Hidden = Annotated[SecretStr, AfterValidator(values.one_line)] | None
@@ -69,6 +71,9 @@ class Settings(BaseModel):
 
     ``url``, ``job``, ``stage``, ``after``, ``propagate``
         where the state lies, and the task's place in it; names are checked where they are used.
+    ``on_conflict``, ``match``
+        how ``exec`` and ``Block`` merge stages; ``match`` holds pairs (property of the current feature, of
+        the earlier one).
     ``parameters``, ``job_mode``
         the block's parameters and ``DEFAULT`` or ``DRY_RUN``.
     ``aws_…``, ``google_…``, ``storage_emulator_host``
@@ -92,9 +97,11 @@ class Settings(BaseModel):
     stage: Annotated[_Name, _variable("UP42_STATE_STAGE")] = None
     after: Annotated[_Names, _variable("UP42_STATE_AFTER")] = ()
     propagate: Annotated[_Names, _variable("UP42_STATE_PROPAGATE")] = ()
-    parameters: Annotated[_Object, Field(repr=False), _variable("UP42_TASK_PARAMETERS")] = Field(
+    parameters: Annotated[_Object, Field(repr=False), Variable(("UP42_TASK_PARAMETERS",), long=True)] = Field(
         default_factory=dict, repr=False
     )
+    on_conflict: Annotated[_OnConflict, _variable("UP42_STATE_ON_CONFLICT")] = None
+    match: Annotated[_Pairs, _variable("UP42_STATE_MATCH")] = None
     job_mode: Annotated[Literal["DEFAULT", "DRY_RUN"], _variable("UP42_JOB_MODE")] = "DEFAULT"
 
     aws_access_key_id: Annotated[
@@ -123,6 +130,7 @@ class Settings(BaseModel):
     single_writer: Annotated[bool, _variable("UP42_STATE_SINGLE_WRITER")] = False
 
     origins: dict[str, Any] = Field(default_factory=dict, repr=False, exclude=True)
+    _parameters_text: str = ""
 
     def __init__(self, *, _secrets_dir: Directories = SECRET_DIRECTORIES, **arguments: Any) -> None:
         _refuse_quotes()
@@ -137,6 +145,8 @@ class Settings(BaseModel):
             problems = list(_contradictions(self))
         if problems:  # raised outside of the handler, so that no error that holds values is chained to it
             raise SettingsError("; ".join(problems))
+        if isinstance(found.get("parameters"), str):
+            self._parameters_text = found["parameters"]
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled without secrets: who unpickles reads them anew, where that process finds its own.
@@ -154,6 +164,17 @@ class Settings(BaseModel):
         elif public["url"] and public_url(public["url"]) != public["url"]:
             del public["url"]
         return _read_anew, (type(self), public)
+
+    @property
+    def parameters_text(self) -> str:
+        """The parameters as the text that they came as; empty where they came as values, or not at all."""
+        return self._parameters_text
+
+    @property
+    def parameters_file(self) -> str:
+        """The file that the parameters were read from; empty where they did not come from one."""
+        before, _, after = self.source("parameters").partition("file ")
+        return after.rpartition(" (from ")[0] if not before else ""
 
     def source(self, name: str) -> str:
         """Where an attribute's value came from: ``argument``, ``default``, or which variable or file."""

@@ -70,6 +70,14 @@ class FsspecBucket(Bucket):
         """The digest tells stores apart that differ in what is not shown."""
         return f"fsspec:{self.url}#{self._digest}" if self._digest else f"fsspec:{self.url}"
 
+    @property
+    def local_root(self) -> str | None:
+        inner = self._fs  # of a chain (simplecache::local://…) the last one holds the objects
+        while (wrapped := getattr(inner, "fs", None)) is not None:
+            inner = wrapped
+        protocols = inner.protocol if isinstance(inner.protocol, tuple) else (inner.protocol,)
+        return str(self._root) if "file" in protocols or "local" in protocols else None
+
     def head(self, key: str) -> ObjectInfo:
         with self._errors(key):
             self._fs.invalidate_cache()  # of listings, which many take it from: others write here, too

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,6 +13,7 @@ from up42_state.features import Collection, Earlier, File, merge
 from up42_state.features.paths import above
 from up42_state.stages.choose import catalogue, read_features
 from up42_state.stages.contents import Contents, load
+from up42_state.stages.output import Output
 from up42_state.stages.reuse import rename
 
 if TYPE_CHECKING:
@@ -21,12 +23,11 @@ if TYPE_CHECKING:
     from up42_state.features import Files, Merge, Report, Selection
     from up42_state.stages.commit import Commit
     from up42_state.stages.index import Entry
-    from up42_state.stages.output import Output
     from up42_state.stages.propagation import Propagation
     from up42_state.stages.store import Store
     from up42_state.state import Stage
 
-__all__ = ["Added", "EarlierStage", "Merging"]
+__all__ = ["Added", "EarlierStage", "Merging", "output_of"]
 
 
 class EarlierStage(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,6 +143,20 @@ class Merging:
             return []
         filled = {path for file in self._files if file.kind == "file" for path in above(file.path)}
         return [path for path in wanted if path not in filled]
+
+
+def output_of(contents: Contents) -> Output:
+    """A stored revision as an output that others are merged into: what a restore without quicklooks gives."""
+    entries = [entry for entry in contents.index.entries if entry.kind == "file"]
+    directories = tuple(contents.index.directories)
+    return Output(
+        root=Path(),
+        seen=(),
+        collection=read_features(contents.data),
+        files=catalogue(entries, directories),
+        directories=directories,
+        folders=frozenset(),
+    )
 
 
 def _merge(
