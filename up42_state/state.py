@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import SettingsError
-from up42_state.local_paths import local_path
-from up42_state.redaction import without_credentials
+from up42_state.local_paths import check_apart, local_path
+from up42_state.redaction import public_url
 from up42_state.stage import Stage
 from up42_state.stages.names import check_job, several, split_stage
 from up42_state.stages.store import Store
@@ -118,7 +118,7 @@ class State:
         return _with_settings, (type(self), self.settings)
 
     def __repr__(self) -> str:
-        return f"State({without_credentials(self._given_url)!r})" if self._given_url else "State.from_env()"
+        return f"State({public_url(self._given_url)!r})" if self._given_url else "State.from_env()"
 
 
 def _with_settings(state_cls: type[State], settings: Settings) -> State:
@@ -226,7 +226,8 @@ def propagate(
     :param options: as of :class:`~up42_state.stages.propagation.Propagation`: ``form``, ``match``,
         ``on_conflict``, ``where``, ``bbox``, ``ids``, ``path``, ``missing``, ``properties``, ``manifest``.
     :return: what became of every feature.
-    :raises SettingsError: ``into`` or ``quicklooks`` cannot be a path (it holds NUL).
+    :raises SettingsError: ``into`` or ``quicklooks`` cannot be a path (it holds NUL), or one of these and the
+        store of a stage lie in one another.
     :raises InvalidOutputError: the current output has defects.
     :raises FeatureConflictError: features differ and ``on_conflict`` is ``error``.
     """
@@ -235,6 +236,12 @@ def propagate(
 
     propagation = Propagation(stages=tuple(several(stages)), **options)
     modes = [job_mode, *(stage.job.state.settings.job_mode for stage in propagation.stages)]
+    roots = {stage.job.state.store.bucket.local_root for stage in propagation.stages}
+    check_apart(
+        stores=filter(None, roots),
+        output=local_path(into),
+        quicklooks=None if isinstance(quicklooks, bool) else local_path(quicklooks),
+    )
     (report,) = materialise(
         local_path(into),
         [propagation],

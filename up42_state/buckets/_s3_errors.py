@@ -5,6 +5,7 @@ Source: Amazon S3 API reference, "Error responses", and botocore.exceptions.
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -23,13 +24,15 @@ from up42_state.errors import (
     StoreUnreachableError,
     UnsupportedStoreError,
 )
+from up42_state.redaction import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from up42_state.errors import BucketNotFoundError
+    from up42_state.settings import Settings
 
-__all__ = ["BROKEN", "code_of", "missing_bucket", "status_of", "store_errors"]
+__all__ = ["BROKEN", "code_of", "missing_bucket", "named", "status_of", "store_errors"]
 
 _MISSING = {"NoSuchKey", "NoSuchUpload", "NoSuchVersion", "NotFound"}
 _DENIED = {
@@ -82,7 +85,7 @@ def store_errors(what: str, credentials: str) -> Iterator[None]:
     try:
         yield
     except (ClientError, BotoCoreError, *BROKEN) as error:
-        raise _translated(error, what, credentials) from error
+        raise _translated(error, what, credentials) from clean(error)
 
 
 def _translated(error: Exception, what: str, credentials: str) -> StateError:
@@ -96,6 +99,17 @@ def _translated(error: Exception, what: str, credentials: str) -> StateError:
         advice = "check the network, AWS_ENDPOINT_URL and AWS_REGION"
         return StoreUnreachableError(f"{what}: {error}", advice=advice)
     return StorageError(f"{what}: {error}")
+
+
+def named(error: StateError, settings: Settings) -> StateError:
+    """The error, in which the endpoint and the region go by the names of what they were set by."""
+    for name in ("aws_endpoint_url", "aws_region"):
+        general = name.upper()
+        if settings.origin(name):
+            word = re.compile(rf"(?<![A-Z_]){general}(?![A-Z_])")
+            error.advice = word.sub(settings.variable(name), error.advice)
+            error.message = word.sub(settings.variable(name), error.message)
+    return error
 
 
 def missing_bucket(what: str, others: Sequence[str] = ()) -> BucketNotFoundError:

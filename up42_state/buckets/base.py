@@ -95,6 +95,11 @@ class Bucket(ABC):
     def identity(self) -> str:
         """Names the store (not the prefix) within this process: the probe runs once for each identity."""
 
+    @property
+    def local_root(self) -> str | None:
+        """The directory of this machine that the objects lie in; ``None`` where they lie elsewhere."""
+        return None
+
     @abstractmethod
     def head(self, key: str) -> ObjectInfo:
         """Size and time of an object.

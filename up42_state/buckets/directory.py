@@ -55,6 +55,10 @@ class DirectoryBucket(Bucket):
     def identity(self) -> str:
         return f"file://{quote(os.path.realpath(self.root))}"
 
+    @property
+    def local_root(self) -> str:
+        return self.root
+
     def head(self, key: str) -> ObjectInfo:
         with store_errors(self.url, key):
             found = os.lstat(self._path(key))

@@ -42,7 +42,7 @@ __all__ = ["restore", "save"]
     "--quicklooks",
     type=options.DIRECTORY,
     metavar="DIR",
-    help="Where quicklooks lie; /tmp/quicklooks for /tmp/output, DIR/.quicklooks for others.",
+    help="Where quicklooks lie, besides DIR/.quicklooks; /tmp/quicklooks for /tmp/output.",
 )
 @click.option("--repair", is_flag=True, help="Mend what blocks are known to write, and say what was changed.")
 @options.shared
@@ -118,7 +118,10 @@ def _note_propagation(common: Common, report: Report) -> None:
 @options.revision
 @options.selection
 @click.option(
-    "--quicklooks", type=options.DIRECTORY, metavar="DIR", help="Where quicklooks go, instead of there."
+    "--quicklooks",
+    type=options.DIRECTORY,
+    metavar="DIR",
+    help="Where quicklooks go, instead of DIR/.quicklooks.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace files that are in the way.")
 @click.option("--partial", is_flag=True, help="Restore what is undamaged, and report the rest.")
@@ -139,8 +142,8 @@ def restore(
 ) -> None:
     """Restore a stage, or a part of it.
 
-    STAGE goes into DIR (/tmp/input), every byte verified. Its quicklooks go into /tmp/quicklooks beside
-    /tmp/input, and into DIR/.quicklooks elsewhere, or where --quicklooks says.
+    STAGE goes into DIR (/tmp/input), every byte verified. Its quicklooks go into DIR/.quicklooks, or
+    where --quicklooks says.
     """
     source = common.place(job=job).stage(stage)
     reports: list[Restored] = []

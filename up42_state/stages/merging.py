@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import tempfile
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,6 +15,7 @@ from up42_state.features.carried import left_behind
 from up42_state.features.paths import all_above
 from up42_state.stages.choose import catalogue, left_behind_warnings, read_features
 from up42_state.stages.contents import Contents, load
+from up42_state.stages.output import Output
 from up42_state.stages.reuse import rename
 
 if TYPE_CHECKING:
@@ -23,12 +25,11 @@ if TYPE_CHECKING:
     from up42_state.features import Files, Merge, Report, Selection
     from up42_state.stages.commit import Commit
     from up42_state.stages.index import Entry
-    from up42_state.stages.output import Output
     from up42_state.stages.propagation import Propagation
     from up42_state.stages.store import Store
     from up42_state.state import Stage
 
-__all__ = ["Added", "EarlierStage", "Merging"]
+__all__ = ["Added", "EarlierStage", "Merging", "output_of"]
 
 
 class EarlierStage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -156,6 +157,20 @@ class Merging:
             return []
         filled = all_above(file.path for file in self._files if file.kind == "file")
         return [path for path in wanted if path not in filled]
+
+
+def output_of(contents: Contents) -> Output:
+    """A stored revision as an output that others are merged into: what a restore without quicklooks gives."""
+    entries = [entry for entry in contents.index.entries if entry.kind == "file"]
+    directories = tuple(contents.index.directories)
+    return Output(
+        root=Path(),
+        seen=(),
+        collection=read_features(contents.data),
+        files=catalogue(entries, directories),
+        directories=directories,
+        folders=frozenset(),
+    )
 
 
 def _merge(

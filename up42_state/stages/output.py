@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,7 +71,8 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
 def read_output(root: Path, quicklooks: Path | bool, *, dry_run: bool, mend: bool = False) -> Output:
     """Read a block's output.
 
-    :param quicklooks: as :func:`quicklook_folder` takes it.
+    :param quicklooks: as :func:`quicklook_folder` takes it; those in ``<root>/.quicklooks`` are part of the
+        output as well, wherever that lies, but for ``False``.
     :param dry_run: data paths need not exist.
     :param mend: mend what real blocks are known to write; the file itself stays as it is.
     :raises PathNotFoundError: there is no such directory.
@@ -78,26 +80,23 @@ def read_output(root: Path, quicklooks: Path | bool, *, dry_run: bool, mend: boo
     """
     if not root.is_dir():
         raise PathNotFoundError(f"there is no directory {root}", advice="give the directory with data.json")
-    folder = quicklook_folder(root, quicklooks)
     seen = _stamp(root / DATA_JSON)
     tree = scan(root, ignore=(OURS, QUICKLOOKS))
-    outward = _outward(root, folder)
-    beside = scan(folder, ignore=(OURS,)) if folder is not None and not outward else None
     found = examine(root / DATA_JSON, tree, dry_run=dry_run, root=str(root))
     changes: list[Change] = []
     if mend and (found.defects or found.warnings):
         found, changes = _mended(root, tree, found, dry_run=dry_run)
-    defects = found.defects + outward
-    if beside is not None:
-        defects += [Defect(f"{folder}/{d.place}", d.problem, d.advice) for d in beside.defects]
+    pictures = _Pictures()
+    if quicklooks is not False:
+        pictures.take(root, quicklook_folder(root, quicklooks))
+    defects = found.defects + pictures.defects
     if defects or found.collection is None:
         raise InvalidOutputError(f"the output in {root} has {_count(defects)}", defects=defects)
-    pictures = [_as_quicklook(file) for file in beside.files] if beside is not None else []
     return Output(
         root=root,
         seen=seen,
         collection=found.collection,
-        files=Files([*tree.files, *pictures], tree.files.directories),
+        files=Files([*tree.files, *pictures.found.values()], tree.files.directories),
         directories=_empty_directories(tree.files),
         folders=found.folders,
         warnings=found.warnings,
@@ -141,17 +140,51 @@ def _stamp(path: Path) -> tuple[int, ...]:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _outward(root: Path, folder: Path | None) -> list[Defect]:
-    """The defect of an output's own quicklooks that lie elsewhere: a scan begins behind the link."""
-    if folder != root / QUICKLOOKS or folder.resolve().is_relative_to(root.resolve()):
-        return []
-    return [Defect(QUICKLOOKS, f"is a link out of the output, to {str(folder.resolve())!r}", _COPY)]
+class _Pictures:
+    """The quicklooks of an output: those in their directory, and those in ``.quicklooks`` of the output."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, File] = {}
+        self.defects: list[Defect] = []
+
+    def take(self, root: Path, folder: Path | None) -> None:
+        """Find all that there are.
+
+        :param folder: their directory, if there is one.
+        """
+        own = root / QUICKLOOKS
+        if folder is not None and not (own.is_dir() and folder.samefile(own)):
+            self._scan(folder)
+        if not os.path.lexists(own):
+            return
+        if not own.is_dir():
+            self._defect(QUICKLOOKS, "is no directory, and quicklooks lie in one of this name", "rename it")
+        elif not own.resolve().is_relative_to(root.resolve()):  # a scan begins behind the link
+            self._defect(QUICKLOOKS, f"is a link out of the output, to {str(own.resolve())!r}", _COPY)
+        else:
+            self._scan(own)
+
+    def _scan(self, folder: Path) -> None:
+        tree = scan(folder, ignore=(OURS,))
+        self.defects += [Defect(f"{folder}/{d.place}", d.problem, d.advice) for d in tree.defects]
+        folders = {path for name in self.found for path in above(name)}
+        for file in tree.files:
+            other = next(
+                (self.found[path] for path in (file.path, *above(file.path)) if path in self.found), None
+            )
+            if other is None and file.path not in folders:
+                self.found[file.path] = msgspec.structs.replace(file, kind="quicklook")
+            elif other is None or not _same_bytes(file, other):
+                where = other.location if other else "the directory of quicklooks"
+                problem = f"cannot be saved beside what has its name in {where}"
+                self._defect(f"{QUICKLOOKS}/{file.path}", problem, "keep one of the two")
+
+    def _defect(self, place: str, problem: str, advice: str) -> None:
+        self.defects.append(Defect(place, problem, advice))
 
 
-def _as_quicklook(file: File) -> File:
-    from msgspec.structs import replace
-
-    return replace(file, kind="quicklook")
+def _same_bytes(file: File, other: File) -> bool:
+    return file.path == other.path and filecmp.cmp(file.location or "", other.location or "", shallow=False)
 
 
 def _empty_directories(files: Files) -> tuple[str, ...]:
