@@ -14,6 +14,7 @@ from up42_state.features.objects import feature_collection
 from up42_state.local_paths import local_path
 from up42_state.stages.commit import check_job_mode
 from up42_state.stages.names import several
+from up42_state.stages.propagation import checked_options
 from up42_state.tasks.identity import Identity
 from up42_state.tasks.inputs import DATA_JSON, Inputs, has_data
 from up42_state.tasks.outputs import write_output
@@ -99,10 +100,7 @@ class Block:
         self.commit: Commit | None = None
         self.outcome: Outcome | None = None
         self.reports: list[Report] = []
-        from up42_state.stages.propagation import checked_options
-
         self.steps = Steps(note)
-        self.warnings: list[str] = []
         self._info = info
         self._clear = clear
         self._left = ExitStack()
@@ -199,6 +197,11 @@ class Block:
         write_output(self.output_dir, collection, dry_run=self.job_mode == "DRY_RUN")
 
     @property
+    def warnings(self) -> list[str]:
+        """What should be looked at: in the output, and what merging stages has left out."""
+        return list(self.steps.warnings)
+
+    @property
     def workspace(self) -> Workspace:
         """The block's directories, to be checked and held. The ``with`` does this."""
         stages = [*self._after, *(stage for item in self._propagations for stage in item.stages)]
@@ -235,8 +238,7 @@ class Block:
 
         Saved features and files are referred to, so no bytes move, and the output directory stays as it is;
         without a stage to save, they are put into the output directory instead. ``reports`` then tells what
-        became of every feature, for each propagation, ``warnings`` what should be looked at in the output,
-        and ``outcome`` whether a revision was made, as
+        became of every feature, for each propagation, and ``outcome`` whether a revision was made, as
         :meth:`~up42_state.Stage.save` has it.
 
         :return: the commit, or ``None`` where there is no stage to save.
@@ -249,7 +251,6 @@ class Block:
             self._finish_here()
             return None
         parents, identity = self._made_from(), Identity.find(self._info)
-        self.warnings = []
         reports: list[Report] = []
         outcomes: list[Outcome] = []
         with self.steps.timed("save"):
@@ -263,7 +264,7 @@ class Block:
                 fingerprint=identity.fingerprint(self.parameters, parents),
                 job_mode=self.job_mode,
                 report=reports.append,
-                warning=self.warnings.append,
+                warning=self.steps.warn,
                 outcome=outcomes.append,
             )
         (self.outcome,) = outcomes
@@ -309,8 +310,6 @@ class Block:
             self._made_from()
 
     def _tell(self, commit: Commit, reports: list[Report]) -> None:
-        for warning in self.warnings:
-            self.steps.warn(warning)
         self.steps.merged("propagated", reports)
         if commit.job_mode != self.job_mode:
             why = f"a dry run never supersedes real output, which is {commit.name}"

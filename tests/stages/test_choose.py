@@ -10,6 +10,7 @@ import pytest
 from doubles.outputs import contents, data_paths, feature, write_output
 
 from up42_state import State
+from up42_state.errors import TargetConflictError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,6 +83,24 @@ def test_a_database_comes_with_its_log(state: State, tmp_path: Path, ending: str
     merged = save(state, write_output(tmp_path / "next", {}, []), "n:1", propagate=["s:1"])
     merged.restore(tmp_path / "merged")
     assert rows(tmp_path / "merged" / name) == ROWS
+
+
+def test_an_older_log_does_not_stay_beside_a_restored_database(state: State, tmp_path: Path) -> None:
+    """SQLite would apply it: with ``overwrite`` it is moved out of the way, without it is a conflict."""
+    bare = write_output(tmp_path / "bare", {}, [feature("roads.gpkg")])
+    connection = sqlite3.connect(bare / "roads.gpkg")
+    connection.execute("CREATE TABLE roads (n INTEGER)")
+    connection.executemany("INSERT INTO roads VALUES (?)", [(7,)] * 3)
+    connection.commit()
+    connection.close()
+    stage = save(state, bare)
+    write_database(tmp_path / "target/roads.gpkg")
+    (tmp_path / "target/mine.txt").write_text("mine")
+    with pytest.raises(TargetConflictError, match=r"roads\.gpkg-wal"):
+        stage.restore(tmp_path / "target")
+    stage.restore(tmp_path / "target", overwrite=True)
+    assert files(tmp_path / "target") == ["mine.txt", "roads.gpkg"]
+    assert rows(tmp_path / "target/roads.gpkg") == 3
 
 
 def test_a_log_is_never_put_beside_a_database_that_had_none(state: State, tmp_path: Path) -> None:

@@ -82,11 +82,11 @@ def read_output(root: Path, quicklooks: Path | bool, *, dry_run: bool, mend: boo
         raise PathNotFoundError(f"there is no directory {root}", advice="give the directory with data.json")
     seen = _stamp(root / DATA_JSON)
     tree = scan(root, ignore=(OURS, QUICKLOOKS))
-    pictures = _Pictures()
     found = examine(root / DATA_JSON, tree, dry_run=dry_run, root=str(root))
     changes: list[Change] = []
     if mend and (found.defects or found.warnings):
         found, changes = _mended(root, tree, found, dry_run=dry_run)
+    pictures = _Pictures()
     if quicklooks is not False:
         pictures.take(root, quicklook_folder(root, quicklooks))
     defects = found.defects + pictures.defects

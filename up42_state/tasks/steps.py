@@ -34,8 +34,9 @@ class Steps:
         self._note(text)
 
     def warn(self, text: str) -> None:
-        """Say what should be looked at, and keep it."""
-        self.warnings.append(text)
+        """Say, and keep, what needs to be looked at."""
+        if text not in self.warnings:
+            self.warnings.append(text)
         self.say(f"warning: {text}")
 
     @contextmanager
