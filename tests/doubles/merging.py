@@ -139,7 +139,9 @@ _properties = st.one_of(
         st.dictionaries(st.sampled_from(["n", ORIGIN]), st.sampled_from([1, 2, *ORIGINS]), max_size=2),
     ),
 )
-_numbering = st.sampled_from([None, None, str, int, lambda number: number + 1, lambda number: str(number + 1)])
+_numbering = st.sampled_from(
+    [None, None, str, int, lambda number: number + 1, lambda number: str(number + 1)]
+)
 
 
 def _features(properties: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:

@@ -49,7 +49,13 @@ LONGITUDE_LATITUDE = [
     named("urn:ogc:def:crs:EPSG::4326"),
     linked("http://www.opengis.net/def/crs/EPSG/0/4326"),
 ]
-OTHERS = [named("EPSG:3857"), named("ESRI:102003"), named("my own"), linked("http://host/crs/7"), {"type": "?"}]
+OTHERS = [
+    named("EPSG:3857"),
+    named("ESRI:102003"),
+    named("my own"),
+    linked("http://host/crs/7"),
+    {"type": "?"},
+]
 
 
 @pytest.mark.parametrize("names", [UTM, LONGITUDE_LATITUDE], ids=["UTM", "longitude and latitude"])

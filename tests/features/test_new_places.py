@@ -9,9 +9,7 @@ from up42_state.features import Earlier, merge
 
 
 def both(current: Output, *stages: tuple[Output, Earlier]) -> Output:
-    found = merge(
-        current.collection, current.files, [earlier for _, earlier in stages], on_conflict="both"
-    )
+    found = merge(current.collection, current.files, [earlier for _, earlier in stages], on_conflict="both")
     return applied(current, [each for each, _ in stages], found)
 
 

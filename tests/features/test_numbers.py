@@ -22,7 +22,11 @@ from up42_state.features.numbers import number
         ("1e-400", "1e-500", False),
         ("1e-400", "0", False),
         ("4.9e-324", "5e-324", False),
-        ("0.1", "0.10000000000000001", True),  # 17 digits: the same 64-bit number, as another program writes it
+        (
+            "0.1",
+            "0.10000000000000001",
+            True,
+        ),  # 17 digits: the same 64-bit number, as another program writes it
         ("0.1", "0.1000000000000000055511", False),
         ("0.1", "0.1000000000000000000000", True),
         ("123456789012345678.9", "123456789012345678.8", False),

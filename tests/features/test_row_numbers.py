@@ -27,7 +27,9 @@ def rows(kind: str, numbers: range | list[int], id_of: Callable[[int], Any] = st
         }
         for number in numbers
     ]
-    return output(*features, content={f"{kind}{number}.tif": f"{kind}{number}".encode() for number in numbers})
+    return output(
+        *features, content={f"{kind}{number}.tif": f"{kind}{number}".encode() for number in numbers}
+    )
 
 
 @pytest.mark.parametrize("id_of", NUMBERINGS)
@@ -114,20 +116,25 @@ def test_whoever_names_ids_for_matching_means_them() -> None:
     """With match row numbers pair as any member does, and what is left out is said."""
     report = run(rows("tile", range(3), west=50), rows("scene", range(5)), match=[("id", "id")]).report
     assert report.counts == {"conflict, current kept": 3, "appended": 2}
-    assert '3 features of j/s:1 were left out' in report.warnings[0]
+    assert "3 features of j/s:1 were left out" in report.warnings[0]
     assert 'ids "0", "1", "2"' in report.warnings[0]
 
 
 def test_a_tile_does_not_inherit_of_the_scene_with_its_number() -> None:
     """Only where both have one place."""
-    tiles, scenes = rows("tile", range(2), west=50), output(
-        {"id": "0", "properties": {"cloud": 1}}, {"id": "1", "properties": {"cloud": 2}}
+    tiles, scenes = (
+        rows("tile", range(2), west=50),
+        output({"id": "0", "properties": {"cloud": 1}}, {"id": "1", "properties": {"cloud": 2}}),
     )
     found = merge(tiles.collection, tiles.files, [stage(scenes)], form="inherit")
     assert found.report.counts == {"no origin found": 2}
     placed = output(
         *(
-            {"id": str(n), "geometry": {"type": "Point", "coordinates": [50 + n, n]}, "properties": {"cloud": n}}
+            {
+                "id": str(n),
+                "geometry": {"type": "Point", "coordinates": [50 + n, n]},
+                "properties": {"cloud": n},
+            }
             for n in range(2)
         )
     )
@@ -161,8 +168,14 @@ def test_what_numbers_rows(ids: list[Any], expected: bool) -> None:
 @pytest.mark.parametrize(
     ("on_conflict", "warning"),
     [
-        ("current", "7 features of j/s:1 were left out: the current data.json has the same with other content "),
-        ("earlier", "7 features of the current data.json were replaced: j/s:1 has the same with other content "),
+        (
+            "current",
+            "7 features of j/s:1 were left out: the current data.json has the same with other content ",
+        ),
+        (
+            "earlier",
+            "7 features of the current data.json were replaced: j/s:1 has the same with other content ",
+        ),
     ],
 )
 def test_what_a_conflict_leaves_out_is_said(on_conflict: Any, warning: str) -> None:
