@@ -19,6 +19,7 @@ from up42_state.features.values import (
     head,
     properties_of,
     same_value,
+    shape,
 )
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ class Matcher:
         if not self._numbers_row(index, (current,)):
             return True
         one, other = self._known.draft.raw(current), self._earlier.raw(index)
-        is_equal = value_key(one) == value_key(other) and same_json(one, other)
+        is_equal = shape(one) == shape(other) and value_key(one) == value_key(other) and same_json(one, other)
         return is_equal or self._evidence.speaks_for(current, index)
 
     def _pair_one(self, earlier: int, current: int | None) -> None:

@@ -35,8 +35,8 @@ def is_unusual(text: bytes | memoryview) -> bool:
 
 
 def fits_machine(value: float) -> bool:
-    """Whether a number is one that any program can hold: a 64-bit integer, or a floating-point number."""
-    return isinstance(value, float) or -(2**63) <= value < 2**64
+    """Whether a number is within the range of 64-bit integers, however it is written."""
+    return -(2**63) <= value < 2**64
 
 
 def number(text: str) -> float | int | Exact:

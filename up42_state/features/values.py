@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 _NOTHING: Final = msgspec.Raw(b"")
-_PLAIN_IDS: Final = frozenset((str, float, type(None)))  # of integers only those that a machine holds
+_PLAIN_IDS: Final = frozenset((str, type(None)))
 
 
 class Head(msgspec.Struct, gc=False):
@@ -119,7 +119,7 @@ def _unusual_head(feature: bytes) -> Head:
 def feature_id(found: Head) -> str | int | float | None:
     """The feature's ``id`` if it is one (RFC 7946 §3.2: a string or a number).
 
-    A number that no machine number holds is none: programs that read it would take different ids from it.
+    A number beyond 64-bit integers is none: programs that read it would take different ids from it.
     """
     value = found.id
     if value is None or isinstance(value, str):
