@@ -136,17 +136,17 @@ def _secret_files(variables: Mapping[str, Variable], directories: Sequence[Any],
 def _long_files(variables: Mapping[str, Variable], rank: Rank) -> Found:
     """Files of values that may be too long for a variable."""
     for field, variable in variables.items():
-        for name in variable.names if variable.long else ():
-            path = os.environ.get(f"{name}_FILE", "").strip()
-            if path and (value := _read(_named(path, name, "value"), f" (from {name}_FILE)", "file")):
-                yield field, value, Origin(f"file {path} (from {name}_FILE)", f"{name}_FILE", rank)
+        name = f"{variable.names[0]}_FILE" if variable.names else ""
+        path = os.environ.get(name, "").strip() if variable.long else ""
+        if path and (value := _read(_named(path, name), f" (from {name})", what="file")):
+            yield field, value, Origin(f"file {path} (from {name})", name, rank)
 
 
 def _secrets(variable: Variable, directories: Sequence[Any]) -> Iterator[tuple[str, str, str]]:
     """What the secret files of a variable hold, with what to call each, and the variable's name."""
     for name in variable.names:
         named = os.environ.get(f"{name}_FILE", "").strip()
-        if named and (value := _read(_named(named, name), f" (from {name}_FILE)")):
+        if named and (value := _read(_named(named, f"{name}_FILE"), f" (from {name}_FILE)")):
             yield value, f"secret file {named} (from {name}_FILE)", name
         for folder in directories:
             for path in (os.path.join(folder, name.lower()), os.path.join(folder, name)):
@@ -154,15 +154,15 @@ def _secrets(variable: Variable, directories: Sequence[Any]) -> Iterator[tuple[s
                     yield value, f"secret file {path}", name
 
 
-def _named(path: str, name: str, what: str = "secret") -> str:
-    """The path that ``<NAME>_FILE`` holds, if that can be one.
+def _named(path: str, name: str) -> str:
+    """The path that a variable holds, if that can be one.
 
-    :raises SettingsError: it cannot; it may be the secret itself, and is not quoted.
+    :raises SettingsError: it cannot; it may be the value itself, and is not quoted.
     """
     if not is_path(path):
         raise SettingsError(
-            f"environment variable {name}_FILE: there is no such file, nor the directory it would be in",
-            advice=f"give the path of a file that holds the {what}, or the {what} itself in {name}",
+            f"environment variable {name}: there is no such file, nor the directory it would be in",
+            advice=f"give the path of a file, or the value itself in {name.removesuffix('_FILE')}",
         )
     return path
 

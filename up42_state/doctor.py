@@ -128,6 +128,7 @@ class _Examination:
             "multipart": (self._multipart, "read back"),
             "copy": (self._copy, "read back"),
             "delete": (self._delete, "write"),
+            "versions": (self._versions, "reach"),
         }
         passed = {""}
         try:
@@ -235,6 +236,14 @@ class _Examination:
         self.written.clear()
         self._expect_listing("leave out what was just deleted", lambda keys: not keys, _STILL_SEEN)
         return f"{count} objects, all that was written here"
+
+    def _versions(self) -> str:
+        kept = self.bucket.retention()
+        if kept is None:
+            raise _NotLookedAtError(
+                "the store does not say what it keeps of deleted objects, or not to these keys"
+            )
+        return kept or "what is deleted or replaced is gone, and its bytes are free"
 
     def _clean_up(self) -> None:
         """After an interruption, or where deleting failed, which its own check has told."""

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from up42_state._secret_shapes import is_credential
+from up42_state.buckets._addresses import mistaken
 from up42_state.buckets.base import Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key
 from up42_state.errors import SettingsError, StorageError
@@ -38,6 +39,8 @@ def open_bucket(url: str | None = None, settings: Settings | None = None) -> Buc
     if not separator or not all(map(_SCHEME.fullmatch, scheme.split("::"))):
         # Not quoted: what is no URL may be a password that was put there.
         raise address.refused("it is not a URL: it does not begin with a scheme and ://")
+    if wrong := mistaken(scheme.lower(), rest):
+        raise address.refused(f"{address}: {wrong[0]}", wrong[1])
     if "::" in scheme or scheme.lower() not in {"s3", "gs", "gcs", "file", "memory"}:
         return _open_other(address, settings)
     return _open_known(scheme.lower(), rest, address, settings)

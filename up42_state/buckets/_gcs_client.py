@@ -13,9 +13,10 @@ from google.auth.exceptions import DefaultCredentialsError
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud import storage
 from google.oauth2.service_account import Credentials
-from requests.adapters import HTTPAdapter
 
+from up42_state.buckets._gcs_answers import OneHost, StorageAnswers
 from up42_state.buckets._logs import hide_secrets
+from up42_state.buckets.hosts import origin_of
 from up42_state.errors import AccessDeniedError, SettingsError
 from up42_state.redaction import clean, is_path
 
@@ -36,14 +37,18 @@ def make_client(settings: Settings) -> tuple[storage.Client, AuthorizedSession]:
     hide_secrets()
     credentials = _credentials(settings)
     session = AuthorizedSession(credentials)
-    adapter = HTTPAdapter(pool_connections=4, pool_maxsize=settings.concurrency + 4)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
+    if session._auth_request_session is not None:  # noqa: SLF001 - one of ours would be closed by nobody
+        session._auth_request_session.mount("https://", OneHost(max_retries=3))  # noqa: SLF001 - as google-auth's
     project = settings.google_cloud_project or getattr(credentials, "project_id", None)
     options = _options(settings, credentials)
     client = storage.Client(project, credentials, _http=session, client_options=options)
     # Its threads would ask for the bucket's metadata, for traces: more requests, and a right of their own.
     client._bucket_metadata_cache = None  # noqa: SLF001 - there is no public way but a variable for all
+    adapter = StorageAnswers(
+        origin_of(client.api_endpoint), pool_connections=4, pool_maxsize=settings.concurrency + 4
+    )
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
     return client, session
 
 

@@ -48,6 +48,8 @@ _HEADERS: dict[str, tuple[str, ...]] = {
 _ROOT = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>)?\s*<(?:[\w-]+:)?([\w-]+)[\s/>]")
 _PAGES = (".html", ".htm", ".xhtml", ".shtml", ".xht")
 _OBJECTS = ("GetObject", "HeadObject")  # whose Content-Type is the object's own
+# What Go's servers, nginx and Apache say to whoever speaks without TLS.
+_PLAIN = re.compile(rb"HTTP request (?:was sent )?to (?:an )?HTTPS|plain HTTP to an SSL", re.IGNORECASE)
 
 
 def watch_answers(client: S3Client) -> None:
@@ -107,6 +109,10 @@ def _check(response_dict: dict[str, Any], *, endpoint: str, operation: str, **_:
     status, headers = response_dict["status_code"], response_dict["headers"]
     if 300 <= status < 400 and status != 304:
         _check_redirect(endpoint, status, headers)
+    elif status == 400 and _PLAIN.search(response_dict["body"][:2000]):
+        raise StoreUnreachableError(
+            f"{endpoint} speaks TLS only at this port", advice="write https:// in AWS_ENDPOINT_URL"
+        )
     elif status == 404 and operation != "ListObjectsV2":  # whose error says to look at the address
         if not _is_refusal(operation, headers, response_dict["body"]):
             raise foreign(endpoint, operation, _described(status, headers, response_dict["body"]))

@@ -20,8 +20,9 @@ from botocore.loaders import Loader
 from up42_state.buckets._logs import hide_secrets
 from up42_state.buckets._s3_answers import watch_answers
 from up42_state.buckets._s3_checksums import Checksums, md5_of
+from up42_state.buckets._s3_credentials import check_credentials, check_files
 from up42_state.buckets.hosts import is_amazon
-from up42_state.errors import AccessDeniedError, SettingsError
+from up42_state.errors import SettingsError, StateError
 from up42_state.redaction import clean
 
 if TYPE_CHECKING:
@@ -47,19 +48,23 @@ def make_client(settings: Settings) -> S3Client:
     hide_secrets()
     try:
         session = _session(settings)
-        if session.get_credentials() is None:
-            raise AccessDeniedError(
-                "there are no AWS credentials: neither in the settings nor in boto3's own chain",
-                advice="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
-            )
+        check_files()
+        check_credentials(session.get_credentials())
         client = _client(session, settings, settings.aws_endpoint_url)
         endpoint = client.meta.endpoint_url
         if not settings.aws_endpoint_url and not is_amazon(endpoint):  # boto3's configuration file names it
             client = _client(session, settings, endpoint)
     except ProfileNotFound:
         problem = _no_profile(settings)
+    except StateError:
+        raise
     except (BotoCoreError, ValueError) as error:
         raise SettingsError(f"the S3 client cannot be set up: {error}") from clean(error)
+    except OSError as error:  # what the profile names as credential_process
+        raise SettingsError(
+            f"the S3 client cannot be set up: {error.strerror}: {error.filename}",
+            advice="look at credential_process in the profile (AWS_CONFIG_FILE)",
+        ) from clean(error)
     else:
         return _prepared(client)
     raise problem  # not chained: the cause quotes the name, which may be a key that was put there

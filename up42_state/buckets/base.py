@@ -207,6 +207,12 @@ class Bucket(ABC):
     def clock(self) -> datetime:
         """The store's own time now; timezone-aware, UTC."""
 
+    def retention(self) -> str | None:
+        """What the store keeps of objects that are deleted or replaced, in a sentence for people: empty where
+        it keeps nothing, ``None`` where it does not say, or not to these credentials.
+        """
+        return ""
+
     @abstractmethod
     def gdal_path(self, key: str) -> str:
         """The object's path for GDAL and rasterio (``/vsis3/bucket/key``, or a plain path).

@@ -186,6 +186,9 @@ class FsspecBucket(Bucket):
         finally:
             self.delete([key])
 
+    def retention(self) -> None:
+        """A file system does not say."""
+
     def gdal_path(self, key: str) -> str:
         if "file" in self._fs.protocol:
             return self._path(key)

@@ -197,6 +197,12 @@ class S3Bucket(Bucket):
             raise UnsupportedStoreError(f"{self.url}: the store's answers carry no Date")
         return parsedate_to_datetime(date)
 
+    def retention(self) -> str | None:
+        with self._errors(""):
+            from up42_state.buckets._s3_retention import retention
+
+            return retention(self.client, self._bucket)
+
     def gdal_path(self, key: str) -> str:
         return f"/vsis3/{self._bucket}/{self._full(key)}"
 

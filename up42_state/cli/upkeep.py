@@ -9,7 +9,7 @@ import click
 from up42_state.cli import options
 from up42_state.cli.output import Table, facts, print_result
 from up42_state.cli.text import size
-from up42_state.errors import IntegrityError, SettingsError
+from up42_state.errors import IntegrityError, SettingsError, StateError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from up42_state.cli.common import Common
     from up42_state.stages.prune import Pruned
     from up42_state.stages.verify import Verified
+    from up42_state.state import State
 
 __all__ = ["prune", "rm", "verify"]
 
@@ -86,6 +87,7 @@ def rm(common: Common, job: str | None, stage: str | None) -> None:
     if job is None:
         raise SettingsError("nothing says what to remove", advice="give --stage, or --job for a whole job")
     objects = place.job.delete()
+    _say_what_is_kept(common, place.state)
     print_result(common, {"job": job, "objects": objects}, facts({"removed": job, "objects": objects}))
 
 
@@ -113,7 +115,19 @@ def prune(
     """
     found = common.place(job=job).job
     pruned = found.prune(keep=keep, grace=grace, no_writers=no_writers, dry_run=dry_run)
+    if pruned.objects:
+        _say_what_is_kept(common, found.state)
     print_result(common, pruned.to_dict(), *_pruned(pruned))
+
+
+def _say_what_is_kept(common: Common, state: State) -> None:
+    """Say it where deleting does not free what was deleted."""
+    try:
+        kept = state.store.bucket.retention()
+    except StateError:  # what was asked for is done
+        return
+    if kept:
+        common.note(f"note: {kept}")
 
 
 def _pruned(pruned: Pruned) -> tuple[Table, Table]:

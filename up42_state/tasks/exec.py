@@ -96,7 +96,7 @@ def run_task(
             else:
                 result.outcome = "command failed"
                 _tell_hidden(
-                    block, command[0], [] if pass_credentials else hidden_names(settings, os.environ)
+                    block, command[0], () if pass_credentials else hidden_names(settings, os.environ)
                 )
     finally:
         result.take(block)
@@ -117,10 +117,10 @@ def _check_place(settings: Settings) -> None:
         )
 
 
-def _tell_hidden(block: Block, program: str, hidden: Sequence[str]) -> None:
-    """Say what a command that failed did not find in its environment."""
-    if hidden:
-        block.steps.say(f"hidden from {program}: {', '.join(hidden)} (--pass-credentials leaves them)")
+def _tell_hidden(block: Block, program: str, names: Sequence[str]) -> None:
+    """A command that failed may have wanted what it did not find."""
+    if names:
+        block.steps.say(f"hidden from {program}: {', '.join(names)} (--pass-credentials leaves them)")
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str], locks: Iterable[int], block: Block) -> int:

@@ -35,7 +35,8 @@ class Steps:
 
     def warn(self, text: str) -> None:
         """Say, and keep, what needs to be looked at."""
-        self.warnings.append(text)
+        if text not in self.warnings:
+            self.warnings.append(text)
         self.say(f"warning: {text}")
 
     @contextmanager
