@@ -45,7 +45,7 @@ def with_path(path: str, name: str = "up42.data_path") -> str:
         ('{"type": "Topology", "objects": {}, "arcs": []}', "TopoJSON", "ogr2ogr -f GeoJSON"),
         ('{"geometryType": "esriGeometryPoint", "features": []}', "Esri JSON", "ogr2ogr -f GeoJSON"),
         (json.dumps(COLLECTION), "was it written as JSON twice", '"features": [...]'),
-        (gzip.compress(COLLECTION.encode()), "is compressed with gzip", "uncompressed"),
+        (gzip.compress(COLLECTION.encode(), mtime=0), "is compressed with gzip", "uncompressed"),
         (b"PK\x03\x04rest", "is a ZIP archive", "uncompressed"),
         (COLLECTION.encode("utf-16"), "is UTF-16", "UTF-8"),
         (COLLECTION.encode("utf-16-le"), "UTF-16", "UTF-8"),
