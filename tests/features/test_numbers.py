@@ -60,8 +60,8 @@ def test_pairs_of_members_are_compared_by_value_as_well(value: str) -> None:
     """Numbers that differ in their last digit pair nothing."""
     other = value.replace("1", "3", 1)
     ours, theirs, same = (
-        text('{"type": "FeatureCollection", "features": [{"id": "%s", "properties": {"k": %s}}]}' % each)
-        for each in (("a", value), ("b", other), ("b", value))
+        text('{"type": "FeatureCollection", "features": [{"id": "%s", "properties": {"k": %s}}]}' % (name, k))
+        for name, k in (("a", value), ("b", other), ("b", value))
     )
     pairs = [("properties.k", "properties.k")]
     assert counts(ours, theirs, match=pairs) == {"appended": 1}
