@@ -206,7 +206,7 @@ def forged(draw: st.DrawFn, *stages: Output) -> Output:
 def test_twice_is_once_with_copied_provenance(
     data: st.DataObject, earlier: Output, options: dict[str, Any]
 ) -> None:
-    """Also where features claim to be features of the stage: a block copied properties, or somebody forged."""
+    """Also where features claim to be features of the stage: properties were copied, or forged."""
     current = data.draw(forged(earlier))
     again = data.draw(st.sampled_from([earlier, data.draw(forged(earlier))]))
     once = merged(current, again, **options)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from doubles.forwarding import counts, text
+from doubles.forwarding import counts, output, text
+from doubles.merging import Output
 
 from up42_state.features.numbers import number
 
@@ -60,8 +61,12 @@ def test_pairs_of_members_are_compared_by_value_as_well(value: str) -> None:
     """Numbers that differ in their last digit pair nothing."""
     other = value.replace("1", "3", 1)
     ours, theirs, same = (
-        text('{"type": "FeatureCollection", "features": [{"id": "%s", "properties": {"k": %s}}]}' % each)
-        for each in (("a", value), ("b", other), ("b", value))
+        Output(
+            data=output({"id": name, "properties": {"k": 0}}).data.replace(b": 0}", f": {k}}}".encode()),
+            content={},
+            quicklooks={},
+        )
+        for name, k in (("a", value), ("b", other), ("b", value))
     )
     pairs = [("properties.k", "properties.k")]
     assert counts(ours, theirs, match=pairs) == {"appended": 1}

@@ -66,7 +66,7 @@ def test_forwarded_features_do_not_hide_that_the_others_number_rows() -> None:
 
 
 def test_an_equal_place_makes_a_row_number_an_identity() -> None:
-    """The same geometry, which no other feature has: a block changed the properties and wrote a frame again."""
+    """The same geometry, which no other feature has: a block changed properties and wrote a frame again."""
     current, earlier = rows("ndvi", range(3)), rows("scene", range(5))
     assert counts(current, earlier) == {"conflict, current kept": 3, "appended": 2}
 
