@@ -98,6 +98,7 @@ class Merging:
         self._output = output
         self._collection = output.collection
         self._files = output.files
+        self.earlier: list[EarlierStage] = []
         self.additions: list[Added] = []
         self.new_directories: list[str] = []
         self.changed = False
@@ -116,6 +117,7 @@ class Merging:
             EarlierStage(store=stage.job.state.store, contents=load(stage.job.state.store, commit))
             for stage, commit in found
         ]
+        self.earlier += stages
         merged = _merge(self._collection, self._files, propagation, stages)
         self._take(merged, stages)
         skipped = [stage for stage in propagation.stages if all(stage is not there for there, _ in found)]
