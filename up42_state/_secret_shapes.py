@@ -46,13 +46,14 @@ _SECRET_PAIRS = frozenset(
     )
 )
 
-_USER_IN_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^\s/@]*:[^\s@]*@")
-_SIGNED_URL = re.compile(r"://\S*[?&]([A-Za-z0-9_\-]{1,60})=[^&\s]")
+# Repetitions are bounded: without an end in sight each beginning would be followed to the end of the text.
+_USER_IN_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{0,30}://[^\s/@]{0,256}:[^\s@]{0,4096}@")
+_SIGNED_URL = re.compile(r"://\S{0,2048}[?&]([A-Za-z0-9_\-]{1,60})=[^&\s]")
 _MEMBER = re.compile(r"\"([A-Za-z0-9_\-]{1,60})\"\s*:\s*\"[^\"]")
 _KNOWN_FORMS = re.compile(
     r"""
       -----BEGIN\ [A-Z ]*PRIVATE\ KEY                   # PEM (RFC 7468)
-    | \b(?:bearer|basic)\s+(?=\S*[0-9=.])[A-Za-z0-9+/=._~\-]{8,}  # Authorization (RFC 6750, RFC 7617)
+    | \b(?:bearer|basic)\s+(?=\S{0,256}[0-9=.])[A-Za-z0-9+/=._~\-]{8,}  # Authorization (RFC 6750, RFC 7617)
     | \beyJ[A-Za-z0-9_\-]{8,}\.eyJ[A-Za-z0-9_\-]{2,}\.  # JSON Web Token (RFC 7519)
     | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b                     # an AWS access key's id
     | \b(?:ghp|gho|ghu|ghs|ghr|github_pat)_[A-Za-z0-9_]{20,} | \bglpat-[A-Za-z0-9_\-]{16,}

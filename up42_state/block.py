@@ -14,6 +14,7 @@ from up42_state.features.objects import feature_collection
 from up42_state.local_paths import local_path
 from up42_state.stages.commit import check_job_mode
 from up42_state.stages.names import several
+from up42_state.stages.propagation import checked_options
 from up42_state.tasks.identity import Identity
 from up42_state.tasks.inputs import DATA_JSON, Inputs, has_data
 from up42_state.tasks.outputs import write_output
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     PathLike = str | os.PathLike[str]
 
 __all__ = ["INPUT", "OUTPUT", "QUICKLOOKS", "Block"]
-
-_OPTIONS = frozenset(("form", "match", "on_conflict", "where", "bbox", "ids", "path", "missing"))
 
 INPUT, OUTPUT, QUICKLOOKS = "/tmp/input", "/tmp/output", "/tmp/quicklooks"  # noqa: S108 - the contract's
 
@@ -105,7 +104,7 @@ class Block:
         self._info = info
         self._clear = clear
         self._left = ExitStack()
-        self._options = _checked(options)
+        self._options = checked_options(options)
         self._after = [self._earlier(name) for name in several(after)]
         self._parents: list[Commit] | None = None
         self._merged: list[Report] = []
@@ -138,9 +137,11 @@ class Block:
             from up42_state.settings import Settings
 
             settings = Settings()
+        from up42_state.state import stage_of
+
         given = {name: value for name, value in options.items() if value is not None}
         return cls(
-            stage=_stage_of(settings),
+            stage=stage_of(settings),
             after=settings.after,
             propagate=settings.propagate,
             parameters=settings.parameters,
@@ -194,6 +195,11 @@ class Block:
         :raises InvalidOutputError: it has defects, all of which are listed.
         """
         write_output(self.output_dir, collection, dry_run=self.job_mode == "DRY_RUN")
+
+    @property
+    def warnings(self) -> list[str]:
+        """What should be looked at: in the output, and what merging stages has left out."""
+        return list(self.steps.warnings)
 
     @property
     def workspace(self) -> Workspace:
@@ -258,6 +264,7 @@ class Block:
                 fingerprint=identity.fingerprint(self.parameters, parents),
                 job_mode=self.job_mode,
                 report=reports.append,
+                warning=self.steps.warn,
                 outcome=outcomes.append,
             )
         (self.outcome,) = outcomes
@@ -343,48 +350,3 @@ class Block:
         )
         self.reports = [*self._merged, *found]
         self.steps.merged("propagated", found)
-
-
-def _checked(options: dict[str, Any]) -> dict[str, Any]:
-    """The options of a propagation that were given.
-
-    :raises SettingsError: one is none of its choices, or there is no such option.
-    """
-    from up42_state.stages.propagation import Propagation
-
-    given = {name: value for name, value in options.items() if value is not None}
-    unknown = given.keys() - _OPTIONS
-    if unknown:
-        raise TypeError(f"Block has no argument {', '.join(sorted(unknown))}")
-    _ = Propagation(stages=(), **given).selection
-    return given
-
-
-def _stage_of(settings: Settings) -> Stage | None:
-    """The stage that the settings name; ``None`` where they name nothing.
-
-    :raises SettingsError: they name only a part of it.
-    """
-    from up42_state.state import State
-
-    given = {
-        "UP42_STATE_URL": settings.url,
-        "UP42_STATE_JOB": settings.job,
-        "UP42_STATE_STAGE": settings.stage,
-    }
-    missing = [name for name, value in given.items() if not value]
-    if not missing:
-        return State(settings=settings).job(settings.job or "").stage(settings.stage or "")
-    asked = [name for name, value in given.items() if value]
-    asked += ["UP42_STATE_AFTER"] if settings.after else []
-    asked += ["UP42_STATE_PROPAGATE"] if settings.propagate else []
-    if asked:
-        raise SettingsError(
-            f"{_listed(asked)} set, but {_listed(missing)} not",
-            advice="set all three of the store's URL, the job and the stage, or none to save nothing",
-        )
-    return None
-
-
-def _listed(names: list[str]) -> str:
-    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'}"

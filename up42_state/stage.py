@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import geojson
 
     from up42_state.features import Report
+    from up42_state.features.repair import Change
     from up42_state.stages.commit import BlockInfo, Commit, JobMode
     from up42_state.stages.history import DamagedCommit
     from up42_state.stages.index import Entry
@@ -71,8 +72,11 @@ class Stage:
         parameters: Mapping[str, Any] | None = None,
         fingerprint: str = "",
         job_mode: JobMode | None = None,
+        repair: bool = False,
         progress: Progress | None = None,
         report: Callable[[Report], None] | None = None,
+        warning: Callable[[str], None] | None = None,
+        change: Callable[[Change], None] | None = None,
         outcome: Callable[[Outcome], None] | None = None,
     ) -> Commit:
         """Save a block's output as the stage's next revision.
@@ -92,8 +96,12 @@ class Stage:
         :param parameters: the block's parameters.
         :param fingerprint: digest of what determines the output.
         :param job_mode: ``DEFAULT`` or ``DRY_RUN``; ``None`` takes ``UP42_JOB_MODE``.
+        :param repair: save a mended ``data.json`` where it holds what real blocks are known to write
+            (``docs/data-json.md`` lists it); the file in ``output`` stays as it is.
         :param progress: called with bytes done and bytes in all.
         :param report: called with what became of every feature, once for each propagation.
+        :param warning: called with what is no defect and should be looked at, in words.
+        :param change: called with each thing that was mended: its place, what stood there, what does now.
         :param outcome: called with ``saved``, ``unchanged`` (the revision there is of the same output), or
             ``kept`` (it stays because of ``if_exists``, or because this is a dry run).
         :return: the commit that stands there in the end.
@@ -132,6 +140,9 @@ class Stage:
             progress=progress or _silent,
             report=report or (lambda _report: None),
             outcome=outcome or (lambda _outcome: None),
+            mend=repair,
+            warning=warning or (lambda _text: None),
+            change=change or (lambda _change: None),
         ).run()
 
     def restore(

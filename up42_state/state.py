@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Where = Mapping[str, Any] | Sequence[str]
     PathLike = str | os.PathLike[str]
 
-__all__ = ["Job", "Stage", "State", "propagate"]
+__all__ = ["Job", "Stage", "State", "propagate", "stage_of"]
 
 
 class State:
@@ -250,6 +250,34 @@ def propagate(
         progress=progress or _silent,
     )
     return report
+
+
+def stage_of(settings: Settings) -> Stage | None:
+    """The stage that the settings name; ``None`` where they name nothing.
+
+    :raises SettingsError: they name only a part of it.
+    """
+    given = {
+        "UP42_STATE_URL": settings.url,
+        "UP42_STATE_JOB": settings.job,
+        "UP42_STATE_STAGE": settings.stage,
+    }
+    missing = [name for name, value in given.items() if not value]
+    if not missing:
+        return State(settings=settings).job(settings.job or "").stage(settings.stage or "")
+    asked = [name for name, value in given.items() if value]
+    asked += ["UP42_STATE_AFTER"] if settings.after else []
+    asked += ["UP42_STATE_PROPAGATE"] if settings.propagate else []
+    if asked:
+        raise SettingsError(
+            f"{_listed(asked)} set, but {_listed(missing)} not",
+            advice="set all three of the store's URL, the job and the stage, or none to save nothing",
+        )
+    return None
+
+
+def _listed(names: list[str]) -> str:
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'}"
 
 
 def _silent(_done: int, _total: int) -> None:

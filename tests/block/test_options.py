@@ -148,7 +148,7 @@ def test_several_pairs_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) 
 
 def test_an_unknown_option_is_refused_at_once(folders: Folders) -> None:
     """Not hours later, at the end; one that is none of its choices likewise."""
-    with pytest.raises(TypeError, match="Block has no argument propagates"):
+    with pytest.raises(TypeError, match="there is no option propagates"):
         Block(propagates="one:1", **folders.arguments)
     with pytest.raises(SettingsError, match="on_conflict is 'newest'"):
         Block(on_conflict="newest", **folders.arguments)

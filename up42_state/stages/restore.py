@@ -54,7 +54,7 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     :param written: names of files that were fetched.
     :param damaged: what could not be restored, and why (only where ``partial`` was asked for).
     :param quicklooks: the directory that quicklooks went into; ``None`` where there were none to restore.
-    :param warnings: what people should hear about what was chosen.
+    :param warnings: what people should hear about what was chosen, and about files that no feature carries.
     """
 
     commit: Commit

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from up42_state.features import Report
+    from up42_state.features.repair import Change
     from up42_state.stages.commit import BlockInfo, JobMode, Parent
     from up42_state.stages.propagation import Propagation
     from up42_state.stages.store import Store
@@ -67,6 +68,9 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
     progress: Callable[[int, int], None] = lambda _done, _total: None
     report: Callable[[Report], None] = lambda _report: None
     outcome: Callable[[Outcome], None] = lambda _outcome: None
+    mend: bool = False
+    warning: Callable[[str], None] = lambda _text: None
+    change: Callable[[Change], None] = lambda _change: None
 
     def run(self) -> Commit:
         """Save, and give the commit that stands in the end.
@@ -92,7 +96,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
             self.outcome("kept")
             return standing
         clean_up(self.output, self.quicklooks)
-        output = read_output(self.output, self.quicklooks, dry_run=self.job_mode == "DRY_RUN")
+        output = read_output(self.output, self.quicklooks, dry_run=self.job_mode == "DRY_RUN", mend=self.mend)
         attempt = _Attempt(self.store, self.job, self.stage, new_attempt())
         merged = Merging(output)
         reports = [merged.apply(propagation, self._current) for propagation in self.propagations]
@@ -106,6 +110,10 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         references.wrote(attempt.prefix, _keys(draft, index))
         output.check_unchanged()
         commit = publish(self.store, draft, newest, self.precondition, references.check)
+        for warning in output.warnings:
+            self.warning(warning)
+        for change in output.changes:
+            self.change(change)
         for report in reports:
             self.report(report)
         self.outcome(_outcome(draft, commit))

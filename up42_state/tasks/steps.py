@@ -33,6 +33,12 @@ class Steps:
         """A line for people."""
         self._note(text)
 
+    def warn(self, text: str) -> None:
+        """Say, and keep, what needs to be looked at."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+        self.say(f"warning: {text}")
+
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
         """Note how long a step takes, also where it fails."""
@@ -55,8 +61,7 @@ class Steps:
             names = ", ".join(f"{stage.stage}@{stage.revision}" for stage in report.stages)
             self.say(f"{what} {names}: {report.appended} features appended, {report.after} now")
             for warning in report.warnings:
-                self.warnings.append(warning)
-                self.say(f"warning: {warning}")
+                self.warn(warning)
 
 
 def counted(commit: Commit) -> str:
