@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 CLOSED = "http://127.0.0.1:9"
 OURS = sorted({name for item in variables().values() for name in item.names})
-FILES = sorted({f"{name}_FILE" for item in variables().values() if item.secret for name in item.names})
+FILES = sorted(
+    {f"{name}_FILE" for item in variables().values() if item.secret or item.long for name in item.names}
+)
 SDKS = [
     *("AWS_SECURITY_TOKEN", "AWS_DEFAULT_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"),
     *("AWS_CA_BUNDLE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_CREDENTIAL_FILE", "BOTO_CONFIG"),
