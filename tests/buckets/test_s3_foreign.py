@@ -49,6 +49,7 @@ ANSWERS = {
     "JSON": Answer(body=b'{"status":"ok"}', headers={"Content-Type": "application/json"}),
     "another document": Answer(body=b"<?xml version='1.0'?><feed><entry/></feed>"),
     "nothing": Answer(),
+    "a page that denies access": Answer(status=403, body=PAGE, headers=HTML),
     "a page that is not found": Answer(status=404, body=PAGE, headers=HTML),
 }
 

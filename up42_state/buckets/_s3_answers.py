@@ -113,6 +113,8 @@ def _check(response_dict: dict[str, Any], *, endpoint: str, operation: str, **_:
         raise StoreUnreachableError(
             f"{endpoint} speaks TLS only at this port", advice="write https:// in AWS_ENDPOINT_URL"
         )
+    elif status in {401, 403} and _is_page(headers.get("content-type", "")):
+        raise foreign(endpoint, operation, _described(status, headers, response_dict["body"]))
     elif status == 404 and operation != "ListObjectsV2":  # whose error says to look at the address
         if not _is_refusal(operation, headers, response_dict["body"]):
             raise foreign(endpoint, operation, _described(status, headers, response_dict["body"]))

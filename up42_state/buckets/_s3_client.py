@@ -99,11 +99,10 @@ def load_models() -> None:
         loader.load_data_with_path(name)
 
 
-def checksums(endpoint: str) -> Checksums:
+def checksums(client: S3Client) -> Checksums:
     """What writes carry at first: CRC32 where Amazon's SDKs would send it, otherwise nothing."""
-    said = os.environ.get("AWS_REQUEST_CHECKSUM_CALCULATION", "").lower()
-    wanted = is_amazon(endpoint) if not said else said == "when_supported"
-    return Checksums("crc32" if wanted else "")
+    asked = client.meta.config.request_checksum_calculation  # type: ignore[attr-defined]  # set by botocore
+    return Checksums("crc32" if asked == "when_supported" else "")
 
 
 def credentials_source(settings: Settings) -> str:

@@ -12,9 +12,11 @@ import logging  # noqa: F401 - loaded in the middle of a fork, it would release 
 import os
 import threading
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 
 __all__ = ["finish_loading", "start_loading"]
+
+_PATIENCE = 10.0  # seconds that a fork waits
 
 
 @cache
@@ -24,7 +26,7 @@ def start_loading() -> threading.Thread:
     with suppress(RuntimeError):  # no more threads: whoever needs the client loads it
         thread.start()
         # A child that is forked in the middle of an import would wait for the import's lock for ever.
-        os.register_at_fork(before=thread.join)
+        os.register_at_fork(before=partial(thread.join, _PATIENCE))
     return thread
 
 

@@ -95,7 +95,7 @@ class S3Bucket(Bucket):
     def _checksums(self) -> Checksums:
         from up42_state.buckets._s3_client import checksums
 
-        return checksums(self.client.meta.endpoint_url)
+        return checksums(self.client)
 
     def head(self, key: str) -> ObjectInfo:
         try:
