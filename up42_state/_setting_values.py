@@ -9,12 +9,29 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from up42_state._secret_shapes import is_credential
+from up42_state.redaction import is_path
+
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-__all__ = ["emulator", "endpoint", "json_object", "names", "one_line", "service_account", "size"]
+__all__ = [
+    "emulator",
+    "endpoint",
+    "json_object",
+    "key_file",
+    "name",
+    "names",
+    "one_line",
+    "pairs",
+    "region",
+    "service_account",
+    "size",
+]
 
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
+_REGION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?")
+_CREDENTIAL = "looks like a credential, which has a variable of its own (docs/settings.md)"
 _KIB = 1024
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": _KIB, "MIB": _KIB**2, "GIB": _KIB**3}
 
@@ -29,10 +46,50 @@ def size(value: object) -> object:
     return int(match[1]) * _UNITS[match[2].upper()]
 
 
-def names(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(name for part in value.split(",") if (name := part.strip()))
+def name(value: object) -> object:
+    """The name of a job, a profile, a project: a credential that was put there by mistake would be sent and
+    printed as one.
+    """
+    if isinstance(value, str) and is_credential(value):
+        raise ValueError(_CREDENTIAL)
     return value
+
+
+def names(value: object) -> object:
+    """Names, separated by commas."""
+    if isinstance(value, str):
+        name(value)
+        value = tuple(text for part in value.split(",") if (text := part.strip()))
+    if isinstance(value, tuple | list):
+        for text in value:
+            name(text)
+    return value
+
+
+def region(value: object) -> object:
+    """A region, which becomes a part of the endpoint's host name."""
+    if isinstance(value, str) and (is_credential(value) or not _REGION.fullmatch(value)):
+        raise ValueError("is not a region; write one such as eu-central-1")
+    return value
+
+
+def key_file(value: object) -> object:
+    """The path of a credentials file; the key itself, which many put there, is told from it."""
+    if isinstance(value, str) and not is_path(value) and (is_credential(value) or not value.isprintable()):
+        raise ValueError("holds a key itself, not the path of a file; give the key in GOOGLE_KEY_STRING")
+    return value
+
+
+def pairs(value: object) -> object:
+    """``CURRENT=EARLIER,…``: pairs of property names, split at the first ``=`` of each."""
+    if not isinstance(value, str):
+        return value
+    found = [tuple(side.strip() for side in part.partition("=")[::2]) for part in value.split(",")]
+    if not all(current and earlier for current, earlier in found):
+        raise ValueError(
+            "is not CURRENT=EARLIER, such as properties.scene_id=id (separate several by commas)"
+        )
+    return tuple(found)
 
 
 def json_object(value: object) -> object:
@@ -106,8 +163,13 @@ def endpoint(value: object) -> object:
         known = False
     if not known or not value.isprintable() or " " in value:
         raise ValueError("is not an http:// or https:// URL")
+    if parts.query or parts.fragment:
+        raise ValueError("holds a query, which an endpoint has none of")
+    if any(map(is_credential, (value.partition("://")[2], *parts.netloc.split("."), *parts.path.split("/")))):
+        raise ValueError(_CREDENTIAL)
     return value.rstrip("/")
 
 
 def emulator(value: object) -> object:
+    """An emulator's address; its host may come without ``http://``."""
     return endpoint(value if not isinstance(value, str) or "://" in value else f"http://{value}")

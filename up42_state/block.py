@@ -5,6 +5,7 @@ The directories and variables are those of the block contract (``docs/block.md``
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +14,16 @@ from up42_state.features.objects import feature_collection
 from up42_state.local_paths import local_path
 from up42_state.stages.commit import check_job_mode
 from up42_state.stages.names import several
+from up42_state.stages.propagation import checked_options
 from up42_state.tasks.identity import Identity
-from up42_state.tasks.inputs import DATA_JSON, has_data, restore_input
+from up42_state.tasks.inputs import DATA_JSON, Inputs, has_data
 from up42_state.tasks.outputs import write_output
+from up42_state.tasks.steps import Steps, counted
+from up42_state.tasks.workspace import Workspace
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
     from typing import Self
 
@@ -45,7 +48,8 @@ class Block:
 
     ``with Block.from_env() as block: …`` restores the input where there is none, and on leaving cleanly
     (``SystemExit(0)`` included) checks the output, propagates, and saves it. After an exception nothing is
-    saved.
+    saved. A block that is to be saved has its directories for itself meanwhile, and says what it does on
+    stderr.
 
     :param stage: what the output is saved as; ``None`` saves nothing, and the rest works all the same.
     :param after: the stages that the input is made of: names in the stage's job, ``JOB/STAGE``, or handles.
@@ -57,6 +61,13 @@ class Block:
     :param input: the directory with the input's ``data.json``.
     :param output: the directory for ``data.json`` and files.
     :param quicklooks: the directory for quicklooks.
+    :param clear: first remove what an earlier run has left in the directories; without it files in ``output``
+        or ``quicklooks`` are an error where the block is to be saved.
+    :param note: takes messages for people; ``None`` writes them to stderr.
+    :param options: how the ``propagate`` stages are merged into the output, and the second and further
+        ``after`` stages into the first: ``form``, ``match``, ``on_conflict``, ``where``, ``bbox``, ``ids``,
+        ``path`` and ``missing`` of :class:`~up42_state.stages.propagation.Propagation`; those that are
+        ``None`` count as not given. ``missing`` holds for ``propagate`` alone: an input has to be there.
     :raises InvalidNameError: a stage name is malformed.
     :raises SettingsError: stages are named, but no job to find them in; a directory cannot be a path, or
         the job mode is none.
@@ -74,6 +85,9 @@ class Block:
         input: PathLike = INPUT,  # noqa: A002 - the block contract's own word
         output: PathLike = OUTPUT,
         quicklooks: PathLike = QUICKLOOKS,
+        clear: bool = False,
+        note: Callable[[str], None] | None = None,
+        **options: Any,
     ) -> None:
         self.stage = stage
         self.parameters: dict[str, Any] = dict(parameters or {})
@@ -86,12 +100,17 @@ class Block:
         self.commit: Commit | None = None
         self.outcome: Outcome | None = None
         self.reports: list[Report] = []
+        self.steps = Steps(note)
         self._info = info
+        self._clear = clear
+        self._left = ExitStack()
+        self._options = checked_options(options)
         self._after = [self._earlier(name) for name in several(after)]
         self._parents: list[Commit] | None = None
+        self._merged: list[Report] = []
         self._propagations: list[Propagation] = []
         for name in several(propagate):
-            self.propagate(name)
+            self.propagate(name, **self._options)
 
     @classmethod
     def from_env(
@@ -102,10 +121,15 @@ class Block:
         input: PathLike = INPUT,  # noqa: A002 - the block contract's own word
         output: PathLike = OUTPUT,
         quicklooks: PathLike = QUICKLOOKS,
+        clear: bool = False,
+        note: Callable[[str], None] | None = None,
+        **options: Any,
     ) -> Self:
         """The block that the environment describes (``docs/settings.md``).
 
         :param settings: read already; ``None`` reads the environment and the secret files.
+        :param options: how stages are merged, as the class takes them; they go before ``UP42_STATE_MATCH``
+            and ``UP42_STATE_ON_CONFLICT``.
         :raises SettingsError: a setting is malformed, or of ``UP42_STATE_URL``, ``UP42_STATE_JOB`` and
             ``UP42_STATE_STAGE`` only some are set.
         """
@@ -113,8 +137,11 @@ class Block:
             from up42_state.settings import Settings
 
             settings = Settings()
+        from up42_state.state import stage_of
+
+        given = {name: value for name, value in options.items() if value is not None}
         return cls(
-            stage=_stage_of(settings),
+            stage=stage_of(settings),
             after=settings.after,
             propagate=settings.propagate,
             parameters=settings.parameters,
@@ -123,6 +150,9 @@ class Block:
             input=input,
             output=output,
             quicklooks=quicklooks,
+            clear=clear,
+            note=note,
+            **{"match": settings.match, "on_conflict": settings.on_conflict} | given,
         )
 
     @cached_property
@@ -166,6 +196,25 @@ class Block:
         """
         write_output(self.output_dir, collection, dry_run=self.job_mode == "DRY_RUN")
 
+    @property
+    def warnings(self) -> list[str]:
+        """What should be looked at: in the output, and what merging stages has left out."""
+        return list(self.steps.warnings)
+
+    @property
+    def workspace(self) -> Workspace:
+        """The block's directories, to be checked and held. The ``with`` does this."""
+        stages = [*self._after, *(stage for item in self._propagations for stage in item.stages)]
+        stages += [self.stage] if self.stage else []
+        roots = {stage.job.state.store.bucket.local_root for stage in stages}
+        return Workspace(
+            input=self.input_dir,
+            output=self.output_dir,
+            quicklooks=self.quicklooks_dir,
+            stores=[local_path(root) for root in sorted(filter(None, roots))],
+            restores=bool(self._after),
+        )
+
     def restore_input(self) -> list[Commit]:
         """Restore the earlier stages into the input directory; several are merged, in their order.
 
@@ -175,7 +224,13 @@ class Block:
         """
         self._parents = []
         if self._after:
-            self._parents = restore_input(self._after, self.input_dir, job_mode=self.job_mode)
+            with self.steps.timed("restore"):
+                restored = self._inputs.restore()
+            self._parents, self._merged = restored.commits, restored.reports
+            self.reports = list(self._merged)
+            for commit in restored.commits:
+                self.steps.done("restore", f"restored {commit.name} into {self.input_dir}: {counted(commit)}")
+            self.steps.merged("merged into the input", self._merged)
         return self._parents
 
     def finish(self) -> Commit | None:
@@ -190,45 +245,77 @@ class Block:
         :raises InvalidOutputError: the output has defects, all of which are listed.
         :raises StateError: it could not be saved.
         """
-        quicklooks = self.quicklooks_dir if self.quicklooks_dir.is_dir() else False
+        for folder in (self.output_dir, self.quicklooks_dir):
+            folder.mkdir(parents=True, exist_ok=True)
         if self.stage is None:
-            self._finish_here(quicklooks)
+            self._finish_here()
             return None
         parents, identity = self._made_from(), Identity.find(self._info)
-        self.reports = []
+        reports: list[Report] = []
         outcomes: list[Outcome] = []
-        self.commit = self.stage.save(
-            self.output_dir,
-            after=parents,
-            propagate=self._propagations,
-            quicklooks=quicklooks,
-            block=identity.info,
-            parameters=self.parameters,
-            fingerprint=identity.fingerprint(self.parameters, parents),
-            job_mode=self.job_mode,
-            report=self.reports.append,
-            outcome=outcomes.append,
-        )
+        with self.steps.timed("save"):
+            self.commit = self.stage.save(
+                self.output_dir,
+                after=parents,
+                propagate=self._propagations,
+                quicklooks=self.quicklooks_dir,
+                block=identity.info,
+                parameters=self.parameters,
+                fingerprint=identity.fingerprint(self.parameters, parents),
+                job_mode=self.job_mode,
+                report=reports.append,
+                warning=self.steps.warn,
+                outcome=outcomes.append,
+            )
         (self.outcome,) = outcomes
+        self.reports = [*self._merged, *reports]
+        self._tell(self.commit, reports)
         return self.commit
 
     def __enter__(self) -> Self:
-        for folder in (self.output_dir, self.quicklooks_dir):
-            folder.mkdir(parents=True, exist_ok=True)
-        if self._after and not has_data(self.input_dir):
-            self.restore_input()
-        else:
-            self._made_from()
+        with ExitStack() as stack:
+            if self.stage is None:  # a helper for the contract, perhaps in a task of its caller's
+                self.output_dir.mkdir(parents=True, exist_ok=True)
+                self.quicklooks_dir.mkdir(parents=True, exist_ok=True)
+            else:
+                stack.enter_context(self.workspace.held(emptied=self._clear))
+            self._take_input()
+            self._left = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
-            self.finish()
+        with self._left:
+            if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
+                self.finish()
 
     def __repr__(self) -> str:
         return f"Block(stage={str(self.stage) if self.stage else None!r}, job_mode={self.job_mode!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy, as a pool of processes makes one, holds no directories."""
+        return self.__dict__ | {"_left": ExitStack()}
+
+    @property
+    def _inputs(self) -> Inputs:
+        options = {name: value for name, value in self._options.items() if name != "missing"}
+        return Inputs(stages=self._after, target=self.input_dir, job_mode=self.job_mode, options=options)
+
+    def _take_input(self) -> None:
+        """Restore the input, or make sure that what is there is made of the stages that were named."""
+        if self._after and not has_data(self.input_dir):
+            self.restore_input()
+        else:
+            self._made_from()
+
+    def _tell(self, commit: Commit, reports: list[Report]) -> None:
+        self.steps.merged("propagated", reports)
+        if commit.job_mode != self.job_mode:
+            why = f"a dry run never supersedes real output, which is {commit.name}"
+            self.steps.done("save", f"nothing was saved: {why}")
+        else:
+            self.steps.done("save", f"{self.outcome} {commit.name}: {counted(commit)}")
 
     def _earlier(self, stage: str | Stage) -> Stage:
         if not isinstance(stage, str):
@@ -241,44 +328,25 @@ class Block:
         return self.stage.job.stage(stage)
 
     def _made_from(self) -> list[Commit]:
-        """What the input is made of: what was restored, or, where the input was there, what is current."""
+        """What the input is made of: what was restored, or, where one was there, what that was found to be.
+
+        :raises TargetConflictError: it is another input than the stages would give.
+        """
         if self._parents is None:
-            self._parents = [stage.latest(self.job_mode) for stage in self._after]
+            found = self._inputs.check() if self._after else None
+            self._parents = found.commits if found else []
+            self._merged = found.reports if found else []
+            self.reports = list(self._merged)
+            for commit in self._parents:
+                self.steps.say(f"found {commit.name} in {self.input_dir}: {counted(commit)}")
+            self.steps.merged("merged into the input", self._merged)
         return self._parents
 
-    def _finish_here(self, quicklooks: Path | bool) -> None:
+    def _finish_here(self) -> None:
         from up42_state.stages.materialise import materialise
 
-        self.reports = materialise(
-            self.output_dir, self._propagations, quicklooks=quicklooks, job_mode=self.job_mode
+        found = materialise(
+            self.output_dir, self._propagations, quicklooks=self.quicklooks_dir, job_mode=self.job_mode
         )
-
-
-def _stage_of(settings: Settings) -> Stage | None:
-    """The stage that the settings name; ``None`` where they name nothing.
-
-    :raises SettingsError: they name only a part of it.
-    """
-    from up42_state.state import State
-
-    given = {
-        "UP42_STATE_URL": settings.url,
-        "UP42_STATE_JOB": settings.job,
-        "UP42_STATE_STAGE": settings.stage,
-    }
-    missing = [name for name, value in given.items() if not value]
-    if not missing:
-        return State(settings=settings).job(settings.job or "").stage(settings.stage or "")
-    asked = [name for name, value in given.items() if value]
-    asked += ["UP42_STATE_AFTER"] if settings.after else []
-    asked += ["UP42_STATE_PROPAGATE"] if settings.propagate else []
-    if asked:
-        raise SettingsError(
-            f"{_listed(asked)} set, but {_listed(missing)} not",
-            advice="set all three of the store's URL, the job and the stage, or none to save nothing",
-        )
-    return None
-
-
-def _listed(names: list[str]) -> str:
-    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'}"
+        self.reports = [*self._merged, *found]
+        self.steps.merged("propagated", found)

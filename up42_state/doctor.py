@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from up42_state._units import size
 from up42_state.buckets.probe import creates_atomically
 from up42_state.errors import IntegrityError, ObjectNotFoundError, StateError, UnsupportedStoreError
-from up42_state.redaction import without_credentials
+from up42_state.redaction import is_path, public_url, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +30,9 @@ Outcome = Literal["pass", "fail", "skip"]
 _OURS = ".up42_state"
 _LAG = 10.0  # seconds that a listing is waited for
 _SKEW = 300  # seconds; S3 refuses requests of clocks more than 15 minutes apart ("RequestTimeTooSkewed")
-_NOT_SHOWN = frozenset(("parameters",))  # may hold anything; their names are the block's
+# Parameters may hold anything; a profile's name leads to a key, and may be one that was put there.
+_NOT_SHOWN = frozenset(("parameters", "aws_profile"))
+_SIZES = frozenset(("memory", "pack_below"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +88,13 @@ def _shown(name: str, value: object) -> str:
     if name in _NOT_SHOWN or hasattr(value, "get_secret_value"):
         return "set, not shown"
     if isinstance(value, tuple):
-        return ", ".join(value)
-    return without_credentials(str(value))
+        return without_credentials(", ".join(value))
+    text = str(value)
+    if name in _SIZES and isinstance(value, int):
+        return size(value)
+    if name == "google_application_credentials" and not is_path(text):
+        return "set, not shown: there is no such file"
+    return public_url(text) if name == "url" else without_credentials(text)
 
 
 def check_store(bucket: Bucket, *, single_writer: bool = False, lag: float = _LAG) -> list[Check]:
@@ -120,6 +128,7 @@ class _Examination:
             "multipart": (self._multipart, "read back"),
             "copy": (self._copy, "read back"),
             "delete": (self._delete, "write"),
+            "versions": (self._versions, "reach"),
         }
         passed = {""}
         try:
@@ -193,20 +202,20 @@ class _Examination:
         return "of eight creators at once, exactly one won"
 
     def _multipart(self) -> str:
-        size = self.bucket.min_part_size
-        data = bytes(range(256)) * (size // 256) + b"end"
+        part = self.bucket.min_part_size
+        data = bytes(range(256)) * (part // 256) + b"end"
         key = f"{self.folder}/multipart"
         self.written[key] = data
-        upload = self.bucket.start_upload(key, len(data), size)
+        upload = self.bucket.start_upload(key, len(data), part)
         try:
-            for number, begin in enumerate(range(0, len(data), size), 1):
-                upload.put_part(number, data[begin : begin + size])
+            for number, begin in enumerate(range(0, len(data), part), 1):
+                upload.put_part(number, data[begin : begin + part])
             upload.complete()
         except BaseException:
             upload.abort()
             raise
-        _expect(self.bucket.get(key, size - 5), data[-8:])
-        return f"{len(data)} bytes in 2 parts"
+        _expect(self.bucket.get(key, part - 5), data[-8:])
+        return f"{size(len(data))} in 2 parts"
 
     def _copy(self) -> str:
         target = f"{self.folder}/copy"
@@ -227,6 +236,14 @@ class _Examination:
         self.written.clear()
         self._expect_listing("leave out what was just deleted", lambda keys: not keys, _STILL_SEEN)
         return f"{count} objects, all that was written here"
+
+    def _versions(self) -> str:
+        kept = self.bucket.retention()
+        if kept is None:
+            raise _NotLookedAtError(
+                "the store does not say what it keeps of deleted objects, or not to these keys"
+            )
+        return kept or "what is deleted or replaced is gone, and its bytes are free"
 
     def _clean_up(self) -> None:
         """After an interruption, or where deleting failed, which its own check has told."""

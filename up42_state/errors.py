@@ -38,6 +38,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from up42_state.redaction import without_credentials
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -87,6 +89,10 @@ class Defect:
     problem: str
     advice: str = ""
 
+    def __post_init__(self) -> None:
+        """Documents may hold secrets, and a defect quotes them."""
+        object.__setattr__(self, "problem", without_credentials(self.problem))
+
     def __str__(self) -> str:
         text = f"{self.place}: {self.problem}"
         return f"{text}; {self.advice}" if self.advice else text
@@ -95,7 +101,7 @@ class Defect:
 class StateError(Exception):
     """Anything that up42_state itself reports.
 
-    :param message: what happened, naming the thing it happened to; never a secret.
+    :param message: what happened, naming the thing it happened to; secrets are taken out of it.
     :param advice: what the reader can do next.
     """
 
@@ -103,9 +109,10 @@ class StateError(Exception):
     exit_status: ClassVar[int] = 1
 
     def __init__(self, message: str, *, advice: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.advice = advice
+        # An SDK's own words are often part of it, and those quote whatever they were given.
+        self.message = without_credentials(message)
+        self.advice = without_credentials(advice) if advice else ""
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message} – {self.advice}" if self.advice else self.message

@@ -5,24 +5,77 @@ Registered through fsspec's entry point: ``fsspec.open("up42state://3f0c/tiling:
 
 from __future__ import annotations
 
+import io
 import posixpath
-from typing import TYPE_CHECKING, Any
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from fsspec.spec import AbstractFileSystem
+from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 
 from up42_state.errors import AccessDeniedError, PathNotFoundError
 from up42_state.stages.choose import catalogue
-from up42_state.stages.contents import load_index
+from up42_state.stages.contents import load_data, load_index
+from up42_state.stages.index import BLOCK
+from up42_state.stages.reader import open_entry
 from up42_state.state import State
 
 if TYPE_CHECKING:
-    import io
     from typing import NoReturn
 
     from up42_state.features import Files
+    from up42_state.stages.commit import Commit
+    from up42_state.stages.index import Index
     from up42_state.state import Stage
 
-__all__ = ["StageFileSystem"]
+__all__ = ["StageFile", "StageFileSystem"]
+
+# Arguments that fsspec, and libraries that open files through it, give to every file system.
+_FSSPEC = frozenset(
+    (
+        *("asynchronous", "loop", "batch_size", "skip_instance_cache", "add_docs", "add_aliases"),
+        *("use_listings_cache", "listings_expiry_time", "max_paths", "dircache", "dir_cache"),
+        *("auto_mkdir", "anon", "default_block_size", "default_cache_type", "default_fill_cache"),
+    )
+)
+_OF_FILES = ("block_size", "cache_type", "cache_options")
+_KEPT_STAGES = 8
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """What a revision holds; an attempt is one revision's alone."""
+
+    attempt: str
+    index: Index
+    files: Files
+
+
+class StageFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec is not typed
+    """A file of a stage as fsspec's caches and readers want it; every block is verified before it is given.
+
+    :param source: gives the bytes.
+    :param options: as fsspec's own class takes them.
+    """
+
+    DEFAULT_BLOCK_SIZE = BLOCK
+
+    def __init__(self, system: StageFileSystem, path: str, source: BinaryIO, **options: Any) -> None:
+        self._source = source
+        self._lock = Lock()
+        # what is read is kept by blocks already, so that no cache is needed unless one is asked for
+        super().__init__(system, path, **{"cache_type": "none", **options})
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        with self._lock:
+            self._source.seek(start)
+            return self._source.read(end - start)
+
+    def close(self) -> None:
+        """Close the file; closing it again does nothing."""
+        self._source.close()
+        super().close()
 
 
 class StageFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is not typed
@@ -31,15 +84,25 @@ class StageFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is no
     Quicklooks stand below ``.quicklooks/``, and ``data.json`` at the top of its stage.
 
     :param url: the store's URL; ``None`` takes ``UP42_STATE_URL``.
-    :param settings: settings that take precedence, as :class:`~up42_state.State` takes them.
+    :param options: settings that take precedence, as :class:`~up42_state.State` takes them; fsspec's own
+        arguments for any file system (``use_listings_cache``, ``asynchronous`` …), of which none changes what
+        is read; and ``block_size``, ``cache_type`` and ``cache_options`` for its files.
+    :raises SettingsError: an option is none of these.
     """
 
     protocol = "up42state"
     cachable = False
 
-    def __init__(self, url: str | None = None, **settings: Any) -> None:
-        super().__init__()
+    def __init__(self, url: str | None = None, **options: Any) -> None:
+        own = {name: value for name, value in options.items() if name in _FSSPEC}
+        super().__init__(**own)
+        self._of_files = {name: options[name] for name in _OF_FILES if options.get(name) is not None}
+        settings = {name: value for name, value in options.items() if name not in (*own, *_OF_FILES)}
         self._state = State(url, **settings)
+        if settings:
+            _ = self._state.settings  # a wrong one is an error here
+        self._listings: OrderedDict[tuple[str, str], _Listing] = OrderedDict()
+        self._lock = Lock()
 
     def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
         """What lies in a directory, or the file itself.
@@ -62,21 +125,36 @@ class StageFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is no
         files, data = self._files(self._stage(job, stage))
         return _entry(f"{job}/{stage}", inner, files, data)
 
-    def _open(self, path: str, mode: str = "rb", **_: Any) -> io.BufferedReader | io.BytesIO:
+    def invalidate_cache(self, path: str | None = None) -> None:
+        """Forget what stages hold. It is never out of date: a revision does not change."""
+        with self._lock:
+            self._listings.clear()
+        super().invalidate_cache(path)
+
+    def _open(self, path: str, mode: str = "rb", **options: Any) -> StageFile:
         if mode != "rb":
             self._refuse(path)
-        job, stage, inner = _split(self._strip_protocol(path))
+        path = self._strip_protocol(path)
+        source, size = self._source(*_split(path))
+        given = {name: options[name] for name in _OF_FILES if options.get(name) is not None}
+        return StageFile(self, path, source, size=size, **{**self._of_files, **given})
+
+    def _source(self, job: str, stage: str, inner: str) -> tuple[BinaryIO, int]:
+        """What gives a file's bytes, and how many they are."""
         handle = self._stage(job, stage)
         if not inner:
             raise PathNotFoundError(
                 f"up42state://{job}/{stage} is a stage, not a file in it",
                 advice="write up42state://JOB/STAGE/PATH; data.json is such a path, too",
             )
+        commit = handle.latest()
         if inner == "data.json":
-            import io
-
-            return io.BytesIO(handle.data())
-        return handle.open(inner)
+            data = load_data(self._state.store, commit)
+            return io.BytesIO(data), len(data)
+        listing = self._listing(handle, commit)
+        source: BinaryIO = open_entry(self._state.store, commit, listing.index, inner)
+        file = listing.files.get(inner)
+        return source, file.size if file else 0
 
     def _refuse(self, path: str, *_: Any, **__: Any) -> NoReturn:
         raise AccessDeniedError(
@@ -112,12 +190,27 @@ class StageFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is no
 
     def _files(self, stage: Stage) -> tuple[Files, int]:
         """The stage's files under the names that a restore gives them, and the size of data.json."""
+        commit = stage.latest()
+        return self._listing(stage, commit).files, commit.data.size if commit.data else 0
+
+    def _listing(self, stage: Stage, commit: Commit) -> _Listing:
+        """What a revision holds, read once: an array of many chunks opens many files."""
         from msgspec.structs import replace
 
-        commit = stage.latest()
+        place = stage.job.key, stage.name
+        with self._lock:
+            known = self._listings.get(place)
+        if known is not None and known.attempt == commit.attempt:
+            return known
         index = load_index(self._state.store, commit)
         named = (replace(entry, path=entry.name, kind="file") for entry in index.entries)
-        return catalogue(named, index.directories), commit.data.size if commit.data else 0
+        known = _Listing(commit.attempt, index, catalogue(named, index.directories))
+        with self._lock:
+            self._listings[place] = known
+            self._listings.move_to_end(place)
+            if len(self._listings) > _KEPT_STAGES:
+                self._listings.popitem(last=False)
+        return known
 
 
 def _split(path: str) -> tuple[str, str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from up42_state.local_paths import local_path
+from up42_state.local_paths import check_apart, local_path
 from up42_state.stages.history import History
 from up42_state.stages.names import check_stage, several
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import geojson
 
     from up42_state.features import Report
+    from up42_state.features.repair import Change
     from up42_state.stages.commit import BlockInfo, Commit, JobMode
     from up42_state.stages.history import DamagedCommit
     from up42_state.stages.index import Entry
@@ -49,6 +50,12 @@ class Stage:
         return self.job.state.store
 
     @property
+    def _local_roots(self) -> list[str]:
+        """The store's directory, where it is one of this machine."""
+        root = self._store.bucket.local_root
+        return [root] if root else []
+
+    @property
     def _history(self) -> History:
         return History(self._store, self.job.key, self.name)
 
@@ -65,8 +72,11 @@ class Stage:
         parameters: Mapping[str, Any] | None = None,
         fingerprint: str = "",
         job_mode: JobMode | None = None,
+        repair: bool = False,
         progress: Progress | None = None,
         report: Callable[[Report], None] | None = None,
+        warning: Callable[[str], None] | None = None,
+        change: Callable[[Change], None] | None = None,
         outcome: Callable[[Outcome], None] | None = None,
     ) -> Commit:
         """Save a block's output as the stage's next revision.
@@ -80,26 +90,36 @@ class Stage:
         :param propagate: earlier stages whose features and files become part of this one, by reference.
         :param if_exists: ``replace`` adds a revision, ``skip`` gives the current one, ``error`` raises.
         :param expect: commit only if the newest revision has this number (0: if there is none).
-        :param quicklooks: their directory; ``True`` for ``/tmp/quicklooks`` beside ``/tmp/output`` and
-            ``<output>/.quicklooks`` elsewhere, ``False`` for none.
+        :param quicklooks: their directory, besides ``<output>/.quicklooks``; ``True`` for ``/tmp/quicklooks``
+            beside ``/tmp/output``, and for that in the output alone elsewhere; ``False`` saves none.
         :param block: the block that made the output.
         :param parameters: the block's parameters.
         :param fingerprint: digest of what determines the output.
         :param job_mode: ``DEFAULT`` or ``DRY_RUN``; ``None`` takes ``UP42_JOB_MODE``.
+        :param repair: save a mended ``data.json`` where it holds what real blocks are known to write
+            (``docs/data-json.md`` lists it); the file in ``output`` stays as it is.
         :param progress: called with bytes done and bytes in all.
         :param report: called with what became of every feature, once for each propagation.
+        :param warning: called with what is no defect and should be looked at, in words.
+        :param change: called with each thing that was mended: its place, what stood there, what does now.
         :param outcome: called with ``saved``, ``unchanged`` (the revision there is of the same output), or
             ``kept`` (it stays because of ``if_exists``, or because this is a dry run).
         :return: the commit that stands there in the end.
         :raises InvalidOutputError: the output has defects, all of which it lists.
         :raises SettingsError: ``parameters`` cannot be written as JSON, a path cannot be one, or
-            ``if_exists`` or ``job_mode`` is none of its choices.
+            ``if_exists`` or ``job_mode`` is none of its choices; or the store, the output and the quicklooks
+            lie in one another.
         :raises StageConflictError: ``if_exists`` or ``expect`` does not allow for what is there.
         """
         from up42_state.stages.commit import Commit, check_job_mode, mask_secrets
         from up42_state.stages.publish import Precondition
         from up42_state.stages.save import Save
 
+        check_apart(
+            stores=self._local_roots,
+            output=local_path(output),
+            quicklooks=None if isinstance(quicklooks, bool) else local_path(quicklooks),
+        )
         mode = check_job_mode(job_mode or self._job_mode)
         parents = [
             made if isinstance(made, Commit) else self._sibling(made).latest(mode) for made in several(after)
@@ -120,6 +140,9 @@ class Stage:
             progress=progress or _silent,
             report=report or (lambda _report: None),
             outcome=outcome or (lambda _outcome: None),
+            mend=repair,
+            warning=warning or (lambda _text: None),
+            change=change or (lambda _change: None),
         ).run()
 
     def restore(
@@ -147,15 +170,15 @@ class Stage:
         :param revision: its number; ``None`` for the current one.
         :param overwrite: replace files that are in the way.
         :param partial: restore what is undamaged, and leave out features whose files are damaged.
-        :param quicklooks: where they go; ``True`` for ``/tmp/quicklooks`` beside ``/tmp/input`` and
-            ``<target>/.quicklooks`` elsewhere, ``False`` to leave them out.
+        :param quicklooks: where they go; ``True`` for ``<target>/.quicklooks``, ``False`` to leave them out.
         :param job_mode: whose current revision: only ``DRY_RUN`` gets what a dry run saved; ``None`` takes
             ``UP42_JOB_MODE``.
         :param progress: called with bytes done and bytes in all.
         :param report: called with what was written, what was there already, and what is damaged.
         :return: the commit that was restored.
         :raises NotFoundError: there is no such stage or revision.
-        :raises SettingsError: ``target`` or ``quicklooks`` cannot be a path (it holds NUL).
+        :raises SettingsError: ``target`` or ``quicklooks`` cannot be a path (it holds NUL), or lies in the
+            store, or the store in it.
         :raises TargetConflictError: the target holds other files; it is untouched.
         :raises IntegrityError: stored bytes are damaged; the target is untouched.
         """
@@ -163,6 +186,9 @@ class Stage:
         from up42_state.stages.choose import choose, without
         from up42_state.stages.restore import restore
 
+        for folder in (target, quicklooks):
+            if not isinstance(folder, bool):
+                check_apart(stores=self._local_roots, target=local_path(folder))
         restored = restore(
             self._store,
             self.job.key,

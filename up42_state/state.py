@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import SettingsError
-from up42_state.local_paths import local_path
-from up42_state.redaction import without_credentials
+from up42_state.local_paths import check_apart, local_path
+from up42_state.redaction import public_url
 from up42_state.stage import Stage
 from up42_state.stages.names import check_job, several, split_stage
 from up42_state.stages.store import Store
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Where = Mapping[str, Any] | Sequence[str]
     PathLike = str | os.PathLike[str]
 
-__all__ = ["Job", "Stage", "State", "propagate"]
+__all__ = ["Job", "Stage", "State", "propagate", "stage_of"]
 
 
 class State:
@@ -119,7 +119,7 @@ class State:
         return _with_settings, (type(self), self.settings)
 
     def __repr__(self) -> str:
-        return f"State({without_credentials(self._given_url)!r})" if self._given_url else "State.from_env()"
+        return f"State({public_url(self._given_url)!r})" if self._given_url else "State.from_env()"
 
 
 def _with_settings(state_cls: type[State], settings: Settings) -> State:
@@ -227,7 +227,8 @@ def propagate(
     :param options: as of :class:`~up42_state.stages.propagation.Propagation`: ``form``, ``match``,
         ``on_conflict``, ``where``, ``bbox``, ``ids``, ``path``, ``missing``, ``properties``, ``manifest``.
     :return: what became of every feature.
-    :raises SettingsError: ``into`` or ``quicklooks`` cannot be a path (it holds NUL).
+    :raises SettingsError: ``into`` or ``quicklooks`` cannot be a path (it holds NUL), or one of these and the
+        store of a stage lie in one another.
     :raises InvalidOutputError: the current output has defects.
     :raises FeatureConflictError: features differ and ``on_conflict`` is ``error``.
     """
@@ -236,6 +237,12 @@ def propagate(
 
     propagation = Propagation(stages=tuple(several(stages)), **options)
     modes = [job_mode, *(stage.job.state.settings.job_mode for stage in propagation.stages)]
+    roots = {stage.job.state.store.bucket.local_root for stage in propagation.stages}
+    check_apart(
+        stores=filter(None, roots),
+        output=local_path(into),
+        quicklooks=None if isinstance(quicklooks, bool) else local_path(quicklooks),
+    )
     (report,) = materialise(
         local_path(into),
         [propagation],
@@ -244,6 +251,34 @@ def propagate(
         progress=progress or _silent,
     )
     return report
+
+
+def stage_of(settings: Settings) -> Stage | None:
+    """The stage that the settings name; ``None`` where they name nothing.
+
+    :raises SettingsError: they name only a part of it.
+    """
+    given = {
+        "UP42_STATE_URL": settings.url,
+        "UP42_STATE_JOB": settings.job,
+        "UP42_STATE_STAGE": settings.stage,
+    }
+    missing = [name for name, value in given.items() if not value]
+    if not missing:
+        return State(settings=settings).job(settings.job or "").stage(settings.stage or "")
+    asked = [name for name, value in given.items() if value]
+    asked += ["UP42_STATE_AFTER"] if settings.after else []
+    asked += ["UP42_STATE_PROPAGATE"] if settings.propagate else []
+    if asked:
+        raise SettingsError(
+            f"{_listed(asked)} set, but {_listed(missing)} not",
+            advice="set all three of the store's URL, the job and the stage, or none to save nothing",
+        )
+    return None
+
+
+def _listed(names: list[str]) -> str:
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'}"
 
 
 def _silent(_done: int, _total: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -158,6 +159,14 @@ class TestWrite:
         assert json.loads((folders.output / "data.json").read_bytes())["features"][0]["properties"] == {
             "n": 6
         }
+
+
+def test_a_block_at_work_can_be_handed_to_other_processes(block: Block) -> None:
+    """A pool copies what it is given; the copy knows the same, and holds no directories."""
+    with block:
+        copy = pickle.loads(pickle.dumps(block))
+        block.write(collection())
+    assert (str(copy.stage), copy.output_dir) == (str(block.stage), block.output_dir)
 
 
 class TestEnd:
@@ -323,7 +332,7 @@ class TestIdentity:
     """What a commit remembers of the block."""
 
     def run(self, folders: Folders, settings: Settings, **options: Any) -> Any:
-        with Block.from_env(settings, **folders.arguments, **options) as block:
+        with Block.from_env(settings, **folders.arguments, clear=True, **options) as block:
             block.write(collection())
         return block.commit
 

@@ -21,6 +21,7 @@ from up42_state.errors import (
 from up42_state.settings import Settings
 from up42_state.state import Stage
 from up42_state.tasks import inputs
+from up42_state.tasks.inputs import Inputs, has_data
 
 if TYPE_CHECKING:
     from up42_state.stages.commit import Commit
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 
 Saved = Callable[..., None]
 MakeSettings = Callable[..., Settings]
+
+
+def restore(job: Job, folders: Folders, *stages: str) -> list[Commit]:
+    """The commits that an input was restored from."""
+    return Inputs(stages=[job.stage(name) for name in stages], target=folders.input).restore().commits
 
 
 def test_it_is_a_feature_collection(folders: Folders) -> None:
@@ -81,15 +87,105 @@ def test_several_stages_are_merged_in_their_order(
     assert [parent.stage for parent in block.commit.parents] == ["scenes:1", "more:1", "again:1"]
 
 
-def test_an_input_that_is_there_is_kept(folders: Folders, settings: MakeSettings, saved: Saved) -> None:
-    """Whoever runs the block may have put the input there; the stages are remembered as its parents."""
-    saved("scenes:1", "a")
-    fill(folders.input, [feature("mine")])
-    with Block.from_env(settings(after="scenes:1"), **folders.arguments) as block:
-        assert [found.id for found in block.input.features] == ["mine"]
-        block.write(collection())
-    assert block.commit is not None
-    assert [parent.stage for parent in block.commit.parents] == ["scenes:1"]
+class TestAnInputThatIsThere:
+    """An input that was not restored by this task: the parents that are recorded are true."""
+
+    AFTER = ("scenes:1", "scenes:1,more:1")
+
+    @pytest.fixture(autouse=True)
+    def stages(self, saved: Saved) -> None:
+        saved("scenes:1", "a", "b")
+        saved("more:1", "b", "c", content="other")
+
+    @pytest.fixture
+    def start(self, folders: Folders, settings: MakeSettings) -> Callable[..., Block]:
+        def make(after: str, **options: Any) -> Block:
+            return Block.from_env(settings(after=after), **folders.arguments, **options)
+
+        return make
+
+    @pytest.mark.parametrize("after", AFTER)
+    def test_of_the_named_stages_is_taken(self, start: Callable[..., Block], after: str) -> None:
+        """It is what they give: nothing is fetched, and they are the parents."""
+        start(after).restore_input()
+        with start(after) as block:
+            names = [found.id for found in block.input.features]
+            block.write(collection())
+        assert names == (["a", "b"] if after == "scenes:1" else ["a", "b", "c"])
+        assert block.commit is not None
+        assert ",".join(parent.stage for parent in block.commit.parents) == after
+
+    @pytest.mark.parametrize("after", AFTER)
+    def test_of_other_features_is_refused(
+        self, start: Callable[..., Block], folders: Folders, after: str
+    ) -> None:
+        """The stages would be recorded as parents of what was not made from them."""
+        fill(folders.input, [feature("mine")])
+        with (
+            pytest.raises(
+                TargetConflictError, match=r"another data\.json than 3f0c/scenes:1@1.*UP42_STATE_AFTER"
+            ),
+            start(after),
+        ):
+            pytest.fail("the block ran")
+        assert ids(folders.input) == ["mine"]
+
+    @pytest.mark.parametrize("after", AFTER)
+    def test_of_an_older_revision_is_refused(
+        self, start: Callable[..., Block], saved: Saved, after: str
+    ) -> None:
+        """What was saved since would be recorded as the parent of what was not made from it."""
+        start(after).restore_input()
+        saved(after.rpartition(",")[2], "a", "new", content="newer")
+        with pytest.raises(TargetConflictError, match="@2 would give"), start(after):
+            pytest.fail("the block ran")
+
+    def test_that_was_merged_in_another_way_is_refused(self, start: Callable[..., Block]) -> None:
+        """Other options give another input."""
+        start("scenes:1,more:1").restore_input()
+        with (
+            pytest.raises(TargetConflictError, match=r"another data\.json"),
+            start("scenes:1,more:1", on_conflict="both"),
+        ):
+            pytest.fail("the block ran")
+
+    def test_can_be_cleared(self, start: Callable[..., Block], folders: Folders) -> None:
+        """With ``clear`` the stages are restored in its place."""
+        fill(folders.input, [feature("mine")], {"mine.tif": ""})
+        with start("scenes:1", clear=True) as block:
+            assert sorted(path.name for path in folders.input.iterdir()) == ["a.tif", "b.tif", "data.json"]
+            block.write(collection())
+
+    def test_and_no_stages_are_named_is_kept(self, start: Callable[..., Block], folders: Folders) -> None:
+        """Whoever runs the block has put it there."""
+        fill(folders.input, [feature("mine")])
+        with start("") as block:
+            assert [found.id for found in block.input.features] == ["mine"]
+            block.write(collection())
+        assert block.commit is not None
+        assert block.commit.parents == ()
+
+    def test_is_compared_at_the_end_where_nobody_did_before(
+        self, start: Callable[..., Block], folders: Folders
+    ) -> None:
+        """``finish`` without the ``with`` records no parent unseen, either."""
+        fill(folders.input, [feature("mine")])
+        fill(folders.output, [])
+        with pytest.raises(TargetConflictError, match=r"another data\.json"):
+            start("scenes:1").finish()
+
+    def test_files_of_one_path_merge_into_the_same_input(
+        self, folders: Folders, job: Job, tmp_path: Path
+    ) -> None:
+        """The comparison knows which paths a merge gives to files, directories and quicklooks."""
+        for stage, text in (("one:1", "1"), ("two:1", "2")):
+            files = {"x.tif": text, "deep/y.tif": text, ".quicklooks/x.png": text}
+            folder = fill(
+                tmp_path / stage, [feature(f"{stage}-x", "x.tif"), feature(f"{stage}-y", "deep")], files
+            )
+            job.stage(stage).save(folder)
+        assert restore(job, folders, "one:1", "two:1") == restore(job, folders, "one:1", "two:1")
+        assert len(list(folders.input.rglob("*.tif"))) == 4
 
 
 @pytest.mark.parametrize("after", ["scenes:1", "scenes:1,more:1"])
@@ -142,7 +238,7 @@ def killed(
             patch.setattr(Path, "rename", rename_dying)
             patch.setattr(inputs, "remove_own", remove_dying)
             with pytest.raises(KeyboardInterrupt):
-                inputs.restore_input([job.stage("scenes:1"), job.stage("more:1")], folders.input)
+                restore(job, folders, "scenes:1", "more:1")
 
     return merge
 
@@ -153,8 +249,8 @@ def test_a_merge_that_was_interrupted_while_it_moved_up_is_continued(
 ) -> None:
     """After a kill the input is completed; without data.json it never counts as one."""
     killed(at)
-    assert inputs.has_data(folders.input) == (at == 4)
-    commits = inputs.restore_input([job.stage("scenes:1"), job.stage("more:1")], folders.input)
+    assert has_data(folders.input) == (at == 4)
+    commits = restore(job, folders, "scenes:1", "more:1")
     assert [commit.name for commit in commits] == ["3f0c/scenes:1@1", "3f0c/more:1@1"]
     assert sorted(path.name for path in folders.input.iterdir()) == ["a.tif", "b.tif", "data.json"]
 
@@ -165,7 +261,7 @@ def test_a_merge_of_other_stages_is_not_continued(
     """What a kill has left of another input is never taken for this one."""
     saved("third:1", "c")
     killed(1)
-    inputs.restore_input([job.stage("scenes:1"), job.stage("third:1")], folders.input)
+    restore(job, folders, "scenes:1", "third:1")
     assert sorted(path.name for path in folders.input.iterdir()) == ["a.tif", "c.tif", "data.json"]
 
 
@@ -176,7 +272,7 @@ def test_a_merge_of_older_revisions_is_not_mixed_with_newer_ones(
     killed(2)
     saved("more:1", "b", "c")
     with pytest.raises(TargetConflictError, match=r"holds other files: [ab]\.tif"):
-        inputs.restore_input([job.stage("scenes:1"), job.stage("more:1")], folders.input)
+        restore(job, folders, "scenes:1", "more:1")
 
 
 def before_each_restore(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]) -> None:
@@ -201,7 +297,7 @@ def test_the_parents_of_a_merged_input_are_what_was_merged(
         saved("more:1", "b", "late", content="again")
 
     before_each_restore(monkeypatch, meanwhile)
-    commits = inputs.restore_input([job.stage("scenes:1"), job.stage("more:1")], folders.input)
+    commits = restore(job, folders, "scenes:1", "more:1")
     assert [commit.name for commit in commits] == ["3f0c/scenes:1@1", "3f0c/more:1@1"]
     assert ids(folders.input) == ["a", "b"]
 
@@ -218,7 +314,7 @@ def test_a_stage_that_was_pruned_meanwhile_is_taken_as_it_is_now(
         job.prune(keep=1, grace=timedelta(0), no_writers=True)
 
     before_each_restore(monkeypatch, meanwhile)
-    commits = inputs.restore_input([job.stage("scenes:1"), job.stage("more:1")], folders.input)
+    commits = restore(job, folders, "scenes:1", "more:1")
     assert [commit.name for commit in commits] == ["3f0c/scenes:1@1", "3f0c/more:1@2"]
     assert ids(folders.input) == ["a", "late"]
 

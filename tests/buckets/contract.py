@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -313,10 +314,39 @@ class BucketContract(UploadContract):
             bucket.copy("no/such", "b")
 
     def test_clock(self, bucket: Bucket) -> None:
-        """The store's clock is in UTC; the test servers' is ours."""
+        """The store's clock is in UTC; the test servers' is ours. Telling it leaves nothing."""
         now = bucket.clock()
         assert now.utcoffset() == timedelta(0)
         assert abs(now - datetime.now(UTC)) < timedelta(seconds=60)
+        assert list(bucket.list("")) == []
+
+    def test_names_of_ours_are_names_of_files(self, bucket: Bucket) -> None:
+        """A file of an output may be called like anything that we write: it is listed, and no upload."""
+        files = f"j/s:1/attempts/{uuid.uuid4()}/files/"
+        names = [
+            ".up42-0123456789abcdef.1.part",
+            f".up42-{'0' * 32}.tmp",
+            ".up42_state/clock-0",
+            ".up42_uploads/0123456789abcdef/00001",
+            ".up42_uploads/a",
+            "d/.up42_uploads",
+        ]
+        for name in names:
+            bucket.put(files + name, b"x")
+        assert sorted(info.key for info in bucket.list("j/")) == sorted(files + name for name in names)
+        assert list(bucket.uploads("")) == []
+        bucket.delete([files + names[0]])
+        assert bucket.get(files + names[1]) == b"x"
+
+    def test_whether_there_is_anything(self, bucket: Bucket) -> None:
+        """A prefix holds something once an object lies below it; an unfinished upload is none."""
+        assert not bucket.holds("j/")
+        upload = bucket.start_upload("j/s/a", 1, bucket.part_size(1))
+        upload.put_part(1, b"x")
+        assert not bucket.holds("j/")
+        upload.complete()
+        assert bucket.holds("j/")
+        assert not bucket.holds("j/t")
 
     def test_url(self, bucket: Bucket) -> None:
         """The URL and the identity hold no credentials; the URL ends without a slash."""

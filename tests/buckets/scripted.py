@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator
 
 
@@ -114,12 +115,21 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def answering(*answers: Answer | Callable[[Request], Answer]) -> Iterator[Script]:
-    """A server for the length of the block, at ``script.url``."""
+def answering(
+    *answers: Answer | Callable[[Request], Answer], context: ssl.SSLContext | None = None
+) -> Iterator[Script]:
+    """A server for the length of the block, at ``script.url``.
+
+    :param context: to speak TLS.
+    """
     script = Script(list(answers))
     handler = type("Handler", (_Handler,), {"script": script})
     with _Server(("127.0.0.1", 0), handler) as server:
-        script.url = f"http://127.0.0.1:{server.server_address[1]}"
+        if context:
+            server.socket = context.wrap_socket(
+                server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        script.url = f"{'https' if context else 'http'}://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

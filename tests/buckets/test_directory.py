@@ -310,12 +310,6 @@ def test_abort_upload_takes_only_pending_files(tmp_path: Path) -> None:
     assert bucket.get("a") == b"x"
 
 
-def test_pending_name_is_no_key(tmp_path: Path) -> None:
-    """A name that would never be listed cannot be written."""
-    with pytest.raises(StorageError, match="kept for unfinished uploads"):
-        DirectoryBucket(tmp_path).put(f"a/.up42-{'0' * 32}.tmp", b"")
-
-
 def test_error_leaves_nothing(tmp_path: Path) -> None:
     """A write that fails removes its temporary file."""
     bucket = DirectoryBucket(tmp_path)

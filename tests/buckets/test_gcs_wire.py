@@ -42,7 +42,8 @@ def refusal(status: int, message: str) -> Answer:
 
 def written(data: bytes) -> Answer:
     """The answer to an upload, with the checksum that the store computed."""
-    return answer(name="a", crc32c=base64.b64encode(Checksum(data).digest()).decode())
+    checksum = base64.b64encode(Checksum(data).digest()).decode()
+    return answer(kind="storage#object", name="a", generation="7", crc32c=checksum)
 
 
 @contextmanager
@@ -179,7 +180,7 @@ def test_body_in_chunks() -> None:
 
 def test_body_whose_length_is_nowhere_told() -> None:
     """Where a short body could not be told from a whole one, nothing of it is given out."""
-    unknown = Answer(headers={"ETag": '"e"'}, body=b"abc", chunked=True)
+    unknown = Answer(headers={"x-goog-generation": "7"}, body=b"abc", chunked=True)
     with (
         bucket_at(unknown) as (bucket, _),
         pytest.raises(UnsupportedStoreError, match="neither Content-Range nor Content-Length"),
@@ -196,10 +197,34 @@ def test_body_that_always_breaks() -> None:
 
 def test_copy_in_several_requests() -> None:
     """A copy that the store does bit by bit is carried on to its end."""
+    kind = "storage#rewriteResponse"
     answers = [
-        answer(done=False, rewriteToken="t", totalBytesRewritten="1", objectSize="2"),
-        answer(done=True, totalBytesRewritten="2", objectSize="2", resource={"name": "c"}),
+        answer(kind=kind, done=False, rewriteToken="t", totalBytesRewritten="1", objectSize="2"),
+        answer(kind=kind, done=True, totalBytesRewritten="2", objectSize="2", resource={"name": "c"}),
     ]
     with bucket_at(*answers) as (bucket, script):
         bucket.copy("a", "c")
     assert "rewriteToken=t" in script.requests[1].path
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ({}, ""),
+        ({"softDeletePolicy": {"retentionDurationSeconds": "0"}}, ""),
+        ({"softDeletePolicy": {"retentionDurationSeconds": "604800"}}, "what is deleted for 7 days"),
+        ({"versioning": {"enabled": True}}, "keeps versions"),
+        ({"retentionPolicy": {"retentionPeriod": "86400"}}, "in its first 1 days"),
+    ],
+)
+def test_what_a_bucket_keeps(members: dict[str, Any], said: str) -> None:
+    """Soft delete, versions and a retention are told from a bucket that keeps nothing of what is deleted."""
+    with bucket_at(answer(kind="storage#bucket", name="b", **members)) as (bucket, _):
+        kept = bucket.retention()
+    assert said in (kept or "") if said else kept == ""
+
+
+def test_what_a_bucket_keeps_may_not_be_asked() -> None:
+    """Who may not ask is not told that nothing is kept."""
+    with bucket_at(refusal(403, "no storage.buckets.get access")) as (bucket, _):
+        assert bucket.retention() is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -94,3 +94,154 @@ def test_own_failure(call: Call, directories: tuple[str, ...], words: tuple[str,
     result = call("exec", *directories, *words)
     assert result.exit_code == 125
     assert result.stderr.startswith("error: ")
+
+
+EMPTY = '{"type": "FeatureCollection", "features": []}'
+
+
+@pytest.fixture
+def writing(tmp_path: Path) -> tuple[str, ...]:
+    """A command that prints a line and writes an output without features."""
+    code = f"print('mine'); open({str(tmp_path / 'task' / 'output' / 'data.json')!r}, 'w').write({EMPTY!r})"
+    return ("--", sys.executable, "-c", code)
+
+
+class TestResult:
+    """What came of a task, for programs: on stdout after the command's own output, or in a file."""
+
+    @pytest.fixture
+    def run(
+        self, start: Start, directories: tuple[str, ...], tmp_path: Path
+    ) -> Callable[..., dict[str, Any]]:
+        """Runs a task with ``--json`` and ``--result``; gives its result, which both of them hold."""
+
+        def call(*words: object, status: int = 0) -> dict[str, Any]:
+            into = tmp_path / "result.json"
+            process = start("exec", "--json", "--result", into, *directories, *words)
+            stdout, stderr = process.communicate(timeout=60)
+            assert process.returncode == status, stderr
+            result: dict[str, Any] = json.loads(into.read_bytes())
+            assert stdout.removeprefix("mine\n") == json.dumps(result, indent=2) + "\n"
+            assert result["exit_code"] == status
+            return result
+
+        return call
+
+    def test_of_a_task_that_was_saved(
+        self, run: Callable[..., dict[str, Any]], writing: tuple[str, ...], saved: Callable[..., None]
+    ) -> None:
+        """The commit, what it was made of, what became of features, and how long each step took."""
+        saved("scenes", a=b"a")
+        found = run(*TASK, "--after", "scenes", "--propagate", "scenes", *writing)
+        assert (found["outcome"], found["command_exit_code"], found["error"]) == ("saved", 0, None)
+        assert found["commit"]["stage"] == "tiles"
+        assert found["input"] == ["3f0c/scenes@1"]
+        assert [report["appended"] for report in found["reports"]] == [1]
+        assert sorted(found["seconds"]) == ["restore", "run", "save"]
+
+    def test_of_a_task_that_changes_nothing(
+        self, run: Callable[..., dict[str, Any]], writing: tuple[str, ...]
+    ) -> None:
+        """The revision that stands there is told."""
+        run(*TASK, *writing)
+        assert run(*TASK, "--clear", *writing)["outcome"] == "unchanged"
+
+    def test_tells_every_warning(
+        self, run: Callable[..., dict[str, Any]], writing: tuple[str, ...], saved: Callable[..., None]
+    ) -> None:
+        """Whatever was left out is in it."""
+        saved("scenes", a=b"a")
+        found = run(*TASK, "--propagate", "scenes", "--where", "cloud<20", *writing)
+        assert found["warnings"]
+        assert found["warnings"] == [text for report in found["reports"] for text in report["warnings"]]
+
+    def test_of_a_command_that_fails(self, run: Callable[..., dict[str, Any]]) -> None:
+        """Its exit code is told, and that nothing was saved."""
+        found = run(*TASK, "--", sys.executable, "-c", "raise SystemExit(37)", status=37)
+        assert (found["outcome"], found["command_exit_code"], found["commit"]) == ("command failed", 37, None)
+
+    def test_of_an_output_with_defects(self, run: Callable[..., dict[str, Any]]) -> None:
+        """The command did well, and we did not."""
+        found = run(*TASK, "--", sys.executable, "-c", "", status=125)
+        assert (found["outcome"], found["command_exit_code"]) == ("failed", 0)
+        assert found["error"]["code"] == "invalid-output"
+        assert [defect["place"] for defect in found["error"]["defects"]] == ["data.json"]
+
+    def test_of_settings_that_make_no_sense(self, run: Callable[..., dict[str, Any]]) -> None:
+        """Also where nothing has begun."""
+        found = run("--job", "a/b", "--stage", "s", "--", "true", status=125)
+        assert (found["outcome"], found["command_exit_code"]) == ("failed", None)
+        assert "a/b" in found["error"]["message"]
+
+    def test_of_an_earlier_task_is_not_left_for_this_one(
+        self, start: Start, directories: tuple[str, ...], tmp_path: Path
+    ) -> None:
+        """A task that was killed has no result."""
+        into = tmp_path / "result.json"
+        into.write_text("old")
+        ready = (
+            f"open({str(tmp_path / 'ready')!r}, 'w'); print('up', flush=True); import time; time.sleep(60)"
+        )
+        command = ("--", sys.executable, "-c", ready)
+        process = start("exec", *TASK, "--result", into, *directories, *command)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        assert not into.exists()
+        process.terminate()
+        process.communicate(timeout=60)
+        assert json.loads(into.read_bytes())["command_exit_code"] == 128 + signal.SIGTERM
+
+    @pytest.mark.parametrize("where", ["no-folder/result.json", "."])
+    def test_that_cannot_be_written_is_told_before_anything_runs(
+        self, call: Call, directories: tuple[str, ...], tmp_path: Path, where: str
+    ) -> None:
+        """Not after hours."""
+        result = call(
+            "exec", *TASK, "--result", tmp_path / where, *directories, "--", "touch", tmp_path / "ran"
+        )
+        assert result.exit_code == 125
+        assert not (tmp_path / "ran").exists()
+
+
+def test_what_it_does_is_told(
+    start: Start, directories: tuple[str, ...], writing: tuple[str, ...], saved: Callable[..., None]
+) -> None:
+    """A line for each step on stderr, with what was counted and how long it took; none with ``--quiet``."""
+    saved("scenes", a=b"a")
+    _, stderr = start("exec", *TASK, "--after", "scenes", *directories, *writing).communicate(timeout=60)
+    lines = stderr.splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        ["up42-state:", "restored"],
+        ["up42-state:", "running"],
+        ["up42-state:", sys.executable],
+        ["up42-state:", "saved"],
+    ]
+    assert "1 features, 1 files, 1 bytes (" in lines[0]
+    _, stderr = start("exec", *TASK, "--quiet", "--clear", *directories, *writing).communicate(timeout=60)
+    assert stderr == ""
+
+
+def test_options_of_merging(
+    start: Start,
+    call: Call,
+    directories: tuple[str, ...],
+    writing: tuple[str, ...],
+    saved: Callable[..., None],
+) -> None:
+    """``exec`` takes those of ``propagate``."""
+    saved("scenes", a=b"a", b=b"b")
+    process = start("exec", *TASK, "--propagate", "scenes", "--id", "b", *directories, *writing)
+    process.communicate(timeout=60)
+    assert json.loads(call("history", *TASK, "--json").stdout)[0]["totals"]["features"] == 1
+
+
+def test_a_folder_that_is_no_blocks_is_cleared_only_by_force(
+    start: Start, directories: tuple[str, ...], writing: tuple[str, ...], tmp_path: Path
+) -> None:
+    """The error names ``--force``."""
+    (tmp_path / "task" / "output").mkdir(parents=True)
+    (tmp_path / "task" / "output" / "thesis.odt").touch()
+    for options, status in ((["--clear"], 125), (["--clear", "--force"], 0)):
+        process = start("exec", *TASK, *options, *directories, *writing)
+        _, stderr = process.communicate(timeout=60)
+        assert (process.returncode, "(--force)" in stderr) == (status, status == 125)

@@ -349,3 +349,86 @@ def test_partial_restore_for_people(call: Call, saved: Saved, store: Path, tmp_p
     result = call("restore", "scenes", tmp_path / "in", *HERE, "--partial")
     assert result.stdout.splitlines()[-1].startswith("a.tif ")
     assert result.stderr.startswith("error: 1 damaged file was left out\n")
+
+
+def _write(directory: Path, *features: object) -> Path:
+    directory.mkdir(exist_ok=True)
+    (directory / "a.tif").write_bytes(b"a")
+    document = {"type": "FeatureCollection", "features": features}
+    (directory / "data.json").write_text(json.dumps(document))
+    return directory
+
+
+def test_save_refuses_what_it_could_mend_and_says_so(call: Call, tmp_path: Path) -> None:
+    """Without ``--repair`` a list of features stays a defect; its advice names the option."""
+    made = _write(tmp_path / "out", [{"type": "Feature", "properties": {"up42.data_path": "a.tif"}}])
+    result = call("save", made, *SCENES)
+    assert result.exit_code == 5
+    assert "features[0]: is a list, not a feature" in result.stderr
+    assert "save --repair" in result.stderr
+
+
+def test_save_mends_and_tells_each_change(call: Call, ask: Ask, tmp_path: Path) -> None:
+    """``--repair`` saves the mended document, tells places and values, and leaves the file as it is."""
+    made = _write(
+        tmp_path / "out", [{"type": "Feature", "properties": {"up42.data_path": "/tmp/output/a.tif"}}]
+    )
+    before = (made / "data.json").read_bytes()
+    result = call("save", made, *SCENES, "--repair")
+    assert result.exit_code == 0
+    assert "mended features[0]: a list of 1 feature became the features themselves" in result.stderr
+    assert (
+        "mended features[0].properties[\"up42.data_path\"]: '/tmp/output/a.tif' became 'a.tif'"
+        in result.stderr
+    )
+    again = ask("save", made, *SCENES, "--repair")
+    assert (again["outcome"], again["revision"]) == ("unchanged", 1)
+    assert [change["place"] for change in again["changes"]] == [
+        "features[0]",
+        'features[0].properties["up42.data_path"]',
+    ]
+    assert (made / "data.json").read_bytes() == before
+    assert call("restore", "scenes", tmp_path / "in", *HERE).exit_code == 0
+    restored = json.loads((tmp_path / "in/data.json").read_bytes())
+    assert restored["features"] == [{"type": "Feature", "properties": {"up42.data_path": "a.tif"}}]
+
+
+def test_what_cannot_be_mended_is_saved_by_no_option(call: Call, tmp_path: Path) -> None:
+    """The defects that are left are told; nothing is saved."""
+    made = _write(tmp_path / "out", ["x"], [{"properties": {"up42.data_path": "gone.tif"}}])
+    result = call("save", made, *SCENES, "--repair")
+    assert result.exit_code == 5
+    assert "has 2 defects" in result.stderr
+    assert call("stages", *HERE).exit_code == 3
+
+
+def test_save_warns_of_keys_that_name_nothing(call: Call, ask: Ask, tmp_path: Path) -> None:
+    """The output is saved; the warning names feature, key and value."""
+    made = _write(tmp_path / "out", {"id": "f", "properties": {"up42.data.aoiclipped": "b.tif"}})
+    result = call("save", made, *SCENES)
+    assert result.exit_code == 0
+    assert "warning: a property looks like a data path" in result.stderr
+    assert "features[0].properties[\"up42.data.aoiclipped\"] of 'f', 'b.tif'" in result.stderr
+    assert len(ask("save", made, *SCENES)["warnings"]) == 1
+
+
+def test_restore_counts_what_no_feature_carries(call: Call, ask: Ask, output: Output, tmp_path: Path) -> None:
+    """A part has none of these files, and says so; the whole stage has them all."""
+    made = output(a=b"a", b=b"b")
+    (made / "log.txt").write_text("l")
+    assert call("save", made, *SCENES).exit_code == 0
+    result = call("restore", "scenes", tmp_path / "part", *HERE, "--path", "a*")
+    warning = "1 file of 3f0c/scenes@1 belongs to no feature, and stayed behind: log.txt"
+    assert f"warning: {warning}" in result.stderr
+    assert ask("restore", "scenes", tmp_path / "again", *HERE, "--path", "a*")["warnings"] == [warning]
+    assert ask("restore", "scenes", tmp_path / "whole", *HERE)["warnings"] == []
+    assert (tmp_path / "whole/log.txt").exists()
+
+
+def test_a_propagation_warns_of_what_no_feature_carries(call: Call, output: Output) -> None:
+    """So does ``save --propagate``."""
+    made = output(a=b"a")
+    (made / "log.txt").write_text("l")
+    assert call("save", made, *SCENES).exit_code == 0
+    result = call("save", output("next", b=b"b"), *HERE, "--stage", "next", "--propagate", "scenes")
+    assert "1 file of 3f0c/scenes@1 belongs to no feature, and stayed behind: log.txt" in result.stderr

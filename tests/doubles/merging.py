@@ -26,7 +26,8 @@ PATHS = (
     "q",
     "nothing",
 )
-ORIGINS = ("j/s:1@1#0a", "j/s:1@2#0a", "j/s:1@1#0a.2", "k/t:1@7#0b", "no origin at all")
+NAMED = (*PATHS, ".")  # what a property may hold; ``.`` is the whole output
+ORIGINS = ("j/s:1@1#0a", "j/s:1@2#0a", "j/s:1@1#0a.2", "j/s:2@1#0a", "k/t:1@7#0b", "no origin at all")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class Output:
 
     def below(self, path: str) -> dict[str, bytes]:
         """The bytes that a path stands for, by the rest of their paths."""
+        if path == ".":
+            return {f"/{name}": data for name, data in self.content.items() if data is not None}
         return {
             name[len(path) :]: data
             for name, data in self.content.items()
@@ -114,11 +117,11 @@ def plain(feature: Any) -> Any:
     return {**{k: v for k, v in feature.items() if k != "properties"}, "properties": properties}
 
 
-_numbers = st.sampled_from([0, 1, 1.0, 2.5, -3, 1e22, 10**22, True])
+_numbers = st.sampled_from([0, 1, 1.0, -1, -2, 2.5, 1e22, 10**22, 2**61 - 1, True])
 _values = st.one_of(
     _numbers, st.sampled_from(["", "é", 'a"b', "]}", None, [], {}, {"k": [1, {"properties": {}}]}])
 )
-_ids = st.sampled_from(["a", "b", "0", 1, 1.0, 2, None, "s-1~a"])
+_ids = st.sampled_from(["a", "b", "0", 1, 1.0, 2, None, "s-1~a", "s-1~2~a", 2**70])
 _geometries = st.one_of(
     st.none(),
     st.just({}),
@@ -129,15 +132,18 @@ _plain_properties = st.one_of(
     st.none(),
     st.just([]),
     st.dictionaries(st.sampled_from(["n", "m", "type", "properties"]), _values, max_size=2),
-    st.dictionaries(st.sampled_from(DATA_KEYS), st.sampled_from(PATHS), min_size=1, max_size=2),
+    st.dictionaries(st.sampled_from(DATA_KEYS), st.sampled_from(NAMED), min_size=1, max_size=2),
 )
 _properties = st.one_of(
     _plain_properties,
     st.builds(
         lambda one, two: {**one, **two},
-        st.dictionaries(st.sampled_from(DATA_KEYS), st.sampled_from(PATHS), max_size=2),
+        st.dictionaries(st.sampled_from(DATA_KEYS), st.sampled_from(NAMED), max_size=2),
         st.dictionaries(st.sampled_from(["n", ORIGIN]), st.sampled_from([1, 2, *ORIGINS]), max_size=2),
     ),
+)
+_numbering = st.sampled_from(
+    [None, None, str, int, lambda number: number + 1, lambda number: str(number + 1)]
 )
 
 
@@ -178,6 +184,10 @@ def outputs(draw: st.DrawFn, *, forwarded: bool = True) -> Output:
     features = draw(st.lists(_features(properties), max_size=5))
     if features:
         features += draw(st.lists(st.sampled_from(features), max_size=2))
+    number_of = draw(_numbering)
+    if number_of is not None:  # as geopandas and ogr2ogr do, and perhaps some rows were left out later
+        features = [{**feature, "id": number_of(number)} for number, feature in enumerate(features)]
+        features = features[draw(st.integers(0, 2)) :]
     members = {"type": "FeatureCollection", "features": features}
     members |= draw(
         st.sampled_from([{}, {"bbox": [0, 0, 2, 2]}, {"name": "n"}, {"bbox": [0, 0, 0, 1, 1, 1]}])

@@ -29,6 +29,9 @@ Kind = Literal[
     "deaf",  # the request is taken, not carried out and never answered
     "lost",  # the request is carried out, and the connection reset instead of an answer
     "late 500",  # the request is carried out, and answered with 500
+    "page",  # the request is not carried out, and answered with 200 and a page to log in at
+    "late page",  # the same of one that is carried out
+    "no document",  # the same as page, with a body of JSON that says nothing
     "500",
     "503",
     "429",
@@ -122,6 +125,12 @@ class _Answer:
     body: bytes
 
 
+_FOREIGN = {
+    "page": _Answer(200, [("Content-Type", "text/html")], b"<html><br>Log in first</html>"),
+    "no document": _Answer(200, [("Content-Type", "application/json")], b'{"status": "ok"}'),
+}
+
+
 class _Handler(BaseHTTPRequestHandler):
     """One connection of a client, with one of its own to the server."""
 
@@ -150,11 +159,19 @@ class _Handler(BaseHTTPRequestHandler):
             self._reset()
         elif kind in _CODES:
             self._send(_refusal(request, kind))
-        elif kind in ("lost", "late 500"):
+        elif kind in _FOREIGN:
+            self._send(_FOREIGN[kind])
+        elif kind in ("lost", "late 500", "late page"):
             self._forward(request)
-            self._reset() if kind == "lost" else self._send(_refusal(request, "500"))
+            self._end_late(request, kind)
         else:
             self._send(self._forward(request), kind)
+
+    def _end_late(self, request: Request, kind: Kind) -> None:
+        if kind == "lost":
+            self._reset()
+        else:
+            self._send(_FOREIGN["page"] if kind == "late page" else _refusal(request, "500"))
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_PATCH = _serve  # noqa: N815
 

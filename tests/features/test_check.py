@@ -45,6 +45,7 @@ def at(path: object, name: str = "up42.data_path") -> dict[str, object]:
         [at("x.tif"), at("x.tif")],
         [at("a:b c.tif"), at("日本.tif"), at("back\\slash.tif"), at("./d//y.tif")],
         [at("d"), at("d/"), at("empty")],
+        [at("."), at("./"), at(".//.")],
         [at(None), {"properties": {"up42.data_pathology": 3}}],
         [at("nothing.tif", "up42.data.aoiclipped"), at("/abs", "custom.url"), at("../x", "data.note")],
         [at(3, "up42.data.number")],
@@ -61,9 +62,9 @@ def test_what_is_merely_unusual_is_fine(output: Path, features: list[object]) ->
         ("/tmp/output/x.tif", "'/tmp/output/x.tif' is absolute"),
         ("../x.tif", "'../x.tif' has \"..\""),
         ("d/../x.tif", "'d/../x.tif' has \"..\""),
+        ("d/..", "'d/..' has \"..\""),
         ("nothing.tif", "'nothing.tif' names nothing in the output"),
         ("", "'' names nothing in the output"),
-        (".", "'.' names nothing in the output"),
         ("data.json", "'data.json' names nothing in the output"),
         ("x.tif\0", "'x.tif\\x00' holds a NUL character"),
         ("C:\\x.tif", "'C:\\\\x.tif' names nothing in the output"),
@@ -100,6 +101,13 @@ def test_in_a_dry_run_data_paths_need_not_exist(output: Path) -> None:
     assert found(output, [at("nothing.tif"), at("/x")], dry_run=True) == [
         ('features[1].properties["up42.data_path"]', "'/x' is absolute")
     ]
+
+
+def test_the_whole_of_an_empty_output_is_nothing(tmp_path: Path) -> None:
+    """There is no file to go with the feature, unless in a dry run."""
+    place = 'features[0].properties["up42.data_path"]'
+    assert found(tmp_path, [at("./")]) == [(place, "'./' names nothing in the output")]
+    assert found(tmp_path, [at(".")], dry_run=True) == []
 
 
 def test_all_defects_are_reported_at_once_in_document_order(output: Path) -> None:

@@ -129,10 +129,10 @@ def test_pairs_of_members_take_the_place_of_the_rules() -> None:
 
 @pytest.mark.timeout(60)
 def test_very_many_features_of_one_provenance() -> None:
-    """Tiles to which a block passed the provenance of their scene: equal ones first, the others in order."""
+    """A block passed the provenance of a scene to its tiles: it tells none of them, but their ids do."""
     origin = {ORIGIN: "j/scenes:1@1#0a"}
-    tiles = [{"id": n, "n": n, "properties": origin} for n in range(6_000)]
-    changed = [{"id": n, "n": -n, "properties": origin} for n in range(6_000)]
+    tiles = [{"id": f"t{n}", "n": n, "properties": origin} for n in range(6_000)]
+    changed = [{"id": f"t{n}", "n": -n, "properties": origin} for n in range(6_000)]
     found = run(output(tiles[-1], *changed[:-1]), output(*tiles))
     report = found.report.stages[0]
     assert report.counts == {"same": 2, "conflict, current kept": 5_998}

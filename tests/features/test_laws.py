@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from doubles.merging import Output, applied, merged, outputs, plain, stage
@@ -106,11 +108,12 @@ def test_files_follow_their_features(current: Output, earlier: Output, on_confli
 def test_what_the_current_features_name_stays_as_it_is(
     current: Output, earlier: Output, on_conflict: Any
 ) -> None:
-    """No file is replaced, and no directory that a feature names gets further files."""
+    """No file is replaced, and no directory that a feature names gets further files, but the whole output."""
     after = merged(current, earlier, on_conflict=on_conflict)
     for feature in current.collection:
         for path in data_paths(feature.properties, current.files).values():
-            assert after.below(path) == current.below(path)
+            assert after.below(path).items() >= current.below(path).items()
+            assert path == "." or after.below(path) == current.below(path)
 
 
 @given(outputs(), outputs())
@@ -178,3 +181,48 @@ def test_the_result_is_a_collection(current: Output, earlier: Output, options: d
     after = merged(current, earlier, **options)
     for feature in Collection.read(after.data)[len(current.features) :]:
         assert ORIGIN in feature.properties or isinstance(feature.value().get("properties"), list)
+
+
+@st.composite
+def forged(draw: st.DrawFn, *stages: Output) -> Output:
+    """An output some of whose features carry the provenance that features of stages get when forwarded."""
+    real = [
+        feature["properties"][ORIGIN]
+        for feature in merged(written(""), *stages).features
+        if isinstance(feature.get("properties"), dict)
+    ]
+    current = draw(outputs())
+    features = current.features
+    for feature in features:
+        if real and draw(st.booleans()):
+            properties = feature.get("properties")
+            own = properties if isinstance(properties, dict) else {}
+            feature["properties"] = {**own, ORIGIN: draw(st.sampled_from(real))}
+    return replace(current, data=json.dumps({**json.loads(current.data), "features": features}).encode())
+
+
+@given(st.data(), outputs(), OPTIONS)
+@ENOUGH
+def test_twice_is_once_with_copied_provenance(
+    data: st.DataObject, earlier: Output, options: dict[str, Any]
+) -> None:
+    """Also where features claim to be features of the stage: properties were copied, or forged."""
+    current = data.draw(forged(earlier))
+    again = data.draw(st.sampled_from([earlier, data.draw(forged(earlier))]))
+    once = merged(current, again, **options)
+    assert merged(once, again, **options) == once
+
+
+@given(st.data(), outputs(forwarded=False), outputs(forwarded=False), st.sampled_from(["current", "both"]))
+@ENOUGH
+def test_copied_provenance_loses_no_feature(
+    data: st.DataObject, one: Output, two: Output, on_conflict: Any
+) -> None:
+    """Every feature of a stage is in what comes of it, but for those that a warning says were left out."""
+    current = data.draw(forged(one, two))
+    found = merge(current.collection, current.files, [stage(one), stage(two, "s:2")], on_conflict=on_conflict)
+    for report in found.report.stages:
+        lost = report.count(Outcome.KEPT)
+        assert lost == sum(
+            int(text.split()[0]) for text in found.report.warnings if f"of j/{report.stage} w" in text
+        )

@@ -150,3 +150,64 @@ def test_a_missing_directory_is_not_found(tmp_path: Path) -> None:
     """There is no tree of nothing."""
     with pytest.raises(FileNotFoundError):
         scan(tmp_path / "nothing")
+
+
+def nest(root: Path, name: str, depth: int) -> None:
+    """Make directories in one another: one by one, since the path becomes longer than the system takes."""
+    root.mkdir()
+    here = os.open(root, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir(name, dir_fd=here)
+        inner = os.open(name, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(os.open("x.tif", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+    os.close(here)
+
+
+def unnest(root: Path, name: str, depth: int) -> None:
+    """Take them away from within: pytest's own clearing would fail in so deep a place."""
+    folders = [os.open(root, os.O_RDONLY)]
+    for _ in range(depth):
+        folders.append(os.open(name, os.O_RDONLY, dir_fd=folders[-1]))
+    os.unlink("x.tif", dir_fd=folders[-1])
+    while len(folders) > 1:
+        os.close(folders.pop())
+        os.rmdir(name, dir_fd=folders[-1])
+    os.close(folders.pop())
+
+
+def test_a_deep_tree_is_read(tmp_path: Path) -> None:
+    """Fifteen hundred directories in one another are no more than a long path."""
+    nest(tmp_path / "o", "d", 1500)
+    tree = scan(tmp_path / "o")
+    assert [len(file.path) for file in tree.files] == [3005]
+    assert len(list(tree.files.directories)) == 1500
+    assert not tree.defects
+    unnest(tmp_path / "o", "d", 1500)
+
+
+def test_what_lies_deeper_than_the_system_opens_is_a_defect(tmp_path: Path) -> None:
+    """It would be left out of the stage; the place is shown with its middle left out."""
+    nest(tmp_path / "o", "dddddddd", 500)
+    [defect] = scan(tmp_path / "o").defects
+    assert defect.problem == "lies deeper than a system opens: a path has at most 4,095 bytes"
+    assert "less deeply" in defect.advice
+    assert defect.place.startswith("dddddddd/")
+    assert len(defect.place) < 500
+    unnest(tmp_path / "o", "dddddddd", 500)
+
+
+def test_a_link_at_the_end_of_a_path_too_long_is_a_defect(tmp_path: Path) -> None:
+    """Neither what it names nor that it is one can be asked for by its path."""
+    root = tmp_path / "o"
+    longest = 4095 - len(str(root)) - 1
+    depth = (longest - 200) // 10
+    nest(root, "d" * 9, depth)
+    folder = str(root) + f"/{'d' * 9}" * depth
+    here = os.open(folder, os.O_RDONLY)
+    os.symlink("x.tif", "l" * 250, dir_fd=here)
+    assert [defect.problem[:18] for defect in scan(root).defects] == ["lies deeper than a"]
+    os.unlink("l" * 250, dir_fd=here)
+    os.close(here)
+    unnest(root, "d" * 9, depth)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import socket
 import subprocess
 import sys
+import time
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 from manifest.examples import processing_block
+
+from up42_state.manifest import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -181,6 +187,94 @@ def test_a_signal_ends_the_service_though_a_client_sends_no_more() -> None:
             _, shown = server.communicate(timeout=60)
     assert (server.returncode, shown.splitlines()[-1]) == (143, "error: ended by SIGTERM")
     assert "Traceback" not in shown
+
+
+@contextmanager
+def crowded(log: Path, descriptors: int = 128) -> Iterator[str]:
+    """The endpoint of a server of its own that may have this many descriptors, and writes into this log."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+
+    command = [sys.executable, "-c", START, "manifest", "serve", "--port", "0"]
+    with log.open("wb") as file, subprocess.Popen(command, stderr=file, preexec_fn=limit) as server:
+        try:
+            while not log.read_text():
+                assert server.poll() is None
+                time.sleep(0.05)
+            yield log.read_text().split()[0]
+        finally:
+            server.terminate()
+
+
+def connected(url: str, text: bytes) -> socket.socket:
+    """A connection that has sent this, and sends no more."""
+    parts = urlsplit(url)
+    connection = socket.create_connection((parts.hostname, parts.port or 80), timeout=10)
+    with suppress(ConnectionError):  # the server may have ended it already
+        connection.sendall(text)
+    return connection
+
+
+HALF = b"POST /validate-schema/block HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+IDLE = [
+    b"",
+    b"POST / HTTP/1.1\r\nX: ",
+    HALF + b"Content-Length: 9\r\n\r\n{",
+    b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+]
+
+
+def test_idle_and_half_sent_connections_keep_nobody_out(tmp_path: Path) -> None:
+    """With more of them than descriptors, who sends a request is answered, and the log stays small."""
+    with crowded(tmp_path / "log") as url:
+        idle = [connected(url, text) for text in IDLE * 50]
+        try:
+            for _ in range(3):
+                assert post(url, json.dumps(processing_block()).encode())[0] == 200
+        finally:
+            for connection in idle:
+                connection.close()
+    assert (tmp_path / "log").stat().st_size < 2000
+
+
+def test_bad_requests_do_not_fill_the_log(tmp_path: Path) -> None:
+    """Each makes a line; only the first of a minute are written."""
+    with crowded(tmp_path / "log") as url:
+        for _ in range(300):
+            with connected(url, b"\x00nonsense\r\n\r\n") as connection:
+                assert connection.recv(100).startswith(b"HTTP/1.1 400")
+        assert post(url, b"{}")[0] == 400
+    assert (tmp_path / "log").read_text().count("\n") < 30
+
+
+@pytest.mark.parametrize("text", IDLE)
+def test_a_connection_that_waits_too_long_is_ended(text: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether nothing, half a head, half a body or no second request comes."""
+    monkeypatch.setattr(serving, "SECONDS_FOR_A_REQUEST", 0.2)
+    monkeypatch.setattr(serving, "SECONDS_BETWEEN_REQUESTS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = serving.server()
+        thread = Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        begun = time.monotonic()
+        with (
+            connected(f"http://127.0.0.1:{listener.getsockname()[1]}", text) as connection,
+            suppress(ConnectionError),
+        ):
+            while connection.recv(65536):
+                assert time.monotonic() - begun < 5
+        server.should_exit = True
+        thread.join()
+    assert 0.1 < time.monotonic() - begun < 5
+
+
+def test_a_head_without_end_is_refused(url: str) -> None:
+    """16 KiB are enough for any head."""
+    parts = urlsplit(url)
+    with socket.create_connection((parts.hostname, parts.port or 80), timeout=30) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nX: " + b"a" * 40_000)
+        assert connection.recv(100).startswith(b"HTTP/1.1 400")
 
 
 def test_another_method(url: str) -> None:

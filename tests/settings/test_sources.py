@@ -71,17 +71,19 @@ def test_google_key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "name"),
+    ("first", "second", "name", "value"),
     [
-        ("AWS_REGION", "AWS_DEFAULT_REGION", "aws_region"),
-        ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "aws_endpoint_url"),
+        ("AWS_REGION", "AWS_DEFAULT_REGION", "aws_region", "first"),
+        ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "aws_endpoint_url", "http://first"),
     ],
 )
-def test_first_name_counts(monkeypatch: pytest.MonkeyPatch, first: str, second: str, name: str) -> None:
+def test_first_name_counts(
+    monkeypatch: pytest.MonkeyPatch, first: str, second: str, name: str, value: str
+) -> None:
     """Of two names that are both set, the more particular one counts."""
-    monkeypatch.setenv(second, "http://second")
-    monkeypatch.setenv(first, "http://first")
-    assert getattr(Settings(), name) == "http://first"
+    monkeypatch.setenv(second, value.replace("first", "second"))
+    monkeypatch.setenv(first, value)
+    assert getattr(Settings(), name) == value
 
 
 def test_access_key_id_before_its_alias(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,3 +251,95 @@ def test_a_pickle_leaves_credentials_of_this_machine_here(monkeypatch: pytest.Mo
     received = [pickle.loads(text) for text in sent]
     assert [found.aws_profile for found in received] == ["there", "given"]
     assert received[0].google_application_credentials is None
+
+
+OWN = [
+    ("AWS_SECRET_ACCESS_KEY", "aws_secret_access_key"),
+    ("AWS_SESSION_TOKEN", "aws_session_token"),
+    ("AWS_REGION", "aws_region"),
+    ("AWS_ENDPOINT_URL", "aws_endpoint_url"),
+    ("GOOGLE_CLOUD_PROJECT", "google_cloud_project"),
+]
+
+
+@pytest.mark.parametrize(("general", "name"), OWN)
+def test_the_stores_own_name_counts(monkeypatch: pytest.MonkeyPatch, general: str, name: str) -> None:
+    """UP42_STATE_AWS_… and UP42_STATE_GOOGLE_… come before the names that every program reads."""
+    for prefix, value in (("", "general"), ("UP42_STATE_", "own")):
+        monkeypatch.setenv(f"{prefix}AWS_ACCESS_KEY_ID", value)
+        monkeypatch.setenv(f"{prefix}AWS_SECRET_ACCESS_KEY", value)
+        monkeypatch.setenv(f"{prefix}{general}", f"http://{value}" if "URL" in general else value)
+    found = Settings()
+    value = getattr(found, name)
+    text = value.get_secret_value() if hasattr(value, "get_secret_value") else value
+    assert text.removeprefix("http://") == "own"
+    assert found.source(name) == f"environment variable UP42_STATE_{general}"
+    assert found.is_own(name)
+
+
+def test_a_file_of_the_stores_own_name_counts_before_the_general_variable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whose a credential is counts before where it lies."""
+    (tmp_path / "up42_state_aws_access_key_id").write_text("own")
+    (tmp_path / "secret").write_text("own-secret")
+    monkeypatch.setenv("UP42_STATE_AWS_SECRET_ACCESS_KEY_FILE", str(tmp_path / "secret"))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "general")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "general")
+    found = Settings(_secrets_dir=[tmp_path])
+    parts = (found.aws_access_key_id, found.aws_secret_access_key)
+    assert [part and part.get_secret_value() for part in parts] == ["own", "own-secret"]
+
+
+def test_the_stores_own_keys_stand_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token or a profile under a general name is the block's, and no part of the store's identity."""
+    monkeypatch.setenv("UP42_STATE_AWS_ACCESS_KEY_ID", "own")
+    monkeypatch.setenv("UP42_STATE_AWS_SECRET_ACCESS_KEY", "own")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "the block's")
+    monkeypatch.setenv("AWS_PROFILE", "blocks")
+    found = Settings()
+    assert (found.aws_session_token, found.aws_profile) == (None, None)
+
+
+def test_the_stores_own_profile_stands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor do the block's keys count where the store has a profile."""
+    monkeypatch.setenv("UP42_STATE_AWS_PROFILE", "store")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "the block's")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "the block's")
+    found = Settings()
+    assert (found.aws_profile, found.aws_access_key_id, found.aws_secret_access_key) == ("store", None, None)
+
+
+def test_half_of_the_stores_own_key_is_not_completed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is missing is named as it is to be set."""
+    monkeypatch.setenv("UP42_STATE_AWS_ACCESS_KEY_ID", "own")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "the block's")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "the block's")
+    with pytest.raises(SettingsError, match="but UP42_STATE_AWS_SECRET_ACCESS_KEY is not"):
+        Settings()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("UP42_STATE_GOOGLE_KEY_STRING", SERVICE_ACCOUNT),
+        ("UP42_STATE_GOOGLE_APPLICATION_CREDENTIALS", "/tmp/own.json"),
+    ],
+)
+def test_one_google_identity(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    """A key for the store alone counts before a general path, and a path before a general key."""
+    monkeypatch.setenv("GOOGLE_KEY_STRING", SERVICE_ACCOUNT)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/tmp/general.json")
+    monkeypatch.setenv(variable, value)
+    found = Settings()
+    names = {"google_key", "google_application_credentials"}
+    assert [name for name in names if getattr(found, name)] == [name for name in names if found.is_own(name)]
+    assert sum(map(found.is_own, names)) == 1
+
+
+def test_variable_to_name_in_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Advice names what a value was set by; of a default, what sets it."""
+    assert Settings().variable("aws_region") == "AWS_REGION"
+    assert Settings(aws_region="eu").variable("aws_region") == "the argument aws_region"
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://host")
+    assert Settings().variable("aws_endpoint_url") == "AWS_ENDPOINT_URL_S3"

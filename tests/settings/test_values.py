@@ -6,12 +6,16 @@ import base64
 import json
 import logging
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from up42_state._setting_sources import quoted
 from up42_state.errors import SettingsError
 from up42_state.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PLANTED = "planted" + "-secret"
 ACCOUNT = {
@@ -83,12 +87,92 @@ MALFORMED = [
 ]
 
 
+MALFORMED += [
+    *(
+        (name, "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKE1", "looks like a credential")
+        for name in (
+            "UP42_STATE_JOB",
+            "UP42_STATE_STAGE",
+            "UP42_STATE_AFTER",
+            "UP42_STATE_PROPAGATE",
+            "AWS_PROFILE",
+            "UP42_STATE_AWS_PROFILE",
+            "GOOGLE_CLOUD_PROJECT",
+            "UP42_STATE_KMS_KEY",
+            "STORAGE_EMULATOR_HOST",
+        )
+    ),
+    ("UP42_STATE_JOB", json.dumps(ACCOUNT), "looks like a credential"),
+    ("UP42_STATE_JOB", f"https://user:{PLANTED}@host", "looks like a credential"),
+    ("UP42_STATE_AFTER", "a:1,AKIAIOSFODNN7EXAMPLE", "looks like a credential"),
+    ("AWS_REGION", f"{PLANTED}/with+others", "is not a region"),
+    ("AWS_REGION", "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY01", "is not a region"),
+    ("AWS_ENDPOINT_URL", f"https://host/?token={PLANTED}", "holds a query"),
+    (
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        json.dumps(ACCOUNT),
+        "holds a key itself.*give the key in GOOGLE_KEY_STRING",
+    ),
+    (
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        base64.b64encode(json.dumps(ACCOUNT).encode()).decode(),
+        "a key itself",
+    ),
+    ("UP42_STATE_GOOGLE_APPLICATION_CREDENTIALS", json.dumps(ACCOUNT, indent=1), "holds a key itself"),
+    ("AWS_SECRET_ACCESS_KEY_FILE", PLANTED, "there is no such file"),
+    ("AWS_SECRET_ACCESS_KEY_FILE", f"/{PLANTED}", "there is no such file"),
+    ("GOOGLE_KEY_STRING_FILE", json.dumps(ACCOUNT), "there is no such file"),
+]
+QUOTED = [
+    *("UP42_STATE_URL", "UP42_STATE_JOB", "UP42_STATE_MEMORY", "UP42_TASK_PARAMETERS", "UP42_JOB_MODE"),
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY_FILE", "AWS_REGION"),
+    *("AWS_ENDPOINT_URL_S3", "AWS_CA_BUNDLE", "AWS_ROLE_ARN", "UP42_STATE_AWS_SESSION_TOKEN"),
+    *("GOOGLE_KEY_STRING", "GOOGLE_APPLICATION_CREDENTIALS", "STORAGE_EMULATOR_HOST", "CLOUDSDK_CONFIG"),
+]
+
+
+@pytest.mark.parametrize("quotes", ['""', "''", "\u201c\u201d"])
+@pytest.mark.parametrize("variable", QUOTED)
+def test_quotes_that_an_env_file_kept(monkeypatch: pytest.MonkeyPatch, variable: str, quotes: str) -> None:
+    """The variable is named, with what to do; the value is not."""
+    monkeypatch.setenv(variable, f"{quotes[0]}{PLANTED}{quotes[1]}")
+    with pytest.raises(
+        SettingsError, match=f"environment variable {variable}: .*remove the quotes"
+    ) as caught:
+        Settings()
+    assert PLANTED not in "".join(traceback.format_exception(caught.value))
+
+
+def test_quotes_in_a_secret_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A file that holds quotes around its value is named likewise."""
+    (tmp_path / "key").write_text(f'"{PLANTED}"\n')
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY_FILE", str(tmp_path / "key"))
+    with pytest.raises(SettingsError, match=r"key \(from AWS_SECRET.*remove the quotes") as caught:
+        Settings()
+    assert PLANTED not in str(caught.value)
+
+
+def test_all_quoted_variables_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An env file is written in one way from its first line to its last."""
+    monkeypatch.setenv("UP42_STATE_URL", '"s3://b"')
+    monkeypatch.setenv("AWS_REGION", "'eu'")
+    with pytest.raises(SettingsError, match="variable AWS_REGION, environment variable UP42_STATE_URL: "):
+        Settings()
+
+
+@pytest.mark.parametrize("text", ['"', 'a"b', '"a', "it's"])
+def test_a_quote_within_a_value_is_a_part_of_it(text: str) -> None:
+    """Only what begins and ends with one is taken for quoted."""
+    assert quoted({"AWS_SECRET_ACCESS_KEY": text, "OTHER": '"a"'}) == []
+
+
 @pytest.mark.parametrize(("variable", "text", "message"), MALFORMED)
 def test_malformed(monkeypatch: pytest.MonkeyPatch, variable: str, text: str, message: str) -> None:
     """A malformed value is refused with what is wrong, naming the variable, and shown nowhere."""
     monkeypatch.setenv(variable, text)
     with pytest.raises(SettingsError, match=f"environment variable {variable}: .*({message})") as caught:
         Settings()
+    assert len(text) < 10 or text not in str(caught.value)
     assert PLANTED not in "".join(traceback.format_exception(caught.value))
     assert caught.value.__context__ is None
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,6 +113,73 @@ def test_secrets_in_parameters_are_replaced_by_a_digest() -> None:
     assert masked["password"] is None
 
 
+SECRET_NAMES = [
+    *("passphrase", "bearer", "cookie", "pwd", "pat", "jwt", "session", "signature", "sas", "dsn", "auth"),
+    *("connection_string", "authorization", "x-api-key", "client_secret", "private_key", "access_key"),
+    *("credentials", "clientSecret", "APIKey", "sessionToken", "DbPassword", "oauth2", "secretAccessKey"),
+    *("token", "X-Amz-Security-Token", "account-key", "password2"),
+]
+SECRET_VALUES = [
+    "https://user:planted-secret@host/path",
+    "postgresql+psycopg://user:planted@db/x",
+    "https://bucket.s3.amazonaws.com/a.tif?X-Amz-Expires=60&X-Amz-Signature=planted",
+    "https://x.blob.core.windows.net/c/a.tif?sv=2022&sig=planted",
+    "Bearer planted.0123",
+    "-----BEGIN RSA PRIVATE KEY-----\nplanted\n-----END RSA PRIVATE KEY-----",
+    "AKIAIOSFODNN7EXAMPLE",
+    "AKIAIOSFODNN7EXAMPLE:wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKE1",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJwbGFudGVkIn0.c2ln",
+    "DefaultEndpointsProtocol=https;AccountName=x;AccountKey=planted==",
+    '{"type": "service_account", "private_key": "planted"}',
+    "ghp_plantedplantedplantedplanted0123",
+]
+INNOCENT = {
+    "tokenizer": "bert",
+    "passband": [0.4, 0.7],
+    "keyword": "harbour",
+    "author": "A. Name",
+    "compass": 90,
+    "key": "id",
+    "orbit_pass": "ascending",
+    "pattern": "a?b=c",
+    "url": "https://host/a.tif?band=1",
+    "store": "s3://bucket/prefix",
+    "contact": "mail@example.org",
+    "expression": "Basic analysis of B04-B03",
+    "commit": "66a968c0e1d2b3a4958677665544332211ffeedd",
+    "uuid": "3f0c2d1e-0000-4000-8000-0123456789ab",
+    "path": "Sentinel2/L2A/T32UQD/2024/B04",
+}
+
+
+@pytest.mark.parametrize("name", SECRET_NAMES)
+def test_values_of_secret_names_are_masked(name: str) -> None:
+    """Whatever way a name is written, and however deep it stands, its value becomes a digest."""
+    masked = mask_secrets({name: "planted", "deep": [{"er": {name: 1234}}]})
+    assert masked[name] == {"sha256": hashlib.sha256(b'"planted"').hexdigest()}
+    assert masked["deep"] == [{"er": {name: {"sha256": hashlib.sha256(b"1234").hexdigest()}}}]
+
+
+@pytest.mark.parametrize("value", SECRET_VALUES)
+def test_values_that_look_secret_are_masked(value: str) -> None:
+    """Under an innocent name as well, also in a list."""
+    masked = mask_secrets({"input": value, "several": [1, value]})
+    digest = hashlib.sha256(msgspec.json.encode(value)).hexdigest()
+    assert masked == {"input": {"sha256": digest}, "several": [1, {"sha256": digest}]}
+
+
+def test_names_and_values_that_only_look_alike_are_kept() -> None:
+    """A commit says what a block ran with."""
+    assert mask_secrets(INNOCENT) == INNOCENT
+
+
+def test_what_is_masked_is_masked_once() -> None:
+    """A commit's parameters, given again, keep their digests."""
+    masked = mask_secrets({"innocent": SECRET_VALUES[0], "deep": [SECRET_VALUES[2]]})
+    assert mask_secrets(masked) == masked
+
+
 @pytest.mark.parametrize(("depth", "fine"), [(200, True), (201, False)])
 def test_parameters_are_as_deep_on_every_python(depth: int, fine: bool) -> None:
     """A commit that one Python wrote another can read: the limit is ours, not that of its recursion."""
@@ -128,3 +197,10 @@ def test_a_fingerprint_depends_on_content_not_on_revisions() -> None:
     again = Parent(job="3f0c", stage="scenes:1", revision=9, attempt=ATTEMPT, content=parent.content)
     assert fingerprint("b", {"a": 1}, [parent]) == fingerprint("b", {"a": 1}, [again])
     assert fingerprint("b", {"a": 1}, [parent]) != fingerprint("b", {"a": 2}, [parent])
+
+
+@pytest.mark.parametrize("text", ["x", "a://", "bearer ", "A1a/", '"a": '])
+def test_long_parameters_are_looked_through_in_a_time_that_grows_with_their_length(text: str) -> None:
+    """Sixty kilobytes of what could begin a credential are no work for a minute."""
+    long = text * (60_000 // len(text))
+    assert mask_secrets({"a": long}) == {"a": long}

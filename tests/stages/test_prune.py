@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from up42_state.stages.commit import Commit
     from up42_state.state import Job
 
+SLOW = "01a1fea6-75cb-78bd-a8b3-45bab4b8b7d0"  # an attempt's id
 DAY = timedelta(days=1)
 
 
@@ -110,12 +111,12 @@ def test_a_save_that_takes_longer_than_the_grace_loses_nothing(
 ) -> None:
     """What a save writes is as old as the newest of it."""
     save(job, tmp_path, 0)
-    bucket.put("j/s:1/attempts/slow/files/first", b"")
+    bucket.put(f"j/s:1/attempts/{SLOW}/files/first", b"")
     clock.forward(2 * DAY)
-    bucket.put("j/s:1/attempts/slow/files/second", b"")
-    assert (job.prune().attempts, job.prune().waiting) == ((), ("s:1/slow",))
+    bucket.put(f"j/s:1/attempts/{SLOW}/files/second", b"")
+    assert (job.prune().attempts, job.prune().waiting) == ((), (f"s:1/{SLOW}",))
     clock.forward(2 * DAY)
-    assert job.prune().attempts == ("s:1/slow",)
+    assert job.prune().attempts == (f"s:1/{SLOW}",)
 
 
 def test_a_large_file_on_its_way_keeps_what_went_before_it(
@@ -123,11 +124,11 @@ def test_a_large_file_on_its_way_keeps_what_went_before_it(
 ) -> None:
     """Parts are no objects: an upload that was begun within the grace keeps its attempt."""
     save(job, tmp_path, 0)
-    bucket.put("j/s:1/attempts/slow/files/small", b"")
+    bucket.put(f"j/s:1/attempts/{SLOW}/files/small", b"")
     clock.forward(2 * DAY)
-    bucket.start_upload("j/s:1/attempts/slow/files/large", 20, 10)
+    bucket.start_upload(f"j/s:1/attempts/{SLOW}/files/large", 20, 10)
     assert job.prune().attempts == ()
-    assert bucket.get("j/s:1/attempts/slow/files/small") == b""
+    assert bucket.get(f"j/s:1/attempts/{SLOW}/files/small") == b""
 
 
 def test_an_upload_that_is_completed_meanwhile_keeps_its_attempt(
@@ -135,9 +136,9 @@ def test_an_upload_that_is_completed_meanwhile_keeps_its_attempt(
 ) -> None:
     """Uploads are looked for before objects: one that is completed in between is seen twice, not never."""
     save(job, tmp_path, 0)
-    bucket.put("j/s:1/attempts/slow/files/small", b"")
+    bucket.put(f"j/s:1/attempts/{SLOW}/files/small", b"")
     clock.forward(2 * DAY)
-    upload = bucket.start_upload("j/s:1/attempts/slow/files/large", 1, 1)
+    upload = bucket.start_upload(f"j/s:1/attempts/{SLOW}/files/large", 1, 1)
     upload.put_part(1, b"x")
     looked: list[str] = []
 
@@ -149,7 +150,7 @@ def test_an_upload_that_is_completed_meanwhile_keeps_its_attempt(
     bucket.operations.on_operation = complete
     assert job.prune().attempts == ()
     assert "complete" in looked
-    assert bucket.get("j/s:1/attempts/slow/files/small") == b""
+    assert bucket.get(f"j/s:1/attempts/{SLOW}/files/small") == b""
 
 
 def test_a_dry_run_deletes_nothing(job: Job, bucket: FaultyBucket, clock: Clock, tmp_path: Path) -> None:
@@ -352,3 +353,59 @@ def test_removing_a_job_removes_all_of_it(job: Job, bucket: FaultyBucket, tmp_pa
     assert other.stage("s:1").verify().ok
     with pytest.raises(JobNotFoundError, match="it has j2"):
         job.delete()
+
+
+def test_what_is_not_ours_stays(job: Job, bucket: FaultyBucket, clock: Clock, tmp_path: Path) -> None:
+    """Another store below a job, and files that somebody put there, are left and counted, also by rm."""
+    save(job, tmp_path, 0)
+    inner = state_on(MemoryBucket(store=bucket.inner.store, prefix="j")).job("foo").stage("attempts")
+    inner.save(write_output(tmp_path / "inner", tiles(2)))
+    (own,) = job.stage("s:1").history()
+    strange = ["j/s:1/readme.txt", "j/s:1/commits/notes.json", f"j/s:1/attempts/{SLOW}/notes.txt"]
+    strange += [f"j/s:1/attempts/{own.attempt}/other/file", "j/s:1/attempts/backup/data.json"]
+    for key in strange:
+        bucket.put(key, b"mine")
+    clock.forward(20 * DAY)
+    save(job, tmp_path, 1)
+    clock.forward(20 * DAY)
+    pruned = job.prune(keep=1)
+    assert pruned.attempts == (f"s:1/{own.attempt}",)
+    assert pruned.foreign > 0
+    assert inner.verify().ok
+    removed = job.delete()
+    assert set(strange) <= set(removed.foreign)
+    assert all(bucket.get(key) == b"mine" for key in strange)
+    assert inner.verify().ok
+
+
+@pytest.mark.parametrize(
+    "name", [".up42-0123456789abcdef.1.part", f".up42-{'0' * 32}.tmp", ".up42_uploads/a/1"]
+)
+def test_a_file_called_like_something_of_ours_stays(
+    job: Job, clock: Clock, tmp_path: Path, name: str
+) -> None:
+    """What may go is told by its place, and by what commits refer to."""
+    job.stage("odd:1").save(write_output(tmp_path / "odd", {name: b"live"}))
+    save(job, tmp_path, 0)
+    clock.forward(20 * DAY)
+    job.prune(keep=1)
+    job.stage("odd:1").restore(tmp_path / "in")
+    assert (tmp_path / "in" / name).read_bytes() == b"live"
+
+
+@pytest.mark.parametrize("grace", [timedelta.max, timedelta(days=999_999), -DAY])
+def test_a_grace_beyond_all_bounds_is_refused(job: Job, tmp_path: Path, grace: timedelta) -> None:
+    """The message says what the bounds are."""
+    save(job, tmp_path, 0)
+    with pytest.raises(SettingsError, match="out of range – give 0 to 36500d"):
+        job.prune(grace=grace, no_writers=True)
+
+
+def test_the_clock_is_that_of_an_object_just_written(
+    job: Job, bucket: FaultyBucket, clock: Clock, tmp_path: Path
+) -> None:
+    """Pruning reads no other clock: an object is written and its time looked at, and no trace is left."""
+    save(job, tmp_path, 0)
+    bucket.operations.names.clear()
+    assert bucket.clock() == clock()
+    assert [info.key for info in bucket.list("") if not info.key.startswith("j/")] == []

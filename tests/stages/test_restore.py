@@ -19,7 +19,6 @@ from up42_state.errors import (
     TargetConflictError,
 )
 from up42_state.stages.landing import Landing
-from up42_state.stages.restore import _quicklook_folder
 from up42_state.stages.staging import Staging
 from up42_state.stages.target import Directory
 
@@ -57,10 +56,21 @@ def test_a_target_with_other_files_is_refused_untouched(stage: Stage, tmp_path: 
     assert contents(target) == before
 
 
-def test_quicklooks_that_are_left_out_have_no_folder() -> None:
-    """Nothing is made, locked or looked at in /tmp/quicklooks by a restore that brings none."""
-    assert _quicklook_folder(Path("/tmp/input"), True) == Path("/tmp/quicklooks")
-    assert _quicklook_folder(Path("/tmp/input"), False) is None
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_restore_into_the_contracts_input_uses_no_other_directory(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, *, wanted: bool
+) -> None:
+    """In /tmp/quicklooks the input's quicklooks would be saved as those of the output made from it."""
+    places = []
+
+    def land(target: Path, quicklooks: Path | None, **_: object) -> Landing:
+        places.append((target, quicklooks))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("up42_state.stages.restore.Landing", land)
+    with pytest.raises(KeyboardInterrupt):
+        stage.restore("/tmp/input", quicklooks=wanted)
+    assert places == [(Path("/tmp/input"), None)]
 
 
 def test_busy_quicklooks_cost_nothing_that_an_interrupted_call_has_left(tmp_path: Path) -> None:

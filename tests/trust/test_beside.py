@@ -107,6 +107,11 @@ def save_with_propagation(world: World) -> None:
     world.job.stage("late:1").save(world.output("third", OTHER), propagate=["s:1"])
 
 
+def save_after(world: World) -> None:
+    """The output holds the parent's files."""
+    world.job.stage("late:1").save(world.output("second", SECOND), after=["s:1"])
+
+
 def save_nothing_new(world: World) -> None:
     """The index is the same, and empty: only data.json differs."""
     nameless = {"type": "Feature", "geometry": None, "properties": {"n": 1}}
@@ -176,6 +181,7 @@ PROGRAMS = {
     "save by reference": (have_first, save_by_reference),
     "save of nothing new": (have_empty, save_nothing_new),
     "save with propagation": (have_first, save_with_propagation),
+    "save after a parent": (have_first, save_after),
     "restore": (have_first, restore),
 }
 EVENTS = [

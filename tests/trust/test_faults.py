@@ -134,7 +134,7 @@ def prune(world: World) -> None:
 
 def make_another_job(world: World) -> None:
     world.job.state.job("k").stage("s:1").save(world.outputs["tiling:1"])
-    world.bucket.start_upload("k/s:1/attempts/x/files/a", 20, 10)
+    world.bucket.start_upload("k/s:1/attempts/01a1fea6-75cb-78bd-a8b3-45bab4b8b7d1/files/a", 20, 10)
 
 
 def make_garbage(world: World) -> None:
@@ -142,8 +142,8 @@ def make_garbage(world: World) -> None:
     for number in range(3):
         world.job.stage("map:1").save(write_output(world.folder(f"old{number}"), {"m.tif": bytes([number])}))
     world.job.stage("map:1").save(world.outputs["map:1"])
-    world.bucket.put("j/map:1/attempts/dead/files/a", b"a")
-    world.bucket.start_upload("j/map:1/attempts/dead/files/b", 20, 10)
+    world.bucket.put("j/map:1/attempts/01a1fea6-75cb-78bd-a8b3-45bab4b8b7d0/files/a", b"a")
+    world.bucket.start_upload("j/map:1/attempts/01a1fea6-75cb-78bd-a8b3-45bab4b8b7d0/files/b", 20, 10)
     world.now += 2 * DAY
 
 

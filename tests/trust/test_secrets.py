@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
 import logging
 import os
@@ -12,6 +13,7 @@ import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from click.testing import CliRunner
@@ -24,7 +26,8 @@ from up42_state import State
 from up42_state.buckets import _gcs_errors, open_bucket
 from up42_state.buckets.s3 import S3Bucket
 from up42_state.cli.root import root
-from up42_state.errors import SettingsError, StateError, StorageError
+from up42_state.errors import Defect, InvalidDataError, SettingsError, StateError, StorageError
+from up42_state.redaction import clean
 from up42_state.settings import Settings
 
 if TYPE_CHECKING:
@@ -254,6 +257,23 @@ def test_unreachable(found: Found, tmp_path: Path, job: list[str], monkeypatch: 
         ("UP42_STATE_URL", f"ftp://user:p@{PASSWORD}@127.0.0.1:9/p"),
         ("UP42_STATE_URL", f"nonsense://user:{PASSWORD}@host/p?sig={PASSWORD}"),
         ("UP42_STATE_URL", f"//user:{PASSWORD}@host/p"),
+        ("UP42_STATE_URL", f"ftp://user:{PASSWORD}/x@127.0.0.1:9/p"),
+        ("UP42_STATE_URL", f"ftp://user:x/{PASSWORD}@127.0.0.1:9/p"),
+        ("UP42_STATE_URL", f"ftp://user:x#{PASSWORD}?x@127.0.0.1:9/p"),
+        ("UP42_STATE_URL", f"ftp://user:x'{PASSWORD}'@127.0.0.1:9/p"),
+        ("UP42_STATE_URL", f'ftp://user:x"{PASSWORD}"@127.0.0.1:9/p'),
+        ("UP42_STATE_URL", f"ftp://user:x {PASSWORD} y@127.0.0.1:9/p"),
+        ("UP42_STATE_URL", f"ftp://user:12/{PASSWORD}@127.0.0.1:9/p"),
+        ("UP42_STATE_URL", f"ftp://user:%2F{PASSWORD}@127.0.0.1:9/p"),
+        ("UP42_STATE_URL", f"simplecache::ftp://user:{PASSWORD}@127.0.0.1:9/p"),
+        ("UP42_STATE_URL", f"simplecache::ftp://user:x/{PASSWORD}@127.0.0.1:9/p"),
+        ("UP42_STATE_URL", f"zip://x::ftp://user:{PASSWORD}@127.0.0.1:9/p.zip"),
+        ("UP42_STATE_URL", f"s3//{ID}:{PASSWORD}@bucket"),
+        ("UP42_STATE_URL", f"s3:/{ID}:{PASSWORD}@bucket"),
+        ("UP42_STATE_URL", f"S3 ://{ID}:{PASSWORD}@bucket"),
+        ("UP42_STATE_URL", f"s3://{ID}:{PASSWORD}/x@bucket/p"),
+        ("UP42_STATE_URL", f"sss://{ID}:{PASSWORD}@bucket/p"),
+        ("UP42_STATE_URL", PASSWORD),
     ],
 )
 def test_malformed_settings(found: Found, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -287,12 +307,21 @@ SHOW = "import json, os, sys; open(sys.argv[1], 'w').write(json.dumps(dict(os.en
 
 
 @pytest.mark.parametrize("passed", [False, True])
-def test_a_child_block(found: Found, tmp_path: Path, job: list[str], *, passed: bool) -> None:
+def test_a_child_block(
+    found: Found,
+    localstack_url: str,
+    tmp_path: Path,
+    job: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    passed: bool,
+) -> None:
     """A command sees no credentials of ours in its environment, unless it was asked for."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", localstack_url)
     shown = tmp_path / "environment.json"
     folders = [f"--{name}={tmp_path / name}" for name in ("input", "output", "quicklooks")]
     asked = ["--pass-credentials"] if passed else []
-    url = ["--url", (tmp_path / "store").as_uri()]
+    url = ["--url", f"s3://up42-state/{tmp_path.name}"]
     arguments = ["exec", *job, "--stage", "c:1", *url, *folders, *asked, "--debug", "--"]
     child = [sys.executable, "-c", SHOW, shown]
     result = CliRunner().invoke(root, [*map(str, [*arguments, *child])], prog_name="up42-state")
@@ -304,7 +333,12 @@ def test_a_child_block(found: Found, tmp_path: Path, job: list[str], *, passed: 
     if passed:
         assert environment["AWS_SESSION_TOKEN"] == TOKEN
     else:
-        assert leading == ["AWS_REGION"]
+        assert leading == [
+            "AWS_REGION",
+            "GOOGLE_KEY_STRING",
+            "AWS_ENDPOINT_URL_S3",
+        ]  # a Google key opens no S3
+        del environment["GOOGLE_KEY_STRING"]
         found.keep("environment", environment)
 
 
@@ -313,3 +347,68 @@ def test_a_profile_is_no_fall_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     with pytest.raises(SettingsError, match="AWS_ACCESS_KEY_ID is not"):
         Settings()
+
+
+def test_texts_of_sdks_pass_the_sieve(
+    found: Found, tmp_path: Path, google_key: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is known to be secret is taken out of any text, in whatever spelling, and nothing else is."""
+    key = Settings(google_key=json.dumps(google_key)), os.environ["GOOGLE_KEY_STRING"]
+    monkeypatch.setenv("MY_TOKEN", f"{PLANTED}%Token'\n")
+    texts = [
+        f"{SECRET!r} {json.dumps(SECRET)} {quote(SECRET)} {quote_plus(SECRET)}",
+        base64.b64encode(TOKEN.encode()).decode(),
+        f"{key[1]} {google_key}",
+        json.dumps(google_key, indent=2),
+        f"{os.environ['MY_TOKEN']!r}",
+        f"Authorization: Bearer {PLANTED}.0123456789",
+        f"GET /a?X-Amz-Signature={PLANTED}&x=1 and https://h/a?name={PLANTED}",
+        f"{{'password': '{PLANTED}', \"client_secret\": \"{PLANTED}\"}}",
+    ]
+    for number, text in enumerate(texts):
+        error = StorageError(text, advice=text)
+        found.keep(f"error {number}", f"{error} {error!r} {error.args}")
+        found.keep(f"defects {number}", InvalidDataError("", defects=[Defect("#", text)]))
+    innocent = f"{tmp_path}/a?b=c&d=e.tif: {{'name': 'x'}} s3://bucket/prefix a@b.org AKIA and Basic analysis"
+    assert str(StorageError(innocent)) == innocent
+    assert key[0].google_key is not None
+
+
+def test_causes_that_hold_secrets_are_replaced() -> None:
+    """An SDK's error is chained as it is, or, where it quotes a secret, by a stand-in with the same words."""
+    quoting = ValueError(f"cannot parse https://user:{PASSWORD}@host")
+    wrapped = OSError("it failed")
+    wrapped.__cause__ = quoting
+    harmless = ValueError("cannot parse this")
+    assert clean(harmless) is harmless
+    assert [str(clean(error)) for error in (quoting, wrapped)] == [
+        "ValueError: cannot parse https://host",
+        "OSError: it failed",
+    ]
+
+
+def test_secrets_are_known_for_as_long_as_settings_live() -> None:
+    """A notebook that has dropped its settings is not told stars in place of words."""
+    settings = Settings(aws_access_key_id="identity", aws_secret_access_key="correct-horse")
+    assert str(StorageError("a correct-horse battery")) == "a … battery"
+    del settings
+    gc.collect()
+    assert str(StorageError("a correct-horse battery")) == "a correct-horse battery"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AUTH_TYPE", "service-account"),
+        ("PASSWORD_STORE_DIR", "/home/somebody/.password-store"),
+        ("SSH_AUTH_SOCK", "/tmp/ssh-agent.sock"),
+        ("TOKENIZERS_PARALLELISM", "whatever-it-is"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_REGION", "eu-central-1"),
+        ("GIT_AUTHOR_EMAIL", "somebody@example.org"),
+    ],
+)
+def test_other_variables_take_nothing_away(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """A variable that only names something, or a test server's short key, does not make words vanish."""
+    monkeypatch.setenv(name, value)
+    assert str(StorageError(f"see {value}er")) == f"see {value}er"

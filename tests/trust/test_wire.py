@@ -6,7 +6,7 @@ import os
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import closing
 from typing import TYPE_CHECKING, get_args
 
 import pytest
@@ -16,7 +16,7 @@ from doubles.wire import IN_BODY, Kind, Rule, Wire, wired
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
-from up42_state.buckets import _s3_client, gcs, s3_direct
+from up42_state.buckets import _s3_client, gcs
 from up42_state.buckets.gcs import GCSBucket
 from up42_state.buckets.probe import ensure_atomic_create
 from up42_state.buckets.s3 import S3Bucket
@@ -24,7 +24,7 @@ from up42_state.errors import IntegrityError, StateError, StoreUnreachableError
 from up42_state.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from doubles.wire import Request
@@ -98,7 +98,7 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file that is uploaded in two parts of 8 MiB."""
+    """A file that is uploaded in two parts of 8 MiB, where parts are as small."""
     return write_output(tmp_path_factory.mktemp("wire") / "large", {"large.tif": os.urandom(9 * MIB)})
 
 
@@ -164,19 +164,15 @@ def every(
     *,
     only: str = "",
     at_once: int = 8,
-    fresh: Callable[[], Bucket] | None = None,
 ) -> list[Program]:
     """Run a program for each request that one makes; those whose request came.
 
     A busy server lets a request of the first program time out now and then, which so makes one more than
     the others, and the last of these then meets no fault.
-
-    :param fresh: makes a bucket for each program, where they are not to share one.
     """
 
     def program(number: int) -> Program:
-        bucket = fresh() if fresh else store[1]
-        return Program((store[0], bucket), output, folder, kind, number, only)
+        return Program(store, output, folder, kind, number, only)
 
     count = program(0).run().requests
     programs = [program(number) for number in range(1, count + 1) for _ in range(TIMES)]
@@ -199,39 +195,6 @@ def test_every_request_with_every_fault(
     assert len(done) >= 5
     if kind in PASSING:
         assert not [program.errors for program in done if program.errors]
-
-
-@pytest.fixture
-def direct(s3: tuple[Wire, Bucket]) -> Iterator[Callable[[], Bucket]]:
-    """Makes buckets whose requests are our own, on the same wire."""
-    settings = Settings(aws_endpoint_url=s3[0].url, **KEYS)
-    with ExitStack() as stack:
-        yield lambda: stack.enter_context(closing(s3_direct.DirectS3Bucket("up42-state", "wire", settings)))
-
-
-@pytest.mark.parametrize("kind", ["lost", "cut", "short", "flip", "chunked"])
-def test_the_client_that_does_not_try_again(
-    s3: tuple[Wire, Bucket],
-    direct: Callable[[], Bucket],
-    kind: Kind,
-    output: Path,
-    tmp_path: Path,
-) -> None:
-    """The same where our own requests carry out what succeeds at once: what fails with them, boto3 does."""
-    done = every(s3, output, tmp_path, kind, fresh=direct)
-    assert len(done) >= 5
-    if kind in PASSING:
-        assert not [program.errors for program in done if program.errors]
-
-
-@pytest.mark.parametrize("kind", ["lost", "500"])
-def test_parts_of_the_client_that_does_not_try_again(
-    s3: tuple[Wire, Bucket], direct: Callable[[], Bucket], kind: Kind, large: Path, tmp_path: Path
-) -> None:
-    """boto3 goes on with an upload in parts at the request that failed."""
-    done = every(s3, large, tmp_path, kind, only=r"large\.tif", at_once=3, fresh=direct)
-    assert len(done) >= 5
-    assert not [program.errors for program in done if program.errors]
 
 
 @pytest.mark.parametrize("kind", ["lost", "cut"])

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from up42_state._secret_shapes import is_credential
+from up42_state.buckets._addresses import mistaken
 from up42_state.buckets._unfinished import UNFINISHED
 from up42_state.buckets.base import Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key
 from up42_state.errors import SettingsError, StorageError
-from up42_state.redaction import without_credentials
+from up42_state.redaction import public_url
 
 if TYPE_CHECKING:
     from up42_state.settings import Settings
 
 __all__ = ["UNFINISHED", "Bucket", "ObjectInfo", "Upload", "UploadInfo", "open_bucket"]
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*")  # RFC 3986 §3.1
+_ELSEWHERE = "give credentials in variables of their own, never in the URL"
 _FORMS = "use s3://bucket/prefix, gs://bucket/prefix, file:///directory, memory://name or another fsspec URL"
 
 
@@ -32,8 +37,11 @@ def open_bucket(url: str | None = None, settings: Settings | None = None) -> Buc
         raise SettingsError("UP42_STATE_URL is not set, so there is nowhere to keep state", advice=_FORMS)
     address = _Address(url, _source(url, settings))
     scheme, separator, rest = url.partition("://")
-    if not separator or not scheme:
-        raise address.refused(f"{address} is not a URL")
+    if not separator or not all(map(_SCHEME.fullmatch, scheme.split("::"))):
+        # Not quoted: what is no URL may be a password that was put there.
+        raise address.refused("it is not a URL: it does not begin with a scheme and ://")
+    if wrong := mistaken(scheme.lower(), rest):
+        raise address.refused(f"{address}: {wrong[0]}", wrong[1])
     if "::" in scheme or scheme.lower() not in {"s3", "gs", "gcs", "file", "memory"}:
         return _open_other(address, settings)
     return _open_known(scheme.lower(), rest, address, settings)
@@ -49,7 +57,7 @@ class _Address(NamedTuple):
         return SettingsError(f"{self.source}: {problem}", advice=advice)
 
     def __str__(self) -> str:
-        return repr(without_credentials(self.url))
+        return repr(public_url(self.url))
 
 
 def _source(url: str, settings: Settings | None) -> str:
@@ -72,22 +80,12 @@ def _open_known(scheme: str, rest: str, address: _Address, settings: Settings | 
     if not name:
         raise address.refused(f"{address} names no bucket")
     if scheme == "s3":
-        return _open_s3(name, prefix, settings or _read_settings())
+        from up42_state.buckets.s3 import S3Bucket
+
+        return S3Bucket(name, prefix, settings or _read_settings())
     from up42_state.buckets.gcs import GCSBucket
 
     return GCSBucket(name, prefix, settings or _read_settings())
-
-
-def _open_s3(name: str, prefix: str, settings: Settings) -> Bucket:
-    from up42_state.buckets.hosts import serves_directly
-
-    if serves_directly(settings):
-        from up42_state.buckets.s3_direct import DirectS3Bucket
-
-        return DirectS3Bucket(name, prefix, settings)
-    from up42_state.buckets.s3 import S3Bucket
-
-    return S3Bucket(name, prefix, settings)
 
 
 def _open_other(address: _Address, settings: Settings | None) -> Bucket:
@@ -95,7 +93,20 @@ def _open_other(address: _Address, settings: Settings | None) -> Bucket:
 
     if address.url.startswith("up42state:"):
         raise address.refused("up42state:// reads a state, it cannot hold one")
+    if any(map(_has_odd_password, address.url.split("::"))):
+        raise address.refused(
+            "its user name or password holds /, ? or #, which end it there",
+            "write them percent-encoded: / as %2F, ? as %3F, # as %23",
+        )
     return FsspecBucket(address.url, single_writer=(settings or _read_settings()).single_writer)
+
+
+def _has_odd_password(link: str) -> bool:
+    """Whether a part of a password would be taken for the host and the path."""
+    rest = link.partition("://")[2]
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    _, colon, port = authority.rpartition(":")
+    return bool(colon) and "@" not in authority and "@" in rest and not port.isdecimal()
 
 
 def _local_path(rest: str, address: _Address) -> str:
@@ -119,10 +130,9 @@ def _name_and_prefix(rest: str, address: _Address) -> tuple[str, str]:
     """Bucket and prefix; the prefix without slashes at its ends."""
     name, _, prefix = rest.rstrip("/").partition("/")
     if "@" in name:
-        raise address.refused(
-            "it holds '@' before the bucket's end",
-            "give credentials in variables of their own, never in the URL",
-        )
+        raise address.refused("it holds '@' before the bucket's end", _ELSEWHERE)
+    if is_credential(name) or (":" in name and not name.startswith("arn:")):
+        raise address.refused("its bucket cannot be one, but looks like a credential", _ELSEWHERE)
     try:
         return check_key(name) if name else "", check_key(prefix) if prefix else ""
     except StorageError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import google.auth
@@ -12,9 +13,12 @@ from google.auth.exceptions import DefaultCredentialsError
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud import storage
 from google.oauth2.service_account import Credentials
-from requests.adapters import HTTPAdapter
 
+from up42_state.buckets._gcs_answers import OneHost, StorageAnswers
+from up42_state.buckets._logs import hide_secrets
+from up42_state.buckets.hosts import origin_of
 from up42_state.errors import AccessDeniedError, SettingsError
+from up42_state.redaction import clean, is_path
 
 if TYPE_CHECKING:
     from up42_state.settings import Settings
@@ -30,16 +34,21 @@ def make_client(settings: Settings) -> tuple[storage.Client, AuthorizedSession]:
     :raises SettingsError: the key of the settings cannot be used.
     :raises AccessDeniedError: there are no credentials anywhere.
     """
+    hide_secrets()
     credentials = _credentials(settings)
     session = AuthorizedSession(credentials)
-    adapter = HTTPAdapter(pool_connections=4, pool_maxsize=settings.concurrency + 4)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
+    if session._auth_request_session is not None:  # noqa: SLF001 - one of ours would be closed by nobody
+        session._auth_request_session.mount("https://", OneHost(max_retries=3))  # noqa: SLF001 - as google-auth's
     project = settings.google_cloud_project or getattr(credentials, "project_id", None)
     options = _options(settings, credentials)
     client = storage.Client(project, credentials, _http=session, client_options=options)
     # Its threads would ask for the bucket's metadata, for traces: more requests, and a right of their own.
     client._bucket_metadata_cache = None  # noqa: SLF001 - there is no public way but a variable for all
+    adapter = StorageAnswers(
+        origin_of(client.api_endpoint), pool_connections=4, pool_maxsize=settings.concurrency + 4
+    )
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
     return client, session
 
 
@@ -50,7 +59,7 @@ def credentials_source(settings: Settings) -> str:
     if settings.google_key:
         return settings.source("google_key")
     if path := settings.google_application_credentials:
-        return f"{path} ({settings.source('google_application_credentials')})"
+        return f"{path if is_path(path) else 'a file'} ({settings.source('google_application_credentials')})"
     return "the application default credentials (gcloud, or the machine's service account)"
 
 
@@ -89,19 +98,32 @@ def _credentials(settings: Settings) -> Any:
         return AnonymousCredentials()
     if settings.google_key:
         return _from_key(settings.google_key.get_secret_value(), settings.source("google_key"))
-    path = settings.google_application_credentials
-    if path and path != os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
-        return _from_file(path, settings.source("google_application_credentials"))
+    path, source = settings.google_application_credentials, settings.source("google_application_credentials")
+    if path and source == "argument":
+        return _from_file(path, source)
     try:
+        if path and path != os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
+            return _from_any_file(path)
         return google.auth.default(scopes=[_SCOPE])[0]
-    except DefaultCredentialsError as error:
+    except (DefaultCredentialsError, OSError) as error:
         if path:
-            source = settings.source("google_application_credentials")
-            raise SettingsError(f"{source}: {path} cannot be used: {error}") from error
+            shown = path if is_path(path) else "the file that it names"
+            raise SettingsError(f"{source}: {shown} cannot be used: {error}") from clean(error)
         raise AccessDeniedError(
             "there are no Google credentials: neither in the settings nor application default credentials",
             advice="set GOOGLE_KEY_STRING or GOOGLE_APPLICATION_CREDENTIALS",
-        ) from error
+        ) from clean(error)
+
+
+def _from_any_file(path: str) -> Any:
+    """What ``UP42_STATE_GOOGLE_APPLICATION_CREDENTIALS`` names, of any kind: who sets our environment could
+    set Google's own variable as well.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # about files of others, as google.auth.default does
+        return google.auth.load_credentials_from_file(path, scopes=[_SCOPE])[0]
 
 
 def _from_key(info: dict[str, Any], source: str) -> Credentials:
@@ -120,7 +142,7 @@ def _from_file(path: str, source: str) -> Credentials:
         with open(path, encoding="utf-8") as file:
             info = json.load(file)
     except OSError as error:
-        raise SettingsError(f"{source}: {path} cannot be read: {error.strerror}") from error
+        raise SettingsError(f"{source}: {path} cannot be read: {error.strerror}") from clean(error)
     except ValueError:
         info = None
     if not isinstance(info, dict) or info.get("type") != "service_account":

@@ -27,6 +27,7 @@ from up42_state.errors import (
     StoreUnreachableError,
     UnsupportedStoreError,
 )
+from up42_state.redaction import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -67,7 +68,7 @@ def store_errors(what: str, credentials: str) -> Iterator[None]:
     try:
         yield
     except _KNOWN as error:
-        raise _translated(error, what, credentials) from error
+        raise _translated(error, what, credentials) from clean(error)
 
 
 def _is_passing(error: Exception) -> bool:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from up42_state.buckets.base import Buffer
 
-__all__ = ["PendingFile", "store_errors", "sync_directory"]
+__all__ = ["PendingFile", "remove_folder", "store_errors", "sync_directory"]
 
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 
@@ -52,6 +52,12 @@ def store_errors(url: str, key: str) -> Iterator[None]:
         raise AccessDeniedError(f"{url}/{key}: {error.strerror}", advice=advice) from error
     except OSError as error:
         raise StorageError(f"{url}/{key}: {error.strerror}") from error
+
+
+def remove_folder(folder: str) -> None:
+    """Remove a folder of unfinished files if it is empty."""
+    with suppress(OSError):
+        os.rmdir(folder)
 
 
 class PendingFile:
@@ -101,6 +107,7 @@ class PendingFile:
         os.fsync(self.descriptor)
         os.rename(self.path, os.path.join(self.directory, name))
         self._close()
+        remove_folder(os.path.dirname(self.path))
         sync_directory(self.directory)
 
     def create(self, name: str) -> None:
@@ -139,6 +146,7 @@ class PendingFile:
             self._close()
             with suppress(FileNotFoundError):
                 os.unlink(self.path)
+            remove_folder(os.path.dirname(self.path))
 
     def _close(self) -> None:
         descriptor, self._descriptor = self.descriptor, None

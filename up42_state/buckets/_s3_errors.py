@@ -5,6 +5,7 @@ Source: Amazon S3 API reference, "Error responses", and botocore.exceptions.
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -23,13 +24,15 @@ from up42_state.errors import (
     StoreUnreachableError,
     UnsupportedStoreError,
 )
+from up42_state.redaction import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from up42_state.errors import BucketNotFoundError
+    from up42_state.settings import Settings
 
-__all__ = ["BROKEN", "code_of", "missing_bucket", "status_of", "store_errors"]
+__all__ = ["BROKEN", "code_of", "missing_bucket", "named", "status_of", "store_errors"]
 
 _MISSING = {"NoSuchKey", "NoSuchUpload", "NoSuchVersion", "NotFound"}
 _DENIED = {
@@ -44,6 +47,7 @@ _DENIED = {
     "SignatureDoesNotMatch",
     "TokenRefreshRequired",
 }
+_EXPIRED = {"ExpiredToken", "TokenRefreshRequired"}
 _BUSY = {
     "InternalError",
     "OperationAborted",
@@ -54,6 +58,9 @@ _BUSY = {
     "ThrottlingException",
     "TooManyRequests",
 }
+_WEB_IDENTITY = (
+    "AWS_WEB_IDENTITY_TOKEN_FILE names a file with a token that the cluster or the CI system writes there"
+)
 _WRONG_REGION = {"AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"}
 _NO_CREDENTIALS = (
     boto.NoCredentialsError,
@@ -81,21 +88,58 @@ def store_errors(what: str, credentials: str) -> Iterator[None]:
     """Translate boto3's errors about ``what``, a URL; ``credentials`` says where they came from."""
     try:
         yield
-    except (ClientError, BotoCoreError, *BROKEN) as error:
-        raise _translated(error, what, credentials) from error
+    except StateError:
+        raise
+    except (ClientError, BotoCoreError, OSError, *BROKEN) as error:
+        raise _translated(error, what, credentials) from clean(error)
 
 
 def _translated(error: Exception, what: str, credentials: str) -> StateError:
     if isinstance(error, ClientError):
         return _answer(error, what, credentials)
     if isinstance(error, boto.ParamValidationError):
-        return SettingsError(f"{what}: {error}", advice="check the store's URL")
+        problem = " ".join(str(error).split())
+        if "WebIdentityToken" in problem:
+            return AccessDeniedError(f"{what}: the web identity token is malformed", advice=_WEB_IDENTITY)
+        return SettingsError(f"{what}: {problem}", advice="check the store's URL")
     if isinstance(error, _NO_CREDENTIALS):
-        return AccessDeniedError(f"{what}: {error}", advice=f"the credentials come from {credentials}")
+        advice = f"the credentials come from {credentials}"
+        if isinstance(error, (boto.SSOError, boto.TokenRetrievalError)):
+            advice += "; log in with `aws sso login`"
+        return AccessDeniedError(f"{what}: {error}", advice=advice)
     if isinstance(error, BROKEN):
-        advice = "check the network, AWS_ENDPOINT_URL and AWS_REGION"
-        return StoreUnreachableError(f"{what}: {error}", advice=advice)
+        return StoreUnreachableError(f"{what}: {error}", advice=_connection_advice(error))
     return StorageError(f"{what}: {error}")
+
+
+def named(error: StateError, settings: Settings) -> StateError:
+    """The error, in which the endpoint and the region go by the names of what they were set by."""
+    for name in ("aws_endpoint_url", "aws_region"):
+        general = name.upper()
+        if settings.origin(name):
+            word = re.compile(rf"(?<![A-Z_]){general}(?![A-Z_])")
+            error.advice = word.sub(settings.variable(name), error.advice)
+            error.message = word.sub(settings.variable(name), error.message)
+    return error
+
+
+def _connection_advice(error: Exception) -> str:
+    """What to do about a connection that does not come about."""
+    said = str(error)
+    if isinstance(error, boto.ProxyConnectionError):
+        return "look at HTTP_PROXY and HTTPS_PROXY; hosts in NO_PROXY are reached without a proxy"
+    if "WRONG_VERSION_NUMBER" in said or "HTTP_REQUEST" in said:
+        return "the server speaks no TLS at this port: write http:// in AWS_ENDPOINT_URL, or another port"
+    if "doesn't match" in said or "mismatch" in said:
+        return "the certificate is another host's: write the host that it names in AWS_ENDPOINT_URL"
+    if "CERTIFICATE_VERIFY_FAILED" not in said:
+        return "check the network, AWS_ENDPOINT_URL and AWS_REGION"
+    if "expired" in said:
+        return "the server's certificate has expired: have it renewed, or set this machine's clock"
+    return (
+        "nobody whom this machine trusts vouches for the server's certificate: set AWS_CA_BUNDLE to a file"
+        " with the certificate, or with that of the authority that signed it"
+    )
 
 
 def missing_bucket(what: str, others: Sequence[str] = ()) -> BucketNotFoundError:
@@ -112,9 +156,10 @@ def _answer(error: ClientError, what: str, credentials: str) -> StateError:
     if code == "RequestTimeTooSkewed":  # a 403, though nothing is wrong with the credentials
         return StorageError(f"{what}: {said} ({code})", advice="set this machine's clock")
     if code in _DENIED or status in {401, 403}:
-        return AccessDeniedError(
-            f"{what}: access denied: {said} ({code})", advice=f"the credentials come from {credentials}"
-        )
+        advice = f"the credentials come from {credentials}"
+        if code in _EXPIRED:
+            advice += "; they are valid for a time only: get new ones"
+        return AccessDeniedError(f"{what}: access denied: {said} ({code})", advice=advice)
     if code in _MISSING or status == 404:
         return ObjectNotFoundError(f"there is no object {what}")
     if code == "PreconditionFailed" or status == 412:

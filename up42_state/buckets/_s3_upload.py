@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
-from up42_state.buckets._s3_errors import code_of
+from up42_state.buckets._s3_errors import code_of, status_of
 from up42_state.buckets.base import Upload
 from up42_state.errors import NotFoundError, StorageError
 
@@ -22,27 +23,48 @@ if TYPE_CHECKING:
         UploadPartOutputTypeDef,
     )
 
+    from up42_state.buckets._s3_checksums import Checksums
     from up42_state.buckets.base import Buffer
 
-__all__ = ["S3Upload", "as_body"]
+__all__ = ["S3Upload", "as_body", "unless_met"]
+
+_SMALL = 64 * 1024  # bytes that are better joined to the headers: one packet instead of two
+_CONFLICTS = 5  # attempts at a write that the store answers with 409
 
 
 def as_body(data: Buffer) -> bytes:
-    """What boto3 takes for a body and sends in one piece; bytes and byte arrays, which it takes as well
-    though its types do not say so, are not copied.
+    """What boto3 takes for a body and sends in one piece.
+
+    boto3 joins bytes to the headers, which copies them, and sends byte arrays as they are. It takes no memory
+    views, so a large one is copied once. Its types do not name byte arrays.
     """
+    if isinstance(data, memoryview) and data.nbytes > _SMALL:
+        return cast("bytes", bytearray(data))
     return cast("bytes", data) if isinstance(data, bytearray) else bytes(data)
 
 
+def unless_met(put: Callable[[], object]) -> None:
+    """Write; again, within bounds, where a 409 says that another request to the key was under way."""
+    for attempt in range(_CONFLICTS):
+        try:
+            put()
+        except ClientError as error:
+            if status_of(error) != 409 or attempt == _CONFLICTS - 1:
+                raise
+        else:
+            return
+        time.sleep(0.1 * 2**attempt)
+
+
 class S3Upload(Upload):
-    """A multipart upload, begun when it is made, unless it has an id already.
+    """A multipart upload, begun when it is made.
 
     :param client: a boto3 client.
     :param at: bucket and full key, as boto3's arguments.
     :param size: bytes in all.
     :param encryption: boto3's arguments for it.
+    :param checksums: what each part carries.
     :param errors: makes a context in which boto3's errors are translated.
-    :param upload_id: of an upload that was begun before.
     """
 
     def __init__(
@@ -52,22 +74,26 @@ class S3Upload(Upload):
         size: int,
         *,
         encryption: dict[str, Any],
+        checksums: Checksums,
         errors: Callable[[], AbstractContextManager[None]],
-        upload_id: str = "",
     ) -> None:
-        self._client, self._at, self._size, self._errors = client, at, size, errors
+        self._client, self._at, self._size = client, at, size
+        self._checksums, self._errors = checksums, errors
         self._parts: dict[int, CompletedPartTypeDef] = {}
         self._sent: dict[int, int] = {}
-        self._id = upload_id
-        if not upload_id:
-            with errors():
-                self._id = client.create_multipart_upload(**at, **encryption)["UploadId"]
+        with errors():
+            self._id = client.create_multipart_upload(**at, **encryption)["UploadId"]
 
     def put_part(self, number: int, data: Buffer, *, sha256: str = "") -> None:  # noqa: ARG002 - boto3's to hash
         body = as_body(data)
         with self._errors():
-            answer = self._client.upload_part(**self._at, UploadId=self._id, PartNumber=number, Body=body)
-        self.note(number, len(body), answer)
+            answer = self._checksums.sent(
+                body,
+                lambda checksum: self._client.upload_part(
+                    **self._at, UploadId=self._id, PartNumber=number, Body=body, **checksum
+                ),
+            )
+        self._note(number, len(body), answer)
 
     def copy_part(self, number: int, source: CopySourceTypeDef, begin: int, end: int) -> None:
         """Take bytes ``begin`` up to ``end`` of another object as a part."""
@@ -79,7 +105,7 @@ class S3Upload(Upload):
                 CopySource=source,
                 CopySourceRange=f"bytes={begin}-{end - 1}",
             )
-        self.note(number, end - begin, answer["CopyPartResult"])
+        self._note(number, end - begin, answer["CopyPartResult"])
 
     def complete(self) -> None:
         sent = sum(self._sent.values())
@@ -102,11 +128,11 @@ class S3Upload(Upload):
         except NotFoundError:
             return
 
-    def note(
+    def _note(
         self,
         number: int,
         size: int,
-        answer: UploadPartOutputTypeDef | CopyPartResultTypeDef | CompletedPartTypeDef,
+        answer: UploadPartOutputTypeDef | CopyPartResultTypeDef,
     ) -> None:
         """Keep what completing asks for: the part's tag, and its checksum where the store checked one."""
         part: CompletedPartTypeDef = {"PartNumber": number, "ETag": answer["ETag"]}

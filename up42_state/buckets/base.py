@@ -96,6 +96,11 @@ class Bucket(ABC):
     def identity(self) -> str:
         """Names the store (not the prefix) within this process: the probe runs once for each identity."""
 
+    @property
+    def local_root(self) -> str | None:
+        """The directory of this machine that the objects lie in; ``None`` where they lie elsewhere."""
+        return None
+
     @abstractmethod
     def head(self, key: str) -> ObjectInfo:
         """Size and time of an object.
@@ -218,6 +223,12 @@ class Bucket(ABC):
             return (listed or self.head(key)).modified
         finally:
             self.delete([key])
+
+    def retention(self) -> str | None:
+        """What the store keeps of objects that are deleted or replaced, in a sentence for people: empty where
+        it keeps nothing, ``None`` where it does not say, or not to these credentials.
+        """
+        return ""
 
     @abstractmethod
     def gdal_path(self, key: str) -> str:

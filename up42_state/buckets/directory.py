@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from up42_state.buckets import _walk
-from up42_state.buckets._pending import PendingFile, store_errors, sync_directory
+from up42_state.buckets._pending import PendingFile, remove_folder, store_errors, sync_directory
 from up42_state.buckets._unfinished import UNFINISHED, folder_of, is_unfinished
 from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key, check_prefix
@@ -55,6 +55,10 @@ class DirectoryBucket(Bucket):
     @property
     def identity(self) -> str:
         return f"file://{quote(os.path.realpath(self.root))}"
+
+    @property
+    def local_root(self) -> str:
+        return self.root
 
     def head(self, key: str) -> ObjectInfo:
         with store_errors(self.url, key):
@@ -185,12 +189,15 @@ class DirectoryBucket(Bucket):
         for _ in range(_ATTEMPTS):
             try:
                 self._make(directory)
-                self._make(folder)
-                return PendingFile(directory, folder), name
+                with suppress(FileExistsError):
+                    os.mkdir(folder)  # its name need not be durable
             except FileNotFoundError:
                 self._durable.clear()  # this directory is gone, or one above it
+                continue
             except NotADirectoryError as error:
                 raise StorageError(f"{directory}, or one above it, is a file and no directory") from error
+            with suppress(FileNotFoundError):  # who ends an upload takes the folder along if it is empty
+                return PendingFile(directory, folder), name
         raise StorageError(f"{directory} is removed again each time that it is made")
 
     def _make(self, directory: str) -> None:
@@ -214,7 +221,7 @@ class DirectoryBucket(Bucket):
         """Make deletions durable; directories that they left empty go too, but the root."""
         while directory != self.root:
             try:
-                self._remove_folder(os.path.join(directory, UNFINISHED))
+                remove_folder(os.path.join(directory, UNFINISHED))
                 os.rmdir(directory)
             except FileNotFoundError:
                 pass
@@ -226,12 +233,6 @@ class DirectoryBucket(Bucket):
             directory = os.path.dirname(directory)
         with suppress(FileNotFoundError):
             sync_directory(directory)
-
-    def _remove_folder(self, folder: str) -> None:
-        """Remove a folder of unfinished files that is empty."""
-        with suppress(OSError):
-            os.rmdir(folder)
-            self._durable.discard(folder)
 
     def publish(self, pending: PendingFile, appear: Callable[[], None]) -> None:
         """Let a pending file appear. Its directory may have been removed as an emptied one: then again."""

@@ -6,6 +6,7 @@ written, nobody can. For a local directory use ``file://``, which knows both.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 import threading
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import fsspec.core
 
+from up42_state.buckets._logs import hide_secrets
 from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key, check_prefix, is_key, key_order
 from up42_state.errors import (
@@ -27,7 +29,7 @@ from up42_state.errors import (
     StoreUnreachableError,
     UnsupportedStoreError,
 )
-from up42_state.redaction import without_credentials
+from up42_state.redaction import clean, public_url, remember, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -48,7 +50,10 @@ class FsspecBucket(Bucket):
     """
 
     def __init__(self, url: str, *, single_writer: bool = False) -> None:
-        self.url = without_credentials(url).rstrip("/")
+        self.url = public_url(url).rstrip("/")
+        self._digest = hashlib.sha256(url.encode()).hexdigest() if self.url != url.rstrip("/") else ""
+        remember(self, url=url)
+        hide_secrets()
         self._single_writer = single_writer
         try:
             self._fs, self._root = fsspec.core.url_to_fs(url)
@@ -61,7 +66,16 @@ class FsspecBucket(Bucket):
 
     @property
     def identity(self) -> str:
-        return f"fsspec:{self.url}"
+        """The digest tells stores apart that differ in what is not shown."""
+        return f"fsspec:{self.url}#{self._digest}" if self._digest else f"fsspec:{self.url}"
+
+    @property
+    def local_root(self) -> str | None:
+        inner = self._fs  # of a chain (simplecache::local://…) the last one holds the objects
+        while (wrapped := getattr(inner, "fs", None)) is not None:
+            inner = wrapped
+        protocols = inner.protocol if isinstance(inner.protocol, tuple) else (inner.protocol,)
+        return str(self._root) if "file" in protocols or "local" in protocols else None
 
     def head(self, key: str) -> ObjectInfo:
         with self._errors(key):
@@ -162,6 +176,9 @@ class FsspecBucket(Bucket):
         with self._errors(source):
             self._fs.cp_file(self._path(source), self._ready(key))
 
+    def retention(self) -> None:
+        """A file system does not say."""
+
     def gdal_path(self, key: str) -> str:
         if "file" in self._fs.protocol:
             return self._path(key)
@@ -198,15 +215,15 @@ class FsspecBucket(Bucket):
         except StateError:
             raise
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-            raise ObjectNotFoundError(f"there is no object {what}") from error
+            raise ObjectNotFoundError(f"there is no object {what}") from clean(error)
         except FileExistsError as error:
-            raise ObjectExistsError(f"{what} exists already") from error
+            raise ObjectExistsError(f"{what} exists already") from clean(error)
         except PermissionError as error:
-            raise AccessDeniedError(f"{what}: {_safe(error)}") from error
+            raise AccessDeniedError(f"{what}: {_safe(error)}") from clean(error)
         except (ConnectionError, TimeoutError) as error:
-            raise StoreUnreachableError(f"{what}: {_safe(error)}") from error
-        except Exception as error:  # any package may be behind fsspec, and each has errors of its own
-            raise StorageError(f"{what}: {_safe(error)}") from error
+            raise StoreUnreachableError(f"{what}: {_safe(error)}") from clean(error)
+        except Exception as error:  # noqa: BLE001 - any package may be behind fsspec, with errors of its own
+            raise StorageError(f"{what}: {_safe(error)}") from clean(error)
 
 
 class _SpooledUpload(Upload):

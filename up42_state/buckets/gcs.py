@@ -11,6 +11,7 @@ from urllib.parse import quote
 from google.api_core.exceptions import GoogleAPICallError, NotFound, from_http_response
 from google.auth.exceptions import GoogleAuthError
 
+from up42_state.buckets._gcs_answers import foreign
 from up42_state.buckets._gcs_client import credentials_source, gdal_options, make_client
 from up42_state.buckets._gcs_errors import (
     BROKEN,
@@ -20,12 +21,18 @@ from up42_state.buckets._gcs_errors import (
     status_of,
     store_errors,
 )
+from up42_state.buckets._gcs_retention import retention
 from up42_state.buckets._gcs_upload import GCSUpload, unfinished
 from up42_state.buckets._resume import Body, Nothing, check_span, replaced, resumed
 from up42_state.buckets._unfinished import is_unfinished
 from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key, check_prefix, is_key, join
-from up42_state.errors import BucketNotFoundError, SettingsError, StorageError
+from up42_state.errors import (
+    AccessDeniedError,
+    BucketNotFoundError,
+    SettingsError,
+    StorageError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -42,7 +49,7 @@ __all__ = ["GCSBucket"]
 _FEW = 10  # objects to be told whether there is any
 _BATCH = 100  # calls in a batch request ("Batch requests")
 _TIMEOUT = (10.0, 60.0)  # seconds to connect, seconds without a byte
-_LISTED = "items(name,size,updated),prefixes,nextPageToken"
+_LISTED = "kind,items(name,size,updated),prefixes,nextPageToken"
 _ONCE: dict[str, Any] = {"retry": None, "timeout": _TIMEOUT}  # retries are bounded by their number, by us
 
 
@@ -145,6 +152,13 @@ class GCSBucket(Bucket):
         target.content_type = "application/octet-stream"
         with self._errors(key):
             retried(lambda: target.compose(parts, **_ONCE))
+
+    def retention(self) -> str | None:
+        try:
+            with self._errors(""):
+                return retention(retried(lambda: self._open()[0].get_bucket(self._bucket, **_ONCE)))
+        except AccessDeniedError:  # it takes storage.buckets.get, which nothing else does
+            return None
 
     def gdal_path(self, key: str) -> str:
         return f"/vsigs/{self._bucket}/{self._full(key)}"
@@ -263,8 +277,11 @@ class GCSBucket(Bucket):
 
         :param most: objects that one request gives; as many as the service gives if ``None``.
         """
+        begin = join(self._prefix, check_prefix(prefix))
         for page in self._pages(prefix, after, most=most):
             for blob in page:
+                if not (blob.name or "").startswith(begin) or blob.updated is None:
+                    raise foreign(self.identity, "a listing", "objects that were not asked for, or no time")
                 key = self._relative(blob.name)
                 if is_key(key) and key > after:  # startOffset is inclusive
                     yield _info(key, blob)
@@ -276,12 +293,16 @@ class GCSBucket(Bucket):
         begin = join(self._prefix, check_prefix(prefix))
         offset = join(self._prefix, after) if after else None
         token: str | None = None
+        seen: set[str] = set()
         while True:
             with self._errors(prefix):
                 page, token = retried(partial(self._page, begin, offset, delimiter, token, most))
             yield page
             if not token:
                 return
+            if token in seen:
+                raise foreign(self.identity, "a listing", "pages that go round in circles")
+            seen.add(token)
 
     def _page(
         self, prefix: str, offset: str | None, delimiter: str | None, token: str | None, most: int | None
@@ -308,9 +329,12 @@ class GCSBucket(Bucket):
         return []
 
     def _send_batch(self, blobs: Sequence[storage.Blob]) -> None:
-        with self._open()[0].batch():
-            for blob in blobs:
-                blob.delete(**_ONCE)
+        try:
+            with self._open()[0].batch():
+                for blob in blobs:
+                    blob.delete(**_ONCE)
+        except ValueError as error:  # raised by the library alone: an answer for each request is missing
+            raise foreign(self.identity, "a batch", "not an answer to each request") from error
 
     def _delete_one(self, blob: storage.Blob) -> Exception | None:
         try:

@@ -1,20 +1,18 @@
-"""Amazon S3, and stores that speak its protocol."""
+"""Amazon S3, and stores that speak its protocol.
+
+Modules that need botocore are imported where they are used: a thread loads them, beside other work, from the
+moment on that a bucket is opened (:mod:`up42_state.buckets._s3_start`).
+"""
 
 from __future__ import annotations
 
 import threading
-import time
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from up42_state.buckets._resume import Body, Nothing, check_span, replaced, resumed
-from up42_state.buckets._s3_client import credentials_source, gdal_options, make_client
-from up42_state.buckets._s3_errors import BROKEN, missing_bucket, status_of, store_errors
-from up42_state.buckets._s3_upload import S3Upload, as_body
+from up42_state.buckets._s3_start import finish_loading, start_loading
 from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.hosts import is_amazon
 from up42_state.buckets.keys import check_key, check_prefix, is_key, join
@@ -22,20 +20,19 @@ from up42_state.errors import (
     BucketNotFoundError,
     ObjectExistsError,
     ObjectNotFoundError,
+    StateError,
     StorageError,
     UnsupportedStoreError,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import (
-        CopySourceTypeDef,
-        GetObjectOutputTypeDef,
-        ListObjectsV2OutputTypeDef,
-    )
+    from mypy_boto3_s3.type_defs import CopySourceTypeDef
 
+    from up42_state.buckets._s3_checksums import Checksums
+    from up42_state.buckets._s3_upload import S3Upload
     from up42_state.buckets.base import Buffer
     from up42_state.settings import Settings
 
@@ -67,6 +64,7 @@ class S3Bucket(Bucket):
         self._bucket, self._prefix, self._settings = bucket, prefix, settings
         self._lock = threading.Lock()
         self._made: S3Client | None = None
+        start_loading()
         self._encryption: dict[str, Any] = {}
         if settings.sse or settings.kms_key:
             self._encryption["ServerSideEncryption"] = settings.sse or "aws:kms"
@@ -85,10 +83,19 @@ class S3Bucket(Bucket):
     @property
     def client(self) -> S3Client:
         """The boto3 client; made when it is first needed, since finding credentials may take requests."""
+        finish_loading()
+        from up42_state.buckets._s3_client import make_client
+
         with self._lock:
             if self._made is None:
                 self._made = make_client(self._settings)
             return self._made
+
+    @cached_property
+    def _checksums(self) -> Checksums:
+        from up42_state.buckets._s3_client import checksums
+
+        return checksums(self.client)
 
     def head(self, key: str) -> ObjectInfo:
         try:
@@ -97,58 +104,43 @@ class S3Bucket(Bucket):
         except ObjectNotFoundError:
             self._head_bucket()  # the answer to HEAD has no body that would say what is missing
             raise
-        if not {"ContentLength", "LastModified"} <= found.keys():
-            raise UnsupportedStoreError(f"{self.url}/{key}: the answer to HEAD has no size or no time")
+        from up42_state.buckets._s3_answers import check_object
+
+        check_object(self.client, "HeadObject", key, found.get("ContentType"), found.get("ContentEncoding"))
         return ObjectInfo(key=key, size=found["ContentLength"], modified=found["LastModified"])
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
-        with self._errors(key):
-            return b"".join(resumed(self._reader(key, start, length), start, broken=BROKEN, chunk=None))
+        return b"".join(self._read(key, start, length, None))
 
     def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
-        with self._errors(key):
-            yield from resumed(self._reader(key, start, length), start, broken=BROKEN, chunk=MIB)
+        yield from self._read(key, start, length, MIB)
 
     def put(self, key: str, data: Buffer) -> None:
         with self._errors(key):
-            self.client.put_object(**self._at(key), Body=as_body(data), **self._encryption)
+            self._put(key, data)
 
     def create(self, key: str, data: Buffer) -> None:
-        """A 409 says that another request to the key was under way: it is sent again, within bounds."""
-        with self._errors(key):
-            for attempt in range(_CONFLICTS):
-                try:
-                    self.client.put_object(
-                        **self._at(key), Body=as_body(data), IfNoneMatch="*", **self._encryption
-                    )
-                    return
-                except ClientError as error:
-                    if status_of(error) == 501 and self._settings.single_writer:
-                        break
-                    if status_of(error) == 501:
-                        raise UnsupportedStoreError(
-                            f"{self.url}: the store does not know If-None-Match",
-                            advice="use another store, or UP42_STATE_SINGLE_WRITER=true if saves never race",
-                        ) from error
-                    if status_of(error) != 409 or attempt == _CONFLICTS - 1:
-                        raise
-                time.sleep(0.1 * 2**attempt)
+        try:
+            with self._errors(key):
+                self._put(key, data, IfNoneMatch="*")
+        except UnsupportedStoreError as error:
+            if not self._settings.single_writer:
+                raise UnsupportedStoreError(
+                    f"{self.url}: the store does not know If-None-Match",
+                    advice="use another store, or UP42_STATE_SINGLE_WRITER=true if saves never race",
+                ) from error
             self._create_alone(key, data)
 
     def start_upload(self, key: str, size: int, part_size: int) -> Upload:  # noqa: ARG002 - told by the parts
         return self._upload(key, size)
 
-    def resume_upload(self, key: str, size: int, upload_id: str) -> S3Upload:
-        """Go on with an upload that was begun by other means."""
-        return self._upload(key, size, upload_id)
-
     def uploads(self, prefix: str) -> Iterator[UploadInfo]:
-        pages = self.client.get_paginator("list_multipart_uploads").paginate(
-            Bucket=self._bucket, Prefix=join(self._prefix, check_prefix(prefix)), EncodingType="url"
-        )
         # rclone's server answers 404 where no upload was ever begun
         with suppress(ObjectNotFoundError), self._errors(prefix):
-            for page in pages:
+            from up42_state.buckets._s3_listing import upload_pages
+
+            full = join(self._prefix, check_prefix(prefix))
+            for page in upload_pages(self.client, self._bucket, full):
                 for found in page.get("Uploads", ()):
                     key = self._relative(unquote_plus(found["Key"]))
                     if not is_key(key):
@@ -204,11 +196,19 @@ class S3Bucket(Bucket):
             upload.abort()
             raise
 
+    def retention(self) -> str | None:
+        with self._errors(""):
+            from up42_state.buckets._s3_retention import retention
+
+            return retention(self.client, self._bucket)
+
     def gdal_path(self, key: str) -> str:
         return f"/vsis3/{self._bucket}/{self._full(key)}"
 
     def gdal_options(self) -> Mapping[str, str]:
         with self._errors(""):
+            from up42_state.buckets._s3_client import gdal_options
+
             return gdal_options(self._settings, self.client.meta.endpoint_url)
 
     def close(self) -> None:
@@ -223,7 +223,7 @@ class S3Bucket(Bucket):
             with self._errors(""):
                 return self.client.head_bucket(Bucket=self._bucket)["ResponseMetadata"]["HTTPHeaders"]
         except ObjectNotFoundError as error:
-            raise missing_bucket(self.url, self._buckets()) from error
+            raise self._missing_bucket(self.url) from error
 
     def _create_alone(self, key: str, data: Buffer) -> None:
         """Look, then write: for a single writer, on a store that does not know the condition."""
@@ -245,64 +245,70 @@ class S3Bucket(Bucket):
 
     @contextmanager
     def _errors(self, key: str) -> Iterator[None]:
+        finish_loading()
+        from up42_state.buckets._s3_client import credentials_source
+        from up42_state.buckets._s3_errors import named, store_errors
+
         what = join(self.url, key) if key else self.url
         try:
             with store_errors(what, credentials_source(self._settings)):
                 yield
         except BucketNotFoundError as error:
-            raise missing_bucket(what, self._buckets()) from error
+            raise self._missing_bucket(what) from error
+        except StateError as error:
+            named(error, self._settings)
+            raise
 
-    def _buckets(self) -> Sequence[str]:
-        """The buckets that there are, as far as the credentials may ask: for messages only."""
-        try:
-            return [found["Name"] for found in self.client.list_buckets().get("Buckets", [])]
-        except (ClientError, BotoCoreError):
-            return []
+    def _missing_bucket(self, what: str) -> StateError:
+        """The error for a bucket that does not exist, naming some that do, as far as that may be asked."""
+        from up42_state.buckets._s3_errors import missing_bucket, named
 
-    def _reader(self, key: str, start: int, length: int | None) -> Callable[[int], Body]:
-        """Opens the object at a position: always with a range, so that the answer says how long the object
-        is and a short body is found out; and only the same object again.
-        """
-        last = None if length is None else start + length - 1
-        tag: dict[str, Any] = {}
+        names: list[str] = []
+        with suppress(StateError), self._errors(""):
+            names = [found["Name"] for found in self.client.list_buckets().get("Buckets", [])]
+        return named(missing_bucket(what, names), self._settings)
 
-        def open_at(position: int) -> Body:
-            if length == 0:
-                self.head(key)
-                return Nothing()
-            try:
-                answer = self.client.get_object(
-                    **self._at(key), Range=f"bytes={position}-{'' if last is None else last}", **tag
-                )
-            except ClientError as error:
-                if status_of(error) == 416:
-                    return Nothing()
-                if status_of(error) == 412:
-                    raise replaced(f"{self.url}/{key}") from error
-                raise
-            if "ETag" in answer:  # as every store says; digests guard what is read anyway
-                tag["IfMatch"] = answer["ETag"]
-            return _S3Body(answer, position, last)
+    def _read(self, key: str, start: int, length: int | None, chunk: int | None) -> Iterator[bytes]:
+        if length == 0:
+            self.head(key)
+            return
+        with self._errors(key):
+            from up42_state.buckets._s3_read import read
 
-        return open_at
+            yield from read(self.client, self._at(key), f"{self.url}/{key}", start, length, chunk)
 
-    def _upload(self, key: str, size: int, upload_id: str = "") -> S3Upload:
-        return S3Upload(
-            self.client,
-            self._at(key),
-            size,
-            encryption=self._encryption,
-            errors=lambda: self._errors(key),
-            upload_id=upload_id,
+    def _put(self, key: str, data: Buffer, **condition: Any) -> None:
+        from up42_state.buckets._s3_upload import as_body, unless_met
+
+        body, at = as_body(data), self._at(key)
+        self._checksums.sent(
+            body,
+            lambda checksum: unless_met(
+                lambda: self.client.put_object(**at, Body=body, **condition, **self._encryption, **checksum)
+            ),
         )
 
-    def _pages(self, prefix: str, *, after: str = "", **options: Any) -> Iterator[ListObjectsV2OutputTypeDef]:
+    def _upload(self, key: str, size: int) -> S3Upload:
+        with self._errors(key):
+            from up42_state.buckets._s3_upload import S3Upload
+
+            return S3Upload(
+                self.client,
+                self._at(key),
+                size,
+                encryption=self._encryption,
+                checksums=self._checksums,
+                errors=lambda: self._errors(key),
+            )
+
+    def _pages(self, prefix: str, *, after: str = "", **options: Any) -> Iterator[Any]:
         if after:
             options["StartAfter"] = join(self._prefix, after)
         with self._errors(prefix):
-            yield from self.client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=join(self._prefix, check_prefix(prefix)), **options
-            )
+            from up42_state.buckets._s3_listing import object_pages
+
+            full = join(self._prefix, check_prefix(prefix))
+            yield from object_pages(self.client, self._bucket, full, **options)
 
     def _delete_batch(self, keys: Sequence[str]) -> Sequence[str]:
         """Delete full keys; what failed."""
@@ -314,21 +320,3 @@ class S3Bucket(Bucket):
             for error in answer.get("Errors", ())
             if error.get("Code") != "NoSuchKey"
         ]
-
-
-class _S3Body:
-    """The body of an answer to a request with a range."""
-
-    def __init__(self, answer: GetObjectOutputTypeDef, position: int, last: int | None) -> None:
-        self._body = answer["Body"]
-        try:
-            self.end = check_span(answer.get("ContentRange"), position, last, answer.get("ContentLength"))
-        except StorageError:
-            self.close()
-            raise
-
-    def read(self, size: int) -> bytes:
-        return self._body.read(size)
-
-    def close(self) -> None:
-        self._body.close()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from up42_state.errors import SettingsError
+from up42_state.redaction import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -64,7 +65,7 @@ class Common:
     def note(self, text: str) -> None:
         """A message for people, on stderr."""
         if not self.quiet and not self.json:
-            click.echo(text, err=True)
+            click.echo(without_credentials(text), err=True)
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:

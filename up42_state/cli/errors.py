@@ -39,6 +39,11 @@ class Failure:
     defects: tuple[Defect, ...] = ()
     status: int = 1
 
+    def __post_init__(self) -> None:
+        """Whatever it was made from, secrets are no part of it."""
+        object.__setattr__(self, "message", without_credentials(self.message))
+        object.__setattr__(self, "advice", without_credentials(self.advice))
+
     def text(self) -> str:
         """For people: the message, what to do, and everything that is wrong, each on a line of its own."""
         parts = [f"error: {self.message}", self.advice, *map(str, self.defects)]
@@ -92,7 +97,7 @@ def _failure(error: BaseException) -> Failure:
         return Failure(code="system", message=_place(error))
     return Failure(
         code="unexpected",
-        message=f"unexpected failure: {type(error).__name__}: {without_credentials(str(error))}",
+        message=f"unexpected failure: {type(error).__name__}: {error}",
         advice="--debug shows where; please report it",
     )
 

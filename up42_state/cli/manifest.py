@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["manifest"]
 
-_SECONDS_TO_FINISH = 2  # for requests under way when a signal comes
-
 
 @click.group()
 @options.shared
@@ -150,9 +148,8 @@ def _parameters(given: str | None) -> Any:
 def serve(common: Common, port: int, host: str) -> None:
     """Answer POST /validate-schema/block as the platform did."""
     try:
-        import uvicorn
-
-        from up42_state.manifest.service import PATH, application
+        from up42_state.manifest.service import PATH
+        from up42_state.manifest.serving import server
     except ImportError as error:
         raise SettingsError(f"{error.name} is missing", advice="pip install 'up42_state[server]'") from error
     if not host:
@@ -165,7 +162,4 @@ def serve(common: Common, port: int, host: str) -> None:
         raise SettingsError(f"cannot listen on {name}:{port}: {error.strerror}") from error
     with listener:
         common.note(f"http://{name}:{listener.getsockname()[1]}{PATH}")
-        config = uvicorn.Config(
-            application(), log_level="warning", access_log=False, timeout_graceful_shutdown=_SECONDS_TO_FINISH
-        )
-        uvicorn.Server(config).run(sockets=[listener])
+        server().run(sockets=[listener])

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DIRECTORY",
+    "FILE",
     "INPUT",
     "OUTPUT",
     "QUICKLOOKS",
@@ -54,6 +55,7 @@ class _Directory(click.Path):
 
 
 DIRECTORY = _Directory(path_type=Path)
+FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 def _keep(ctx: click.Context, param: click.Parameter, value: str | bool | None) -> None:

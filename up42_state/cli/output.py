@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from up42_state.cli.text import plain, width
+from up42_state.redaction import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,9 +74,9 @@ def _pad(cells: Sequence[str], *, right: bool) -> list[str]:
 
 
 def write_text(text: str) -> None:
-    """Write to stdout. A reader that went away (``| head``) is no error."""
+    """Write to stdout, without secrets. A reader that went away (``| head``) is no error."""
     try:
-        click.echo(text, nl=False)
+        click.echo(without_secrets(text), nl=False)
     except BrokenPipeError:
         # Python flushes stdout once more when it ends, and would complain then.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

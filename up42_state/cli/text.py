@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from unicodedata import combining, east_asian_width
 
+from up42_state._units import size
+
 if TYPE_CHECKING:
     from datetime import datetime
 
 __all__ = ["moment", "plain", "size", "width"]
-
-_KIB = 1024
 
 
 def plain(value: object) -> str:
@@ -26,16 +26,6 @@ def width(text: str) -> int:
     if text.isascii():
         return len(text)
     return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
-
-
-def size(count: int) -> str:
-    """Bytes in the largest unit that leaves at least 1: ``512 B``, ``3.1 MiB``."""
-    number = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if number < _KIB:
-            return f"{count} B" if unit == "B" else f"{number:.1f} {unit}"
-        number /= _KIB
-    return f"{number:.1f} TiB"
 
 
 def moment(time: datetime) -> str:

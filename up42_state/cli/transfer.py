@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from up42_state.cli.common import Common
     from up42_state.features import Report
+    from up42_state.features.repair import Change
     from up42_state.stages.publish import IfExists
     from up42_state.stages.restore import Restored
 
@@ -41,8 +42,9 @@ __all__ = ["restore", "save"]
     "--quicklooks",
     type=options.DIRECTORY,
     metavar="DIR",
-    help="Where quicklooks lie; /tmp/quicklooks for /tmp/output, DIR/.quicklooks for others.",
+    help="Where quicklooks lie, besides DIR/.quicklooks; /tmp/quicklooks for /tmp/output.",
 )
+@click.option("--repair", is_flag=True, help="Mend what blocks are known to write, and say what was changed.")
 @options.shared
 @click.pass_obj
 def save(
@@ -56,6 +58,8 @@ def save(
     if_exists: IfExists,
     expect: int | None,
     quicklooks: Path | None,
+    *,
+    repair: bool,
     **merging: Any,
 ) -> None:
     """Save an output as a stage.
@@ -67,6 +71,8 @@ def save(
     earlier = options.propagations(place.stages(place.settings.propagate), **merging)
     reports: list[Report] = []
     outcomes: list[str] = []
+    warnings: list[str] = []
+    changes: list[Change] = []
     with common.progress("saving") as progress:
         commit = target.save(
             directory,
@@ -78,15 +84,22 @@ def save(
             parameters=place.settings.parameters,
             progress=progress,
             report=reports.append,
+            repair=repair,
+            warning=warnings.append,
+            change=changes.append,
             outcome=outcomes.append,
         )
     (outcome,) = outcomes
+    for text in [*(f"warning: {warning}" for warning in warnings), *(f"mended {each}" for each in changes)]:
+        common.note(text)
     for report in reports:
         _note_propagation(common, report)
+        warnings += report.warnings
     value = commit.to_dict() | {
         "outcome": outcome,
         "propagated": [report.to_dict() for report in reports],
-        "warnings": [warning for report in reports for warning in report.warnings],
+        "warnings": warnings,
+        "changes": [change.to_dict() for change in changes],
     }
     print_result(common, value, commit_facts(commit, outcome=outcome))
 
@@ -105,7 +118,10 @@ def _note_propagation(common: Common, report: Report) -> None:
 @options.revision
 @options.selection
 @click.option(
-    "--quicklooks", type=options.DIRECTORY, metavar="DIR", help="Where quicklooks go, instead of there."
+    "--quicklooks",
+    type=options.DIRECTORY,
+    metavar="DIR",
+    help="Where quicklooks go, instead of DIR/.quicklooks.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace files that are in the way.")
 @click.option("--partial", is_flag=True, help="Restore what is undamaged, and report the rest.")
@@ -126,8 +142,8 @@ def restore(
 ) -> None:
     """Restore a stage, or a part of it.
 
-    STAGE goes into DIR (/tmp/input), every byte verified. Its quicklooks go into /tmp/quicklooks beside
-    /tmp/input, and into DIR/.quicklooks elsewhere, or where --quicklooks says.
+    STAGE goes into DIR (/tmp/input), every byte verified. Its quicklooks go into DIR/.quicklooks, or
+    where --quicklooks says.
     """
     source = common.place(job=job).stage(stage)
     reports: list[Restored] = []

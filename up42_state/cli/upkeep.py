@@ -9,7 +9,7 @@ import click
 from up42_state.cli import options
 from up42_state.cli.output import Table, facts, print_result
 from up42_state.cli.text import size
-from up42_state.errors import IntegrityError, SettingsError
+from up42_state.errors import IntegrityError, SettingsError, StateError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from up42_state.cli.common import Common
     from up42_state.stages.prune import Pruned
     from up42_state.stages.verify import Verified
+    from up42_state.state import State
 
 __all__ = ["prune", "rm", "verify"]
 
@@ -90,6 +91,7 @@ def rm(common: Common, job: str | None, stage: str | None) -> None:
         common.note(
             f"warning: {len(gone.foreign)} objects that are none of ours were left, such as {gone.foreign[0]}"
         )
+    _say_what_is_kept(common, place.state)
     value = {"job": job, "objects": gone.objects, "foreign": list(gone.foreign)}
     print_result(common, value, facts({"removed": job, "objects": gone.objects}))
 
@@ -118,7 +120,19 @@ def prune(
     """
     found = common.place(job=job).job
     pruned = found.prune(keep=keep, grace=grace, no_writers=no_writers, dry_run=dry_run)
+    if pruned.objects:
+        _say_what_is_kept(common, found.state)
     print_result(common, pruned.to_dict(), *_pruned(pruned))
+
+
+def _say_what_is_kept(common: Common, state: State) -> None:
+    """Say it where deleting does not free what was deleted."""
+    try:
+        kept = state.store.bucket.retention()
+    except StateError:  # what was asked for is done
+        return
+    if kept:
+        common.note(f"note: {kept}")
 
 
 def _pruned(pruned: Pruned) -> tuple[Table, Table]:

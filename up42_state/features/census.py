@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import Defect, InvalidDataError
@@ -13,10 +16,11 @@ from up42_state.features.known import first_other, identity_of
 from up42_state.features.members import named, quoted
 from up42_state.features.origin import ORIGIN, Origin, may_be_in
 from up42_state.features.paths import data_paths
+from up42_state.features.rows import Rows
 from up42_state.features.values import head, heads, properties_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from up42_state.features.collection import Collection
     from up42_state.features.files import Files
@@ -65,11 +69,13 @@ class Census:
         self.wanted: list[int] = []
         self.paths: set[str] = set()
         self._carried: dict[int, str] = {}
+        self._stages: dict[int, str] = {}
         self._unusable: set[int] = set()
         self._place = str(Origin(job=earlier.job, stage=earlier.stage, revision=earlier.revision, key=""))
         self._member = named(ORIGIN, quoted(self._place))[:-1]
         self._read(selection)
         self._keys = Keys(earlier.collection, self.ids)
+        self._check_origins()
 
     def _read(self, selection: Selection | None) -> None:
         collection = self.earlier.collection
@@ -100,16 +106,56 @@ class Census:
         identity = identity_of(properties)
         if identity is not None:
             self._carried[index] = identity
+            self._stages[index] = intern(identity.partition("#")[0])
         elif ORIGIN in properties:
             self._unusable.add(index)
         if not self.earlier.files.is_empty:
             self.paths.update(data_paths(properties, self.earlier.files).values())
 
+    def _check_origins(self) -> None:
+        """Believe no provenance that another feature has, too: such a feature is one of this stage's own.
+
+        Blocks copy properties to what they derive from a feature, and anybody can write any provenance.
+        """
+        claims = Counter(self._carried.values())
+        own: Container[str] = ()
+        if any(identity.startswith(self._own_place) for identity in claims):
+            own = {self._own_identity(index) for index in range(len(self.ids))}
+        for index, identity in list(self._carried.items()):
+            if claims[identity] > 1 or identity in own:
+                del self._carried[index]
+                self._unusable.add(index)
+
+    @cached_property
+    def _rows(self) -> Rows:
+        rows = Rows()
+        if not self._stages:
+            rows.note("", self.ids)
+        else:
+            for index, feature_id in enumerate(self.ids):
+                rows.note(self._stages.get(index, ""), (feature_id,))
+        return rows
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether some of the ids only number rows."""
+        return self._rows.any
+
+    def numbers_row(self, index: int) -> bool:
+        """Whether a feature's id only numbers a row."""
+        return self._rows.any and self._rows.number(self._stages.get(index, ""))
+
+    @property
+    def _own_place(self) -> str:
+        return f"{self.earlier.job}/{self.earlier.stage}#"
+
+    def _own_identity(self, index: int) -> str:
+        return self._own_place + self._keys.of(index)
+
     def identity(self, index: int) -> str:
-        """The feature's provenance, the revision aside: what it carries, or that it is from here."""
+        """The feature's provenance, the revision aside: what it alone carries, or that it is from here."""
         carried = self._carried.get(index)
-        earlier = self.earlier
-        return f"{earlier.job}/{earlier.stage}#{self._keys.of(index)}" if carried is None else carried
+        return self._own_identity(index) if carried is None else carried
 
     def cannot_carry_origin(self, index: int) -> bool:
         """Whether the feature's properties are neither an object nor ``null``: no provenance fits in."""

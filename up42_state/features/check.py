@@ -20,10 +20,19 @@ from up42_state.errors import Defect, InvalidDataError
 from up42_state.features import syntax
 from up42_state.features.collection import BOM, Collection
 from up42_state.features.cutting import blocks
+from up42_state.features.hints import (
+    WRAP,
+    foreign,
+    looks_like_a_path,
+    names_nothing,
+    number_advice,
+    structure_advice,
+)
 from up42_state.features.layout import skip
 from up42_state.features.members import SPACE, members
-from up42_state.features.paths import DATA_PATH, check_path, is_data_property, normal_path
-from up42_state.features.values import decode, heads, properties_of
+from up42_state.features.paths import DATA_PATH, EVERYTHING, STRICT, check_path, is_data_property, normal_path
+from up42_state.features.repair import BY_ITSELF, flattened, is_collection, mended_path
+from up42_state.features.values import Head, decode, feature_id, heads, properties_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,10 +44,9 @@ __all__ = ["Examined", "check", "examine"]
 # A defect in every feature of a huge collection must not fill the memory.
 _MOST = 10_000
 _MAPPED_FROM = 32 * 1024 * 1024  # bytes
-_ADVICE = 'write {"type": "FeatureCollection", "features": [...]}'
+_ADVICE = WRAP
 _BRACE, _BRACKET = b"{["
-# Under other keys a string that names nothing is just a string.
-_STRICT = "up42.data"
+_SHOWN = 3  # properties that a warning names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +56,13 @@ class Examined:
     :param defects: all that is wrong with it, in document order, defects of its files last.
     :param collection: its features; ``None`` where they cannot be read.
     :param folders: the directories that data paths name.
+    :param warnings: what is no defect and should be looked at.
     """
 
     defects: list[Defect]
     collection: Collection | None = None
     folders: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = ()
 
 
 def check(data: str | os.PathLike[str] | bytes, tree: Tree, *, dry_run: bool = False) -> list[Defect]:
@@ -65,15 +75,23 @@ def check(data: str | os.PathLike[str] | bytes, tree: Tree, *, dry_run: bool = F
     return examine(data, tree, dry_run=dry_run).defects
 
 
-def examine(data: str | os.PathLike[str] | bytes, tree: Tree, *, dry_run: bool = False) -> Examined:
-    """As :func:`check`, with what was read on the way, so that it need not be read again."""
+def examine(
+    data: str | os.PathLike[str] | bytes, tree: Tree, *, dry_run: bool = False, root: str | None = None
+) -> Examined:
+    """As :func:`check`, with what was read on the way, so that it need not be read again.
+
+    :param root: the output directory as the user named it.
+    """
     text = data if isinstance(data, bytes) else _content(Path(data))
     if isinstance(text, Defect):
         return Examined(defects=[text, *tree.defects])
-    run = _Check(tree, dry_run=dry_run)
+    run = _Check(tree, dry_run=dry_run, root=root or tree.root)
     found = run.document(text)
     return Examined(
-        defects=[*found, *tree.defects], collection=run.collection, folders=frozenset(run.folders)
+        defects=[*found, *tree.defects],
+        collection=run.collection,
+        folders=frozenset(run.folders),
+        warnings=run.warnings,
     )
 
 
@@ -106,17 +124,31 @@ def _open(path: str, flags: int) -> int:
 class _Check:
     """One run over a document, collecting defects with the offsets they stand at."""
 
-    def __init__(self, tree: Tree, *, dry_run: bool) -> None:
+    def __init__(self, tree: Tree, *, dry_run: bool, root: str) -> None:
         self.tree = tree
         self.dry_run = dry_run
+        self.root = root
         self.collection: Collection | None = None
         self.folders: set[str] = set()
         self.found: list[tuple[int, Defect]] = []
         self.left_out = 0
+        self.idle: list[str] = []
+        self.idle_count = 0
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is no defect and should be looked at."""
+        if not self.idle_count:
+            return ()
+        what = f"{self.idle_count:,} properties look like data paths and name nothing: no file goes with them"
+        if self.idle_count == 1:
+            what = "a property looks like a data path and names nothing: no file goes with its feature"
+        more = self.idle_count - len(self.idle)
+        return (f"{what}: {', '.join(self.idle)}" + (f" and {more:,} more" if more else ""),)
 
     def document(self, content: bytes | mmap.mmap) -> list[Defect]:
         """All defects of the document, in the order they stand in."""
-        wrong = syntax.encoding_defect(memoryview(content))
+        wrong = foreign(memoryview(content)) or syntax.encoding_defect(memoryview(content))
         if wrong is not None:
             return [wrong]
         try:
@@ -165,26 +197,49 @@ class _Check:
             for offset, inner in zip(there, syntax.places_in(text, there, start), strict=True):
                 where = (place + inner).removeprefix(".")
                 self._note(
-                    offset, where, "is NaN or infinite, which JSON does not have", "write null instead"
+                    offset, where, "is NaN or infinite, which JSON does not have", number_advice(where)
                 )
 
     def _collection(self, collection: Collection) -> None:
         if collection.type != "FeatureCollection":
             member = collection.members.get("type")
             place = member.start if member else collection.start
-            self._note(place, "type", *_not_a_collection(collection.type))
+            known = structure_advice(collection.document, skip(collection.document, collection.start))
+            self._note(place, "type", *(known or _not_a_collection(collection.type)))
         found = chain.from_iterable(map(heads, blocks(collection.raws())))
         for index, (raw, each) in enumerate(zip(collection.raws(), found, strict=True)):
-            if raw[0] != _BRACE:
+            if raw[0] != _BRACE or (not each.properties and is_collection(bytes(raw))):
                 self._note(collection.starts[index], f"features[{index}]", *_not_a_feature(raw))
                 continue
-            wrong = {
-                name: defect
-                for name, value in properties_of(each).items()
-                if is_data_property(name) and (defect := self._path_defect(name, value))
-            }
+            wrong = {}
+            for name, value in properties_of(each).items():
+                if not is_data_property(name):
+                    continue
+                if defect := self._path_defect(name, value):
+                    wrong[name] = defect
+                elif self._is_idle(name, value):
+                    self._note_idle(index, each, name, value)
             if wrong:
                 self._note_properties(collection, index, wrong)
+
+    def _is_idle(self, name: str, value: Any) -> bool:
+        """Whether a property looks like a data path, names nothing, and is not wrong for that."""
+        if self.dry_run or name == DATA_PATH or not isinstance(value, str):
+            return False
+        if self.tree.files.exists(normal_path(value)):
+            return False
+        return looks_like_a_path(value) or self._meant(value) is not None
+
+    def _note_idle(self, index: int, each: Head, name: str, value: str) -> None:
+        self.idle_count += 1
+        if len(self.idle) < _SHOWN:
+            of = feature_id(each)
+            which = "" if of is None else f" of {of!r}"
+            self.idle.append(f"{syntax.property_place(index, name)}{which}, {value!r}")
+
+    def _meant(self, value: str) -> str | None:
+        """The data path that a value is mended to."""
+        return mended_path(value, self.tree, self.root, dry_run=self.dry_run)
 
     def _note_properties(
         self, collection: Collection, index: int, wrong: Mapping[str, tuple[str, str]]
@@ -205,22 +260,17 @@ class _Check:
         if self.tree.files.is_directory(path):
             self.folders.add(path)
             return None
-        if self.tree.files.exists(path) or not name.startswith(_STRICT):
+        if self.tree.files.exists(path) or not name.startswith(STRICT):
             return None
-        wrong_path = check_path(path)
-        if wrong_path in ("is absolute", 'has ".."'):
-            return f"{value!r} {wrong_path}", "write it relative to the output directory"
-        if name != DATA_PATH or (self.dry_run and wrong_path is None):
-            return None
-        return self._names_nothing(value, wrong_path)
-
-    def _names_nothing(self, value: str, wrong_path: str | None) -> tuple[str, str]:
-        problem = f"{value!r} names nothing in the output"
-        if wrong_path not in (None, "is empty"):
-            problem = f"{value!r} {wrong_path}"
-        if "\\" in value and self.tree.files.exists(value.replace("\\", "/")):
-            return problem, 'write "/" between its parts'
-        return problem, "write the file before data.json, or leave the property out"
+        wrong_path = None if path == EVERYTHING else check_path(path)
+        if wrong_path not in ("is absolute", 'has ".."'):
+            if name != DATA_PATH or (self.dry_run and wrong_path is None):
+                return None
+            problem, advice = names_nothing(value, path, wrong_path, self.tree.files)
+        else:
+            problem, advice = f"{value!r} {wrong_path}", "write it relative to the output directory"
+        meant = self._meant(value)
+        return problem, advice if meant is None else f"write {meant!r}, or {BY_ITSELF}"
 
     def _leaves(self, path: str) -> bool:
         parts = path.split("/")
@@ -231,9 +281,15 @@ def _shape_defects(text: memoryview, start: int) -> list[Defect]:
     """Why a JSON document is no FeatureCollection at all."""
     found = SPACE.match(text, start)
     start = found.end() if found else start
+    if text[start] == ord('"'):
+        twice = "is a string, not a FeatureCollection: was it written as JSON twice?"
+        return [Defect("data.json", twice, _ADVICE)]
     if text[start] != _BRACE:
         kind = "is a list" if text[start] == _BRACKET else "is not an object"
         return [Defect("data.json", f"{kind}, not a FeatureCollection", _ADVICE)]
+    known = structure_advice(text, start)
+    if known is not None:
+        return [Defect("type", *known)]
     values = {member.name: decode(text[member.start : member.end]) for member in members(text, start)}
     defects = []
     if values.get("type") != "FeatureCollection":
@@ -248,8 +304,12 @@ def _not_a_collection(kind: Any) -> tuple[str, str]:
 
 
 def _not_a_feature(raw: memoryview) -> tuple[str, str]:
+    by_itself = "" if flattened(bytes(raw)) is None else f", or {BY_ITSELF}"
+    one_by_one = f"add the features of a list one by one (extend, not append){by_itself}"
     if raw[0] == _BRACKET:
-        return "is a list, not a feature", "add the features of a list one by one (extend, not append)"
+        return "is a list, not a feature", one_by_one
+    if raw[0] == _BRACE:
+        return "is a FeatureCollection, not a feature", one_by_one
     return "is not an object", "write a GeoJSON Feature, or leave it out"
 
 

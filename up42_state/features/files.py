@@ -7,6 +7,7 @@ needs to know which.
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from bisect import bisect_left
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 __all__ = ["File", "Files"]
+
+_HERE = "."
+_LAST = "\U0010ffff"
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -89,25 +93,54 @@ class Files:
         return self._files.get(path)
 
     def is_directory(self, path: str) -> bool:
-        """Whether the path is a directory of this output."""
-        return path in self._directories
+        """Whether the path is a directory of this output; ``.`` is the output, if it holds anything."""
+        return path in self._directories or (path == _HERE and not self.is_empty)
 
     def exists(self, path: str) -> bool:
         """Whether the path is a file or a directory of this output."""
-        return path in self._files or path in self._directories
+        return path in self._files or self.is_directory(path)
 
     def below(self, directory: str) -> list[File]:
         """Every file below a directory, by path."""
-        return self.starting(directory + "/")
+        return self.starting("" if directory == _HERE else directory + "/")
+
+    def inside(self, directory: str) -> dict[str, File]:
+        """Every file below a directory, by its path in there."""
+        start = 0 if directory == _HERE else len(directory) + 1
+        return {file.path[start:]: file for file in self.below(directory)}
 
     def starting(self, prefix: str) -> list[File]:
         """Every file whose path starts with ``prefix``, by path."""
         paths = self._sorted
         return [self._files[path] for path in paths[bisect_left(paths, prefix) : _end(paths, prefix)]]
 
+    def number_starting(self, prefix: str) -> int:
+        """How many files have a path that starts with ``prefix``."""
+        return _end(self._sorted, prefix) - bisect_left(self._sorted, prefix)
+
+    def is_near(self, path: str, prefix: str) -> bool:
+        """Whether another file's path starts with ``prefix``, which is the beginning of ``path``.
+
+        Such paths follow each other in their order, so that those next to ``path`` tell.
+        """
+        paths = self._sorted
+        place = bisect_left(paths, path)
+        near = paths[max(place - 1, 0) : place + 2]
+        return any(other.startswith(prefix) and other != path for other in near)
+
+    def in_any_case(self, path: str) -> list[File]:
+        """The files of the same directory that are called so in upper, lower or mixed case."""
+        folder = path.rpartition("/")[0]
+        found = self._by_lower_case.get(path.lower(), ())
+        return [self._files[other] for other in found if other.rpartition("/")[0] == folder]
+
+    def alike(self, path: str) -> str | None:
+        """A file or directory whose path differs from this one in case or Unicode form alone."""
+        return self._by_likeness.get(_likeness(path))
+
     def directories_below(self, directory: str) -> list[str]:
         """Every directory below a directory, by path."""
-        paths, prefix = self._sorted_directories, directory + "/"
+        paths, prefix = self._sorted_directories, "" if directory == _HERE else directory + "/"
         return paths[bisect_left(paths, prefix) : _end(paths, prefix)]
 
     def quicklooks_named(self, stem: str) -> list[File]:
@@ -145,6 +178,17 @@ class Files:
         return sorted(self._directories)
 
     @cached_property
+    def _by_likeness(self) -> dict[str, str]:
+        return {_likeness(path): path for path in (*self._files, *self._directories)}
+
+    @cached_property
+    def _by_lower_case(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for path in self._files:
+            found.setdefault(path.lower(), []).append(path)
+        return found
+
+    @cached_property
     def _quicklooks_by_stem(self) -> dict[str, list[File]]:
         stems: dict[str, list[File]] = {}
         for file in self.quicklooks.values():
@@ -154,6 +198,12 @@ class Files:
         return stems
 
 
+def _likeness(path: str) -> str:
+    """What is equal for paths that differ in case or Unicode form alone (Unicode, section 3.13, D145)."""
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", path).casefold())
+
+
 def _end(paths: list[str], prefix: str) -> int:
     """Where paths that start with ``prefix`` end in a sorted list."""
-    return bisect_left(paths, prefix[:-1] + chr(ord(prefix[-1]) + 1))
+    prefix = prefix.rstrip(_LAST)  # no character comes after it
+    return bisect_left(paths, prefix[:-1] + chr(ord(prefix[-1]) + 1)) if prefix else len(paths)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from up42_state.errors import FeatureConflictError
 from up42_state.features.edits import rewritten
 from up42_state.features.matching import Matcher
+from up42_state.features.new_ids import NewIds
 from up42_state.features.paths import data_paths
 from up42_state.features.placement import Placement
 from up42_state.features.report import Conflict, Outcome, StageReport
-from up42_state.features.sameness import Sameness, same_json
+from up42_state.features.sameness import Sameness
 from up42_state.features.values import head, properties_of
 
 if TYPE_CHECKING:
@@ -52,6 +55,7 @@ class Forward:
         self._outcomes = bytearray(len(census.earlier.collection))
         self._conflicts: list[Conflict] = []
         self._new_ids: dict[int, str] = {}
+        self._unused_ids = NewIds(known, census)
         self._has_files = bool(census.paths) or bool(census.earlier.files.quicklooks)
         self.placement = Placement(
             number,
@@ -93,21 +97,18 @@ class Forward:
                 advice="choose with on_conflict (--on-conflict) which to keep: current, earlier or both",
             )
         if self._on_conflict == "both" and feature_id is not None:
-            new_id = f"{self._earlier.label}~{feature_id}"
-            if self._is_there(index, new_id):
+            if self._is_there(index, feature_id):
                 return Outcome.SAME
-            self._new_ids[index] = new_id
+            self._new_ids[index] = self._unused_ids.of(feature_id)
         self._conflicts.append(
             Conflict(index=index, current=current, id=feature_id, new_id=self._new_ids.get(index))
         )
         return _CONFLICTS[self._on_conflict]
 
-    def _is_there(self, index: int, new_id: str) -> bool:
-        """Whether a feature that can carry no provenance was appended under its new id before."""
-        if not self._census.cannot_carry_origin(index):
-            return False
-        text = rewritten(self._written(index), feature_id=new_id)
-        return any(same_json(self._draft.raw(other), text) for other in self._known.by_id.get(new_id))
+    def _is_there(self, index: int, feature_id: str | float) -> bool:
+        """Whether a feature that can carry no provenance was appended under a new id before."""
+        raw = self._earlier.collection.raw(index)
+        return self._census.cannot_carry_origin(index) and self._unused_ids.has(feature_id, raw)
 
     def _place(self, coming: list[int]) -> None:
         if not self._has_files:
@@ -117,7 +118,17 @@ class Forward:
         self.placement.settle()
         for index in coming if self._earlier.files.quicklooks else ():
             paths = self._paths(index).values()
-            self.placement.add_quicklooks(self._census.ids[index], self._new_ids.get(index), paths)
+            self.placement.add_quicklooks(self._census.ids[index], self._quicklook_id(index), paths)
+
+    def _quicklook_id(self, index: int) -> str | None:
+        """The id that a feature's quicklooks get: its new one, where the old one is its alone."""
+        new_id = self._new_ids.get(index)
+        is_alone = new_id is not None and self._id_counts[self._census.ids[index]] == 1
+        return new_id if is_alone else None
+
+    @cached_property
+    def _id_counts(self) -> Counter[str | float | None]:
+        return Counter(self._census.ids)
 
     def _paths(self, index: int) -> dict[str, str]:
         properties = properties_of(head(self._earlier.collection.raw(index)))

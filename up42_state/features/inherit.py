@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from up42_state.features.edits import slot
+from up42_state.features.evidence import Places, same_geometry
 from up42_state.features.known import Lookup, identity_of
 from up42_state.features.matching import member_key
 from up42_state.features.members import named
 from up42_state.features.paths import DATA_PATH, data_paths, is_data_property, normal_path
 from up42_state.features.report import Outcome, StageReport
+from up42_state.features.rows import Rows
 from up42_state.features.values import decode, feature_id, head, properties_of
 
 if TYPE_CHECKING:
@@ -73,7 +76,7 @@ class Inherit:
         outcomes = bytearray(len(self._draft))
         for index in range(len(self._draft)):
             raw = bytes(self._draft.raw(index))
-            origin = self._origin_of(raw)
+            origin = self._origin_of(index, raw)
             outcomes[index] = Outcome.NO_ORIGIN if origin is None else self._pass_on(index, raw, origin)
         return StageReport(
             job=self._earlier.job,
@@ -82,22 +85,61 @@ class Inherit:
             outcomes=bytes(outcomes),
         )
 
-    def _origin_of(self, raw: bytes) -> int | None:
+    def _origin_of(self, index: int, raw: bytes) -> int | None:
         """The feature's origin: by provenance, else id, else data path; of several the rule gives none."""
-        for indexes in self._candidates(raw):
+        for indexes in self._candidates(index, raw):
             if len(indexes) == 1:
                 return indexes[0]
         return None
 
-    def _candidates(self, raw: bytes) -> Iterator[Sequence[int]]:
+    def _candidates(self, index: int, raw: bytes) -> Iterator[Sequence[int]]:
         found = head(raw)
         properties = properties_of(found)
         yield self._by_origin.get(identity_of(properties))
         for lookup, (member, _) in zip(self._by_pair, self._pairs or (), strict=True):
             yield _known(lookup, member_key(raw, member))
-        yield _known(self._by_id, feature_id(found))
+        yield [
+            other
+            for other in _known(self._by_id, feature_id(found))
+            if not self._number_rows(index, other) or self._have_one_place(index, raw, other)
+        ]
         for path in _paths(properties, self._files):
             yield self._by_path.get(path)
+
+    def _number_rows(self, index: int, origin: int) -> bool:
+        """Whether the id of one of two features only numbers a row: then it tells nothing by itself."""
+        return self._census.numbers_row(origin) or self._rows.number(self._stage(index))
+
+    def _have_one_place(self, index: int, raw: bytes, origin: int) -> bool:
+        """Whether two features have equal geometries, which no others have."""
+        other = self._earlier.collection.raw(origin)
+        if not same_geometry(raw, other) or not self._earlier_places.is_alone("", other):
+            return False
+        return self._places.is_alone(self._stage(index), raw)
+
+    def _stage(self, index: int) -> str:
+        return self._stages.get(index, "")
+
+    @cached_property
+    def _stages(self) -> dict[int, str]:
+        """By index, the stages that features say they come from."""
+        found = enumerate(identity_of(properties_of(head(raw))) for raw in self._draft.raws())
+        return {index: identity.partition("#")[0] for index, identity in found if identity is not None}
+
+    @cached_property
+    def _rows(self) -> Rows:
+        rows = Rows()
+        for index, raw in enumerate(self._draft.raws()):
+            rows.note(self._stage(index), (feature_id(head(raw)),))
+        return rows
+
+    @cached_property
+    def _places(self) -> Places:
+        return Places(lambda: ((self._stage(index), raw) for index, raw in enumerate(self._draft.raws())))
+
+    @cached_property
+    def _earlier_places(self) -> Places:
+        return Places(lambda: (("", raw) for raw in self._earlier.collection.raws()))
 
     def _pass_on(self, index: int, raw: bytes, origin: int) -> int:
         found = head(raw)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import Defect, InvalidDataError
 from up42_state.features.cutting import blocks
 from up42_state.features.origin import ORIGIN, Origin, may_be_in
 from up42_state.features.paths import data_paths, is_data_property
+from up42_state.features.rows import Rows
 from up42_state.features.values import (
-    decode,
     digest,
+    exact,
+    exact_properties,
     feature_id,
     fingerprint,
     head,
@@ -99,7 +103,9 @@ class Known:
         self.files = files
         self.by_origin = Lookup()
         self.by_id = Lookup()
+        self.rows = Rows()
         self.directories: set[str] = set()
+        self._stages: dict[int, str] = {}
         self._size = 0
         self._by_value: Lookup | None = None
         self._by_properties: Lookup | None = None
@@ -113,6 +119,7 @@ class Known:
         collection = self.draft.collection
         if collection.is_plain and not (self.draft.is_changed or files.directories or first):
             self.by_id.add_all(collection.ids, range(self._size))
+            self.rows.note("", collection.ids)
         else:
             for block in blocks(self.draft.raws(first)):
                 self._add(start, block)
@@ -127,23 +134,31 @@ class Known:
         if other is not None:
             raise _no_object(start + other)
         found = heads(block)
-        self.by_id.add_all(ids_of(found), range(start, start + len(found)))
-        if self.files.directories or may_be_in([each.properties for each in found]):
-            for index, each in enumerate(found, start):
-                self._add_properties(index, properties_of(each))
+        ids = ids_of(found)
+        self.by_id.add_all(ids, range(start, start + len(found)))
+        if not self.files.directories and not may_be_in([each.properties for each in found]):
+            self.rows.note("", ids)
+            return
+        for index, each in enumerate(found, start):
+            self._add_properties(index, properties_of(each))
+            self.rows.note(self.origin_stage(index), (ids[index - start],))
 
     def _add_properties(self, index: int, properties: dict[str, Any]) -> None:
         identity = identity_of(properties)
         if identity is not None:
             self.by_origin.add(identity, index)
+            self._stages[index] = intern(identity.partition("#")[0])
         if self.files.directories:
             paths = data_paths(properties, self.files).values()
             self.directories.update(path for path in paths if self.files.is_directory(path))
 
     def origin_stage(self, index: int) -> str:
-        """``<job>/<stage>`` that a feature was forwarded from; empty for the collection's own."""
-        identity = identity_of(properties_of(head(self.draft.raw(index))))
-        return "" if identity is None else identity.partition("#")[0]
+        """``<job>/<stage>`` that a feature says it was forwarded from; empty for the collection's own."""
+        return self._stages.get(index, "")
+
+    def numbers_row(self, index: int) -> bool:
+        """Whether a feature's id only numbers a row."""
+        return self.rows.any and self.rows.number(self.origin_stage(index))
 
     def the_one(self, indexes: Sequence[int]) -> int | None:
         """The one feature among several with equal keys that is meant, if there is one.
@@ -155,6 +170,13 @@ class Known:
             return indexes[0] if indexes else None
         first = self.origin_stage(indexes[0])
         return indexes[0] if all(self.origin_stage(other) != first for other in indexes[1:]) else None
+
+    def singles(self, indexes: Sequence[int]) -> Sequence[int]:
+        """Those of several features with equal keys of which no other says that it is from the same stage."""
+        if len(indexes) < 2:
+            return indexes
+        number = Counter(map(self.origin_stage, indexes))
+        return [index for index in indexes if number[self.origin_stage(index)] == 1]
 
     def from_stage(self, stage: str) -> Iterator[int]:
         """The features that were forwarded from a stage, given as ``<job>/<stage>``."""
@@ -182,10 +204,10 @@ class Known:
         return lookup
 
     def _path_key(self, raw: Text) -> Hashable:
-        properties = properties_of(head(raw))
-        if not data_paths(properties, self.files):
+        found = head(raw)
+        if not data_paths(properties_of(found), self.files):
             return None
-        return hash(fingerprint(own_properties(properties)))
+        return hash(fingerprint(own_properties(exact_properties(found))))
 
 
 def _no_object(index: int) -> InvalidDataError:
@@ -218,16 +240,16 @@ def own_properties(properties: dict[str, Any]) -> dict[str, Any]:
 def value_key(raw: Text) -> Hashable:
     """A number that features of equal value share, whether forwarded or not, and hardly any others."""
     found = head(raw)
-    return hash((feature_id(found), fingerprint(own_properties(properties_of(found))), _rest(raw)))
+    return hash((feature_id(found), fingerprint(own_properties(exact_properties(found))), _rest(raw)))
 
 
 def loose_key(raw: Text) -> Hashable:
     """As :func:`value_key`, for features whose ids and data paths forwarding may have changed."""
-    properties = own_properties(properties_of(head(raw)))
+    properties = own_properties(exact_properties(head(raw)))
     kept = {name: value for name, value in properties.items() if not is_data_property(name)}
     return hash((fingerprint(kept), _rest(raw)))
 
 
 def _rest(raw: Text) -> Hashable:
     """What a feature is but for id and properties: its coordinates if it has any, which tell enough."""
-    return shape(raw) or digest({k: v for k, v in decode(raw).items() if k not in ("id", "properties")})
+    return shape(raw) or digest({k: v for k, v in exact(raw).items() if k not in ("id", "properties")})

@@ -6,19 +6,20 @@ and carried out by the caller. ``docs/propagation.md`` has the rules and the law
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING, Any, Literal
+import json
+from typing import IO, TYPE_CHECKING, Literal
 
 import msgspec
 
 from up42_state.errors import Defect, InvalidDataError, SettingsError
 from up42_state.features.census import Census, Earlier
+from up42_state.features.crs import Crs
 from up42_state.features.draft import Draft
 from up42_state.features.forward import Forward, OnConflict
 from up42_state.features.inherit import Inherit
 from up42_state.features.known import Known
 from up42_state.features.origin import ORIGIN
 from up42_state.features.report import Outcome, Report, StageReport
-from up42_state.features.values import same_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,15 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Merge", "merge"]
 
-# Names of the coordinate reference system that GeoJSON has where it names none (RFC 7946 §4; the member
-# itself is from the GeoJSON specification of 2008, §3).
-_DEFAULT_CRS = frozenset(
-    (
-        "urn:ogc:def:crs:ogc:1.3:crs84",
-        "urn:ogc:def:crs:ogc::crs84",
-        "urn:ogc:def:crs:epsg::4326",
-        "epsg:4326",
-    )
+_SHOWN = 5  # features that a warning names
+_ADVICE = (
+    "to have both use on_conflict=both (--on-conflict both), to say which are the same use match (--match)"
 )
 
 
@@ -172,8 +167,37 @@ def _warnings(form: str, reports: Sequence[StageReport]) -> Iterator[str]:
         if form == "inherit":
             if not report.count(Outcome.INHERITED):
                 yield f"nothing was inherited from {name}"
-        elif not any(report.count(code) for code in (Outcome.APPENDED, Outcome.BOTH, Outcome.REPLACED)):
+            continue
+        yield from _lost(report, name)
+        if not any(report.count(code) for code in (Outcome.APPENDED, Outcome.BOTH, Outcome.REPLACED)):
             yield f"nothing was appended from {name}"
+
+
+def _lost(report: StageReport, name: str) -> Iterator[str]:
+    """What is said of features that are left out or replaced because of a conflict."""
+    kept, replaced = report.count(Outcome.KEPT), report.count(Outcome.REPLACED)
+    if kept:
+        yield (
+            f"{_were(kept, name)} left out: the current data.json has the same with other content "
+            f"({_some(report, Outcome.KEPT)}); {_ADVICE}"
+        )
+    if replaced:
+        yield (
+            f"{_were(replaced, 'the current data.json')} replaced: {name} has the same with other content "
+            f"({_some(report, Outcome.REPLACED)}); {_ADVICE}"
+        )
+
+
+def _were(number: int, place: str) -> str:
+    return f"1 feature of {place} was" if number == 1 else f"{number} features of {place} were"
+
+
+def _some(report: StageReport, outcome: int) -> str:
+    """The ids of the first features that conflict, and the places of those that have none."""
+    found = [each for each in report.conflicts if report.outcomes[each.index] == outcome]
+    names = [f"features[{each.index}]" if each.id is None else json.dumps(each.id) for each in found[:_SHOWN]]
+    word = "id" if len(found) == 1 else "ids"
+    return f"{word} {', '.join(names)}{', …' if len(found) > _SHOWN else ''}"
 
 
 def _check_properties(form: str, properties: Sequence[str] | None) -> None:
@@ -196,19 +220,12 @@ def _check_crs(current: Collection, stage: Earlier) -> None:
     """Coordinates of different reference systems are never mixed."""
     if not len(stage.collection):
         return
-    ours, theirs = _crs(current), _crs(stage.collection)
-    if not same_value(ours, theirs):
+    ours, theirs = Crs.of(current), Crs.of(stage.collection)
+    if not ours.is_same(theirs):
         defect = Defect(
             "crs",
-            f"{stage.job}/{stage.stage} has another coordinate reference system than the current data.json",
+            f"{stage.job}/{stage.stage} has another coordinate reference system than the current data.json: "
+            f"{theirs}, not {ours}",
             "transform its coordinates first, or remove the member where it is wrong",
         )
         raise InvalidDataError("collections with different crs cannot be merged", defects=[defect])
-
-
-def _crs(collection: Collection) -> Any:
-    """The reference system; ``None`` for the one that GeoJSON has anyway."""
-    value = collection.member("crs")
-    properties = value.get("properties") if isinstance(value, dict) else None
-    name = properties.get("name") if isinstance(properties, dict) else None
-    return None if isinstance(name, str) and name.lower() in _DEFAULT_CRS else value

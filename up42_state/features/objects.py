@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import geojson
 
 from up42_state.errors import Defect, InvalidDataError, InvalidOutputError
+from up42_state.features.hints import number_advice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -165,7 +166,7 @@ def _cleaned(value: Any, place: str, defects: list[Defect]) -> Any:
     if isinstance(value, float):
         if math.isfinite(value):
             return value
-        defects.append(Defect(place, f"is {value}, which JSON has no form for", "leave it out or write null"))
+        defects.append(Defect(place, f"is {value}, which JSON has no form for", number_advice(place)))
         return None
     interface = getattr(value, "__geo_interface__", None)
     if interface is not None:

@@ -9,6 +9,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from up42_state.features.sidecars import (
+    extensions_of_kin,
+    names_of_kin,
+    scene_kin,
+    starts_of_file,
+    starts_of_kin,
+    stem_of,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
 
@@ -16,33 +25,33 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DATA_PATH",
+    "EVERYTHING",
+    "LONGEST_PATH",
     "RESERVED",
+    "STRICT",
     "above",
+    "all_above",
     "check_path",
     "companions",
     "data_paths",
     "is_data_property",
     "normal_path",
+    "quicklook_names",
     "quicklooks_of",
-    "sidecar_of",
+    "sidecars",
 ]
 
 DATA_PATH = "up42.data_path"
+EVERYTHING = "."  # the data path that names the whole output
 RESERVED = frozenset(("data.json", ".up42_state"))  # at the top of an output: no file of it
 
-_PREFIXES = ("up42.data", "custom.", "data.")
+STRICT = "up42.data"  # under other keys a string that names nothing is just a string
+
+_PREFIXES = (STRICT, "custom.", "data.")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LONGEST_PART = 255
-_LONGEST_PATH = 4095
-
-# Extensions that GDAL and its kin look for beside a file of the same stem.
-_SIDECAR_EXTENSIONS = frozenset(
-    (
-        *("aux", "aux.xml", "hdr", "imd", "msk", "ovr", "pox", "rpb", "rpc", "tab", "til", "eph"),
-        *("j2w", "jgw", "jp2w", "jpgw", "jpw", "pgw", "pngw", "tfw", "tfwx", "tifw", "tiffw", "wld", "world"),
-        *("cpg", "dbf", "prj", "qix", "qpj", "sbn", "sbx", "shp", "shp.xml", "shx"),
-    )
-)
+LONGEST_PATH = 4095
+_MANY = 64  # paths of one stem that are gone through
 
 
 def check_path(path: str) -> str | None:
@@ -63,23 +72,37 @@ def check_path(path: str) -> str | None:
         return 'has ".."'
     if "" in parts or "." in parts:
         return 'has an empty or "." part'
-    if len(path.encode()) > _LONGEST_PATH or any(len(part.encode()) > _LONGEST_PART for part in parts):
+    if len(path.encode()) > LONGEST_PATH or any(len(part.encode()) > _LONGEST_PART for part in parts):
         return "is longer than a file system takes"
     return None
 
 
 def above(path: str) -> Iterator[str]:
-    """The directories above a path, innermost first."""
+    """The directories above a path, innermost first; the output itself is not among them."""
     while path := path.rpartition("/")[0]:
         yield path
 
 
+def all_above(paths: Iterable[str]) -> set[str]:
+    """The directories above some paths: each is noted once, however many lie in it."""
+    found: set[str] = set()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return found
+
+
 def normal_path(path: str) -> str:
-    """The path without empty and ``.`` parts: ``./a//b/`` is ``a/b``. ``..`` is left as it is."""
+    """The path without empty and ``.`` parts: ``./a//b/`` is ``a/b``, and ``./`` is ``.``.
+
+    ``..`` is left as it is.
+    """
     if not (path.startswith(".") or path.endswith(("/", "/.")) or "//" in path or "/./" in path):
         return path
     start = "/" if path.startswith("/") else ""
-    return start + "/".join(part for part in path.split("/") if part not in ("", "."))
+    return start + "/".join(part for part in path.split("/") if part not in ("", ".")) or EVERYTHING
 
 
 def is_data_property(name: str) -> bool:
@@ -91,27 +114,16 @@ def data_paths(properties: Mapping[str, Any], files: Files) -> dict[str, str]:
     """The properties of a feature that name something in ``files``, and the path that each names.
 
     These are ``up42.data_path`` and every string property under ``up42.data*``, ``custom.*`` or ``data.*``
-    (the keys of specification version 1). Paths come in their normal form.
+    (the keys of specification version 1). Paths come in their normal form. The whole output (``.``) is named
+    by the first two alone: a full stop under another key is just a string.
     """
     found = {}
     for name, value in properties.items():
         if name.startswith(_PREFIXES) and isinstance(value, str):
             path = normal_path(value)
-            if files.exists(path):
+            if files.exists(path) and (path != EVERYTHING or name.startswith(STRICT)):
                 found[name] = path
     return found
-
-
-def sidecar_of(path: str, main: str) -> bool:
-    """Whether ``path`` is a sidecar of the file ``main``, by its name.
-
-    ``B01.tif.aux.xml`` and any other ``<file>.<ext>`` is, and ``<stem>.<ext>`` for the extensions that
-    GDAL looks for (``.prj``, ``.tfw``, ``.shx`` …).
-    """
-    if path.startswith(main + "."):
-        return "/" not in path[len(main) :]
-    stem = _stem(main)
-    return path.startswith(stem + ".") and path[len(stem) + 1 :].lower() in _SIDECAR_EXTENSIONS
 
 
 def companions(path: str, files: Files, others: Container[str] = ()) -> list[File]:
@@ -124,27 +136,50 @@ def companions(path: str, files: Files, others: Container[str] = ()) -> list[Fil
     main = files.get(path)
     if main is None:
         return []
-    near = files.starting(_stem(path) + ".")
-    beside = [file for file in near if file.path != path and sidecar_of(file.path, path)]
-    return [main, *(file for file in beside if file.path not in others)]
+    beside = sidecars(path, files)
+    return [main, *(beside[name] for name in sorted(beside) if name not in others)]
+
+
+def sidecars(path: str, files: Files) -> dict[str, File]:
+    """The files that are sidecars of a file by their names (:mod:`up42_state.features.sidecars`), by path."""
+    found: dict[str, File] = {}
+    stem = stem_of(path)
+    starts, names = scene_kin(path)
+    if files.is_near(path, stem):
+        names = [*names, *names_of_kin(path, stem)]
+        by_extension = extensions_of_kin(path, stem) if files.number_starting(stem + ".") > _MANY else None
+        if by_extension is None:
+            starts = [*starts, *starts_of_kin(path, stem)]
+        else:  # very many files may have one stem
+            starts, names = [*starts, *starts_of_file(path)], [*names, *by_extension]
+    for start, rest in starts:
+        found.update(
+            {file.path: file for file in files.starting(start) if rest.fullmatch(file.path, len(start))}
+        )
+    for name in names:
+        found.update({file.path: file for file in files.in_any_case(name)})
+    found.pop(path, None)
+    return found
 
 
 def quicklooks_of(feature_id: str | float | None, paths: Iterable[str], files: Files) -> list[File]:
     """The quicklooks of a feature.
 
     The platform's rule is ``/tmp/quicklooks/<feature id>.<ext>``. Blocks also name them after the data:
-    the stem of a data path, or its first part.
+    the stem of a data path, or its first part. Whatever is there belongs to the whole output.
     """
     if not files.quicklooks:
         return []
-    stems = [] if feature_id is None else [str(feature_id)]
+    paths = list(paths)
+    if EVERYTHING in paths:
+        return list(files.quicklooks.values())
+    names = dict.fromkeys(quicklook_names(feature_id, paths))
+    return [file for name in names for file in files.quicklooks_named(name)]
+
+
+def quicklook_names(feature_id: str | float | None, paths: Iterable[str]) -> list[str]:
+    """The names that the quicklooks of a feature may have, without their extensions."""
+    names = [] if feature_id is None else [str(feature_id)]
     for path in paths:
-        stems += [_stem(path.rpartition("/")[2]), path.rpartition("/")[2], path.partition("/")[0]]
-    return [file for stem in dict.fromkeys(stems) for file in files.quicklooks_named(stem)]
-
-
-def _stem(path: str) -> str:
-    """The path without the extension of its last part."""
-    head, slash, name = path.rpartition("/")
-    stem, dot, _ = name.rpartition(".")
-    return head + slash + (stem if dot and stem else name)
+        names += [stem_of(path.rpartition("/")[2]), path.rpartition("/")[2], path.partition("/")[0]]
+    return names

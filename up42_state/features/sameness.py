@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from up42_state.features.edits import slot
+from up42_state.features.folders import Folders
+from up42_state.features.likeness import former_id
 from up42_state.features.members import named, quoted
 from up42_state.features.origin import ORIGIN
-from up42_state.features.paths import data_paths
-from up42_state.features.values import decode, head, properties_of, same_value
+from up42_state.features.paths import EVERYTHING, data_paths
+from up42_state.features.values import exact, head, properties_of, same_value
 
 if TYPE_CHECKING:
     from up42_state.features.census import Earlier
@@ -30,6 +32,7 @@ class Sameness:
         self._earlier = earlier.files
         self._no_files = earlier.files.is_empty
         self._label = earlier.label
+        self._folders = Folders(current), Folders(earlier.files)
         self._known: dict[tuple[str, str], bool] = {}
 
     def same_content(self, current: Text, earlier: Text) -> bool:
@@ -39,9 +42,9 @@ class Sameness:
         """
         if _same_bytes_but_for_origin(bytes(current), bytes(earlier)):
             return self._no_files or self.same_files(current, earlier)
-        one, other = decode(current), decode(earlier)
+        one, other = exact(current), exact(earlier)
         if _take_origin(one, other):
-            if one.get("id") == f"{self._label}~{other.get('id')}":
+            if former_id(one.get("id"), self._label, other.get("id")):
                 one["id"] = other["id"]
             self._overlook_moves(one, other)
         return same_value(one, other) and self.same_files(current, earlier)
@@ -62,14 +65,32 @@ class Sameness:
     def _compare(self, current: str, earlier: str) -> bool:
         one, other = self._current.get(current), self._earlier.get(earlier)
         if one is not None and other is not None:
-            return self.same_file(one, other)
+            return self.same_file(one, other) and self._same_journals(current, earlier)
         if not (self._current.is_directory(current) and self._earlier.is_directory(earlier)):
             return False
-        ours = {file.path[len(current) :]: file for file in self._current.below(current)}
-        theirs = {file.path[len(earlier) :]: file for file in self._earlier.below(earlier)}
-        return ours.keys() == theirs.keys() and all(
+        if current == EVERYTHING:
+            return self._is_in_whole(earlier)
+        ours, theirs = self._folders
+        return ours.outline(current) == theirs.outline(earlier) and (
+            ours.content(current) == theirs.content(earlier)
+        )
+
+    def _is_in_whole(self, earlier: str) -> bool:
+        """Whether the whole current output has the files of a directory; more may have been added since."""
+        ours, theirs = self._current.inside(EVERYTHING), self._earlier.inside(earlier)
+        return ours.keys() >= theirs.keys() and all(
             self.same_file(ours[name], file) for name, file in theirs.items()
         )
+
+    def _same_journals(self, current: str, earlier: str) -> bool:
+        """Whether what a database has not taken in yet is equal, too: it is part of its data."""
+        for end in ("-wal", "-journal"):  # -shm is made anew when a database is opened
+            one, other = self._current.get(current + end), self._earlier.get(earlier + end)
+            if (one is None) != (other is None):
+                return False
+            if one is not None and other is not None and not self.same_file(one, other):
+                return False
+        return True
 
     def same_file(self, current: File, earlier: File) -> bool:
         """Whether two files have equal bytes; they are only hashed if their sizes are equal."""
@@ -92,7 +113,7 @@ def same_json(current: Text, earlier: Text) -> bool:
     """Whether two features are equal as JSON, the provenance left aside."""
     if _same_bytes_but_for_origin(bytes(current), bytes(earlier)):
         return True
-    one, other = decode(current), decode(earlier)
+    one, other = exact(current), exact(earlier)
     _take_origin(one, other)
     return same_value(one, other)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from up42_state.errors import Defect
+from up42_state.features.hints import several
 from up42_state.features.members import elements, members
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ def syntax_defect(text: memoryview, error: Exception) -> Defect:
     if isinstance(error, RecursionError):
         return Defect("data.json", "is nested too deeply to be read", "write it flatter")
     offset, reason = _reason(text, str(error))
+    further = several(text) if "trailing characters" in str(error) else None
+    if further is not None:
+        return further
     line, column = line_and_column(text, min(offset, len(text)))
     return Defect("data.json", f"is not JSON at line {line}, column {column}: {reason}", "write valid JSON")
 

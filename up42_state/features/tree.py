@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from up42_state.errors import Defect
 from up42_state.features.files import File, Files
+from up42_state.features.paths import LONGEST_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -21,6 +22,11 @@ DATA_JSON = "data.json"
 
 # Links to directories can name each other so that few of them give endless paths: d1/x -> d2, d1/y -> d2, …
 _MOST_LINKED = 100_000
+_SHOWN = 400  # characters of a path in a defect
+_TOO_DEEP = (
+    f"lies deeper than a system opens: a path has at most {LONGEST_PATH:,} bytes",
+    "nest its directories less deeply, or give them shorter names",
+)
 
 
 class Tree(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +96,7 @@ class _Scanner:
             with os.scandir(folder.location) as entries:
                 found = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
-            self._defect(folder.path or "./", f"cannot be read: {error.strerror}", "let its owner read it")
+            self._unreadable(folder.path or "./", error)
             return []
         folders = (self._take(folder, entry) for entry in found)
         return [inner for inner in folders if inner is not None]
@@ -108,13 +114,29 @@ class _Scanner:
             if self.linked > _MOST_LINKED:
                 self._too_many_links(path)
                 return None
-        if entry.is_symlink():
-            return self._take_link(folder, path, entry.path)
-        if entry.is_dir(follow_symlinks=False):
-            return self._take_directory(folder, path, entry.path)
-        with suppress(FileNotFoundError):  # removed since the directory was read: no part of the output
+        if len(path.encode()) > LONGEST_PATH:
+            self._defect(path, *_TOO_DEEP)
+            return None
+        return self._take_entry(folder, path, entry)
+
+    def _take_entry(self, folder: _Folder, path: str, entry: os.DirEntry[str]) -> _Folder | None:
+        try:
+            if entry.is_symlink():
+                return self._take_link(folder, path, entry.path)
+            if entry.is_dir(follow_symlinks=False):
+                return self._take_directory(folder, path, entry.path)
             self._take_file(path, entry.path, entry.stat(follow_symlinks=False))
+        except FileNotFoundError:
+            pass  # removed since the directory was read: no part of the output
+        except OSError as error:
+            self._unreadable(path, error)
         return None
+
+    def _unreadable(self, path: str, error: OSError) -> None:
+        if error.errno == errno.ENAMETOOLONG:
+            self._defect(path, *_TOO_DEEP)
+        else:
+            self._defect(path, f"cannot be read: {error.strerror}", "let its owner read it")
 
     def _take_directory(self, folder: _Folder, path: str, location: str) -> _Folder:
         self.directories.append(path)
@@ -169,6 +191,8 @@ class _Scanner:
 
     def _defect(self, path: str, problem: str, advice: str) -> None:
         place = path.encode("utf-8", "backslashreplace").decode()
+        if len(place) > _SHOWN:
+            place = f"{place[: _SHOWN // 2]}…{place[-_SHOWN // 2 :]}"
         self.defects.append(Defect(place, problem, advice))
 
 

@@ -6,19 +6,22 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from up42_state.errors import Defect, InvalidDataError
-from up42_state.features import Collection, File, Files, companions, data_paths, quicklooks_of, subset
+from up42_state.features import Collection, File, Files, subset
+from up42_state.features.carried import Carried, all_paths, hit, left_behind
 from up42_state.features.syntax import encoding_defect
+from up42_state.stages.history import some_names
 from up42_state.stages.index import stored_name
 from up42_state.stages.restore import Chosen, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from up42_state.features import Feature, Selection
+    from up42_state.features import Selection
+    from up42_state.stages.commit import Commit
     from up42_state.stages.contents import Contents
     from up42_state.stages.index import Entry
 
-__all__ = ["catalogue", "choose", "read_features", "without"]
+__all__ = ["catalogue", "choose", "left_behind_warnings", "read_features", "without"]
 
 
 def choose(selection: Selection | None) -> Callable[[Contents], Chosen]:
@@ -34,17 +37,34 @@ def choose(selection: Selection | None) -> Callable[[Contents], Chosen]:
         files = catalogue(contents.index.entries, contents.index.directories)
         with _looked_into():
             kept = selection.numbers(collection)
+            named = all_paths(collection, files)
+            carried = Carried(map(collection.raw, kept), files, named)
+            lonely = left_behind(collection, files, named)
             warnings = selection.warnings(collection)
-            names, directories = _belongings((collection[number] for number in kept), files)
         return Chosen(
             data=subset(collection, kept),
             features=len(kept),
-            entries=[entry for entry in contents.index.entries if entry.name in names],
-            directories=[path for path in contents.index.directories if path in directories],
-            warnings=warnings,
+            entries=[entry for entry in contents.index.entries if _is_in(carried, entry)],
+            directories=[path for path in contents.index.directories if path in carried.directories],
+            warnings=(*warnings, *left_behind_warnings(contents.commit, lonely)),
         )
 
     return pick
+
+
+def _is_in(carried: Carried, entry: Entry) -> bool:
+    return entry.path in (carried.files if entry.kind == "file" else carried.quicklooks)
+
+
+def left_behind_warnings(commit: Commit, files: Sequence[File]) -> tuple[str, ...]:
+    """What to say of the files that no feature carries, where only features are taken with what is theirs."""
+    if not files:
+        return ()
+    names = some_names([stored_name(file.kind, file.path) for file in files])
+    count = "1 file" if len(files) == 1 else f"{len(files):,} files"
+    belong = "belongs" if len(files) == 1 else "belong"
+    stage = f"{commit.job}/{commit.stage}@{commit.revision}"
+    return (f"{count} of {stage} {belong} to no feature, and stayed behind: {names}",)
 
 
 @contextmanager
@@ -63,8 +83,10 @@ def without(chosen: Chosen, damaged: set[str]) -> Chosen:
     """
     collection = read_features(chosen.data)
     files = catalogue(chosen.entries, chosen.directories)
+    bad = catalogue((entry for entry in chosen.entries if entry.name in damaged), ())
     with _looked_into():
-        kept = [n for n, feature in enumerate(collection) if not _data(feature, files) & damaged]
+        named = all_paths(collection, files)
+        kept = [n for n, feature in enumerate(collection) if not hit(feature.properties, files, bad, named)]
     return Chosen(
         data=subset(collection, kept),
         features=len(kept),
@@ -91,23 +113,3 @@ def catalogue(entries: Iterable[Entry], directories: Iterable[str]) -> Files:
         File(path=e.path, kind=e.kind, size=e.size, sha256=e.sha256, executable=e.executable) for e in entries
     )
     return Files(found, directories)
-
-
-def _belongings(features: Iterable[Feature], files: Files) -> tuple[set[str], set[str]]:
-    """The names of the files of some features, and the empty directories that they name."""
-    names: set[str] = set()
-    directories: set[str] = set()
-    for feature in features:
-        names |= _data(feature, files)
-        paths = data_paths(feature.properties, files).values()
-        names |= {stored_name("quicklook", file.path) for file in quicklooks_of(feature.id, paths, files)}
-        directories.update(paths)
-        for path in paths:
-            directories.update(files.directories_below(path))
-    return names, directories
-
-
-def _data(feature: Feature, files: Files) -> set[str]:
-    """The names of a feature's files: those that its data paths stand for, sidecars included."""
-    paths = data_paths(feature.properties, files).values()
-    return {file.path for path in paths for file in companions(path, files)}

@@ -8,12 +8,12 @@ that precedes it: any language can check it without agreeing on a canonical form
 from __future__ import annotations
 
 import hashlib
-import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from up42_state._secret_shapes import holds_credential, is_secret_name
 from up42_state.buckets.keys import is_key
 from up42_state.errors import SettingsError, UnsupportedFormatError
 from up42_state.stages.damage import damaged
@@ -41,7 +41,6 @@ FORMAT = "1.0"
 JobMode = Literal["DEFAULT", "DRY_RUN"]
 
 _DIGEST = b',"digest":"'
-_SECRET = re.compile(r"secret|token|passw|pwd|credential|private|auth|api.?key|access.?key|signature", re.I)
 _MAX_DEPTH = 200  # of parameters; what can be read beyond it depends on the Python that reads
 
 
@@ -99,7 +98,7 @@ class Commit(_Record, frozen=True, kw_only=True):
     :param revision: counts from 1; numbers are never reused.
     :param attempt: the id of the save that wrote it.
     :param time: when, by the writer's clock.
-    :param parameters: the block's parameters; values of secret-looking names are replaced by a digest.
+    :param parameters: the block's parameters; values that look secret are replaced by a digest.
     :param fingerprint: digest of the block, its parameters and its parents' content; empty if unknown.
     :param content: digest of ``data.json`` and all files; equal content, equal output.
     :param refers: every attempt of the job that bytes are taken from, as ``<stage>/<attempt>``.
@@ -265,7 +264,8 @@ def now() -> datetime:
 
 
 def mask_secrets(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters as a commit keeps them: values of secret-looking names are replaced by a digest.
+    """Parameters as a commit keeps them: values of secret-looking names, and text that has the form of a
+    credential or holds one, are replaced by a digest.
 
     :raises SettingsError: they cannot be written as JSON.
     """
@@ -304,7 +304,7 @@ def _masked_members(parameters: Mapping[str, Any], depth: int = 0) -> dict[str, 
 def _masked(name: str, value: object, depth: int) -> object:
     if depth > _MAX_DEPTH:
         raise _no_json("they are nested too deeply")
-    if value is not None and _SECRET.search(name):
+    if value is not None and (is_secret_name(name) or (isinstance(value, str) and holds_credential(value))):
         return {"sha256": hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()}
     if isinstance(value, dict):
         return _masked_members(value, depth)

@@ -199,7 +199,7 @@ class History:
         return standing is not None and standing.attempt == commit.attempt
 
     def _has_commits(self, stage: str) -> bool:
-        """Whether anything was saved there; one whose save died, or that a web console made, has no commit."""
+        """Whether anything was saved there: what a save that died, or a web console, left has no commit."""
         return self._store.bucket.holds(commits_prefix(self.job, stage))
 
     def _no_revision(self, revision: int, why: str) -> RevisionNotFoundError:

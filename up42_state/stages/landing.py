@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from up42_state.errors import TargetConflictError
 from up42_state.features.paths import above
+from up42_state.features.sidecars import JOURNALS
 from up42_state.stages.history import some_names
 from up42_state.stages.index import BLOCK
 from up42_state.stages.journal import Journal, digest_of, take_back
@@ -20,7 +21,7 @@ from up42_state.stages.target import survey
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -141,7 +142,7 @@ class Landing:
                 continue
             elif root is self._main or path in here or path in folders:
                 in_the_way.append(path)
-                if path in folders:
+                if path in folders or _is_journal(path, here):
                     self._aside.append((root, path))
         if in_the_way and not self._overwrite:
             raise TargetConflictError(
@@ -242,6 +243,14 @@ def _about(what: str, data: bytes, numbers: dict[str, str]) -> str:
     names = hashlib.sha256(json.dumps(list(numbers)).encode()).hexdigest()
     about = {"restoring": what, "data": hashlib.sha256(data).hexdigest(), "names": names}
     return json.dumps(about)
+
+
+def _is_journal(path: str, here: Container[str]) -> bool:
+    """Whether a file is the journal of a database that is restored, and is another revision's.
+
+    SQLite would apply it to the database that it finds beside it, and so destroy that.
+    """
+    return any(path.endswith(end) and path.removesuffix(end) in here for end in JOURNALS.split())
 
 
 def _equal(root: Staging, path: str, status: os.stat_result, entry: Entry) -> bool:

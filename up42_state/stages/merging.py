@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import mmap
 import tempfile
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from up42_state.features import Collection, Earlier, File, merge
-from up42_state.features.paths import above
-from up42_state.stages.choose import catalogue, read_features
+from up42_state.features.carried import left_behind
+from up42_state.features.paths import all_above
+from up42_state.stages.choose import catalogue, left_behind_warnings, read_features
 from up42_state.stages.contents import Contents, load
+from up42_state.stages.output import Output
 from up42_state.stages.reuse import rename
 
 if TYPE_CHECKING:
@@ -21,15 +25,14 @@ if TYPE_CHECKING:
     from up42_state.features import Files, Merge, Report, Selection
     from up42_state.stages.commit import Commit
     from up42_state.stages.index import Entry
-    from up42_state.stages.output import Output
     from up42_state.stages.propagation import Propagation
     from up42_state.stages.store import Store
     from up42_state.state import Stage
 
-__all__ = ["Added", "EarlierStage", "Merging"]
+__all__ = ["Added", "EarlierStage", "Merging", "output_of"]
 
 
-class EarlierStage(msgspec.Struct, frozen=True, kw_only=True):
+class EarlierStage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """An earlier stage that was read, and the store that it lies in."""
 
     store: Store
@@ -45,15 +48,25 @@ class EarlierStage(msgspec.Struct, frozen=True, kw_only=True):
         """Its stage's name."""
         return self.contents.commit.stage
 
+    @cached_property
+    def _read(self) -> tuple[Collection, Files]:
+        index = self.contents.index
+        return read_features(self.contents.data), catalogue(index.entries, index.directories)
+
     def earlier(self) -> Earlier:
         """The stage as merging wants it."""
+        collection, files = self._read
         return Earlier(
             job=self.job,
             stage=self.name,
             revision=self.contents.commit.revision,
-            collection=read_features(self.contents.data),
-            files=catalogue(self.contents.index.entries, self.contents.index.directories),
+            collection=collection,
+            files=files,
         )
+
+    def left_behind(self) -> tuple[str, ...]:
+        """What to say of the files that no feature carries: only those of features are brought."""
+        return left_behind_warnings(self.contents.commit, left_behind(*self._read))
 
 
 class Added(msgspec.Struct, frozen=True):
@@ -85,6 +98,7 @@ class Merging:
         self._output = output
         self._collection = output.collection
         self._files = output.files
+        self.earlier: list[EarlierStage] = []
         self.additions: list[Added] = []
         self.new_directories: list[str] = []
         self.changed = False
@@ -103,6 +117,7 @@ class Merging:
             EarlierStage(store=stage.job.state.store, contents=load(stage.job.state.store, commit))
             for stage, commit in found
         ]
+        self.earlier += stages
         merged = _merge(self._collection, self._files, propagation, stages)
         self._take(merged, stages)
         skipped = [stage for stage in propagation.stages if all(stage is not there for there, _ in found)]
@@ -111,6 +126,8 @@ class Merging:
             *_unmet(propagation.selection, stages),
             *merged.report.warnings,
         )
+        if propagation.form == "forward":
+            warnings += tuple(text for stage in stages for text in stage.left_behind())
         return msgspec.structs.replace(merged.report, warnings=warnings)
 
     def _take(self, merged: Merge, stages: list[EarlierStage]) -> None:
@@ -140,8 +157,22 @@ class Merging:
         wanted = dict.fromkeys([*self._output.directories, *self.new_directories])
         if not wanted:
             return []
-        filled = {path for file in self._files if file.kind == "file" for path in above(file.path)}
+        filled = all_above(file.path for file in self._files if file.kind == "file")
         return [path for path in wanted if path not in filled]
+
+
+def output_of(contents: Contents) -> Output:
+    """A stored revision as an output that others are merged into: what a restore without quicklooks gives."""
+    entries = [entry for entry in contents.index.entries if entry.kind == "file"]
+    directories = tuple(contents.index.directories)
+    return Output(
+        root=Path(),
+        seen=(),
+        collection=read_features(contents.data),
+        files=catalogue(entries, directories),
+        directories=directories,
+        folders=frozenset(),
+    )
 
 
 def _merge(

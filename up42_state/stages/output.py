@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,9 @@ import msgspec
 
 from up42_state.errors import Defect, InvalidOutputError, PathNotFoundError
 from up42_state.features import Collection, Files, examine, scan
-from up42_state.features.paths import above
+from up42_state.features.paths import above, all_above
+from up42_state.features.repair import Change, repair
+from up42_state.features.sidecars import ENDS
 from up42_state.stages.index import QUICKLOOKS
 from up42_state.stages.target import OURS
 from up42_state.stages.upload import Source, changed
@@ -18,7 +21,8 @@ from up42_state.stages.upload import Source, changed
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from up42_state.features import File
+    from up42_state.features import File, Tree
+    from up42_state.features.check import Examined
 
 __all__ = ["Output", "quicklook_folder", "read_output"]
 
@@ -34,6 +38,8 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     :param files: all files and quicklooks, and all directories.
     :param directories: those that hold no file.
     :param folders: those that data paths name: each is kept together.
+    :param warnings: what is no defect and should be looked at.
+    :param changes: what was mended in ``data.json``.
     """
 
     root: Path
@@ -42,11 +48,16 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     files: Files
     directories: tuple[str, ...]
     folders: frozenset[str]
+    warnings: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
 
     @property
     def sources(self) -> list[Source]:
         """The files and quicklooks, as what is to be uploaded."""
-        return [_source(file, _group(file, self.folders, self.files)) for file in self.files]
+        outermost = self.folders - {
+            folder for folder in self.folders if any(outer in self.folders for outer in above(folder))
+        }
+        return [_source(file, _group(file, outermost, self.files)) for file in self.files]
 
     def check_unchanged(self) -> None:
         """Make sure that ``data.json`` is what was read: it was mapped, and may have changed since.
@@ -57,36 +68,50 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
             raise changed(DATA_JSON)
 
 
-def read_output(root: Path, quicklooks: Path | bool, *, dry_run: bool) -> Output:
+def read_output(root: Path, quicklooks: Path | bool, *, dry_run: bool, mend: bool = False) -> Output:
     """Read a block's output.
 
-    :param quicklooks: as :func:`quicklook_folder` takes it.
+    :param quicklooks: as :func:`quicklook_folder` takes it; those in ``<root>/.quicklooks`` are part of the
+        output as well, wherever that lies, but for ``False``.
     :param dry_run: data paths need not exist.
+    :param mend: mend what real blocks are known to write; the file itself stays as it is.
     :raises PathNotFoundError: there is no such directory.
     :raises InvalidOutputError: it has defects, all of which it lists.
     """
     if not root.is_dir():
         raise PathNotFoundError(f"there is no directory {root}", advice="give the directory with data.json")
-    folder = quicklook_folder(root, quicklooks)
     seen = _stamp(root / DATA_JSON)
     tree = scan(root, ignore=(OURS, QUICKLOOKS))
-    outward = _outward(root, folder)
-    beside = scan(folder, ignore=(OURS,)) if folder is not None and not outward else None
-    found = examine(root / DATA_JSON, tree, dry_run=dry_run)
-    defects = found.defects + outward
-    if beside is not None:
-        defects += [Defect(f"{folder}/{d.place}", d.problem, d.advice) for d in beside.defects]
+    found = examine(root / DATA_JSON, tree, dry_run=dry_run, root=str(root))
+    changes: list[Change] = []
+    if mend and (found.defects or found.warnings):
+        found, changes = _mended(root, tree, found, dry_run=dry_run)
+    pictures = _Pictures()
+    if quicklooks is not False:
+        pictures.take(root, quicklook_folder(root, quicklooks))
+    defects = found.defects + pictures.defects
     if defects or found.collection is None:
         raise InvalidOutputError(f"the output in {root} has {_count(defects)}", defects=defects)
-    pictures = [_as_quicklook(file) for file in beside.files] if beside is not None else []
     return Output(
         root=root,
         seen=seen,
         collection=found.collection,
-        files=Files([*tree.files, *pictures], tree.files.directories),
+        files=Files([*tree.files, *pictures.found.values()], tree.files.directories),
         directories=_empty_directories(tree.files),
         folders=found.folders,
+        warnings=found.warnings,
+        changes=tuple(changes),
     )
+
+
+def _mended(root: Path, tree: Tree, found: Examined, *, dry_run: bool) -> tuple[Examined, list[Change]]:
+    """What the output is found to be once ``data.json`` is mended, and what was changed in it."""
+    try:
+        content = (root / DATA_JSON).read_bytes()
+    except OSError:
+        return found, []
+    content, changes = repair(content, tree, str(root), dry_run=dry_run)
+    return (examine(content, tree, dry_run=dry_run, root=str(root)), changes) if changes else (found, [])
 
 
 def quicklook_folder(root: Path, quicklooks: Path | bool) -> Path | None:
@@ -115,25 +140,58 @@ def _stamp(path: Path) -> tuple[int, ...]:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _outward(root: Path, folder: Path | None) -> list[Defect]:
-    """The defect of an output's own quicklooks that lie elsewhere: a scan begins behind the link."""
-    if folder != root / QUICKLOOKS or folder.resolve().is_relative_to(root.resolve()):
-        return []
-    return [Defect(QUICKLOOKS, f"is a link out of the output, to {str(folder.resolve())!r}", _COPY)]
+class _Pictures:
+    """The quicklooks of an output: those in their directory, and those in ``.quicklooks`` of the output."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, File] = {}
+        self.defects: list[Defect] = []
+
+    def take(self, root: Path, folder: Path | None) -> None:
+        """Find all that there are.
+
+        :param folder: their directory, if there is one.
+        """
+        own = root / QUICKLOOKS
+        if folder is not None and not (own.is_dir() and folder.samefile(own)):
+            self._scan(folder)
+        if not os.path.lexists(own):
+            return
+        if not own.is_dir():
+            self._defect(QUICKLOOKS, "is no directory, and quicklooks lie in one of this name", "rename it")
+        elif not own.resolve().is_relative_to(root.resolve()):  # a scan begins behind the link
+            self._defect(QUICKLOOKS, f"is a link out of the output, to {str(own.resolve())!r}", _COPY)
+        else:
+            self._scan(own)
+
+    def _scan(self, folder: Path) -> None:
+        tree = scan(folder, ignore=(OURS,))
+        self.defects += [Defect(f"{folder}/{d.place}", d.problem, d.advice) for d in tree.defects]
+        folders = {path for name in self.found for path in above(name)}
+        for file in tree.files:
+            other = next(
+                (self.found[path] for path in (file.path, *above(file.path)) if path in self.found), None
+            )
+            if other is None and file.path not in folders:
+                self.found[file.path] = msgspec.structs.replace(file, kind="quicklook")
+            elif other is None or not _same_bytes(file, other):
+                where = other.location if other else "the directory of quicklooks"
+                problem = f"cannot be saved beside what has its name in {where}"
+                self._defect(f"{QUICKLOOKS}/{file.path}", problem, "keep one of the two")
+
+    def _defect(self, place: str, problem: str, advice: str) -> None:
+        self.defects.append(Defect(place, problem, advice))
 
 
-def _as_quicklook(file: File) -> File:
-    from msgspec.structs import replace
-
-    return replace(file, kind="quicklook")
+def _same_bytes(file: File, other: File) -> bool:
+    return file.path == other.path and filecmp.cmp(file.location or "", other.location or "", shallow=False)
 
 
 def _empty_directories(files: Files) -> tuple[str, ...]:
     """Directories without a file below them, innermost only."""
-    folders = {file.path.rpartition("/")[0] for file in files}
-    full = folders.union(*map(above, folders))
+    full = all_above(file.path for file in files)
     empty = [path for path in files.directories if path not in full]
-    inner = {folder for path in empty for folder in above(path)}
+    inner = all_above(empty)
     return tuple(sorted(path for path in empty if path not in inner))
 
 
@@ -150,17 +208,23 @@ def _source(file: File, group: str) -> Source:
 
 
 def _group(file: File, folders: frozenset[str], files: Files) -> str:
-    """Files of one group go into one pack: those of a data path's directory, or a file and its sidecars."""
+    """Files of one group go into one pack: those of a data path's directory, or a file and its sidecars.
+
+    :param folders: the directories of data paths that lie in no other.
+    """
     if file.kind == "quicklook":
         return f"{QUICKLOOKS}/{file.path}"
-    outermost = [path for path in above(file.path) if path in folders] if folders else []
-    if outermost:
-        return f"{outermost[-1]}/"
+    end = file.path.find("/") if folders else -1
+    while end > 0:
+        if file.path[:end] in folders:
+            return f"{file.path[:end]}/"
+        end = file.path.find("/", end + 1)
     return _stem(file.path, files)
 
 
 def _stem(path: str, files: Files) -> str:
     """The path without its extension; a sidecar ``<file>.<ext>`` has its file's."""
+    path = next((path[: -len(end)] for end in ENDS if path.lower().endswith(end)), path)
     start = path.rfind("/") + 2  # past a dot at the beginning of the name
     dot = path.find(".", start)
     while dot > 0:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from up42_state.stages.commit import Commit
     from up42_state.state import Stage
 
-__all__ = ["Propagation"]
+__all__ = ["Propagation", "checked_options"]
 
 _CHOICES = {
     "form": ("forward", "inherit"),
@@ -93,3 +93,17 @@ class Propagation(msgspec.Struct, frozen=True, kw_only=True):
         from up42_state.features import Selection
 
         return Selection.of(self.where, self.bbox, self.ids, self.path)
+
+
+def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a propagation that were given: those that are not ``None``.
+
+    :raises TypeError: there is no such option for people.
+    :raises SettingsError: one is none of its choices.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    unknown = given.keys() - {"form", "match", "on_conflict", "where", "bbox", "ids", "path", "missing"}
+    if unknown:
+        raise TypeError(f"there is no option {', '.join(sorted(unknown))}")
+    _ = Propagation(stages=(), **given).selection
+    return given

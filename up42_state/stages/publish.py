@@ -192,7 +192,7 @@ def _check_number(commit: Commit) -> None:
         last = commit_key(commit.job, commit.stage, LAST_REVISION)
         raise IntegrityError(
             f"no revision can follow {commit.job}/{commit.stage}@{LAST_REVISION}; nothing was committed",
-            advice=f"no stage is saved so often: look at {last}, and delete that object if it is none of yours",
+            advice=f"look at {last}: no stage is saved so often; delete that object if it is none of yours",
         )
 
 

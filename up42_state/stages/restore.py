@@ -8,8 +8,6 @@ it stopped, or takes back what was put in where it is another revision's.
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,6 +22,7 @@ from up42_state.stages.target import writing_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from up42_state.stages.commit import Commit, JobMode
     from up42_state.stages.index import Entry
@@ -55,7 +54,7 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     :param written: names of files that were fetched.
     :param damaged: what could not be restored, and why (only where ``partial`` was asked for).
     :param quicklooks: the directory that quicklooks went into; ``None`` where there were none to restore.
-    :param warnings: what people should hear about what was chosen.
+    :param warnings: what people should hear about what was chosen, and about files that no feature carries.
     """
 
     commit: Commit
@@ -97,15 +96,15 @@ def restore(
     :param choose: picks the wanted part.
     :param without: leaves out what depends on damaged files, given by name: then damage is reported, not
         raised.
-    :param quicklooks: where they go; ``True`` for ``/tmp/quicklooks`` beside ``/tmp/input`` and
-        ``<target>/.quicklooks`` elsewhere, ``False`` to leave them out.
+    :param quicklooks: where they go; ``True`` for ``<target>/.quicklooks``, ``False`` to leave them out. In
+        ``/tmp/quicklooks`` they would be saved as those of the next output.
     :param overwrite: replace files that are in the way; others stay.
     :raises NotFoundError: there is no such stage or revision, or it was pruned.
     :raises TargetConflictError: the target holds other files; it is untouched.
     :raises IntegrityError: stored bytes are damaged; the target is untouched.
     """
     history = History(store, job, stage)
-    folder = _quicklook_folder(target, quicklooks)
+    folder = None if isinstance(quicklooks, bool) else quicklooks
 
     def once() -> Restored:
         commit = history.current(job_mode) if revision is None else history.at(revision)
@@ -163,10 +162,3 @@ def _land(
         written=sorted(left - landing.kept),
         damaged=damaged,
     )
-
-
-def _quicklook_folder(target: Path, quicklooks: Path | bool) -> Path | None:
-    """Where quicklooks go, or ``None`` for the target's own ``.quicklooks``."""
-    if quicklooks is not True:
-        return quicklooks or None
-    return Path("/tmp/quicklooks") if os.path.abspath(target) == "/tmp/input" else None  # noqa: S108 - the block contract names it

@@ -1,4 +1,4 @@
-"""Which files need not be moved, because the current revision holds their bytes already."""
+"""Which files need not be moved, because a current revision of the job holds their bytes already."""
 
 from __future__ import annotations
 
@@ -18,34 +18,44 @@ if TYPE_CHECKING:
 __all__ = ["find_reusable", "rename"]
 
 
-def find_reusable(sources: Sequence[Source], previous: Index, pack_below: int) -> dict[str, Stored]:
-    """Where the bytes of unchanged files lie, by the name of the file.
+def find_reusable(sources: Sequence[Source], known: Sequence[Index], pack_below: int) -> dict[str, Stored]:
+    """Where the bytes of files lie that are there already, by the name of the file.
 
-    A file is unchanged if the previous revision holds one of the same bytes, under whatever path. Packs of
-    which less than half would still be referred to are left behind: their live part is packed anew. So are
-    small files of which a companion changed.
+    A file is there if a known index holds one of the same bytes, under whatever path. Packs of which less
+    than half would be referred to are left alone: what is wanted of them is packed anew. So are small files
+    of which a companion is not there.
 
-    :param sources: hashed files.
+    :param sources: the files; those without a digest are new.
+    :param known: indexes of current revisions; an earlier one is preferred.
     :param pack_below: files of fewer bytes are small.
     """
-    by_digest: dict[tuple[str, int], Entry] = {(e.sha256, e.size): e for e in previous.entries}
-    same_name = {entry.name: entry for entry in previous.entries}
-    found = {}
-    for source in sources:
-        entry = same_name.get(source.name)
-        if entry is None or entry.sha256 != source.sha256:
-            entry = by_digest.get((source.sha256, source.size))
-        if entry is not None:
-            found[source.name] = Stored(previous.objects[entry.object], _renamed(entry, source, previous))
+    held = _Held(known)
+    found = {source.name: stored for source in sources if (stored := held.find(source)) is not None}
     sparse = _sparse_packs(found.values())
     found = {name: stored for name, stored in found.items() if stored.object.key not in sparse}
     broken = _broken_groups([source for source in sources if source.size < pack_below], found)
     return {name: stored for name, stored in found.items() if name not in broken}
 
 
-def _renamed(entry: Entry, source: Source, previous: Index) -> Entry:
-    stored = previous.objects[entry.object]
-    return rename(entry, stored, source.path, source.kind, executable=source.executable)
+class _Held:
+    """The files of some indexes, by their bytes."""
+
+    def __init__(self, known: Sequence[Index]) -> None:
+        self._by_digest: dict[tuple[str, int], tuple[Index, Entry]] = {}
+        self._by_name: dict[tuple[str, str, int], tuple[Index, Entry]] = {}
+        for index in known:
+            for entry in index.entries:
+                self._by_digest.setdefault((entry.sha256, entry.size), (index, entry))
+                self._by_name.setdefault((entry.name, entry.sha256, entry.size), (index, entry))
+
+    def find(self, source: Source) -> Stored | None:
+        """Where the bytes of a file are, preferably under its own name."""
+        same = self._by_name.get((source.name, source.sha256, source.size))
+        index, entry = same or self._by_digest.get((source.sha256, source.size)) or (None, None)
+        if index is None or entry is None:
+            return None
+        stored = index.objects[entry.object]
+        return Stored(stored, rename(entry, stored, source.path, source.kind, executable=source.executable))
 
 
 def rename(entry: Entry, stored: DataObject, path: str, kind: Kind, *, executable: bool) -> Entry:

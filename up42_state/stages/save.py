@@ -1,7 +1,7 @@
 """Saving a block's output as a stage's next revision.
 
-Files and packs, then the index and ``data.json``, then the commit. What the current revision holds already is
-referred to, not moved.
+Files and packs, then the index and ``data.json``, then the commit. What the current revision, a parent or a
+propagated stage of the job holds already is referred to, not moved.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ from up42_state.stages.reuse import find_reusable
 from up42_state.stages.upload import Stored, Uploader, hash_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Literal
 
     from up42_state.features import Report
+    from up42_state.features.repair import Change
     from up42_state.stages.commit import BlockInfo, JobMode, Parent
     from up42_state.stages.propagation import Propagation
     from up42_state.stages.store import Store
@@ -67,6 +68,9 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
     progress: Callable[[int, int], None] = lambda _done, _total: None
     report: Callable[[Report], None] = lambda _report: None
     outcome: Callable[[Outcome], None] = lambda _outcome: None
+    mend: bool = False
+    warning: Callable[[str], None] = lambda _text: None
+    change: Callable[[Change], None] = lambda _change: None
 
     def run(self) -> Commit:
         """Save, and give the commit that stands in the end.
@@ -92,20 +96,25 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
             self.outcome("kept")
             return standing
         clean_up(self.output, self.quicklooks)
-        output = read_output(self.output, self.quicklooks, dry_run=self.job_mode == "DRY_RUN")
+        output = read_output(self.output, self.quicklooks, dry_run=self.job_mode == "DRY_RUN", mend=self.mend)
         attempt = _Attempt(self.store, self.job, self.stage, new_attempt())
         merged = Merging(output)
         reports = [merged.apply(propagation, self._current) for propagation in self.propagations]
         previous = _previous(self.store, newest)
         borrowing = Borrowing(self.store, self.job, attempt.prefix, references, previous)
         borrowed = borrowing.borrow(merged.additions)
-        stored = [*self._store(output.sources, previous, attempt), *borrowed]
+        known = [*([previous] if previous else ()), *self._nearby(merged, references)]
+        stored = [*self._store(output.sources, known, attempt), *borrowed]
         index = _index(stored, merged.directories)
         draft = self._draft(attempt, newest, previous, index, merged)
-        references.add(set(draft.refers) & set(newest.refers if newest else ()))
+        references.add(set(draft.refers) - {f"{self.stage}/{attempt.id}"})
         references.wrote(attempt.prefix, _keys(draft, index))
         output.check_unchanged()
         commit = publish(self.store, draft, newest, self.precondition, references.check)
+        for warning in output.warnings:
+            self.warning(warning)
+        for change in output.changes:
+            self.change(change)
         for report in reports:
             self.report(report)
         self.outcome(_outcome(draft, commit))
@@ -115,16 +124,50 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         """What is referred to must be current, or it may be pruned meanwhile (:class:`References`)."""
         return stage.latest(self.job_mode)
 
-    def _store(self, sources: list[Source], previous: Index | None, attempt: _Attempt) -> list[Stored]:
-        """Make sure that every file is in the store, and say where."""
+    def _nearby(self, merged: Merging, references: References) -> Iterator[Index]:
+        """Yield the indexes of the job's other stages whose files the output may hold as they are.
+
+        Those are the propagated stages, and the parents. Of a parent the current revision is taken, whichever
+        one the output was made from: a revision that is no longer current may be pruned meanwhile.
+        """
+        seen = {self.stage}
+        for earlier in merged.earlier:
+            if (earlier.job, earlier.store.place) == (self.job, self.store.place):
+                seen.add(earlier.name)
+                references.read(earlier.contents.commit)
+                yield earlier.contents.index
+        for name in dict.fromkeys(parent.stage for parent in self.parents if parent.job == self.job):
+            if name not in seen:
+                try:
+                    newest = History(self.store, self.job, name).newest()
+                except IntegrityError:
+                    continue  # a damaged parent is no reason not to save
+                index = _previous(self.store, newest)
+                if index is not None:
+                    references.read(newest)
+                    yield index
+
+    def _store(self, sources: list[Source], known: Sequence[Index], attempt: _Attempt) -> list[Stored]:
+        """Make sure that every file is in the store, and say where.
+
+        Only files of a size that is known are hashed beforehand: another's bytes are nowhere yet.
+        """
+        sizes = {entry.size for index in known for entry in index.entries}
+        familiar = [source for source in sources if source.size in sizes]
+        reusable: dict[str, Stored] = {}
+        if familiar:
+            with self.store.transfers() as transfers:
+                hashed = {source.name: source for source in hash_sources(transfers, familiar)}
+            sources = [hashed.get(source.name, source) for source in sources]
+            reusable = find_reusable(sources, known, self.store.pack_below)
         uploader = Uploader(self.store, self.job, self.stage, attempt.id, self.progress)
-        if previous is None:
-            return uploader.upload(sources)
-        with self.store.transfers() as transfers:
-            hashed = hash_sources(transfers, sources)
-        reusable = find_reusable(hashed, previous, self.store.pack_below)
-        changed = [source for source in hashed if source.name not in reusable]
-        return [*reusable.values(), *(uploader.upload(changed) if changed else ())]
+        return [
+            *reusable.values(),
+            *uploader.upload(
+                [source for source in sources if source.name not in reusable],
+                sum(stored.entry.size for stored in reusable.values()),
+            ),
+        ]
 
     def _draft(
         self, attempt: _Attempt, newest: Commit | None, previous: Index | None, index: Index, merged: Merging

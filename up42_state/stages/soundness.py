@@ -12,7 +12,7 @@ from itertools import pairwise
 from operator import add, le
 from typing import TYPE_CHECKING
 
-from up42_state.features.paths import RESERVED, above, check_path
+from up42_state.features.paths import RESERVED, all_above, check_path
 from up42_state.stages.entries import BLOCK
 from up42_state.stages.names import NAME
 from up42_state.stages.packs import MAX_BYTES
@@ -122,8 +122,7 @@ def _name_problems(names: Sequence[str], directories: Sequence[str]) -> Iterator
     if len(files) != len(names):
         twice = next(one for one, other in pairwise(sorted(names)) if one == other)
         yield f"{twice!r} is named twice"
-    folders = {name.rpartition("/")[0] for name in names}.union(directories)
-    folders.update([folder for path in folders for folder in above(path)])
+    folders = all_above(names).union(directories, all_above(directories))
     for path in sorted(folders & files):
         yield f"{path!r} is both a file and a directory"
 

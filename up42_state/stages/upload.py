@@ -179,12 +179,17 @@ class Uploader:
         self._buffers = Buffers(bytearray)
         self._packing = threading.Semaphore(_PACKING)
 
-    def upload(self, sources: Sequence[Source]) -> list[Stored]:
+    def upload(self, sources: Sequence[Source], referred: int = 0) -> list[Stored]:
         """Upload files and say where their bytes are, in the same order.
 
+        :param referred: bytes of other files that are in the store already: progress counts them as done.
         :raises InvalidOutputError: a file changed meanwhile.
         """
-        self._total = sum(source.size for source in sources)
+        self._total = referred + sum(source.size for source in sources)
+        if referred:
+            self._advance(referred)
+        if not sources:
+            return []
         packed, single = self._split(sources)
         part_size = self._store.bucket.part_size
         with self._aborting(), self._store.transfers() as transfers, self._aborting():

@@ -1,4 +1,4 @@
-"""A task's input directory, filled from earlier stages.
+"""A task's input directory, filled from earlier stages, or compared with them where it is filled already.
 
 One stage is restored as it is. Several are merged by the propagation operator (``docs/propagation.md``) in a
 folder of ours inside the directory, and moved up when that is whole, ``data.json`` last: a kill never leaves
@@ -8,24 +8,28 @@ next call continues with those, or refuses what is left of others.
 
 from __future__ import annotations
 
-import json
-import shutil
+import hashlib
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from up42_state.errors import PrunedError, TargetConflictError
 from up42_state.stages.history import some_names
 from up42_state.stages.index import QUICKLOOKS
 from up42_state.stages.target import OURS, own_folder, remove_own
+from up42_state.stages.trees import remove_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from up42_state.features import Report
     from up42_state.stages.commit import Commit, JobMode
+    from up42_state.stages.propagation import Propagation
     from up42_state.state import Stage
 
-__all__ = ["DATA_JSON", "has_data", "restore_input"]
+__all__ = ["DATA_JSON", "Inputs", "Restored", "has_data"]
 
 DATA_JSON = "data.json"
 _MERGING = "merging"  # being filled
@@ -33,71 +37,155 @@ _MERGED = "merged"  # whole, being moved up
 _MADE_OF = "made-of.json"
 
 
+class Restored(msgspec.Struct, frozen=True, kw_only=True):
+    """An input, and what it is made of.
+
+    :param reports: what became of every feature, where stages were merged.
+    """
+
+    commits: list[Commit]
+    reports: list[Report] = []
+
+
 def has_data(directory: Path) -> bool:
     """Whether an input is there: ``data.json`` is what comes last."""
     return (directory / DATA_JSON).exists()
 
 
-def restore_input(stages: Sequence[Stage], target: Path, *, job_mode: JobMode = "DEFAULT") -> list[Commit]:
-    """Fill an input directory from earlier stages, in the order given; quicklooks are left out.
+class Inputs(msgspec.Struct, frozen=True, kw_only=True):
+    """The stages that a task's input is made of, in order, and where it goes.
 
-    Of features that are the same and differ in content, the first stage's is kept.
+    Of features that are the same and differ in content, the first stage's is kept, if ``options`` do not say
+    otherwise. Quicklooks are left out.
 
     :param stages: at least one.
-    :param target: made if it is not there. Files of a single stage that are there already are kept.
-    :return: the commits that were restored.
-    :raises NotFoundError: there is no such stage.
-    :raises TargetConflictError: the directory holds other files; they are untouched.
+    :param target: made if it is not there.
+    :param options: of the propagation operator, by which the others are merged into the first.
     """
-    if len(stages) == 1:
-        return [stages[0].restore(target, quicklooks=False, job_mode=job_mode)]
-    while True:
-        commits = [stage.latest(job_mode) for stage in stages]
-        with suppress(PrunedError):  # one was superseded and pruned before it was read
-            return _restore_merged(stages, commits, target, job_mode)
+
+    stages: Sequence[Stage]
+    target: Path
+    job_mode: JobMode = "DEFAULT"
+    options: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+    def restore(self) -> Restored:
+        """Fill the directory. Files of a single stage that are there already are kept.
+
+        :raises NotFoundError: there is no such stage.
+        :raises TargetConflictError: the directory holds other files; they are untouched.
+        """
+        if len(self.stages) == 1:
+            commit = self.stages[0].restore(self.target, quicklooks=False, job_mode=self.job_mode)
+            return Restored(commits=[commit])
+        while True:
+            commits = self._current()
+            with suppress(PrunedError):  # one was superseded and pruned before it was read
+                return self._restore_merged(commits)
+
+    def check(self) -> Restored:
+        """Compare an input that is there already with what the stages would give, by its ``data.json``.
+
+        :raises NotFoundError: there is no such stage.
+        :raises TargetConflictError: it is another one.
+        """
+        while True:
+            commits = self._current()
+            with suppress(PrunedError):  # one was superseded and pruned before it was read
+                return self._check(commits)
+
+    def _check(self, commits: list[Commit]) -> Restored:
+        reports: list[Report] = []
+        if len(commits) == 1:
+            wanted = commits[0].data.sha256 if commits[0].data else ""
+        else:
+            wanted, reports = self._planned(commits)
+        if wanted != _digest(self.target):
+            raise TargetConflictError(
+                f"{self.target} holds another {DATA_JSON} than {_listed(commits)} would give",
+                advice="have it cleared (clear=True, --clear) to restore the input; or name no earlier "
+                "stages (after, UP42_STATE_AFTER), if the input that is there is meant",
+            )
+        return Restored(commits=commits, reports=reports)
+
+    def _planned(self, commits: Sequence[Commit]) -> tuple[str, list[Report]]:
+        """The digest of the ``data.json`` that a merge would give. No file is fetched."""
+        from up42_state.stages.contents import load
+        from up42_state.stages.merging import Merging, output_of
+
+        contents = load(self.stages[0].job.state.store, commits[0])
+        merging, taken = Merging(output_of(contents)), iter(commits[1:])
+        report = merging.apply(self._others, lambda _stage: next(taken))
+        return hashlib.sha256(merging.data).hexdigest(), [report]
+
+    @property
+    def _others(self) -> Propagation:
+        from up42_state.stages.propagation import Propagation
+
+        return Propagation(stages=tuple(self.stages[1:]), **self.options)
+
+    def _current(self) -> list[Commit]:
+        return [stage.latest(self.job_mode) for stage in self.stages]
+
+    def _made_of(self, commits: Sequence[Commit]) -> bytes:
+        """Tells a merged input from others: the revisions, and how they are merged."""
+        made_of = [[commit.name, commit.attempt] for commit in commits]
+        return msgspec.json.encode([made_of, repr(sorted(self.options.items()))])
+
+    def _restore_merged(self, commits: list[Commit]) -> Restored:
+        merged = self.target / OURS / _MERGED
+        reports: list[Report] | None = None
+        if _read(merged) != self._made_of(commits) or not self._is_whole(merged):
+            if has_data(self.target):
+                return self._check(commits)
+            _refuse_others(self.target)
+            commits, reports = self._merge(commits)
+            remove_own(self.target, _MERGED, keep_folder=True)
+            (self.target / OURS / _MERGING).rename(merged)
+        _move_up(merged, self.target)
+        remove_own(self.target, _MERGED)
+        if reports is None:  # an interrupted call has merged them, and told nobody
+            reports = self._planned(commits)[1]
+        return Restored(commits=commits, reports=reports)
+
+    def _is_whole(self, merged: Path) -> bool:
+        return has_data(merged) or has_data(self.target)
+
+    def _merge(self, commits: Sequence[Commit]) -> tuple[list[Commit], list[Report]]:
+        """Merge the stages in a folder of ours, and say in it what it is made of."""
+        from up42_state.stages.materialise import materialise
+
+        self.target.mkdir(parents=True, exist_ok=True)
+        folder = own_folder(self.target) / _MERGING
+        remove_own(self.target, _MERGING, keep_folder=True)
+        first = self.stages[0].restore(folder, quicklooks=False, job_mode=self.job_mode)
+        made_of, taken = [first, *commits[1:]], iter(commits[1:])
+        reports = materialise(
+            folder,
+            [self._others],
+            quicklooks=False,
+            job_mode=self.job_mode,
+            current=lambda _stage: next(taken),
+        )
+        remove_tree(folder / QUICKLOOKS)
+        (own_folder(folder) / _MADE_OF).write_bytes(self._made_of(made_of))
+        return made_of, reports
 
 
-def _restore_merged(
-    stages: Sequence[Stage], commits: list[Commit], target: Path, job_mode: JobMode
-) -> list[Commit]:
-    merged = target / OURS / _MERGED
-    if _made_of(merged) != _note(commits) or not (has_data(merged) or has_data(target)):
-        _refuse_others(target)
-        folder, commits = _merge(stages, commits, target, job_mode)
-        remove_own(target, _MERGED, keep_folder=True)
-        folder.rename(merged)
-    _move_up(merged, target)
-    remove_own(target, _MERGED)
-    return commits
-
-
-def _note(commits: Sequence[Commit]) -> bytes:
-    return json.dumps([[commit.name, commit.attempt] for commit in commits]).encode()
-
-
-def _made_of(merged: Path) -> bytes | None:
+def _read(merged: Path) -> bytes | None:
+    """What is noted of an input that is being moved up; ``None`` where nothing is."""
     try:
         return (merged / OURS / _MADE_OF).read_bytes()
     except OSError:
         return None
 
 
-def _merge(
-    stages: Sequence[Stage], commits: Sequence[Commit], target: Path, job_mode: JobMode
-) -> tuple[Path, list[Commit]]:
-    """Merge the stages in a folder of ours; the folder, and what it is made of."""
-    from up42_state.stages.materialise import materialise
-    from up42_state.stages.propagation import Propagation
-
-    target.mkdir(parents=True, exist_ok=True)
-    folder = own_folder(target) / _MERGING
-    remove_own(target, _MERGING, keep_folder=True)
-    made_of = [stages[0].restore(folder, quicklooks=False, job_mode=job_mode), *commits[1:]]
-    others, taken = Propagation(stages=tuple(stages[1:])), iter(commits[1:])
-    materialise(folder, [others], quicklooks=False, job_mode=job_mode, current=lambda _stage: next(taken))
-    shutil.rmtree(folder / QUICKLOOKS, ignore_errors=True)
-    (own_folder(folder) / _MADE_OF).write_bytes(_note(made_of))
-    return folder, made_of
+def _digest(directory: Path) -> str:
+    """The SHA-256 of ``data.json``, in hex; empty where there is none."""
+    try:
+        with (directory / DATA_JSON).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
 
 
 def _refuse_others(target: Path) -> None:
@@ -106,11 +194,16 @@ def _refuse_others(target: Path) -> None:
     if found:
         raise TargetConflictError(
             f"{target} holds other files: {some_names(found)}",
-            advice="empty it, or give another input directory",
+            advice="have it cleared (clear=True, --clear), empty it, or give another input directory",
         )
 
 
 def _move_up(merged: Path, target: Path) -> None:
+    """Move everything up, ``data.json`` last."""
     names = [path.name for path in merged.iterdir() if path.name not in (OURS, DATA_JSON)]
     for name in [*names, *([DATA_JSON] if has_data(merged) else [])]:
         (merged / name).rename(target / name)
+
+
+def _listed(commits: Sequence[Commit]) -> str:
+    return ", ".join(commit.name for commit in commits)

@@ -1,16 +1,14 @@
-"""A task's output directory: writing ``data.json`` checked and at once, and what an earlier run has left."""
+"""A task's output directory: writing ``data.json`` there, checked and at once."""
 
 from __future__ import annotations
 
-import shutil
-import stat
 from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import InvalidOutputError
 from up42_state.features import check, scan
 from up42_state.features.objects import render, writable
 from up42_state.stages.index import QUICKLOOKS
-from up42_state.stages.target import OURS, own_folder, remove_own, survey, writing_to
+from up42_state.stages.target import OURS, own_folder, remove_own, writing_to
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 
     from up42_state.errors import Defect
 
-__all__ = ["empty", "leftovers", "write_output"]
+__all__ = ["write_output"]
 
 DATA_JSON = "data.json"
 
@@ -39,24 +37,6 @@ def write_output(directory: Path, collection: Mapping[str, Any], *, dry_run: boo
         raise InvalidOutputError("the output has defects, and was not written", defects=defects)
     with writing_to(directory):
         _replace(directory, data)
-
-
-def leftovers(directory: Path) -> list[str]:
-    """The files in a directory, by path; empty directories do not count."""
-    if not directory.is_dir():
-        return []
-    return sorted(path for path, status in survey(directory) if not stat.S_ISDIR(status.st_mode))
-
-
-def empty(directory: Path) -> None:
-    """Remove everything in a directory, but not the directory: it may be a mount. Links are not followed."""
-    if not directory.is_dir():
-        return
-    for path in directory.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
 
 
 def _rendered(collection: Mapping[str, Any]) -> tuple[bytes, list[Defect]]:

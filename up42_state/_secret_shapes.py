@@ -1,0 +1,94 @@
+"""What a secret looks like: by the name that it stands under, and by its own form.
+
+Both are guesses, made in one place, so that commits, messages and settings take the same things for secrets.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+__all__ = ["holds_credential", "is_credential", "is_secret_name"]
+
+# Names are taken apart into words ("clientSecret", "x-api-key"): "tokenizer" and "author" are other words.
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_SECRET_WORDS = frozenset(
+    (
+        *(
+            "accesskey",
+            "apikey",
+            "auth",
+            "authentication",
+            "authorization",
+            "bearer",
+            "clientsecret",
+            "cookie",
+        ),
+        *("cookies", "cred", "credential", "credentials", "creds", "dbpass", "dsn", "jwt", "oauth", "otp"),
+        *("passphrase", "passwd", "password", "passwords", "passwort", "pat", "private", "privatekey", "pwd"),
+        *("sas", "secret", "secretkey", "secrets", "session", "sessionid", "sig", "signature", "token"),
+        *("tokens", "userpass", "accesstoken", "authtoken", "connectionstring", "connstr"),
+    )
+)
+_SECRET_PAIRS = frozenset(
+    (
+        *(
+            ("connection", "string"),
+            ("conn", "string"),
+            ("conn", "str"),
+            ("access", "id"),
+            ("pass", "phrase"),
+        ),
+        *((kind, "pass") for kind in ("admin", "db", "ftp", "http", "proxy", "root", "smtp", "user")),
+        *((kind, "key") for kind in ("access", "account", "api", "auth", "client", "consumer", "encryption")),
+        *((kind, "key") for kind in ("function", "hmac", "license", "master", "sas", "service", "shared")),
+        *((kind, "key") for kind in ("signing", "ssh", "storage", "subscription")),
+    )
+)
+
+# Repetitions are bounded: without an end in sight each beginning would be followed to the end of the text.
+_USER_IN_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{0,30}://[^\s/@]{0,256}:[^\s@]{0,4096}@")
+_SIGNED_URL = re.compile(r"://\S{0,2048}[?&]([A-Za-z0-9_\-]{1,60})=[^&\s]")
+_MEMBER = re.compile(r"\"([A-Za-z0-9_\-]{1,60})\"\s*:\s*\"[^\"]")
+_KNOWN_FORMS = re.compile(
+    r"""
+      -----BEGIN\ [A-Z ]*PRIVATE\ KEY                   # PEM (RFC 7468)
+    | \b(?:bearer|basic)\s+(?=\S{0,256}[0-9=.])[A-Za-z0-9+/=._~\-]{8,}  # Authorization (RFC 6750, RFC 7617)
+    | \beyJ[A-Za-z0-9_\-]{8,}\.eyJ[A-Za-z0-9_\-]{2,}\.  # JSON Web Token (RFC 7519)
+    | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b                     # an AWS access key's id
+    | \b(?:ghp|gho|ghu|ghs|ghr|github_pat)_[A-Za-z0-9_]{20,} | \bglpat-[A-Za-z0-9_\-]{16,}
+    | \bya29\.[A-Za-z0-9_\-]{16,} | \bAIza[A-Za-z0-9_\-]{35} | \bGOCSPX-[A-Za-z0-9_\-]{16,}
+    | \bxox[abprs]-[A-Za-z0-9\-]{10,} | \bhf_[A-Za-z0-9]{30,} | \b[rs]k_live_[A-Za-z0-9]{16,}
+    | \b(?:AccountKey|SharedAccessKey|SharedAccessSignature|Password|Pwd)=[^;\s]{4,}  # connection strings
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_AWS_SECRET = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9/+]{40}")
+_LONG_BASE64 = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9/+_\-]{60,}={0,2}")
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether what stands under a name is likely to be a secret: ``passphrase``, ``x-api-key``, ``dbPwd``."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    return bool(_SECRET_WORDS.intersection(words)) or any(pair in _SECRET_PAIRS for pair in pairwise(words))
+
+
+def holds_credential(text: str) -> bool:
+    """Whether a text is, or has within it, what has the form of a credential: a private key, a token, a URL
+    with a password or a signature, JSON with a member that is secret by its name.
+    """
+    if _KNOWN_FORMS.search(text) or _USER_IN_URL.search(text) or _AWS_SECRET.fullmatch(text.strip()):
+        return True
+    return any(is_secret_name(name) for form in (_SIGNED_URL, _MEMBER) for name in form.findall(text))
+
+
+def is_credential(text: str) -> bool:
+    """Whether a text can hardly be a name, a region or a path, but is the credential itself: what
+    :func:`holds_credential` knows, any JSON, and long base64.
+    """
+    stripped = text.strip()
+    return (
+        holds_credential(stripped)
+        or stripped.startswith(("{", "eyJ", "ewo", "LS0tLS1"))
+        or _LONG_BASE64.fullmatch(stripped) is not None
+    )

@@ -1,0 +1,141 @@
+"""Trees of directories of any depth: read, and removed.
+
+A path may be longer than the system takes (``PATH_MAX``), a tree deeper than Python recurses, and its levels
+more than a process may have files open. So one directory is open at a time, each step goes from there, and
+never through a link: what somebody plants meanwhile leads nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
+
+from up42_state.errors import StateError
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator
+    from pathlib import Path
+
+    Found = tuple[str, os.stat_result]
+
+__all__ = ["everything", "remove_below", "remove_tree"]
+
+_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def everything(root: Path, *, without: Container[str] = ()) -> Iterator[Found]:
+    """The path and status of everything below a directory, links unfollowed; directories before contents.
+
+    :param without: names at the top that are left out.
+    """
+    with _Descent(root, follow=True) as here:
+        names: list[str] = []
+        waiting = [[found for found in _listed(here.fd) if found[0] not in without]]
+        while waiting:
+            if not waiting[-1]:
+                waiting.pop()
+                if names:
+                    here.up()
+                    names.pop()
+                continue
+            name, status = waiting[-1].pop()
+            yield "/".join([*names, name]), status
+            if stat.S_ISDIR(status.st_mode) and here.down(name):
+                names.append(name)
+                waiting.append(_listed(here.fd))
+
+
+def remove_below(root: Path, *, keep: str = "") -> None:
+    """Remove everything in a directory, but not the directory itself: it may be a mount.
+
+    :param keep: a name at the top that stays, with all that is in it.
+    :raises OSError: something cannot be removed.
+    """
+    with _Descent(root) as here:
+        names: list[str] = []
+        waiting = [_without_files(here.fd, keep)]
+        while waiting:
+            if waiting[-1]:
+                name = waiting[-1].pop()
+                if here.down(name):
+                    names.append(name)
+                    waiting.append(_without_files(here.fd))
+                continue
+            waiting.pop()
+            if names:
+                here.up()
+                with suppress(FileNotFoundError):
+                    os.rmdir(names.pop(), dir_fd=here.fd)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a file, a link, or a directory and everything in it. What is not there is no error.
+
+    :raises OSError: something cannot be removed.
+    """
+    with suppress(FileNotFoundError):
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            remove_below(path)
+            path.rmdir()
+        else:
+            path.unlink()
+
+
+class _Descent:
+    """An open directory, which is left for one below it, or for the one above."""
+
+    def __init__(self, root: Path, *, follow: bool = False) -> None:
+        self.fd = os.open(root, _OPEN & ~os.O_NOFOLLOW if follow else _OPEN)
+        self._above: list[os.stat_result] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.fd)
+
+    def down(self, name: str) -> bool:
+        """Go into a directory; False where it is gone."""
+        try:
+            below = os.open(name, _OPEN, dir_fd=self.fd)
+        except FileNotFoundError:
+            return False
+        self._above.append(os.fstat(self.fd))
+        self._go(below)
+        return True
+
+    def up(self) -> None:
+        """Go back to the directory above.
+
+        :raises StateError: somebody has moved the directory elsewhere.
+        """
+        self._go(os.open("..", _OPEN, dir_fd=self.fd))
+        if not os.path.samestat(os.fstat(self.fd), self._above.pop()):
+            raise StateError(
+                "a directory was moved elsewhere while it was being read or removed",
+                advice="try again when no other program works there",
+            )
+
+    def _go(self, fd: int) -> None:
+        os.close(self.fd)
+        self.fd = fd
+
+
+def _listed(fd: int) -> list[Found]:
+    """What a directory holds, last name first."""
+    with os.scandir(fd) as found:
+        items = [(item.name, item.stat(follow_symlinks=False)) for item in found]
+    return sorted(items, reverse=True)
+
+
+def _without_files(fd: int, keep: str = "") -> list[str]:
+    """Remove all from a directory that is none; the names of the directories in it."""
+    with os.scandir(fd) as found:
+        items = [(item.name, item.is_dir(follow_symlinks=False)) for item in found if item.name != keep]
+    for name, is_directory in items:
+        if not is_directory:
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=fd)
+    return [name for name, is_directory in items if is_directory]

@@ -1,0 +1,89 @@
+"""Directories that one task has for itself while it runs.
+
+The lock is flock(2) on the directories themselves, so it leaves no file behind, works on a read-only mount,
+and ends with its holder, however that ends. A command inherits the descriptors: where the task is killed and
+its command lives on, the directories stay locked until that ends as well. A task that ends by itself unlocks
+them for all.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from up42_state.errors import TargetConflictError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["HELD", "held", "held_by_caller", "name_of"]
+
+HELD = "UP42_STATE_HELD"  # tells a Block in a command which directories that command's own task holds
+
+
+@contextmanager
+def held(own: Iterable[Path], shared: Iterable[Path] = ()) -> Iterator[list[int]]:
+    """Hold directories, all of which are there; gives the descriptors, for a command to inherit.
+
+    A file system that has no such locks (some network ones) is used without.
+
+    :param own: for nobody else.
+    :param shared: that are only read, along with others who only read.
+    :raises TargetConflictError: another task is at work in one of them.
+    """
+    with ExitStack() as stack:
+        fds = [_hold(stack, folder, fcntl.LOCK_EX, os.O_NOFOLLOW) for folder in own]
+        fds += [_hold(stack, folder, fcntl.LOCK_SH) for folder in shared]
+        yield [fd for fd in fds if fd >= 0]
+
+
+def _hold(stack: ExitStack, folder: Path, kind: int, flags: int = 0) -> int:
+    if held_by_caller(folder):
+        return -1
+    try:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | flags)
+    except PermissionError:  # what uses the directory says so better
+        return -1
+    stack.callback(os.close, fd)
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise TargetConflictError(
+            f"another task is at work in {folder}{_holder(fd)}",
+            advice="wait until it has ended, or give other directories",
+        ) from error
+    except OSError:
+        return -1
+    stack.callback(fcntl.flock, fd, fcntl.LOCK_UN)  # for those, too, who have inherited it
+    return fd
+
+
+def held_by_caller(folder: Path) -> bool:
+    """Whether this process runs inside of a task that holds a directory already."""
+    return _name(os.stat(folder)) in os.environ.get(HELD, "").split(",")
+
+
+def name_of(folders: Iterable[Path]) -> str:
+    """What :data:`HELD` is to say of directories; those that are not there are nobody's."""
+    return ",".join(_name(os.stat(folder)) for folder in folders if folder.is_dir())
+
+
+def _name(status: os.stat_result) -> str:
+    return f"{status.st_dev}:{status.st_ino}"
+
+
+def _holder(fd: int) -> str:
+    """Which process holds the lock, as far as the kernel tells (proc(5), "/proc/locks")."""
+    status = os.fstat(fd)
+    place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    with suppress(OSError, ValueError):
+        for line in Path("/proc/locks").read_text().splitlines():
+            words = line.split()
+            if "FLOCK" in words and place in words:
+                number = int(words[words.index(place) - 1])
+                program = Path(f"/proc/{number}/comm").read_text().strip()
+                return f": process {number} ({program})"
+    return ""
