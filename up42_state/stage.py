@@ -230,6 +230,14 @@ class Stage:
         """
         return self._history.all(damaged)
 
+    def states(self, commits: Sequence[Commit]) -> list[str]:
+        """Whether revisions of this stage can be restored.
+
+        :param commits: as of :meth:`history`.
+        :return: for each ``restorable``, ``pruned``, or ``removed`` for a tombstone.
+        """
+        return list(self._history.states(commits))
+
     def exists(self) -> bool:
         """Whether the stage can be restored."""
         newest = self._history.newest()

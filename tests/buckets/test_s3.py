@@ -76,7 +76,7 @@ def test_folders_of_a_web_console_are_no_jobs(bucket: S3Bucket, raw: Any, name: 
     state = state_on(bucket)
     state.job("j").stage("s:1").save(write_output(tmp_path / "out", tiles(2)))
     assert [job.key for job in state.jobs()] == ["j"]
-    with pytest.raises(StageNotFoundError, match="it has s:1$"):
+    with pytest.raises(StageNotFoundError, match=r"it has s:1$"):
         state.job("j").stage("u:1").latest()
     state.job("j").delete()
     assert state.jobs() == []

@@ -208,3 +208,14 @@ def test_no_such_revision(call: Call, saved: Saved) -> None:
     result = call("show", "--job", "3f0c", "--stage", "scenes", "--revision", "9")
     assert result.exit_code == 3
     assert "no revision 9: it has revisions 1 to 2" in result.stderr
+
+
+def test_history_says_what_can_be_restored(ask: Ask, saved: Saved) -> None:
+    """Revisions whose bytes were pruned are told apart from those that can be restored."""
+    for data in (b"1", b"2"):
+        saved("scenes", a=data)
+    ask("rm", "--job", "3f0c", "--stage", "scenes")
+    words = ("history", "--job", "3f0c", "--stage", "scenes")
+    assert [commit["state"] for commit in ask(*words)] == ["removed", "restorable", "restorable"]
+    ask("prune", "--job", "3f0c", "--keep", "2", "--grace", "0", "--no-writers")
+    assert [commit["state"] for commit in ask(*words)] == ["removed", "restorable", "pruned"]

@@ -8,7 +8,7 @@ from up42_state.cli.output import Table, facts
 from up42_state.cli.text import moment, size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from up42_state.stages.commit import Commit
 
@@ -17,10 +17,21 @@ __all__ = ["commit_facts", "commit_table"]
 _COUNTS = frozenset({"revision", "features", "files", "size", "by reference"})
 
 
-def commit_table(commits: Iterable[Commit]) -> Table:
-    """One revision a row."""
-    columns = ("stage", "revision", "time", "features", "files", "size", "by reference", "parents", "note")
-    return Table(columns=columns, rows=[_row(commit) for commit in commits], right=_COUNTS)
+def commit_table(commits: Sequence[Commit], states: Sequence[str] | None = None) -> Table:
+    """One revision a row.
+
+    :param states: whether each can be restored, where that is known.
+    """
+    states = states if states is not None else [""] * len(commits)
+    columns = (
+        *("stage", "revision", "time", "features", "files", "size", "by reference", "parents"),
+        *("state", "note"),
+    )
+    rows = [
+        (*row[:-1], state, row[-1] if row[-1] != state else "")
+        for row, state in zip(map(_row, commits), states, strict=True)
+    ]
+    return Table(columns=columns, rows=rows, right=_COUNTS)
 
 
 def _row(commit: Commit) -> tuple[object, ...]:

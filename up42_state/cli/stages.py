@@ -79,19 +79,28 @@ def history(common: Common, job: str | None, stage: str | None) -> None:
     Where the commit of one is damaged, the others are listed, and the exit code is 6.
     """
     damaged: list[DamagedCommit] = []
-    commits = common.place(job=job, stage=stage).stage().history(damaged.append)
-    _print_commits(common, commits, damaged)
+    found = common.place(job=job, stage=stage).stage()
+    commits = found.history(damaged.append)
+    _print_commits(common, commits, damaged, found.states(commits))
 
 
-def _print_commits(common: Common, commits: Sequence[Commit], damaged: Sequence[DamagedCommit]) -> None:
+def _print_commits(
+    common: Common,
+    commits: Sequence[Commit],
+    damaged: Sequence[DamagedCommit],
+    states: Sequence[str] | None = None,
+) -> None:
     """Print commits; of those that are damaged, which they are and why.
 
+    :param states: whether each commit's revision can be restored, where that is known.
     :raises IntegrityError: there are such.
     """
     rows = [(f"{item.stage}@{item.revision}", item.error.message) for item in damaged]
     table = Table(columns=("damaged", "problem"), rows=rows)
-    found = [commit.to_dict() for commit in commits] + [item.to_dict() for item in damaged]
-    print_result(common, found, commit_table(commits), table)
+    more = [{"state": state} for state in states] if states is not None else [{} for _ in commits]
+    found = [commit.to_dict() | extra for commit, extra in zip(commits, more, strict=True)]
+    found += [item.to_dict() for item in damaged]
+    print_result(common, found, commit_table(commits, states), table)
     if damaged:
         raise IntegrityError(
             f"{len(damaged)} damaged commit{'s' if len(damaged) > 1 else ''} found",

@@ -19,10 +19,13 @@ from up42_state.stages.commit import Commit
 from up42_state.stages.names import commit_key, commits_prefix, parse_commit_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Literal
 
     from up42_state.stages.commit import JobMode
     from up42_state.stages.store import Store
+
+    State = Literal["restorable", "pruned", "removed"]
 
 __all__ = ["DamagedCommit", "History", "missing_job", "readable", "some_names"]
 
@@ -187,6 +190,23 @@ class History:
             raise self._missing()
         with self._store.transfers() as transfers:
             return readable(transfers.map(self.look, reversed(revisions)), damaged)
+
+    def states(self, commits: Sequence[Commit]) -> list[State]:
+        """What has become of revisions, in the order given: whether each can be restored.
+
+        Pruning deletes an attempt's ``index.json`` first, so the index tells. One request each, side by side.
+        """
+        with self._store.transfers() as transfers:
+            return list(transfers.map(self._state, commits))
+
+    def _state(self, commit: Commit) -> State:
+        if commit.removed or commit.index is None:
+            return "removed"
+        try:
+            self._store.bucket.head(commit.index.key)
+        except ObjectNotFoundError:
+            return "pruned"
+        return "restorable"
 
     def is_newest(self, commit: Commit) -> bool:
         """Whether it stands and no later revision exists; a tombstone counts.
