@@ -85,7 +85,9 @@ def pairs(value: object) -> object:
     if not isinstance(value, str):
         return value
     found = [tuple(side.strip() for side in part.partition("=")[::2]) for part in value.split(",")]
-    if not all(current and earlier for current, earlier in found):
+    if "://" in value or not all(
+        current and earlier for current, earlier in found
+    ):  # a URL is in a wrong place
         raise ValueError(
             "is not CURRENT=EARLIER, such as properties.scene_id=id (separate several by commas)"
         )

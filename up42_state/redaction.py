@@ -195,7 +195,8 @@ def _spellings(value: str, least: int = _LEAST) -> Iterator[str]:
     likewise its secret members.
     """
     for text in (value, *_members(value)):
-        forms = {text, quote(text, safe=""), quote(text), quote_plus(text), unquote(text)}
+        raw = text.encode("utf-8", "surrogateescape")  # a variable may hold bytes that are no UTF-8
+        forms = {text, quote(raw, safe=""), quote(raw), quote_plus(raw), unquote(text)}
         forms |= {json.dumps(text)[1:-1], repr(text)[1:-1], _base64(text)}
         # As base64 for URLs has it, and a header of which botocore takes the slashes out.
         forms |= {text.replace("+", "-").replace("/", "_"), text.replace("/", "-")}

@@ -144,14 +144,14 @@ def test_no_tls_where_tls_is_spoken() -> None:
     with answering(Answer(status=400, body=said, headers={"Content-Type": "text/plain"})) as script:
         error = refusal(**KEYS, aws_endpoint_url=script.url)
     assert isinstance(error, StoreUnreachableError)
-    assert "write https:// in AWS_ENDPOINT_URL" in str(error)
+    assert "write https:// in the argument aws_endpoint_url" in str(error)
 
 
 def test_tls_where_none_is_spoken(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that speaks no TLS is to be asked with http."""
     with answering(Answer()) as script:
         error = refusal(**KEYS, aws_endpoint_url=script.url.replace("http", "https"))
-    assert "write http:// in AWS_ENDPOINT_URL" in str(error)
+    assert "write http:// in the argument aws_endpoint_url" in str(error)
 
 
 @pytest.mark.parametrize(

@@ -227,7 +227,9 @@ def test_every_request_that_is_redirected(asked: str, status: int) -> None:
         moved = Answer(status=status, headers={"Location": f"{secret}/b/a?X-Amz-Signature={PLANTED}"})
         with (
             bucket_at(*before, moved) as (bucket, script),
-            pytest.raises(StoreUnreachableError, match=f"set AWS_ENDPOINT_URL to {elsewhere.url}") as caught,
+            pytest.raises(
+                StoreUnreachableError, match=f"set the argument aws_endpoint_url to {elsewhere.url}"
+            ) as caught,
         ):
             call(bucket)
     assert elsewhere.requests == []

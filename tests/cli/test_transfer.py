@@ -54,13 +54,15 @@ def test_corpus_stage_comes_back(call: Call, corpus: Path, tmp_path: Path) -> No
 
 
 def test_parents_and_propagation_of_a_save(ask: Ask, saved: Saved, output: Output) -> None:
-    """``--after`` names what the output was made from; ``--propagate`` brings features, by reference."""
+    """``--after`` names what the output was made from, whose files are referred to where they are the same;
+    ``--propagate`` brings features, by reference.
+    """
     saved("scenes", a=b"a", b=b"b")
     commit = ask(
         "save", output(b=b"b"), *HERE, "--stage", "tiles", "--after", "scenes", "--propagate", "scenes"
     )
     assert [parent["stage"] for parent in commit["parents"]] == ["scenes"]
-    assert (commit["totals"]["features"], commit["totals"]["referenced"]) == (2, 1)
+    assert (commit["totals"]["features"], commit["totals"]["referenced"]) == (2, 2)
 
 
 @pytest.mark.parametrize(
