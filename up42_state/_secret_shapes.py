@@ -46,15 +46,15 @@ _SECRET_PAIRS = frozenset(
     )
 )
 
-# Repetitions are bounded: without an end in sight each beginning would be followed to the end of the text.
-_USER_IN_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{0,30}://[^\s/@]{0,256}:[^\s@]{0,4096}@")
-_SIGNED_URL = re.compile(r"://\S{0,2048}[?&]([A-Za-z0-9_\-]{1,60})=[^&\s]")
+# Each begins where no other match of it can have begun, so that a long text takes a time that grows with it.
+_URL = re.compile(r"(?<![A-Za-z0-9+.\-])[A-Za-z][A-Za-z0-9+.\-]{0,60}://(\S+)")
+_QUERY = re.compile(r"[?&]([A-Za-z0-9_\-]{1,60})=[^&\s]")
 _MEMBER = re.compile(r"\"([A-Za-z0-9_\-]{1,60})\"\s*:\s*\"[^\"]")
 _KNOWN_FORMS = re.compile(
     r"""
       -----BEGIN\ [A-Z ]*PRIVATE\ KEY                   # PEM (RFC 7468)
     | \b(?:bearer|basic)\s+(?=\S{0,256}[0-9=.])[A-Za-z0-9+/=._~\-]{8,}  # Authorization (RFC 6750, RFC 7617)
-    | \beyJ[A-Za-z0-9_\-]{8,}\.eyJ[A-Za-z0-9_\-]{2,}\.  # JSON Web Token (RFC 7519)
+    | (?<![A-Za-z0-9_\-])eyJ[A-Za-z0-9_\-]{8,}\.eyJ[A-Za-z0-9_\-]{2,}\.  # JSON Web Token (RFC 7519)
     | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b                     # an AWS access key's id
     | \b(?:ghp|gho|ghu|ghs|ghr|github_pat)_[A-Za-z0-9_]{20,} | \bglpat-[A-Za-z0-9_\-]{16,}
     | \bya29\.[A-Za-z0-9_\-]{16,} | \bAIza[A-Za-z0-9_\-]{35} | \bGOCSPX-[A-Za-z0-9_\-]{16,}
@@ -77,9 +77,17 @@ def holds_credential(text: str) -> bool:
     """Whether a text is, or has within it, what has the form of a credential: a private key, a token, a URL
     with a password or a signature, JSON with a member that is secret by its name.
     """
-    if _KNOWN_FORMS.search(text) or _USER_IN_URL.search(text) or _AWS_SECRET.fullmatch(text.strip()):
+    if _KNOWN_FORMS.search(text) or _AWS_SECRET.fullmatch(text.strip()):
         return True
-    return any(is_secret_name(name) for form in (_SIGNED_URL, _MEMBER) for name in form.findall(text))
+    if any(is_secret_name(name) for name in _MEMBER.findall(text)):
+        return True
+    return any(map(_opens, _URL.findall(text)))
+
+
+def _opens(rest: str) -> bool:
+    """Whether what follows a URL's ``://`` holds a password (RFC 3986 §3.2.1) or a signature."""
+    user, at, _ = rest.partition("@")
+    return (bool(at) and ":" in user.partition("/")[0]) or any(map(is_secret_name, _QUERY.findall(rest)))
 
 
 def is_credential(text: str) -> bool:

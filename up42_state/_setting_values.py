@@ -84,6 +84,7 @@ def pairs(value: object) -> object:
     """``CURRENT=EARLIER,…``: pairs of property names, split at the first ``=`` of each."""
     if not isinstance(value, str):
         return value
+    name(value)
     found = [tuple(side.strip() for side in part.partition("=")[::2]) for part in value.split(",")]
     if "://" in value or not all(
         current and earlier for current, earlier in found

@@ -33,12 +33,13 @@ _LEAST_WORD = 5  # of a password in a URL, which is looked for as a word of its 
 # an SDK, where no settings are at hand. What the environment holds is read when it is needed.
 _KNOWN: dict[int, frozenset[str]] = {}
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^\s'\"]+")
+# Each begins where no other match of it can have begun, so that a long text takes a time that grows with it.
+_URL = re.compile(r"(?<![A-Za-z0-9+.\-])[A-Za-z][A-Za-z0-9+.\-]{0,60}://[^\s'\"]+")
 _USER = re.compile(r"//[^/\s'\"]*@")
 _QUERY = re.compile(r"([?&]([^=&#\s'\"]{1,200})=)[^&#\s'\"]+")
 _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _BEARER = re.compile(r"\b(bearer|basic)(\s+)(?=\S*[0-9=.])[A-Za-z0-9+/=._~\-]{8,}", re.IGNORECASE)
-_JWT = re.compile(r"\beyJ[A-Za-z0-9_\-]{8,}\.eyJ[A-Za-z0-9_\-]{2,}\.[A-Za-z0-9_\-]*")
+_JWT = re.compile(r"(?<![A-Za-z0-9_\-])eyJ[A-Za-z0-9_\-]{8,}\.eyJ[A-Za-z0-9_\-]{2,}\.[A-Za-z0-9_\-]*")
 _MEMBER = re.compile(
     r"(['\"]([A-Za-z0-9_\-]{1,60})['\"]\s*[:=]\s*b?)(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')"
 )

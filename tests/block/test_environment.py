@@ -76,7 +76,9 @@ def test_the_documented_variables_are_set() -> None:
 @pytest.mark.parametrize("url", ["memory://m", "s3://bucket/p", "gs://bucket/p"])
 def test_other_variables_are_passed_on(url: str) -> None:
     """A program finds its PATH and its own settings, and may be told not to ask the machine for a role."""
-    other = {"PATH": "/bin", "GDAL_CACHEMAX": "64", "AWS_REGION": "eu", "AWS_EC2_METADATA_DISABLED": "true"}
+    other = {"PATH": "/bin", "GDAL_CACHEMAX": "64", "AWS_REGION": "eu"}
+    other |= {"AWS_EC2_METADATA_DISABLED": "true", "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": "/etc/ssl/ca.crt"}
+    other |= {"AWS_CA_BUNDLE": "/etc/ssl/ca.crt"}
     found = child_environment(Settings(url=url), other)
     assert other.items() <= found.items()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 from servers import rclone
 
-from up42_state.buckets import open_bucket
+from up42_state.buckets import _s3_client, open_bucket
 from up42_state.buckets.memory import MemoryBucket
 from up42_state.cli.root import root
 from up42_state.doctor import check_store, origins
@@ -221,3 +222,41 @@ def test_for_people(tmp_path: Path) -> None:
     result = CliRunner().invoke(root, ["doctor", "--url", (tmp_path / "store").as_uri()])
     assert result.exit_code == 0
     assert "create-only  pass    of eight creators at once, exactly one won" in result.stdout
+
+
+def test_sizes_are_in_the_units_of_the_rest() -> None:
+    """Nobody counts the digits of 268435456."""
+    rows = {origin.name: origin.value for origin in origins(Settings(memory="256MiB", pack_below="1MiB"))}
+    assert (rows["memory"], rows["pack_below"]) == ("256.0 MiB", "1.0 MiB")
+    check = next(check for check in check_store(MemoryBucket()) if check.name == "multipart")
+    assert re.fullmatch(r"[0-9.]+ (B|KiB|MiB) in 2 parts", check.detail)
+
+
+@pytest.mark.parametrize(
+    "variable", ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "UP42_STATE_AWS_ENDPOINT_URL"]
+)
+def test_the_variable_that_was_set_is_blamed(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    """Of several names of the endpoint, advice has the one that its value came from."""
+    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setattr(_s3_client, "_ATTEMPTS", 1)
+    settings = Settings(**{name: value for name, value in KEYS.items() if name != "aws_region"})
+    bucket = open_bucket("s3://bucket/p", settings)
+    assert failed(check_store(bucket)).advice.endswith(
+        f"check the network, {variable} and AWS_DEFAULT_REGION"
+    )
+    assert {origin.name: origin.source for origin in origins(settings)}["aws_endpoint_url"] == (
+        f"environment variable {variable}"
+    )
+    bucket.close()
+
+
+def test_what_may_lead_to_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A profile's name, and a path to nothing, may be a secret in the wrong place."""
+    monkeypatch.setenv("AWS_PROFILE", "planted")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "planted")
+    shown = {origin.name: origin.value for origin in origins(Settings())}
+    assert shown["aws_profile"] == "set, not shown"
+    assert shown["google_application_credentials"].startswith("set, not shown")
