@@ -158,12 +158,12 @@ def test_a_stage_written_anew_brings_nothing_new(
     assert merged(once, earlier.rewritten(**style), on_conflict=on_conflict) == once
 
 
-@example(written(""), written(DUPLICATE_IDS), written('{"type": "Feature", "id": "a"}'), "earlier")
+@example(written(""), written(DUPLICATE_IDS), written('{"type": "Feature", "id": "a"}'), "current")
 @given(
     outputs(),
     outputs(forwarded=False),
     outputs(forwarded=False),
-    st.sampled_from(["current", "earlier", "both"]),
+    st.sampled_from(["current", "both"]),  # "earlier" may replace what another stage has brought
 )
 @ENOUGH
 def test_all_stages_again_bring_nothing_new(

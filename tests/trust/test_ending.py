@@ -90,7 +90,7 @@ def part_of(job: str) -> Callable[[Request], bool]:
 
 
 def google_part_of(job: str) -> Callable[[Request], bool]:
-    return lambda request: "/upload/" in request.path and request.names(job) and request.names(".part")
+    return lambda request: "/upload/" in request.path and request.names(job) and request.names(".up42_uploads")
 
 
 def body_of(job: str) -> Callable[[Request], bool]:
@@ -126,7 +126,7 @@ def test_a_save_on_google_that_is_ended(start: Start, gcs_emulator_url: str, out
         process = start("save", output, "--job", job, "--stage", "s:1", store=store)
         end(process, rule, signal.SIGTERM)
     left = [blob.name for blob in client.list_blobs(name, prefix=job)]
-    assert not [key for key in left if ".part" in key or "/commits/" in key]
+    assert not [key for key in left if ".up42_uploads" in key or "/commits/" in key]
     client.close()
     tally("save on Google ended by SIGTERM", "nothing unfinished")
 

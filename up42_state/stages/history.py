@@ -107,7 +107,7 @@ class History:
         numbers = set(revisions)
         revision = max(numbers, default=0)
         found = self.look(revision) if revision else None
-        if isinstance(found, Commit) and self._is_detached(revision, numbers):
+        if isinstance(found, Commit) and not found.removed and self._is_detached(revision, numbers):
             error = self._detached(revision, max(numbers - {revision}))
             found = DamagedCommit(job=self.job, stage=self.stage, revision=revision, error=error)
         if not isinstance(found, DamagedCommit) or isinstance(found.error, UnsupportedFormatError):
@@ -123,7 +123,8 @@ class History:
         """Whether there are earlier commits, but not the one before: no save of ours leaves out a number.
 
         Where all earlier commits are gone (a rule of the bucket may delete what is old) nothing is wrong. A
-        listing may lag, so the commit before is asked for by its name.
+        listing may lag, so the commit before is asked for by its name. A tombstone may stand so: a save takes
+        its commit back while the job is removed and begun anew.
         """
         if revision - 1 in numbers or len(numbers) == 1:
             return False
