@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -188,10 +189,21 @@ def test_old_unfinished_uploads_are_discarded(
 ) -> None:
     """Parts that a killed save left are freed after the grace."""
     save(job, tmp_path, 0)
-    bucket.start_upload("j/s:1/attempts/x/files/a", 20, 10)
+    bucket.start_upload(f"j/s:1/attempts/{uuid.uuid4()}/files/a", 20, 10)
     assert job.prune().uploads == 0
     clock.forward(2 * DAY)
     assert job.prune().uploads == 1
+
+
+def test_unfinished_uploads_of_others_stay(
+    job: Job, bucket: FaultyBucket, clock: Clock, tmp_path: Path
+) -> None:
+    """The upload of another store that lies below the job is not discarded, however old it is."""
+    save(job, tmp_path, 0)
+    bucket.start_upload(f"j/inner/s:1/attempts/{uuid.uuid4()}/files/a", 20, 10)
+    clock.forward(2 * DAY)
+    assert job.prune().uploads == 0
+    assert [upload.key.split("/")[1] for upload in bucket.uploads("j/")] == ["inner"]
 
 
 def test_a_damaged_commit_stops_pruning(job: Job, bucket: FaultyBucket, clock: Clock, tmp_path: Path) -> None:

@@ -145,6 +145,8 @@ def _end_uploads(store: Store, job: str, before: datetime, *, dry_run: bool) -> 
     old = 0
     busy = set()
     for upload in list(store.bucket.uploads(f"{job}/")):
+        if not is_ours(upload.key):  # another store may lie below the job
+            continue
         if upload.started <= before:
             old += 1
             if not dry_run:
