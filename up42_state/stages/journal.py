@@ -14,6 +14,7 @@ import msgspec
 
 from up42_state.errors import StateError
 from up42_state.features.paths import check_path
+from up42_state.stages.target import UNKNOWN
 
 if TYPE_CHECKING:
     from up42_state.stages.staging import Staging
@@ -80,7 +81,11 @@ def digest_of(root: Staging, path: str) -> str | None:
     """The digest of a regular file in the directory; never through a link."""
     try:
         fd = root.directory.open_file(path)
-    except (OSError, StateError):
+    except StateError:
+        return None
+    except OSError as error:
+        if error.errno in UNKNOWN:
+            raise  # it may be there: nothing is to be undone on a guess
         return None
     with open(fd, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

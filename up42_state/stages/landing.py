@@ -7,6 +7,7 @@ import json
 import stat
 import unicodedata
 import uuid
+from contextlib import suppress
 from os import SEEK_END
 from typing import TYPE_CHECKING, Self
 
@@ -15,9 +16,10 @@ from up42_state.features.paths import above
 from up42_state.features.sidecars import JOURNALS
 from up42_state.stages.history import some_names
 from up42_state.stages.index import BLOCK
-from up42_state.stages.journal import Journal, digest_of, take_back
+from up42_state.stages.journal import Journal, digest_of
 from up42_state.stages.staging import Stagings
 from up42_state.stages.target import survey
+from up42_state.stages.undo import undo
 
 if TYPE_CHECKING:
     import os
@@ -59,6 +61,7 @@ class Landing:
         self.wanted: list[Entry] = []
         self._roots = Stagings(target, quicklooks, _STAGING)
         self._main = self._roots.main
+        self._begun: dict[Staging, Journal] = {}  # what the switch puts in, while it is under way
 
     def __enter__(self) -> Self:
         return self
@@ -66,10 +69,16 @@ class Landing:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for root in self._roots:
-            if not self._switching:
-                root.discard()  # while nobody else can be at work here
-            root.close()
+        try:
+            if isinstance(error, Exception) and self._begun:
+                undo(self._begun, error)
+                self._switching = False
+        finally:
+            for root in self._roots:
+                if not self._switching:
+                    with suppress(OSError):  # what stays of staging is taken away by the next call
+                        root.discard()  # while nobody else can be at work here
+                root.close()
 
     def begin(self, what: str, data: bytes, entries: Sequence[Entry], directories: Iterable[str]) -> None:
         """Compare what is to land with what is there, and find what an interrupted call has staged.
@@ -103,8 +112,7 @@ class Landing:
             journals = {root: Journal.read(root) for root in self._roots}
             self._left = {root: found for root, found in journals.items() if found.about == main.about}
         if not self._resumed:
-            for root, journal in self._left.items():
-                take_back(root, journal)
+            undo(self._left, TargetConflictError("what an interrupted call had begun is in the way"))
             for root in self._roots:
                 root.open(fresh=True)
             self._left = {}
@@ -142,7 +150,7 @@ class Landing:
                 continue
             elif root is self._main or path in here or path in folders:
                 in_the_way.append(path)
-                if path in folders or _is_journal(path, here):
+                if path in here or path in folders or _is_journal(path, here):
                     self._aside.append((root, path))
         if in_the_way and not self._overwrite:
             raise TargetConflictError(
@@ -186,9 +194,12 @@ class Landing:
         main = self._main
         main.put(_DATA, data)
         aside = {root: self._names_aside(root) for root in reversed(list(self._roots))}
-        for root in self._roots:  # the main one last: what its journal does not say has not begun
-            self._journal(root, data, aside[root], entries, directories).write(root)
-        self._switching = True
+        journals = {
+            root: self._journal(root, data, aside[root], entries, directories) for root in self._roots
+        }
+        for root, journal in journals.items():  # the main one last: what its journal lacks has not begun
+            journal.write(root)
+        self._switching, self._begun = True, journals
         for root, names in aside.items():
             for name, path in names.items():
                 root.directory.move_out(path, root.fd, name)
@@ -197,8 +208,10 @@ class Landing:
         for entry in sorted(entries, key=lambda entry: entry.name):
             self._switch_file(entry)
         main.directory.move_in(main.fd, _DATA, _DATA)
+        self._begun = {}
         for root in self._roots:
-            root.remove()
+            with suppress(OSError):  # all is there; the next call takes away what stays of staging
+                root.remove()
 
     def _names_aside(self, root: Staging) -> dict[str, str]:
         """What is to be moved out of the way, ``data.json`` first, by names for it that no interrupted call

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -22,6 +23,7 @@ from up42_state.stages.merging import Merging
 from up42_state.stages.output import quicklook_folder, read_output
 from up42_state.stages.staging import Stagings
 from up42_state.stages.target import OURS, writing_to
+from up42_state.stages.undo import undo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -96,6 +98,7 @@ class _Delivery:
         self._roots = Stagings(into, quicklooks, _STAGING)
         self._main = self._roots.main
         self._names: dict[str, str] = {}
+        self._begun: dict[Staging, Journal] = {}  # what the switch puts in, while it is under way
 
     def __enter__(self) -> Self:
         for root in self._roots:
@@ -105,10 +108,15 @@ class _Delivery:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None:
-            self.undo()
-        for root in self._roots:
-            root.close()
+        try:
+            if isinstance(error, Exception) and self._begun:
+                undo(self._begun, error)
+            if error is not None:
+                with suppress(OSError):  # what stays of staging is taken away by the next call
+                    self.undo()
+        finally:
+            for root in self._roots:
+                root.close()
 
     def _place(self, added: Added) -> str:
         return self._roots.place(added.renamed)
@@ -145,16 +153,20 @@ class _Delivery:
         main = self._main
         main.put(_DATA, merging.data)
         digest = hashlib.sha256(merging.data).hexdigest()
-        for root in reversed(list(self._roots)):
-            self._journal(root, digest, merging).write(root)
+        journals = {root: self._journal(root, digest, merging) for root in reversed(list(self._roots))}
+        for root, journal in journals.items():
+            journal.write(root)
+        self._begun = journals
         for path in sorted(merging.new_directories):
             main.directory.enter(path.split("/"))
         for added in sorted(merging.additions, key=self._place):
             root = self._roots.of(added.entry)
             root.directory.move_new(root.fd, self._names[added.renamed.name], self._place(added))
         main.directory.move_in(main.fd, _DATA, _DATA)
+        self._begun = {}
         for root in self._roots:
-            root.remove()
+            with suppress(OSError):  # all is there; the next call takes away what stays of staging
+                root.remove()
 
     def _journal(self, root: Staging, digest: str, merging: Merging) -> Journal:
         here = [added for added in merging.additions if self._roots.of(added.entry) is root]

@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from up42_state.errors import TargetConflictError
-from up42_state.stages.target import OURS, Directory, open_regular, own_folder, remove_own
+from up42_state.stages.target import OURS, UNKNOWN, Directory, open_regular, own_folder, remove_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,10 +126,15 @@ class Staging:
         return True
 
     def read(self, name: str) -> int | None:
-        """A file descriptor to read a staged file; ``None`` where there is none."""
+        """A file descriptor to read a staged file; ``None`` where there is none.
+
+        :raises OSError: it may be there, and cannot be read now.
+        """
         try:
             return open_regular(name, dir_fd=self.fd)
-        except OSError:
+        except OSError as error:
+            if error.errno in UNKNOWN:
+                raise
             return None
 
     def drop(self, name: str) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "UNKNOWN",
     "OURS",
     "Directory",
     "open_regular",
@@ -32,6 +33,12 @@ __all__ = [
 OURS = ".up42_state"
 _KEPT = 64  # directories that stay open
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+# What says nothing of whether a file is there.
+UNKNOWN = {
+    *(errno.EIO, errno.EACCES, errno.EPERM, errno.EROFS, errno.EXDEV, errno.ENOSPC),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+}
 
 
 class Directory:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from up42_state.errors import PrunedError, TargetConflictError
+from up42_state.errors import PrunedError, StateError, TargetConflictError
 from up42_state.stages.history import some_names
 from up42_state.stages.index import QUICKLOOKS
 from up42_state.stages.target import OURS, own_folder, remove_own
@@ -199,10 +199,26 @@ def _refuse_others(target: Path) -> None:
 
 
 def _move_up(merged: Path, target: Path) -> None:
-    """Move everything up, ``data.json`` last."""
+    """Move everything up, ``data.json`` last; after an error all of it down again.
+
+    :raises StateError: it cannot be moved; the message says what is in the target now.
+    """
     names = [path.name for path in merged.iterdir() if path.name not in (OURS, DATA_JSON)]
-    for name in [*names, *([DATA_JSON] if has_data(merged) else [])]:
-        (merged / name).rename(target / name)
+    moved: list[str] = []
+    try:
+        for name in [*names, *([DATA_JSON] if has_data(merged) else [])]:
+            (merged / name).rename(target / name)
+            moved.append(name)
+    except OSError as error:
+        try:
+            for name in reversed(moved):
+                (target / name).rename(merged / name)
+        except OSError:
+            raise StateError(
+                f"{target} holds a part of the input only: {error.strerror}",
+                advice="run the same command again once that is mended; it goes on where this one stopped",
+            ) from error
+        raise
 
 
 def _listed(commits: Sequence[Commit]) -> str:
