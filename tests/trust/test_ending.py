@@ -90,7 +90,9 @@ def part_of(job: str) -> Callable[[Request], bool]:
 
 
 def google_part_of(job: str) -> Callable[[Request], bool]:
-    return lambda request: "/upload/" in request.path and request.names(job) and request.names(".up42_uploads")
+    return lambda request: (
+        "/upload/" in request.path and request.names(job) and request.names(".up42_uploads")
+    )
 
 
 def body_of(job: str) -> Callable[[Request], bool]:
