@@ -102,7 +102,7 @@ def test_readers(job: Job, sent: set[str], tmp_path: Path) -> None:
 def test_pruners(job: Job, sent: set[str], tmp_path: Path, bucket: S3Bucket) -> None:
     """Nor does who removes and prunes, unfinished uploads included."""
     save_all(job, tmp_path)
-    bucket.start_upload("3f0c/left/behind", 1, 5 * 2**20)
+    bucket.start_upload("3f0c/left/attempts/01a1fea6-75cb-78bd-a8b3-45bab4b8b7d0/files/behind", 1, 5 * 2**20)
     sent.clear()
     job.stage("a").delete()
     pruned = job.prune(keep=1, grace=timedelta(0), no_writers=True)

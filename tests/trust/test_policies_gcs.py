@@ -111,7 +111,9 @@ def test_readers(job: Job, sent: set[str], tmp_path: Path) -> None:
 def test_pruners(job: Job, sent: set[str], tmp_path: Path, bucket: GCSBucket) -> None:
     """Nor does who removes and prunes, unfinished uploads included."""
     save_all(job, tmp_path)
-    bucket.start_upload("3f0c/left/behind", 1, 5 * 2**20).put_part(1, b"x")
+    bucket.start_upload(
+        "3f0c/left/attempts/01a1fea6-75cb-78bd-a8b3-45bab4b8b7d0/files/behind", 1, 5 * 2**20
+    ).put_part(1, b"x")
     sent.clear()
     job.stage("a").delete()
     time.sleep(1.1)  # the store's clock goes by the second
