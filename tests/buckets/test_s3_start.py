@@ -28,7 +28,7 @@ def run(script: str) -> str:
 
 
 def test_opening_a_bucket_waits_for_nothing() -> None:
-    """A bucket is open before its client is loaded. On a busy machine the thread may be first now and then."""
+    """A bucket is open before its client is loaded; on a busy machine the thread may be first for once."""
     assert any(run("print('botocore.client' in sys.modules)") == "False" for _ in range(8))
 
 
