@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,6 +51,20 @@ def test_a_commit_beyond_a_gap_is_refused_and_named(
     assert len(damaged) == 1
     bucket.delete([key])
     assert stage.save(output).revision == 2
+
+
+def test_prune_deletes_nothing_for_a_commit_beyond_a_gap(
+    job: Job, bucket: FaultyBucket, tmp_path: Path
+) -> None:
+    """It counts for no revision that would push real ones out of those that are kept."""
+    stage = job.stage("s:1")
+    stage.save(write_output(tmp_path / "out", tiles(2)))
+    key = forge(bucket, job, 99)
+    for keep in (1, 2):
+        with pytest.raises(IntegrityError, match=f"{key} is no commit of ours.*nothing was deleted"):
+            job.prune(keep=keep, grace=timedelta(), no_writers=True)
+    bucket.delete([key])
+    assert stage.verify().ok
 
 
 def test_a_removal_lets_a_stage_go_on_beyond_a_gap(job: Job, bucket: FaultyBucket, tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 Keys are ordered by their bytes, so ``a-b`` comes before ``a/b`` (``-`` is 0x2D, ``/`` 0x2F) although the
 directory ``a`` comes before the file ``a-b``: directories are sorted with the slash that follows their name.
-Symbolic links are not followed; objects are regular files whose names can be keys.
+Symbolic links are not followed; objects are regular files whose names can be keys. The ``lost+found`` of a
+volume, at the top, is left out.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 from typing import TYPE_CHECKING
 
 from up42_state.buckets.keys import is_key, join, key_order
+from up42_state.lost_found import not_ours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,11 +48,12 @@ def folders(root: str, prefix: str) -> list[tuple[str, str]]:
 def _entries(root: str, prefix: str) -> list[tuple[bytes, os.DirEntry[str]]]:
     """Files and directories right below, last first; the key of a directory ends with a slash."""
     folder, _, start = prefix.rpartition("/")
+    left_out = () if folder else not_ours(root)
     found = []
     try:
         with os.scandir(os.path.join(root, folder)) as entries:
             for entry in entries:
-                if not entry.name.startswith(start) or not is_key(entry.name):
+                if not entry.name.startswith(start) or not is_key(entry.name) or entry.name in left_out:
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     found.append((key_order(join(folder, entry.name)) + b"/", entry))

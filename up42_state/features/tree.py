@@ -12,9 +12,10 @@ import msgspec
 from up42_state.errors import Defect
 from up42_state.features.files import File, Files
 from up42_state.features.paths import LONGEST_PATH
+from up42_state.lost_found import not_ours
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["Tree", "scan"]
 
@@ -45,12 +46,13 @@ class Tree(msgspec.Struct, frozen=True, kw_only=True):
     outside: Mapping[str, str]
 
 
-def scan(directory: str | os.PathLike[str], *, ignore: Container[str] = (".up42_state",)) -> Tree:
+def scan(directory: str | os.PathLike[str], *, ignore: Iterable[str] = (".up42_state",)) -> Tree:
     """Everything that lies in a directory.
 
     A link to something inside the directory counts as the file or directory that it names.
 
-    :param ignore: names at the top of the directory that are not looked at.
+    :param ignore: names at the top of the directory that are not looked at; the file system's own are not
+        either (:mod:`up42_state.lost_found`).
     :raises NotADirectoryError, FileNotFoundError: there is no such directory.
     """
     return _Scanner(os.path.realpath(directory, strict=True), ignore).scan()
@@ -71,9 +73,9 @@ class _Folder(msgspec.Struct, frozen=True):
 
 
 class _Scanner:
-    def __init__(self, root: str, ignore: Container[str]) -> None:
+    def __init__(self, root: str, ignore: Iterable[str]) -> None:
         self.root = root
-        self.ignore = ignore
+        self.ignore = {*ignore, *not_ours(root)}
         self.files: list[File] = []
         self.directories: list[str] = []
         self.defects: list[Defect] = []

@@ -107,9 +107,8 @@ class History:
         numbers = set(revisions)
         revision = max(numbers, default=0)
         found = self.look(revision) if revision else None
-        if isinstance(found, Commit) and not found.removed and self._is_detached(revision, numbers):
-            error = self._detached(revision, max(numbers - {revision}))
-            found = DamagedCommit(job=self.job, stage=self.stage, revision=revision, error=error)
+        if isinstance(found, Commit):
+            found = self.checked(found, numbers)
         if not isinstance(found, DamagedCommit) or isinstance(found.error, UnsupportedFormatError):
             return found
         error = IntegrityError(
@@ -118,6 +117,16 @@ class History:
             f"stage be saved anew, and `up42-state verify --job {self.job}` looks after the others",
         )
         return msgspec.structs.replace(found, error=error)
+
+    def checked(self, newest: Commit, numbers: set[int]) -> Commit | DamagedCommit:
+        """The newest commit, or why it is none of this stage's.
+
+        :param numbers: of all commits that are known.
+        """
+        if newest.removed or not self._is_detached(newest.revision, numbers):
+            return newest
+        error = self._detached(newest.revision, max(numbers - {newest.revision}))
+        return DamagedCommit(job=self.job, stage=self.stage, revision=newest.revision, error=error)
 
     def _is_detached(self, revision: int, numbers: set[int]) -> bool:
         """Whether there are earlier commits, but not the one before: no save of ours leaves out a number.

@@ -53,6 +53,11 @@ class EarlierStage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         index = self.contents.index
         return read_features(self.contents.data), catalogue(index.entries, index.directories)
 
+    @property
+    def collection(self) -> Collection:
+        """Its features."""
+        return self._read[0]
+
     def earlier(self) -> Earlier:
         """The stage as merging wants it."""
         collection, files = self._read
@@ -200,7 +205,7 @@ def _unmet(selection: Selection | None, stages: list[EarlierStage]) -> Iterator[
     if selection is None:
         return
     for stage in stages:
-        for warning in selection.warnings(read_features(stage.contents.data)):
+        for warning in selection.warnings(stage.collection):
             yield f"{stage.job}/{stage.name}: {warning}"
 
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from up42_state.errors import IntegrityError, ObjectNotFoundError, SettingsError, UnsupportedFormatError
+from up42_state.stages.commit import Commit
 from up42_state.stages.history import History, missing_job, readable
 from up42_state.stages.names import (
     attempt_prefix,
@@ -222,8 +223,17 @@ def _in_use(store: Store, job: str, listed: _Job, keep: int, before: datetime) -
         for stage, commits in listed.commits.items()
         for revision in _protected(commits, keep, before)
     ]
+
+    def look(item: tuple[str, int]) -> Commit | DamagedCommit | None:
+        stage, revision = item
+        history, numbers = History(store, job, stage), set(listed.commits[stage])
+        found = history.look(revision)
+        if isinstance(found, Commit) and revision == max(numbers):
+            return history.checked(found, numbers)  # a forged one would push others out of the kept ones
+        return found
+
     with store.transfers() as transfers:
-        found = transfers.map(lambda item: History(store, job, item[0]).look(item[1]), wanted)
+        found = transfers.map(look, wanted)
         return {attempt for commit in readable(found, _stop) for attempt in commit.refers}
 
 

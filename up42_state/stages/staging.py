@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
 import stat
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from up42_state.errors import TargetConflictError
 from up42_state.stages.target import OURS, UNKNOWN, Directory, open_regular, own_folder, remove_own
+from up42_state.stages.trees import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +72,7 @@ class Staging:
         for name in names:
             status = os.lstat(name, dir_fd=self.fd)
             if stat.S_ISDIR(status.st_mode):
-                shutil.rmtree(name, dir_fd=self.fd)
+                remove_tree(self.folder / name)
             elif not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
                 os.unlink(name, dir_fd=self.fd)
 

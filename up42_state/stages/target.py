@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
 from up42_state.errors import StateError, TargetConflictError
+from up42_state.lost_found import not_ours
+from up42_state.stages.trees import everything, remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = [
-    "UNKNOWN",
     "OURS",
+    "UNKNOWN",
     "Directory",
     "open_regular",
     "own_folder",
@@ -170,18 +171,8 @@ class Directory:
 
 
 def survey(root: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Everything below a directory, links unfollowed, our own folder left out."""
-    waiting = [(str(root), "")]
-    while waiting:
-        folder, prefix = waiting.pop()
-        with os.scandir(folder) as found:
-            for item in found:
-                path = prefix + item.name
-                if path == OURS:
-                    continue
-                yield path, item.stat(follow_symlinks=False)
-                if item.is_dir(follow_symlinks=False):
-                    waiting.append((item.path, f"{path}/"))
+    """Everything below a directory, links unfollowed; our own folder and the file system's are left out."""
+    return everything(root, without={OURS, *not_ours(root)})
 
 
 def open_regular(path: str | Path, *, dir_fd: int | None = None) -> int:
@@ -215,8 +206,8 @@ def remove_own(root: Path, name: str, *, keep_folder: bool = False) -> None:
     folder = root / OURS
     if folder.is_symlink():
         return
-    with suppress(RecursionError):  # a very deep tree that was moved aside stays there
-        shutil.rmtree(folder / name, ignore_errors=True)
+    with suppress(OSError, StateError):  # what stays is taken away by the next call
+        remove_tree(folder / name)
     if not keep_folder:
         with suppress(OSError):
             folder.rmdir()

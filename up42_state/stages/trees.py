@@ -47,10 +47,10 @@ def everything(root: Path, *, without: Container[str] = ()) -> Iterator[Found]:
                 waiting.append(_listed(here.fd))
 
 
-def remove_below(root: Path, *, keep: str = "") -> None:
+def remove_below(root: Path, *, keep: Container[str] = ()) -> None:
     """Remove everything in a directory, but not the directory itself: it may be a mount.
 
-    :param keep: a name at the top that stays, with all that is in it.
+    :param keep: names at the top that stay, with all that is in them.
     :raises OSError: something cannot be removed.
     """
     with _Descent(root) as here:
@@ -130,10 +130,10 @@ def _listed(fd: int) -> list[Found]:
     return sorted(items, reverse=True)
 
 
-def _without_files(fd: int, keep: str = "") -> list[str]:
+def _without_files(fd: int, keep: Container[str] = ()) -> list[str]:
     """Remove all from a directory that is none; the names of the directories in it."""
     with os.scandir(fd) as found:
-        items = [(item.name, item.is_dir(follow_symlinks=False)) for item in found if item.name != keep]
+        items = [(item.name, item.is_dir(follow_symlinks=False)) for item in found if item.name not in keep]
     for name, is_directory in items:
         if not is_directory:
             with suppress(FileNotFoundError):

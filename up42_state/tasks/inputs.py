@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from up42_state.errors import PrunedError, StateError, TargetConflictError
+from up42_state.lost_found import not_ours
 from up42_state.stages.history import some_names
 from up42_state.stages.index import QUICKLOOKS
-from up42_state.stages.target import OURS, own_folder, remove_own
+from up42_state.stages.target import OURS, own_folder, remove_own, writing_to
 from up42_state.stages.trees import remove_tree
 
 if TYPE_CHECKING:
@@ -141,7 +142,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
             commits, reports = self._merge(commits)
             remove_own(self.target, _MERGED, keep_folder=True)
             (self.target / OURS / _MERGING).rename(merged)
-        _move_up(merged, self.target)
+        with writing_to(self.target):
+            _move_up(merged, self.target)
         remove_own(self.target, _MERGED)
         if reports is None:  # an interrupted call has merged them, and told nobody
             reports = self._planned(commits)[1]
@@ -190,7 +192,7 @@ def _digest(directory: Path) -> str:
 
 def _refuse_others(target: Path) -> None:
     found = sorted(path.name for path in target.iterdir()) if target.is_dir() else []
-    found = [name for name in found if name != OURS]
+    found = [name for name in found if name != OURS and name not in not_ours(target)]
     if found:
         raise TargetConflictError(
             f"{target} holds other files: {some_names(found)}",

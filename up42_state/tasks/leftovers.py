@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 from up42_state.errors import SettingsError, StateError, TargetConflictError
 from up42_state.local_mounts import mounts_below
 from up42_state.local_paths import lies_in
+from up42_state.lost_found import not_ours
 from up42_state.stages.history import some_names
-from up42_state.stages.target import OURS, own_folder
-from up42_state.stages.trees import everything, remove_below
+from up42_state.stages.target import OURS, own_folder, survey
+from up42_state.stages.trees import remove_below
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -29,7 +30,6 @@ __all__ = ["CONTRACT", "check_clearable", "clear", "code_of", "leave_mark", "lef
 
 CONTRACT = ("/tmp/input", "/tmp/output", "/tmp/quicklooks")  # noqa: S108 - the contract's
 _MARK = "task"  # in our folder
-_LOST_FOUND = "lost+found"  # a file system's own, at its top
 _SCRIPTS = frozenset((".jar", ".jl", ".js", ".lua", ".php", ".pl", ".py", ".r", ".rb", ".sh"))
 
 
@@ -72,7 +72,7 @@ def clear(directory: Path) -> None:
     if not directory.is_dir():
         return
     try:
-        remove_below(directory, keep="" if _is_ordinary(directory / _LOST_FOUND) else _LOST_FOUND)
+        remove_below(directory, keep=not_ours(directory))
     except OSError as error:
         if isinstance(error, StateError):
             raise
@@ -97,26 +97,9 @@ def code_of(command: Sequence[str]) -> list[Path]:
 
 
 def _files(directory: Path) -> Iterator[str]:
-    for path, status in _everything(directory):
+    for path, status in survey(directory):
         if not stat.S_ISDIR(status.st_mode):
             yield path
-
-
-def _everything(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Everything but our own folder, and the file system's."""
-    ours = {OURS} if _is_ordinary(directory / _LOST_FOUND) else {OURS, _LOST_FOUND}
-    return everything(directory, without=ours)
-
-
-def _is_ordinary(lost_found: Path) -> bool:
-    """Whether something of this name is the user's: what cannot be looked into, or is empty, is not."""
-    try:
-        with os.scandir(lost_found) as found:
-            return next(iter(found), None) is not None
-    except NotADirectoryError:
-        return True
-    except OSError:
-        return False
 
 
 def _is_known(directory: Path) -> bool:
