@@ -58,8 +58,9 @@ def nobody() -> Iterator[None]:
 @pytest.fixture
 def volume(tmp_path: Path) -> Path:
     """The top of a volume, as mke2fs makes it; its directory is the user's."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(folder.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
+    for folder in (tmp_path, *tmp_path.parents):
+        if not folder.stat().st_mode & stat.S_IXOTH:
+            folder.chmod(folder.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
     top = tmp_path / "volume"
     top.mkdir()
     (top / "lost+found").mkdir(mode=0o700)
