@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from up42_state.buckets import _walk
-from up42_state.buckets._pending import PendingFile, remove_folder, store_errors, sync_directory
+from up42_state.buckets._pending import PendingFile, copy_bytes, remove_folder, store_errors, sync_directory
 from up42_state.buckets._unfinished import UNFINISHED, folder_of, is_unfinished
 from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key, check_prefix
 from up42_state.errors import (
     BucketNotFoundError,
+    ObjectNotFoundError,
     StateError,
     StorageError,
 )
@@ -30,9 +31,9 @@ from up42_state.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from up42_state.buckets.base import Buffer
+    from up42_state.buckets.base import Buffer, LeftUpload
 
-__all__ = ["DirectoryBucket"]
+__all__ = ["DirectoryBucket", "DirectoryUpload"]
 
 _MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 _STAYS = {errno.ENOTEMPTY, errno.EEXIST, errno.EACCES, errno.EPERM, errno.EBUSY}  # what keeps a directory
@@ -95,10 +96,23 @@ class DirectoryBucket(Bucket):
             pending.write(data)
             self.publish(pending, lambda: pending.create(name))
 
-    def start_upload(self, key: str, size: int, part_size: int) -> Upload:
+    def start_upload(self, key: str, size: int, part_size: int) -> DirectoryUpload:
         with store_errors(self.url, key):
             pending, name = self._start(key)
-        return _DirectoryUpload(self, key, pending=pending, name=name, size=size, part_size=part_size)
+        return DirectoryUpload(self, key, pending=pending, name=name, size=size, part_size=part_size)
+
+    def continue_upload(self, left: LeftUpload, key: str) -> Upload | None:
+        if not is_unfinished(left.token):
+            return None
+        with suppress(ObjectNotFoundError), store_errors(self.url, left.token):
+            descriptor = _open_object(self._path(left.token))
+            try:
+                upload = self.start_upload(key, left.size, left.part_size)
+                upload.take(descriptor, left)
+            finally:
+                os.close(descriptor)
+            return upload
+        return None
 
     def uploads(self, prefix: str) -> Iterator[UploadInfo]:
         """Temporary files that were left behind, each under the key of its own path: the key that it would
@@ -154,7 +168,7 @@ class DirectoryBucket(Bucket):
             descriptor = _open_object(self._path(source))
         try:
             with store_errors(self.url, key), self._pending(key) as (pending, name):
-                _copy_bytes(descriptor, pending)
+                copy_bytes(descriptor, pending, 0, os.fstat(descriptor).st_size)
                 self.publish(pending, lambda: pending.replace(name))
         finally:
             os.close(descriptor)
@@ -253,7 +267,7 @@ class DirectoryBucket(Bucket):
             )
 
 
-class _DirectoryUpload(Upload):
+class DirectoryUpload(Upload):
     """Parts are written where they belong in one pending file."""
 
     def __init__(
@@ -261,13 +275,31 @@ class _DirectoryUpload(Upload):
     ) -> None:
         self._bucket, self._key, self._name = bucket, key, name
         self._pending, self._size, self._part_size = pending, size, part_size
+        self.token = os.path.relpath(pending.path, bucket.root)
         self._sent: dict[int, int] = {}
         self._lock = threading.Lock()  # a descriptor must not be closed while it is written to
+
+    def take(self, source: int, left: LeftUpload) -> None:
+        """Copy parts out of the file that an upload was left in."""
+        for number in left.parts:
+            start, length = (number - 1) * self._part_size, left.length(number)
+            if copy_bytes(source, self._pending, start, start + length) == length:
+                self._sent[number] = length
+        self.held = frozenset(self._sent)
 
     def put_part(self, number: int, data: Buffer, *, sha256: str = "") -> None:  # noqa: ARG002 - nothing is signed here
         with store_errors(self._bucket.url, self._key), self._lock:
             self._pending.write(data, (number - 1) * self._part_size)
         self._sent[number] = len(data)
+
+    def sync(self) -> None:
+        with store_errors(self._bucket.url, self._key):
+            with self._lock:
+                descriptor = os.dup(self._pending.descriptor)  # so that others may write meanwhile
+            try:
+                os.fdatasync(descriptor)
+            finally:
+                os.close(descriptor)
 
     def complete(self) -> None:
         with store_errors(self._bucket.url, self._key):
@@ -300,19 +332,3 @@ def _open_object(path: str) -> int:
         return descriptor
     os.close(descriptor)
     raise FileNotFoundError(errno.ENOENT, "not a regular file", path)
-
-
-def _copy_bytes(source: int, pending: PendingFile) -> None:
-    """In the kernel where it can; a file system that shares blocks (Btrfs, XFS) then moves none
-    (copy_file_range(2)).
-    """
-    done, size = 0, os.fstat(source).st_size
-    with suppress(OSError):
-        while done < size:
-            copied = os.copy_file_range(source, pending.descriptor, size - done, done, done)
-            if not copied:
-                break
-            done += copied
-    while chunk := os.pread(source, MIB, done):
-        pending.write(chunk, done)
-        done += len(chunk)
