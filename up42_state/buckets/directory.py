@@ -107,11 +107,21 @@ class DirectoryBucket(Bucket):
         with suppress(ObjectNotFoundError), store_errors(self.url, left.token):
             descriptor = _open_object(self._path(left.token))
             try:
-                upload = self.start_upload(key, left.size, left.part_size)
-                upload.take(descriptor, left)
+                return self._continued(descriptor, left, key)
             finally:
                 os.close(descriptor)
+        return None
+
+    def _continued(self, descriptor: int, left: LeftUpload, key: str) -> Upload | None:
+        upload = self.start_upload(key, left.size, left.part_size)
+        try:
+            upload.take(descriptor, left)
+        except BaseException:
+            upload.abort()
+            raise
+        if upload.held:
             return upload
+        upload.abort()
         return None
 
     def uploads(self, prefix: str) -> Iterator[UploadInfo]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from up42_state.buckets.base import LeftUpload
-from up42_state.errors import StorageError
+from up42_state.errors import StateError, StorageError
 from up42_state.stages.commit import FORMAT, check_format
 from up42_state.stages.damage import damaged
 from up42_state.stages.entries import DataObject, Entry  # noqa: TC001 - msgspec reads the types
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from up42_state.buckets.base import Bucket, Upload
     from up42_state.stages.sources import Stored
 
-__all__ = ["WORTH", "Begun", "Record", "Recorder", "numbered"]
+__all__ = ["Begun", "Record", "Recorder", "is_worth_it", "numbered"]
 
 MIB = 1024 * 1024
-WORTH = 64 * MIB  # bytes of files that are worth going on with
-_LARGE = 192 * MIB  # from here on, bytes decide when a record is due, and not only time
+WORTH = 64 * MIB  # bytes of files in all, from which on an interrupted save is worth going on with
+LARGE = 192 * MIB  # from which on bytes decide when a record is due, and not only time
 _SHARE = 40  # at most so many records for bytes
-_SECONDS = 15.0  # at most so often for time
+SECONDS = 15.0  # at most so often for time
 _LEAST = 8 * MIB  # and for no less
 
 
@@ -97,6 +97,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 _RECORD = msgspec.json.Decoder(Record)  # made on import, as in the index
 
 
+def is_worth_it(total: int) -> bool:
+    """Whether records are kept, and looked for, for an output of so many bytes."""
+    return total >= WORTH
+
+
 class Recorder:
     """Notes what one attempt stores, and writes a record when one is due. Threads may share it.
 
@@ -111,7 +116,7 @@ class Recorder:
         self._uploads: dict[str, tuple[Upload, Begun]] = {}
         self._bytes = 0
         self._last = time.monotonic()
-        self.written: list[str] = []  # the keys of the records
+        self._written: list[str] = []  # the keys of the records
         self.named: set[str] = set()  # tokens of the uploads that records name
 
     def stored(self, items: Iterable[Stored]) -> None:
@@ -133,6 +138,12 @@ class Recorder:
             self._bytes += len(begun.parts) * begun.part_size
         self._write_if_due()
 
+    def forget(self) -> None:
+        """Delete the records: a commit tells all of it."""
+        if self._written:
+            with suppress(StateError):  # prune finds what is left
+                self._bucket.delete(self._written)
+
     def _write_if_due(self) -> None:
         with self._lock:
             if not self._is_due():
@@ -140,8 +151,8 @@ class Recorder:
             stored, uploads = self._stored, self._uploads.values()
             self._stored, self._uploads, self._bytes = [], {}, 0
             self._last = time.monotonic()
-            key = f"{self._prefix}{PARTIAL}/{len(self.written) + 1:04d}.json"
-            self.written.append(key)
+            key = f"{self._prefix}{PARTIAL}/{len(self._written) + 1:04d}.json"
+            self._written.append(key)
             self.named.update(begun.token for _, begun in uploads)
         objects, entries = numbered(stored)
         begun = tuple(begun for _, begun in uploads)
@@ -152,11 +163,11 @@ class Recorder:
             self._bucket.put(key, msgspec.json.encode(record))
 
     def _is_due(self) -> bool:
-        if self._total < WORTH:
+        if not is_worth_it(self._total):
             return False
-        if self._total >= _LARGE and self._bytes * _SHARE >= self._total:
+        if self._total >= LARGE and self._bytes * _SHARE >= self._total:
             return True
-        return self._bytes >= _LEAST and time.monotonic() - self._last >= _SECONDS
+        return self._bytes >= _LEAST and time.monotonic() - self._last >= SECONDS
 
 
 def numbered(stored: Iterable[Stored]) -> tuple[tuple[DataObject, ...], tuple[Entry, ...]]:

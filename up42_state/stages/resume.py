@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import timedelta
+from itertools import count
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,11 +17,11 @@ import msgspec
 from up42_state.errors import AccessDeniedError, IntegrityError, ObjectNotFoundError
 from up42_state.stages.index import Index
 from up42_state.stages.names import PARTIAL, attempt_prefix, attempts_prefix, is_attempt, is_ours
-from up42_state.stages.partial import WORTH, Begun, Record
+from up42_state.stages.partial import Begun, Record, is_worth_it
 from up42_state.stages.sources import Source, Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from up42_state.buckets.base import ObjectInfo
     from up42_state.stages.commit import Commit
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Interrupted", "find_interrupted"]
 
 _MOST = 3  # attempts that are looked at, the newest ones
-_QUIET = timedelta(minutes=10)  # after which a save of which nothing else is known counts as killed
+QUIET = timedelta(minutes=10)  # after which a save of which nothing else is known counts as killed
 
 
 class Interrupted(msgspec.Struct, frozen=True):
@@ -56,9 +57,10 @@ class Interrupted(msgspec.Struct, frozen=True):
         left = {stored.key for index in self.indexes for stored in index.objects}
         names = {source.name: uploader.object_name(source) for source in sources if source.name in found}
         targets: dict[DataObject, str] = {}
+        numbers = count()
         for name, stored in found.items():
             if stored.object.key in left and stored.object not in targets:
-                targets[stored.object] = _target(stored.object, names[name], len(targets))
+                targets[stored.object] = _target(stored.object, names[name], numbers)
         with store.transfers() as transfers:
             copies = transfers.map(lambda item: _copy(store, job, uploader, *item), targets.items())
             moved = dict(zip(targets, copies, strict=True))
@@ -77,7 +79,7 @@ def find_interrupted(store: Store, job: str, stage: str, newest: Commit | None, 
     :param newest: that revision.
     :param total: bytes of the files that are to be saved now; for few, nothing is looked for.
     """
-    if total < WORTH:
+    if not is_worth_it(total):
         return Interrupted()
     since = newest.attempt if newest else ""
     attempts = [name for name in store.bucket.prefixes(attempts_prefix(job, stage)) if is_attempt(name)]
@@ -150,7 +152,7 @@ class _Attempt(msgspec.Struct, frozen=True):
         runs = self.records[-1].writer.runs(self.id)
         if runs is None:  # on another machine, or in another container
             newest = max(info.modified for info in self.objects.values())
-            return self.store.bucket.clock() - newest > _QUIET
+            return self.store.bucket.clock() - newest > QUIET
         return not runs
 
 
@@ -161,13 +163,14 @@ def _read(store: Store, info: ObjectInfo) -> Record | None:
     return None
 
 
-def _target(stored: DataObject, name: str, number: int) -> str:
+def _target(stored: DataObject, name: str, numbers: Iterator[int]) -> str:
     """The name of an object in the attempt that goes on; empty where it cannot have the one that it had.
 
     :param name: that the attempt would give to the file by itself.
+    :param numbers: of packs, in this attempt.
     """
     if stored.is_pack:
-        return f"packs/r{number:04d}.zip"
+        return f"packs/r{next(numbers):04d}.zip"
     return name if stored.key.split("/", 3)[3] == name else ""
 
 

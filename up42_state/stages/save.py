@@ -119,8 +119,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         references.wrote(attempt.prefix, _keys(draft, index))
         output.check_unchanged()
         commit = publish(self.store, draft, newest, self.precondition, references.check)
-        with suppress(StorageError):  # prune finds what is left
-            self.store.bucket.delete(uploader.recorder.written)
+        uploader.recorder.forget()
         for warning in output.warnings:
             self.warning(warning)
         for change in output.changes:
