@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from up42_state.state import Job, Stage
 
 MIB = 1024 * 1024
-FILES = {f"tile_{n:02d}.tif": os.urandom(1000) for n in range(20)}
+FILES = {f"tile_{n:02d}.tif": os.urandom(10_000) for n in range(20)}
 FILES |= {f"medium_{n}.tif": os.urandom(MIB + n) for n in range(4)}
 BYTES = sum(map(len, FILES.values()))
 
@@ -276,6 +276,24 @@ def test_an_upload_that_another_takes_over(stage: Stage, bucket: FaultyBucket, t
     stage.save(output)
     assert len(taken) == 1
     check(stage, output, tmp_path / "in")
+
+
+def test_an_error_discards_what_was_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A save that fails, and is not killed, leaves no unfinished upload, whether a record names it or not."""
+    bucket = DirectoryBucket(tmp_path / "store")
+    output = write_output(tmp_path / "out", {"large.tif": os.urandom(40 * MIB)})
+    kind = type(bucket.start_upload("x/y/attempts/z/a", 1, 1))
+    put = kind.put_part
+
+    def fail(self: object, number: int, data: bytes, *, sha256: str = "") -> None:
+        if number == 3:
+            raise StoreUnreachableError("not now")
+        put(self, number, data, sha256=sha256)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(kind, "put_part", fail)
+    with pytest.raises(StoreUnreachableError, match="not now"):
+        state_on(bucket).job("j").stage("s:1").save(output)
+    assert list(bucket.uploads("j/")) == []
 
 
 def test_whether_a_writer_runs() -> None:
