@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "EXECUTABLE",
     "OURS",
     "UNKNOWN",
     "Directory",
+    "executable_bits",
     "open_regular",
     "own_folder",
     "remove_own",
@@ -32,6 +34,7 @@ __all__ = [
 ]
 
 OURS = ".up42_state"
+EXECUTABLE = 0o111
 _KEPT = 64  # directories that stay open
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -158,16 +161,21 @@ class Directory:
         *parents, leaf = path.split("/")
         return open_regular(leaf, dir_fd=self.enter(parents, make=False))
 
-    def set_executable(self, path: str, *, executable: bool) -> None:
-        """Give a file the executable bit where it may be read, or take it."""
+    def set_executable(self, path: str, bits: int) -> None:
+        """Give a file these executable bits, and no other ones."""
         fd = self.open_file(path)
         try:
             mode = stat.S_IMODE(os.fstat(fd).st_mode)
-            wanted = mode | (mode & 0o444) >> 2 if executable else mode & ~0o111
+            wanted = mode & ~EXECUTABLE | bits & EXECUTABLE
             if wanted != mode:
                 os.fchmod(fd, wanted)
         finally:
             os.close(fd)
+
+
+def executable_bits(mode: int, *, executable: bool) -> int:
+    """The executable bits for a file of this mode: where it may be read, besides those it has, or none."""
+    return (mode | (mode & 0o444) >> 2) & EXECUTABLE if executable else 0
 
 
 def survey(root: Path) -> Iterator[tuple[str, os.stat_result]]:
