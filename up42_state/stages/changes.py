@@ -29,7 +29,7 @@ __all__ = ["Changes"]
 
 _UNTOUCHED = "give another directory; nothing there was changed"
 _EFFECTIVE = os.access in os.supports_effective_ids
-_FILLED = os.W_OK | os.X_OK
+_OPEN = os.R_OK | os.W_OK | os.X_OK
 
 
 class Changes(msgspec.Struct, kw_only=True):
@@ -105,7 +105,7 @@ def _directories(root: Staging, paths: Iterable[str]) -> dict[str, _Folder]:
             with suppress(FileNotFoundError):
                 status = os.lstat(name or ".", dir_fd=fd)
                 if stat.S_ISDIR(status.st_mode):
-                    writable = os.access(name or ".", _FILLED, dir_fd=fd, effective_ids=_EFFECTIVE)
+                    writable = os.access(name or ".", _OPEN, dir_fd=fd, effective_ids=_EFFECTIVE)
                     there[path] = _Folder(status.st_dev, writable)
     return there
 

@@ -142,8 +142,8 @@ class Landing:
         :raises TargetConflictError: something would be lost, and ``overwrite`` was not asked for.
         """
         folders = {folder for path in (*here, *directories) for folder in above(path)} | directories
-        in_the_way = []
-        for path, status in survey(root.path):
+        in_the_way: list[str] = []  # what may not be read, may hold anything
+        for path, status in survey(root.path, in_the_way if root is self._main else []):
             if stat.S_ISDIR(status.st_mode):
                 self._folders.add((root, path))
                 if path in here:

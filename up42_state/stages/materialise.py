@@ -67,7 +67,8 @@ def materialise(
     current = current or (lambda stage: stage.latest(job_mode))
     reports = [merging.apply(propagation, current) for propagation in propagations]
     if merging.changed:
-        with writing_to(into), _Delivery(into, _folder_for(into, quicklooks)) as delivery:
+        folder = _folder_for(into, quicklooks)
+        with writing_to(into, *([folder] if folder else [])), _Delivery(into, folder) as delivery:
             delivery.check(merging)
             delivery.fetch(merging.additions, progress)
             delivery.switch(merging)

@@ -17,7 +17,7 @@ from up42_state.lost_found import not_ours
 from up42_state.stages.trees import everything, remove_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 __all__ = [
@@ -115,6 +115,7 @@ class Directory:
                 raise TargetConflictError(
                     f"{self.root}/{place} is not a directory", advice="move it away, or restore elsewhere"
                 ) from error
+            error.filename = f"{self.root}/{'/'.join([*above, name])}"
             raise
 
     def move_in(self, fd: int, name: str, path: str) -> None:
@@ -124,7 +125,7 @@ class Directory:
         """
         *parents, leaf = path.split("/")
         try:
-            os.rename(name, leaf, src_dir_fd=fd, dst_dir_fd=self.enter(parents))
+            self._rename(path, name, leaf, source=fd, to=self.enter(parents))
         except IsADirectoryError as error:
             raise TargetConflictError(
                 f"{self.root}/{path} is a directory", advice="move it away, or restore elsewhere"
@@ -142,16 +143,24 @@ class Directory:
             raise TargetConflictError(
                 f"{self.root}/{path} appeared meanwhile", advice="nothing was changed; try again"
             )
-        os.rename(name, leaf, src_dir_fd=fd, dst_dir_fd=folder)
+        self._rename(path, name, leaf, source=fd, to=folder)
 
     def move_out(self, path: str, fd: int, name: str) -> bool:
         """Rename ``path``, whatever it is, to ``name`` in the directory ``fd``; whether it was there."""
         *parents, leaf = path.split("/")
         try:
-            os.rename(leaf, name, src_dir_fd=self.enter(parents, make=False), dst_dir_fd=fd)
+            self._rename(path, leaf, name, source=self.enter(parents, make=False), to=fd)
         except FileNotFoundError:
             return False
         return True
+
+    def _rename(self, path: str, name: str, new: str, *, source: int, to: int) -> None:
+        """Rename in or out. The error of the system names the path, not its last part alone."""
+        try:
+            os.rename(name, new, src_dir_fd=source, dst_dir_fd=to)
+        except OSError as error:
+            error.filename, error.filename2 = f"{self.root}/{path}", None
+            raise
 
     def open_file(self, path: str) -> int:
         """A file descriptor to read a regular file; never through a link.
@@ -178,9 +187,12 @@ def executable_bits(mode: int, *, executable: bool) -> int:
     return (mode | (mode & 0o444) >> 2) & EXECUTABLE if executable else 0
 
 
-def survey(root: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Everything below a directory, links unfollowed; our own folder and the file system's are left out."""
-    return everything(root, without={OURS, *not_ours(root)})
+def survey(root: Path, closed: list[str] | None = None) -> Iterator[tuple[str, os.stat_result]]:
+    """Everything below a directory, links unfollowed; our own folder and the file system's are left out.
+
+    :param closed: gets the paths of directories that may not be read; without it they are an error.
+    """
+    return everything(root, without={OURS, *not_ours(root)}, closed=closed)
 
 
 def open_regular(path: str | Path, *, dir_fd: int | None = None) -> int:
@@ -222,10 +234,11 @@ def remove_own(root: Path, name: str, *, keep_folder: bool = False) -> None:
 
 
 @contextmanager
-def writing_to(root: Path) -> Iterator[None]:
-    """Say which directory cannot be written to, where the system says why: a full disk, say.
+def writing_to(*roots: Path) -> Iterator[None]:
+    """Say what cannot be written to, where the system says why: a full disk, say.
 
-    :raises StateError: it cannot be written to; errors of ours pass.
+    :param roots: the directories that are written to; the first is named where the system names no other.
+    :raises StateError: something cannot be written to; errors of ours pass.
     """
     try:
         yield
@@ -234,6 +247,13 @@ def writing_to(root: Path) -> Iterator[None]:
             raise
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise StateError(
-            f"cannot write to {root}: {error.strerror}",
+            f"cannot write to {_place(error, roots)}: {error.strerror}",
             advice=f"{'free space or ' if full else ''}give another directory; nothing there was changed",
         ) from error
+
+
+def _place(error: OSError, roots: Sequence[Path]) -> str:
+    """What an error of the system is about: one of the directories, or something in it that is not ours."""
+    found = str(error.filename)
+    place = next((str(root) for root in roots if found.startswith(f"{root}/")), "")
+    return found if place and not found.startswith(f"{place}/{OURS}") else place or str(roots[0])
