@@ -224,13 +224,11 @@ def own_folder(root: Path) -> Path:
 def remove_own(root: Path, name: str, *, keep_folder: bool = False) -> None:
     """Remove one thing from our folder, and the folder when nothing is left in it."""
     folder = root / OURS
-    if folder.is_symlink():
-        return
     with suppress(OSError, StateError):  # what stays is taken away by the next call
-        remove_tree(folder / name)
-    if not keep_folder:
-        with suppress(OSError):
-            folder.rmdir()
+        if not folder.is_symlink():
+            remove_tree(folder / name)
+            if not keep_folder:
+                folder.rmdir()
 
 
 @contextmanager

@@ -80,7 +80,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
             return Restored(commits=[commit])
         while True:
             commits = self._current()
-            with suppress(PrunedError):  # one was superseded and pruned before it was read
+            with suppress(PrunedError), writing_to(self.target):  # one was pruned before it was read
                 return self._restore_merged(commits)
 
     def check(self) -> Restored:
@@ -135,30 +135,35 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     def _restore_merged(self, commits: list[Commit]) -> Restored:
         merged = self.target / OURS / _MERGED
         reports: list[Report] | None = None
-        if _read(merged) != self._made_of(commits) or not self._is_whole(merged):
+        if _made_of(merged) != self._made_of(commits) or not self._is_whole(merged):
             if has_data(self.target):
                 return self._check(commits)
             _refuse_others(self.target)
             commits, reports = self._merge(commits)
-            remove_own(self.target, _MERGED, keep_folder=True)
-            (self.target / OURS / _MERGING).rename(merged)
-        with writing_to(self.target):
-            _move_up(merged, self.target)
-        remove_own(self.target, _MERGED)
+            _keep(self.target / OURS / _MERGING, merged)
         if reports is None:  # an interrupted call has merged them, and told nobody
             reports = self._planned(commits)[1]
+        _move_up(merged, self.target)
+        remove_own(self.target, _MERGED)
         return Restored(commits=commits, reports=reports)
 
     def _is_whole(self, merged: Path) -> bool:
         return has_data(merged) or has_data(self.target)
 
     def _merge(self, commits: Sequence[Commit]) -> tuple[list[Commit], list[Report]]:
-        """Merge the stages in a folder of ours, and say in it what it is made of."""
-        from up42_state.stages.materialise import materialise
-
+        """Merge the stages in a folder of ours, and say in it what it is made of; or leave nothing there."""
         self.target.mkdir(parents=True, exist_ok=True)
         folder = own_folder(self.target) / _MERGING
-        remove_own(self.target, _MERGING, keep_folder=True)
+        remove_tree(folder)
+        try:
+            return self._merge_in(folder, commits)
+        except BaseException:
+            remove_own(self.target, _MERGING)
+            raise
+
+    def _merge_in(self, folder: Path, commits: Sequence[Commit]) -> tuple[list[Commit], list[Report]]:
+        from up42_state.stages.materialise import materialise
+
         first = self.stages[0].restore(folder, quicklooks=False, job_mode=self.job_mode)
         made_of, taken = [first, *commits[1:]], iter(commits[1:])
         reports = materialise(
@@ -173,26 +178,35 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         return made_of, reports
 
 
-def _read(merged: Path) -> bytes | None:
-    """What is noted of an input that is being moved up; ``None`` where nothing is."""
+def _made_of(merged: Path) -> bytes | None:
+    """What is noted of an input that is being moved up; ``None`` where nothing is.
+
+    :raises OSError: there may be a note, and it cannot be read now.
+    """
     try:
         return (merged / OURS / _MADE_OF).read_bytes()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 
 def _digest(directory: Path) -> str:
-    """The SHA-256 of ``data.json``, in hex; empty where there is none."""
+    """The SHA-256 of ``data.json``, in hex; empty where there is none.
+
+    :raises OSError: it cannot be read.
+    """
     try:
         with (directory / DATA_JSON).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return ""
 
 
 def _refuse_others(target: Path) -> None:
     found = sorted(path.name for path in target.iterdir()) if target.is_dir() else []
-    found = [name for name in found if name != OURS and name not in not_ours(target)]
+    _refuse(target, [name for name in found if name != OURS and name not in not_ours(target)])
+
+
+def _refuse(target: Path, found: Sequence[str]) -> None:
     if found:
         raise TargetConflictError(
             f"{target} holds other files: {some_names(found)}",
@@ -200,18 +214,29 @@ def _refuse_others(target: Path) -> None:
         )
 
 
+def _keep(merging: Path, merged: Path) -> None:
+    """Give a merge that is whole the name of one, in place of an older one."""
+    remove_tree(merged)
+    merging.rename(merged)
+
+
 def _move_up(merged: Path, target: Path) -> None:
     """Move everything up, ``data.json`` last; after an error all of it down again.
 
+    :raises TargetConflictError: something of the same name is there, which is not ours.
     :raises StateError: it cannot be moved; the message says what is in the target now.
     """
-    names = [path.name for path in merged.iterdir() if path.name not in (OURS, DATA_JSON)]
+    names = sorted(path.name for path in merged.iterdir() if path.name not in (OURS, DATA_JSON))
+    names += [DATA_JSON] if has_data(merged) else []
+    found = [path.name for path in target.iterdir()]
+    _refuse(target, sorted(set(names).intersection(found)))
     moved: list[str] = []
     try:
-        for name in [*names, *([DATA_JSON] if has_data(merged) else [])]:
+        for name in names:
             (merged / name).rename(target / name)
             moved.append(name)
     except OSError as error:
+        error.filename, error.filename2 = str(target / name), None
         try:
             for name in reversed(moved):
                 (target / name).rename(merged / name)
