@@ -7,22 +7,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 from block.cases import Folders, feature, fill
+from doubles.outputs import state_on
 from doubles.switching import sweep
 
+from up42_state.buckets.memory import MemoryBucket
 from up42_state.tasks import inputs
 from up42_state.tasks.inputs import Inputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from up42_state.state import Job
-
 BEGINS = ((inputs, "_keep"), (inputs, "_move_up"))
 
 
 @pytest.fixture
-def restore(job: Job, folders: Folders, tmp_path: Path) -> Callable[[Path], object]:
+def restore(folders: Folders, tmp_path: Path) -> Callable[[Path], object]:
     """Restores two stages with files, folders and a file of one name."""
+    job = state_on(MemoryBucket()).job("3f0c")
     folders.input.mkdir(parents=True)
     for stage, names in (("one:1", "ab"), ("two:1", "bc")):
         files = {f"{name}.tif": f"{stage} {name}" for name in names} | {"deep/er/x.tif": stage}

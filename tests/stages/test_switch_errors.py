@@ -49,13 +49,14 @@ def test_a_restore_over_another_revision(
     revisions: tuple[Path, Path],
     elsewhere: bool,
 ) -> None:
-    """Replaced files come back, also where quicklooks lie elsewhere; files that are nobody's stay."""
+    """Replaced files come back, and bits of files that are kept, also where quicklooks lie elsewhere."""
     target = tmp_path / "in" / "files"
     quicklooks = tmp_path / "in" / "quicklooks" if elsewhere else True
 
     def prepare() -> Path:
         job.stage("s:1").restore(target, revision=1, quicklooks=quicklooks)
         (target / "mine.txt").write_bytes(b"mine")
+        (target / "same.tif").chmod(0o755)
         return tmp_path / "in"
 
     def restore(_target: Path) -> None:
