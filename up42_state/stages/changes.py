@@ -22,10 +22,11 @@ from up42_state.stages.target import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
+    from pathlib import Path
 
     from up42_state.stages.staging import Staging
 
-__all__ = ["Changes"]
+__all__ = ["Changes", "mounted"]
 
 _UNTOUCHED = "give another directory; nothing there was changed"
 _EFFECTIVE = os.access in os.supports_effective_ids
@@ -61,10 +62,10 @@ class Changes(msgspec.Struct, kw_only=True):
         self._check_mounts(root, filled)
         own = there[""].device
         if os.fstat(root.fd).st_dev != own:
-            raise _elsewhere(root, OURS)
+            raise mounted(root.path, OURS)
         for folder in sorted(filled):
             if there[folder].device != own:
-                raise _elsewhere(root, folder)
+                raise mounted(root.path, folder)
         for folder in sorted(
             filled | {nearest[path.rpartition("/")[0]] for path in self.made - there.keys()}
         ):
@@ -85,7 +86,7 @@ class Changes(msgspec.Struct, kw_only=True):
         changed = self.moved | self.away | filled | all_above(filled)
         for point in sorted(points):
             if point in changed or not self.away.isdisjoint(above(point)):
-                raise _elsewhere(root, point)
+                raise mounted(root.path, point)
 
 
 class _Folder(msgspec.Struct, frozen=True):
@@ -147,9 +148,10 @@ def _check_mode(root: Staging, path: str) -> None:
         os.close(fd)
 
 
-def _elsewhere(root: Staging, path: str) -> TargetConflictError:
+def mounted(root: Path, path: str) -> TargetConflictError:
+    """The error for a mount where files of a directory are to be replaced."""
     return TargetConflictError(
-        f"{_place(root, path)} is a mount or a volume of its own within {root.path}: "
+        f"{root}/{path} is a mount or a volume of its own within {root}: "
         "nothing can be renamed into it or out of it",
         advice=f"unmount it, or {_UNTOUCHED}",
     )

@@ -9,16 +9,19 @@ next call continues with those, or refuses what is left of others.
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from up42_state.errors import PrunedError, StateError, TargetConflictError
-from up42_state.lost_found import not_ours
+from up42_state.local_mounts import mounts_below
+from up42_state.stages.changes import mounted
 from up42_state.stages.history import some_names
 from up42_state.stages.index import QUICKLOOKS
-from up42_state.stages.target import OURS, own_folder, remove_own, writing_to
+from up42_state.stages.target import OURS, own_folder, remove_own, survey, writing_to
 from up42_state.stages.trees import remove_tree
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
     from up42_state.features import Report
     from up42_state.stages.commit import Commit, JobMode
+    from up42_state.stages.merging import Merging
     from up42_state.stages.propagation import Propagation
     from up42_state.state import Stage
 
@@ -99,7 +103,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         if len(commits) == 1:
             wanted = commits[0].data.sha256 if commits[0].data else ""
         else:
-            wanted, reports = self._planned(commits)
+            merging, report = self._planned(commits)
+            wanted, reports = hashlib.sha256(merging.data).hexdigest(), [report]
         if wanted != _digest(self.target):
             raise TargetConflictError(
                 f"{self.target} holds another {DATA_JSON} than {_listed(commits)} would give",
@@ -108,15 +113,14 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
             )
         return Restored(commits=commits, reports=reports)
 
-    def _planned(self, commits: Sequence[Commit]) -> tuple[str, list[Report]]:
-        """The digest of the ``data.json`` that a merge would give. No file is fetched."""
+    def _planned(self, commits: Sequence[Commit]) -> tuple[Merging, Report]:
+        """What a merge would give. No file is fetched."""
         from up42_state.stages.contents import load
         from up42_state.stages.merging import Merging, output_of
 
         contents = load(self.stages[0].job.state.store, commits[0])
         merging, taken = Merging(output_of(contents)), iter(commits[1:])
-        report = merging.apply(self._others, lambda _stage: next(taken))
-        return hashlib.sha256(merging.data).hexdigest(), [report]
+        return merging, merging.apply(self._others, lambda _stage: next(taken))
 
     @property
     def _others(self) -> Propagation:
@@ -138,14 +142,31 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         if _made_of(merged) != self._made_of(commits) or not self._is_whole(merged):
             if has_data(self.target):
                 return self._check(commits)
-            _refuse_others(self.target)
+            self._check_free(commits)
             commits, reports = self._merge(commits)
             _keep(self.target / OURS / _MERGING, merged)
         if reports is None:  # an interrupted call has merged them, and told nobody
-            reports = self._planned(commits)[1]
+            reports = [self._planned(commits)[1]]
         _move_up(merged, self.target)
         remove_own(self.target, _MERGED)
         return Restored(commits=commits, reports=reports)
+
+    def _check_free(self, commits: Sequence[Commit]) -> None:
+        """Make sure that nothing is in the way. An empty directory, or a mount of one, may be there beside.
+
+        :raises TargetConflictError: something is.
+        """
+        closed: list[str] = []
+        found = list(survey(self.target, closed)) if self.target.is_dir() else []
+        files = [path for path, status in found if not stat.S_ISDIR(status.st_mode)]
+        _refuse(self.target, sorted({path.partition("/")[0] for path in (*files, *closed)}))
+        if found:
+            taken = {path for path, _ in found} & self._planned(commits)[0].names
+            for point in mounts_below(self.target):
+                path = os.path.relpath(point, os.path.realpath(self.target))
+                if path.partition("/")[0] in taken:
+                    raise mounted(self.target, path)
+            _refuse(self.target, sorted(taken))
 
     def _is_whole(self, merged: Path) -> bool:
         return has_data(merged) or has_data(self.target)
@@ -199,11 +220,6 @@ def _digest(directory: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return ""
-
-
-def _refuse_others(target: Path) -> None:
-    found = sorted(path.name for path in target.iterdir()) if target.is_dir() else []
-    _refuse(target, [name for name in found if name != OURS and name not in not_ours(target)])
 
 
 def _refuse(target: Path, found: Sequence[str]) -> None:
