@@ -9,6 +9,7 @@ from doubles.outputs import write_output
 from doubles.switching import sweep
 
 from up42_state import propagate
+from up42_state.stages.materialise import _Delivery
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,11 +71,14 @@ def test_a_restore_over_another_revision(
 def test_a_propagation_into_a_directory(
     monkeypatch: pytest.MonkeyPatch, job: Job, tmp_path: Path, revisions: tuple[Path, Path]
 ) -> None:
-    """The current output stands as it was."""
+    """The current output stands as it was, also where the error comes before the switch."""
 
     def prepare() -> Path:
         return write_output(tmp_path / "out", {"own.tif": b"own"})
 
-    seen = sweep(monkeypatch, prepare, lambda target: propagate(target, [job.stage("s:1")]))
+    def into(target: Path) -> None:
+        propagate(target, [job.stage("s:1")])
+
+    seen = sweep(monkeypatch, prepare, into, [(_Delivery, "__enter__")])
     assert seen["as before"]
     assert seen["half"]

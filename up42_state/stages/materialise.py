@@ -104,8 +104,12 @@ class _Delivery:
         self._begun: dict[Staging, Journal] = {}  # what the switch puts in, while it is under way
 
     def __enter__(self) -> Self:
-        for root in self._roots:
-            root.open(fresh=False)
+        try:
+            for root in self._roots:
+                root.open(fresh=False)
+        except BaseException:
+            self._close()
+            raise
         return self
 
     def __exit__(
@@ -118,8 +122,11 @@ class _Delivery:
                 with suppress(OSError):  # what stays of staging is taken away by the next call
                     self.undo()
         finally:
-            for root in self._roots:
-                root.close()
+            self._close()
+
+    def _close(self) -> None:
+        for root in self._roots:
+            root.close()
 
     def _place(self, added: Added) -> str:
         return self._roots.place(added.renamed)
