@@ -131,5 +131,4 @@ def sweep(
                 seen["as before"] += 1
             call(target)
             assert whole(target) == after, f"call {at}, {lasting=}: {error!r}"
-    print("COUNT", counting.count, seen)
     return seen

@@ -49,8 +49,8 @@ class Directory:
     """An open directory. Paths given to it are relative, checked, and never lead through a link.
 
     The directories of the path used last stay open, so that files in path order cost one step each; of a
-    very deep path only the first, since a process may not have many files open. Not for several threads at
-    once.
+    very deep path only the first and the last, since a process may not have many files open. Not for several
+    threads at once.
     """
 
     def __init__(self, root: Path) -> None:
@@ -58,6 +58,7 @@ class Directory:
         self._fds = [os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)]
         self._names: list[str] = []
         self._deep: int | None = None
+        self._below: list[str] = []  # the path of the deep one
 
     def __enter__(self) -> Self:
         return self
@@ -80,13 +81,9 @@ class Directory:
         """
         if parts == self._names and self._deep is None:
             return self._fds[-1]
-        shared = 0
-        while shared < min(len(parts), len(self._names)) and parts[shared] == self._names[shared]:
-            shared += 1
-        while len(self._names) > shared:
-            os.close(self._fds.pop())
-            self._names.pop()
-        self._close_deep()
+        shared = len(self._below)
+        if self._deep is None or parts[:shared] != self._below:
+            shared = self._leave(parts)
         for depth, name in enumerate(parts[shared:], shared):
             fd = self._step(parts[:depth], name, make=make)
             if depth < _KEPT:
@@ -94,13 +91,24 @@ class Directory:
                 self._names.append(name)
             else:
                 self._close_deep()
-                self._deep = fd
+                self._deep, self._below = fd, parts[: depth + 1]
         return self._fds[-1] if self._deep is None else self._deep
+
+    def _leave(self, parts: list[str]) -> int:
+        """Close what does not lie above a directory; how many of its parts are still open."""
+        self._close_deep()
+        shared = 0
+        while shared < min(len(parts), len(self._names)) and parts[shared] == self._names[shared]:
+            shared += 1
+        while len(self._names) > shared:
+            os.close(self._fds.pop())
+            self._names.pop()
+        return shared
 
     def _close_deep(self) -> None:
         if self._deep is not None:
             os.close(self._deep)
-            self._deep = None
+            self._deep, self._below = None, []
 
     def _step(self, above: list[str], name: str, *, make: bool) -> int:
         inside = self._fds[-1] if self._deep is None else self._deep
