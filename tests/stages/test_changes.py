@@ -16,6 +16,8 @@ from doubles.users import nobody
 from up42_state import local_mounts, propagate
 from up42_state.errors import StateError, TargetConflictError
 from up42_state.stages import changes
+from up42_state.stages.landing import Landing
+from up42_state.stages.target import Directory
 from up42_state.state import State
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from doubles.faulty import FaultyBucket
 
+    from up42_state.stages.index import Entry
     from up42_state.state import Job, Stage
 
 FILES = {"a.tif": b"a", "sub/b.tif": b"b", "other/c.tif": b"c"}
@@ -138,6 +141,28 @@ class TestAMount:
         new.restore(target, overwrite=True)
         assert (target / "mine").read_bytes() == b"file"
 
+    def test_that_appears_after_a_kill(
+        self, stage: Stage, target: Path, mount: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The call is refused, and goes on where the killed one stopped once the mount is gone."""
+
+        def die(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Landing, "_switch_file", die)
+            with pytest.raises(KeyboardInterrupt):
+                stage.restore(target, overwrite=True)
+        before = contents(target)
+        mount("sub")
+        with pytest.raises(TargetConflictError, match="in/sub is a mount"):
+            stage.restore(target, overwrite=True)
+        assert contents(target) == before
+        mount()
+        stage.restore(target, overwrite=True)
+        assert (target / "sub/b.tif").read_bytes() == b"B"
+        assert not (target / ".up42_state").exists()
+
     def test_where_a_propagation_adds_files(
         self, stage: Stage, target: Path, tmp_path: Path, mount: Callable[..., None], bucket: FaultyBucket
     ) -> None:
@@ -239,6 +264,48 @@ class TestAKeptFile:
         refused(lambda: stage.restore(target, overwrite=True), target, r"c\.tif is another user's", bucket)
         (target / "other/c.tif").chmod(0o644)
         stage.restore(target, overwrite=True)
+
+    def test_gets_its_own_bit_back_after_a_kill(
+        self, stage: Stage, target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What a killed call had changed is taken back where another revision is current by then."""
+        (target / "other/c.tif").chmod(0o744)
+        switch = Landing._switch_file
+
+        def die(landing: Landing, entry: Entry) -> None:
+            switch(landing, entry)
+            if entry.path == "other/c.tif":
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Landing, "_switch_file", die)
+            with pytest.raises(KeyboardInterrupt):
+                stage.restore(target, overwrite=True)
+        assert (target / "other/c.tif").stat().st_mode & 0o777 == 0o644
+        stage.save(write_output(tmp_path / "three", {"a.tif": b"three"}))
+        with pytest.raises(TargetConflictError, match="holds other files"):
+            stage.restore(target)
+        assert (target / "other/c.tif").stat().st_mode & 0o777 == 0o744
+
+
+def test_deep_directories_cost_one_step_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deeper than what stays open, too, one after the other and again."""
+    steps = 0
+    step = Directory._step
+
+    def counted(self: Directory, above: list[str], name: str, *, make: bool) -> int:
+        nonlocal steps
+        steps += 1
+        return step(self, above, name, make=make)
+
+    monkeypatch.setattr(Directory, "_step", counted)
+    with Directory(tmp_path) as directory:
+        for depth in range(1, 301):
+            for _ in range(2):
+                directory.enter(["d"] * depth)
+        assert steps == 300
+        os.rmdir("d", dir_fd=directory.enter(["d"] * 299))
+        assert not os.listdir(directory.enter(["d"] * 299))
 
 
 RESTORE = """
