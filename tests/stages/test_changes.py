@@ -239,6 +239,14 @@ class TestWhatMayNotBeWritten:
         with nobody():
             refused(lambda: job.stage("s:1").restore(nobodys, overwrite=True), nobodys, "in/sub: Perm")
 
+    def test_is_named_where_it_is_our_own_folder(self, stage: Stage, nobodys: Path) -> None:
+        """Another user's call, root's say, may have left it."""
+        (nobodys / ".up42_state/restore").mkdir(parents=True)
+        (nobodys / ".up42_state/restore").chmod(0o555)
+        with nobody(), pytest.raises(StateError, match=r"in/\.up42_state/restore: Permission denied"):
+            stage.restore(nobodys, overwrite=True)
+        assert (nobodys / "sub/b.tif").read_bytes() == b"b"
+
     def test_is_named_where_quicklooks_go(self, job: Job, nobodys: Path, tmp_path: Path) -> None:
         """Not the directory of the files."""
         job.stage("q:1").save(write_output(tmp_path / "q", {".quicklooks/a.png": b"q"}))

@@ -71,6 +71,8 @@ class Changes(msgspec.Struct, kw_only=True):
         ):
             if not there[folder].writable:
                 raise _not_writable(root, folder)
+        if not _is_writable(root.fd):  # another user's call has left it
+            raise _not_writable(root, f"{root.folder.relative_to(root.path)}")
         for path in sorted(self.modes):
             _check_mode(root, path)
 
@@ -106,9 +108,12 @@ def _directories(root: Staging, paths: Iterable[str]) -> dict[str, _Folder]:
             with suppress(FileNotFoundError):
                 status = os.lstat(name or ".", dir_fd=fd)
                 if stat.S_ISDIR(status.st_mode):
-                    writable = os.access(name or ".", _OPEN, dir_fd=fd, effective_ids=_EFFECTIVE)
-                    there[path] = _Folder(status.st_dev, writable)
+                    there[path] = _Folder(status.st_dev, _is_writable(fd, name or "."))
     return there
+
+
+def _is_writable(fd: int, name: str = ".") -> bool:
+    return os.access(name, _OPEN, dir_fd=fd, effective_ids=_EFFECTIVE)
 
 
 def _nearest(paths: Iterable[str], there: Container[str]) -> dict[str, str]:
