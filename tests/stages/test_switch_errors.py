@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +11,7 @@ from doubles.outputs import write_output
 from doubles.switching import sweep
 
 from up42_state import propagate
+from up42_state.errors import StateError
 from up42_state.stages.materialise import _Delivery
 
 if TYPE_CHECKING:
@@ -82,3 +85,27 @@ def test_a_propagation_into_a_directory(
     seen = sweep(monkeypatch, prepare, into, [(_Delivery, "__enter__")])
     assert seen["as before"]
     assert seen["half"]
+
+
+@pytest.mark.parametrize("verb", ["restore", "propagate"])
+def test_the_place_of_an_error_is_named(
+    monkeypatch: pytest.MonkeyPatch, job: Job, tmp_path: Path, revisions: tuple[Path, Path], verb: str
+) -> None:
+    """A file's path, not the directory's alone: what cannot be told before the switch, a quota say."""
+    target = tmp_path / "in"
+    rename = os.rename
+
+    def refuse(source: str, name: str, **options: int) -> None:
+        if name == "b.tif":
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), source, None, name)
+        rename(source, name, **options)
+
+    def call() -> None:
+        if verb == "restore":
+            job.stage("s:1").restore(target)
+        else:
+            propagate(write_output(target, {"own.tif": b"own"}), [job.stage("s:1")])
+
+    monkeypatch.setattr(os, "rename", refuse)
+    with pytest.raises(StateError, match=r"in/sub/b\.tif: Invalid cross-device .* nothing there was changed"):
+        call()

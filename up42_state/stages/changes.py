@@ -58,7 +58,9 @@ class Changes(msgspec.Struct, kw_only=True):
         folders = all_above([*self.moved, *self.away, *self.made]) | self.emptied | self.made
         there = _directories(root, folders)
         nearest = _nearest(folders, there)
-        filled = {nearest[path.rpartition("/")[0]] for path in self.moved | self.away} | self.emptied
+        filled = {nearest[path.rpartition("/")[0]] for path in self.moved | self.away}
+        filled |= self.emptied & there.keys()
+        grown = {nearest[path.rpartition("/")[0]] for path in self.made - there.keys()}
         self._check_mounts(root, filled)
         own = there[""].device
         if os.fstat(root.fd).st_dev != own:
@@ -66,13 +68,11 @@ class Changes(msgspec.Struct, kw_only=True):
         for folder in sorted(filled):
             if there[folder].device != own:
                 raise mounted(root.path, folder)
-        for folder in sorted(
-            filled | {nearest[path.rpartition("/")[0]] for path in self.made - there.keys()}
-        ):
+        for folder in sorted(filled | grown):
             if not there[folder].writable:
                 raise _not_writable(root, folder)
         if not _is_writable(root.fd):  # another user's call has left it
-            raise _not_writable(root, f"{root.folder.relative_to(root.path)}")
+            raise _not_writable(root, str(root.folder.relative_to(root.path)))
         for path in sorted(self.modes):
             _check_mode(root, path)
 
