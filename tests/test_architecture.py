@@ -33,7 +33,7 @@ STANDS_ON: dict[str, set[str]] = {
     "features": {"lost_found"},
     "manifest": {"local_paths"},
     "buckets": {"_secret_shapes", "lost_found", "redaction", "settings"},
-    "stages": {"_secret_shapes", "buckets", "features", "lost_found", "manifest"},
+    "stages": {"_secret_shapes", "buckets", "features", "local_mounts", "lost_found", "manifest"},
     "stage": {"features", "local_paths", "stages"},
     "state": {"buckets", "local_paths", "redaction", "settings", "stage", "stages"},
     "filesystem": {"stages", "state"},

@@ -34,7 +34,6 @@ BYTES = sum(map(len, FILES.values()))
 def worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small outputs are treated as large ones are."""
     monkeypatch.setattr(partial, "WORTH", 1)
-    monkeypatch.setattr(partial, "LARGE", 1)
 
 
 @pytest.fixture
@@ -183,28 +182,21 @@ def test_a_save_that_ends_leaves_no_record(stage: Stage, bucket: FaultyBucket, o
     assert not any("/partial/" in info.key for info in bucket.list(""))
 
 
-def test_records_are_few(
+def test_a_small_output_has_no_records(
     stage: Stage, bucket: FaultyBucket, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An output that is not large has none, and is not asked for any, unless its save takes long."""
-    monkeypatch.setattr(partial, "LARGE", BYTES + 1)
+    """Nothing is written or asked for where going on would win little."""
+    monkeypatch.setattr(partial, "WORTH", BYTES + 1)
     stage.save(output)
     assert not any("/partial/" in key for _, key in bucket.operations.names)
-    monkeypatch.setattr(partial, "WORTH", BYTES + 1)
-    begin = len(bucket.operations.names)
-    stage.save(output, if_exists="replace")
-    assert not any(name == "prefixes" for name, _ in bucket.operations.names[begin:])
+    assert bucket.operations.count("prefixes", "delete") == 0
 
 
-def test_a_slow_save_keeps_records(
-    stage: Stage, bucket: FaultyBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A save that is not large, on a slow line, has a record once time has passed and bytes have."""
-    monkeypatch.setattr(partial, "LARGE", 1 << 40)
-    monkeypatch.setattr(partial, "SECONDS", 0.0)
-    output = write_output(tmp_path / "long", {f"{n}.tif": os.urandom(3 * MIB) for n in range(6)})
-    stage.save(output)
-    assert sum("/partial/" in key for name, key in bucket.operations.names if name == "put") == 2
+def test_records_are_few(stage: Stage, bucket: FaultyBucket, tmp_path: Path) -> None:
+    """However many objects there are, there are no more than forty records."""
+    output = write_output(tmp_path / "many", {f"{n}.tif": os.urandom(1000) for n in range(200)})
+    state_on(bucket, pack_below=0).job("j").stage("s:1").save(output)
+    assert 30 <= sum("/partial/" in key for name, key in bucket.operations.names if name == "put") <= 40
 
 
 def test_a_record_that_cannot_be_written(

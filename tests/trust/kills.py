@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from up42_state.state import Stage
 
-partial.WORTH = partial.LARGE = 1  # an output of 24 MiB, too, is gone on with where a save was killed
+partial.WORTH = 1  # an output of 24 MiB, too, is gone on with where a save was killed
 
 MIB = 1024 * 1024
 LARGEST = 20 * MIB

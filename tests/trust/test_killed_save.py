@@ -30,7 +30,7 @@ import os, signal, sys
 from up42_state import State
 from up42_state.stages import partial
 
-partial.WORTH = partial.LARGE = 1
+partial.WORTH = 1
 
 def progress(done, total):
     if done >= {SHARE} * total:
@@ -77,7 +77,6 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The sizes of what is handed to a store but records, the index and ``data.json``."""
     found: list[int] = []
     monkeypatch.setattr(partial, "WORTH", 1)
-    monkeypatch.setattr(partial, "LARGE", 1)
 
     def count(kind: type, name: str) -> None:
         original = getattr(kind, name)

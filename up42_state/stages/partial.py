@@ -7,7 +7,6 @@ what was stored since the one before. They are deleted after the commit.
 from __future__ import annotations
 
 import threading
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -30,12 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Begun", "Record", "Recorder", "is_worth_it", "numbered"]
 
-MIB = 1024 * 1024
-WORTH = 64 * MIB  # bytes of files in all, from which on an interrupted save is worth going on with
-LARGE = 192 * MIB  # from which on bytes decide when a record is due, and not only time
-_SHARE = 40  # at most so many records for bytes
-SECONDS = 15.0  # at most so often for time
-_LEAST = 8 * MIB  # and for no less
+WORTH = (
+    192 * 1024 * 1024
+)  # bytes of files in all: fewer are sooner sent again than a store is asked for records
+_SHARE = 40  # of the bytes are stored between two records
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +112,6 @@ class Recorder:
         self._stored: list[Stored] = []
         self._uploads: dict[str, tuple[Upload, Begun]] = {}
         self._bytes = 0
-        self._last = time.monotonic()
         self._written: list[str] = []  # the keys of the records
         self.named: set[str] = set()  # tokens of the uploads that records name
 
@@ -146,11 +142,10 @@ class Recorder:
 
     def _write_if_due(self) -> None:
         with self._lock:
-            if not self._is_due():
+            if not is_worth_it(self._total) or self._bytes * _SHARE < self._total:
                 return
             stored, uploads = self._stored, self._uploads.values()
             self._stored, self._uploads, self._bytes = [], {}, 0
-            self._last = time.monotonic()
             key = f"{self._prefix}{PARTIAL}/{len(self._written) + 1:04d}.json"
             self._written.append(key)
             self.named.update(begun.token for _, begun in uploads)
@@ -161,13 +156,6 @@ class Recorder:
             for upload, _ in uploads:
                 upload.sync()
             self._bucket.put(key, msgspec.json.encode(record))
-
-    def _is_due(self) -> bool:
-        if not is_worth_it(self._total):
-            return False
-        if self._total >= LARGE and self._bytes * _SHARE >= self._total:
-            return True
-        return self._bytes >= _LEAST and time.monotonic() - self._last >= SECONDS
 
 
 def numbered(stored: Iterable[Stored]) -> tuple[tuple[DataObject, ...], tuple[Entry, ...]]:

@@ -86,6 +86,9 @@ class Staging:
             while data:
                 written = os.pwrite(fd, data, offset)
                 data, offset = data[written:], offset + written
+        except OSError as error:
+            error.filename = f"{self.folder}/{name}"
+            raise
         finally:
             os.close(fd)
 
