@@ -29,9 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Begun", "Record", "Recorder", "is_worth_it", "numbered"]
 
-WORTH = (
-    192 * 1024 * 1024
-)  # bytes of files in all: fewer are sooner sent again than a store is asked for records
+# Bytes of files in all. Fewer are sent again sooner than it pays to write records and to ask for them.
+WORTH = 192 * 1024 * 1024
 _SHARE = 40  # of the bytes are stored between two records
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Interrupted", "find_interrupted"]
 
 _MOST = 3  # attempts that are looked at, the newest ones
+_LONGEST = 64 * 1024 * 1024  # bytes of a record
 QUIET = timedelta(minutes=10)  # after which a save of which nothing else is known counts as killed
 
 
@@ -157,7 +158,9 @@ class _Attempt(msgspec.Struct, frozen=True):
 
 
 def _read(store: Store, info: ObjectInfo) -> Record | None:
-    """A record; ``None`` where it is damaged, or gone."""
+    """A record; ``None`` where it is damaged, or gone, or longer than one can be."""
+    if info.size > _LONGEST:
+        return None
     with suppress(IntegrityError, ObjectNotFoundError):
         return Record.parse(store.bucket.get(info.key, 0, info.size), info.key)
     return None

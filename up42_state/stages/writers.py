@@ -23,7 +23,7 @@ _attempts: set[str] = set()  # of this process, which are being written now
 class Writer(msgspec.Struct, frozen=True, kw_only=True):
     """The process that writes an attempt.
 
-    :param space: a digest of the boot and of the process namespace: only there does ``pid`` mean anything.
+    :param space: a digest of the host, its boot and the process namespace: only there does ``pid`` mean anything.
         Empty where the system does not say.
     :param started: when the process began, in ticks since the boot: numbers of processes are used again.
     """
@@ -70,7 +70,8 @@ def _space() -> str:
         namespace = (_PROC / "self/ns/pid").readlink()
     except OSError:
         return ""
-    return hashlib.sha256(f"{boot} {namespace}".encode()).hexdigest()[:32]
+    # the host's name, since a sandbox may give the same two to all who live in it
+    return hashlib.sha256(f"{os.uname().nodename} {boot} {namespace}".encode()).hexdigest()[:32]
 
 
 def _state(pid: int) -> tuple[str, int]:
