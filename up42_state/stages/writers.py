@@ -23,7 +23,7 @@ _attempts: set[str] = set()  # of this process, which are being written now
 class Writer(msgspec.Struct, frozen=True, kw_only=True):
     """The process that writes an attempt.
 
-    :param space: a digest of the host, its boot and the process namespace: only there does ``pid`` mean anything.
+    :param space: a digest of the host, its boot and the process namespace: only there ``pid`` means anything.
         Empty where the system does not say.
     :param started: when the process began, in ticks since the boot: numbers of processes are used again.
     """
