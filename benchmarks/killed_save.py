@@ -18,6 +18,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import data
 from up42_state import State
 from up42_state.buckets import _s3_upload, directory
 
@@ -33,8 +34,7 @@ def main(url: str) -> None:
     """Measure each form, and print a line of each."""
     with tempfile.TemporaryDirectory() as folder:
         for form, (count, size) in FORMS.items():
-            output = Path(folder, form)
-            _write(output, count, size)
+            output = data.files(Path(folder, form), count, size)
             store, job = url or f"file://{folder}/store", uuid.uuid4().hex
             whole = _save(store, job, "undisturbed:1", output)
             killed = _save(store, job, "s:1", output, kill=True)
@@ -78,23 +78,12 @@ def _count(kind: type, name: str, moved: list[int]) -> None:
     """Have a method count the bytes of files that it is called with."""
     original: Callable[..., None] = getattr(kind, name)
 
-    def counted(self: Any, key: Any, data: Any, **options: Any) -> None:
+    def counted(self: Any, key: Any, body: Any, **options: Any) -> None:
         if not str(key).endswith(".json"):
-            moved[0] += len(data)
-        original(self, key, data, **options)
+            moved[0] += len(body)
+        original(self, key, body, **options)
 
     setattr(kind, name, counted)
-
-
-def _write(output: Path, count: int, size: int) -> None:
-    output.mkdir()
-    features = []
-    for number in range(count):
-        (output / f"{number:05d}.bin").write_bytes(os.urandom(size))
-        properties = {"up42.data_path": f"{number:05d}.bin"}
-        features.append({"type": "Feature", "geometry": None, "properties": properties})
-    document = {"type": "FeatureCollection", "features": features}
-    (output / "data.json").write_text(json.dumps(document))
 
 
 if __name__ == "__main__":

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 from doubles.outputs import tiles, write_output
+from doubles.users import nobody
 
 from up42_state import Block, State
 from up42_state.lost_found import not_ours
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 NOBODY = 65534
@@ -41,18 +40,6 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
     )
     with block:
         block.write({"type": "FeatureCollection", "features": block.input["features"][:0]})
-
-
-@contextmanager
-def nobody() -> Iterator[None]:
-    """Not root for a while, who may look into everything."""
-    os.setegid(NOBODY)
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
 
 
 @pytest.fixture

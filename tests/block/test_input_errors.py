@@ -47,10 +47,8 @@ def test_each_call_that_puts_it_in_its_place(
     assert all(seen.values())
 
 
-def test_each_call_that_goes_on_after_a_kill(
-    monkeypatch: pytest.MonkeyPatch, folders: Folders, restore: Callable[[Path], object]
-) -> None:
-    """What a killed call had put in stays, and the next call adds the rest."""
+def kill(monkeypatch: pytest.MonkeyPatch, folders: Folders, restore: Callable[[Path], object]) -> None:
+    """End a restore when it is to move the second file into its place."""
     move = Path.rename
 
     def die(self: Path, target: Path) -> Path:
@@ -62,6 +60,13 @@ def test_each_call_that_goes_on_after_a_kill(
         patched.setattr(Path, "rename", die)
         with pytest.raises(KeyboardInterrupt):
             restore(folders.input)
+
+
+def test_each_call_that_goes_on_after_a_kill(
+    monkeypatch: pytest.MonkeyPatch, folders: Folders, restore: Callable[[Path], object]
+) -> None:
+    """What a killed call had put in stays, and the next call adds the rest."""
+    kill(monkeypatch, folders, restore)
     seen = sweep(monkeypatch, lambda: folders.input, restore, BEGINS)
     assert all(seen.values())
 
@@ -126,17 +131,7 @@ def test_another_file_that_appears_before_the_rest_is_moved_up(
     monkeypatch: pytest.MonkeyPatch, folders: Folders, restore: Callable[[Path], object], name: str
 ) -> None:
     """It is somebody's, and is not replaced."""
-    move = Path.rename
-
-    def die(self: Path, target: Path) -> Path:
-        if target == folders.input / "b.tif":
-            raise KeyboardInterrupt
-        return move(self, target)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Path, "rename", die)
-        with pytest.raises(KeyboardInterrupt):
-            restore(folders.input)
+    kill(monkeypatch, folders, restore)
     (folders.input / name).write_text("mine")
     with pytest.raises(TargetConflictError, match=f"holds other files: {name}"):
         restore(folders.input)

@@ -15,7 +15,7 @@ import msgspec
 from up42_state.buckets.base import LeftUpload
 from up42_state.errors import StateError, StorageError
 from up42_state.stages.commit import FORMAT, check_format
-from up42_state.stages.damage import damaged
+from up42_state.stages.damage import damaged, decoded
 from up42_state.stages.entries import DataObject, Entry  # noqa: TC001 - msgspec reads the types
 from up42_state.stages.names import PARTIAL
 from up42_state.stages.soundness import problems
@@ -80,10 +80,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         :raises IntegrityError: it is damaged or hostile.
         :raises UnsupportedFormatError: it was written in another major version of the format.
         """
-        try:
-            record = _RECORD.decode(data)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            raise damaged(key, str(error)) from error
+        record = decoded(_RECORD, data, key)
         check_format(record.format, key)
         for problem in problems(record.objects, record.entries, ()):
             raise damaged(key, problem)
