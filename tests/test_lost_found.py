@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from doubles.outputs import tiles, write_output
-from doubles.users import nobody
+from doubles.users import NOBODY, nobody
 
 from up42_state import Block, State
 from up42_state.lost_found import not_ours
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-NOBODY = 65534
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+NOBODY = 65534
+
 
 @contextmanager
 def nobody() -> Iterator[None]:
     """Without root's rights, which are to write everywhere."""
-    user = os.geteuid()
+    user, group = os.geteuid(), os.getegid()
     if user == 0:
-        os.seteuid(65534)
+        os.setegid(NOBODY)
+        os.seteuid(NOBODY)
     try:
         yield
     finally:
         os.seteuid(user)
+        os.setegid(group)
