@@ -1,4 +1,4 @@
-"""A save that is killed at 80 % of its way: the next one moves what is left, on each kind of store."""
+"""A save that is killed at 70 % of its way: the next one moves what is left, on each kind of store."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MIB = 1024 * 1024
-SHARE = 0.8
-LARGE = 80 * MIB  # five parts
+SHARE = 0.7
+LARGE = 48 * MIB  # three parts
 KILLED = f"""
 import os, signal, sys
 from up42_state import State
@@ -96,18 +96,18 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def kill(url: str, output: Path) -> None:
-    """Save in a process that is killed at 80 %."""
+    """Save in a process that is killed at 70 %."""
     done = subprocess.run([sys.executable, "-c", KILLED, url, str(output)], timeout=120, check=False)
     assert done.returncode == -signal.SIGKILL
 
 
 def test_a_killed_save_goes_on(url: str, output: Path, tmp_path: Path, sent: list[int]) -> None:
-    """At most a quarter of the bytes is moved by the next save, and all of them come back."""
+    """The next save moves the part that is missing, and all bytes come back."""
     kill(url, output)
     stage = State(url).job("j").stage("s:1")
     assert not stage.exists()
     saved = stage.save(output)
-    assert sum(sent) <= 0.25 * saved.totals.bytes
+    assert sum(sent) <= 0.3 * saved.totals.bytes
     stage.restore(tmp_path / "in")
     assert contents(tmp_path / "in") == contents(output)
 
@@ -116,11 +116,11 @@ def test_a_large_file_that_has_changed(url: str, output: Path, tmp_path: Path, s
     """Of the parts that are there, those are kept that are as they were: the file is what it is now."""
     kill(url, output)
     with open(output / "large.tif", "r+b") as file:
-        file.seek(40 * MIB)
+        file.seek(20 * MIB)
         file.write(b"changed")
     stage = State(url).job("j").stage("s:1")
     saved = stage.save(output)
-    assert sum(sent) <= 0.45 * saved.totals.bytes  # the part that changed, and the one that was missing
+    assert sum(sent) <= 0.6 * saved.totals.bytes  # the part that changed, and the one that was missing
     stage.restore(tmp_path / "in")
     assert contents(tmp_path / "in") == contents(output)
 
