@@ -178,13 +178,14 @@ class Block:
         :param stages: names in this job, ``JOB/STAGE``, or handles; in order.
         :param options: as of :class:`~up42_state.stages.propagation.Propagation`: ``form``, ``match``,
             ``on_conflict``, ``where``, ``bbox``, ``ids``, ``path``, ``missing``, ``properties`` and
-            ``manifest``.
+            ``manifest``. Without ``match`` and ``on_conflict`` those of the block hold.
         :raises SettingsError: an option is none of its choices, or a name needs a job and there is none.
         """
         from up42_state.stages.propagation import Propagation
 
         found = tuple(self._earlier(stage) for stage in stages)
-        self._propagations.append(Propagation(stages=found, **options))
+        shared = {name: self._options[name] for name in ("match", "on_conflict") if name in self._options}
+        self._propagations.append(Propagation(stages=found, **shared | options))
 
     def write(self, collection: Mapping[str, Any]) -> None:
         """Check a collection against the files in the output directory, then write it as ``data.json``.
