@@ -388,6 +388,8 @@ def test_what_is_not_ours_stays(job: Job, bucket: FaultyBucket, clock: Clock, tm
     removed = job.delete()
     assert set(strange) <= set(removed.foreign)
     assert all(bucket.get(key) == b"mine" for key in strange)
+    with pytest.raises(JobNotFoundError, match="has no job j – there are objects below this name"):
+        job.delete()
     assert inner.verify().ok
 
 

@@ -293,7 +293,10 @@ def readable(
 def missing_job(store: Store, job: str) -> JobNotFoundError:
     """The error for a job that does not exist, naming those that do."""
     jobs = store.jobs()
-    advice = f"it has {some_names(jobs)}" if jobs else "it holds no jobs at all"
+    others = [name for name in jobs if name != job]
+    advice = f"it has {some_names(others)}" if others else "it holds no jobs at all"
+    if len(others) < len(jobs):
+        advice = "there are objects below this name, but of no save that was finished and not removed"
     return JobNotFoundError(f"{store.bucket.url} has no job {job}", advice=advice)
 
 
