@@ -63,6 +63,7 @@ class Block:
     :param quicklooks: the directory for quicklooks.
     :param clear: first remove what an earlier run has left in the directories; without it files in ``output``
         or ``quicklooks`` are an error where the block is to be saved.
+    :param force: with ``clear``, remove also what is not known to be a block's.
     :param note: takes messages for people; ``None`` writes them to stderr.
     :param options: how the ``propagate`` stages are merged into the output, and the second and further
         ``after`` stages into the first: ``form``, ``match``, ``on_conflict``, ``where``, ``bbox``, ``ids``,
@@ -86,6 +87,7 @@ class Block:
         output: PathLike = OUTPUT,
         quicklooks: PathLike = QUICKLOOKS,
         clear: bool = False,
+        force: bool = False,
         note: Callable[[str], None] | None = None,
         **options: Any,
     ) -> None:
@@ -102,7 +104,7 @@ class Block:
         self.reports: list[Report] = []
         self.steps = Steps(note)
         self._info = info
-        self._clear = clear
+        self._clear, self._force = clear, force
         self._left = ExitStack()
         self._options = checked_options(options)
         self._after = [self._earlier(name) for name in several(after)]
@@ -122,6 +124,7 @@ class Block:
         output: PathLike = OUTPUT,
         quicklooks: PathLike = QUICKLOOKS,
         clear: bool = False,
+        force: bool = False,
         note: Callable[[str], None] | None = None,
         **options: Any,
     ) -> Self:
@@ -151,6 +154,7 @@ class Block:
             output=output,
             quicklooks=quicklooks,
             clear=clear,
+            force=force,
             note=note,
             **{"match": settings.match, "on_conflict": settings.on_conflict} | given,
         )
@@ -178,13 +182,14 @@ class Block:
         :param stages: names in this job, ``JOB/STAGE``, or handles; in order.
         :param options: as of :class:`~up42_state.stages.propagation.Propagation`: ``form``, ``match``,
             ``on_conflict``, ``where``, ``bbox``, ``ids``, ``path``, ``missing``, ``properties`` and
-            ``manifest``.
+            ``manifest``. Without ``match`` and ``on_conflict`` those of the block hold.
         :raises SettingsError: an option is none of its choices, or a name needs a job and there is none.
         """
         from up42_state.stages.propagation import Propagation
 
         found = tuple(self._earlier(stage) for stage in stages)
-        self._propagations.append(Propagation(stages=found, **options))
+        shared = {name: self._options[name] for name in ("match", "on_conflict") if name in self._options}
+        self._propagations.append(Propagation(stages=found, **shared | options))
 
     def write(self, collection: Mapping[str, Any]) -> None:
         """Check a collection against the files in the output directory, then write it as ``data.json``.
@@ -278,7 +283,7 @@ class Block:
                 self.output_dir.mkdir(parents=True, exist_ok=True)
                 self.quicklooks_dir.mkdir(parents=True, exist_ok=True)
             else:
-                stack.enter_context(self.workspace.held(emptied=self._clear))
+                stack.enter_context(self.workspace.held(emptied=self._clear, force=self._force))
             self._take_input()
             self._left = stack.pop_all()
         return self

@@ -116,6 +116,25 @@ def test_the_environment_says_it_too(run: Run, monkeypatch: pytest.MonkeyPatch) 
     assert sorted(content(stage).values()) == [2, 2]
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"), [({}, {"b": 2, "c": 2}), ({"on_conflict": "current"}, {"b": 1, "c": 2})]
+)
+def test_the_environment_holds_for_what_a_block_names_itself(
+    folders: Folders,
+    job: Job,
+    settings: MakeSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, Any],
+    expected: dict[str, int],
+) -> None:
+    """As long as its code does not say how."""
+    monkeypatch.setenv("UP42_STATE_ON_CONFLICT", "earlier")
+    with Block.from_env(settings(), **folders.arguments) as block:
+        block.propagate("two:1", **options)
+        block.write(collection(feature("b", n=1)))
+    assert content(job.stage("report:1")) == expected
+
+
 def test_an_argument_goes_before_the_environment(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """As with every setting."""
     monkeypatch.setenv("UP42_STATE_ON_CONFLICT", "error")

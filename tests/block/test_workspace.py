@@ -257,15 +257,15 @@ class TestClear:
         assert document.read_text() == "years"
         assert {name for name, _ in everything(folders.root)} <= {*dict(before), "quicklooks", "input"}
 
-    def test_can_be_forced(self, folders: Folders, settings: MakeSettings, document: Path) -> None:
+    def test_can_be_forced(self, task: Way, document: Path) -> None:
         """Who says so may lose it."""
-        by_exec(folders, settings(), clear=True, force=True)
+        task(clear=True, force=True)
         assert not document.exists()
 
-    def test_is_needed_to_force(self, folders: Folders, settings: MakeSettings) -> None:
+    def test_is_needed_to_force(self, task: Way) -> None:
         """``force`` alone means nothing, and says so."""
         with pytest.raises(SettingsError, match="nothing is to be cleared"):
-            by_exec(folders, settings(), force=True)
+            task(force=True)
 
     @pytest.mark.parametrize("names", [["output"], ["quicklooks"], ["output", "quicklooks"]])
     def test_knows_what_a_task_that_failed_has_left(

@@ -51,6 +51,19 @@ def test_objects_are_plain_files(tmp_path: Path) -> None:
     assert bucket.gdal_path("a/b.txt") == str(tmp_path / "a" / "b.txt")
 
 
+@pytest.mark.parametrize("ask", ["list", "prefixes", "uploads"])
+def test_link_to_a_directory(tmp_path: Path, ask: str) -> None:
+    """A listing that left out what lies behind a link would let prune take it for absent: it is an error."""
+    bucket = DirectoryBucket(tmp_path / "store")
+    bucket.put("job/a:1/commits/1", b"x")
+    bucket.put("job/z:1/commits/1", b"x")
+    (tmp_path / "store" / "job" / "z:1").rename(tmp_path / "elsewhere")
+    (tmp_path / "store" / "job" / "z:1").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "store" / "job" / "note").symlink_to(tmp_path / "nothing")
+    with pytest.raises(StorageError, match="z:1 is a link to a directory"):
+        list(getattr(bucket, ask)("job/"))
+
+
 def test_missing_directory_as_a_whole(tmp_path: Path) -> None:
     """Asked for all that is in it, a directory that is not there is an error that names it."""
     bucket = DirectoryBucket(tmp_path / "typo")

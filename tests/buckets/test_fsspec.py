@@ -13,7 +13,14 @@ from fsspec.implementations.local import LocalFileSystem
 
 from up42_state.buckets import open_bucket
 from up42_state.buckets.fsspec import FsspecBucket
-from up42_state.errors import ObjectExistsError, SettingsError, UnsupportedStoreError
+from up42_state.errors import (
+    AccessDeniedError,
+    ObjectExistsError,
+    SettingsError,
+    StorageError,
+    StoreUnreachableError,
+    UnsupportedStoreError,
+)
 from up42_state.settings import Settings
 
 if TYPE_CHECKING:
@@ -70,6 +77,47 @@ def test_no_exclusive_mode_with_a_single_writer(no_exclusive_mode: str) -> None:
     with pytest.raises(ObjectExistsError):
         bucket.create("a", b"second")
     assert bucket.get("a") == b"first"
+
+
+class Unreadable(LocalFileSystem):
+    """A file system with a directory that it cannot list."""
+
+    protocol = "unreadable"
+    error: OSError = PermissionError("no")
+
+    def ls(self, path: str, detail: bool = False, **options: Any) -> Any:
+        if path.rstrip("/").endswith("/z:1"):
+            raise self.error
+        return super().ls(path, detail, **options)
+
+    def isdir(self, path: str) -> bool:
+        return not path.endswith("/z:1") and super().isdir(path)  # many say so of what they cannot look at
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (PermissionError("no"), AccessDeniedError),
+        (ConnectionResetError("gone"), StoreUnreachableError),
+        (OSError(5, "I/O error"), StorageError),
+    ],
+)
+@pytest.mark.parametrize("ask", ["list", "prefixes"])
+def test_a_directory_that_cannot_be_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, expected: type[Exception], ask: str
+) -> None:
+    """A listing is whole or an error: fsspec's own leave out what they cannot look into."""
+    monkeypatch.setattr(Unreadable, "error", error)
+    fsspec.register_implementation("unreadable", Unreadable, clobber=True)
+    bucket = open_bucket(f"unreadable://{tmp_path}/store", Settings())
+    bucket.put("job/a:1/commits/1", b"x")
+    bucket.put("job/z:1/commits/1", b"x")
+    for prefix in ("job/", "job/z:1/"):
+        with pytest.raises(expected):
+            list(getattr(bucket, ask)(prefix))
+    assert [info.key for info in bucket.list("job/a:1/")] == ["job/a:1/commits/1"]
+    assert list(bucket.list("nothing/")) == []
+    assert list(bucket.prefixes("nothing/")) == []
 
 
 class Listings(LocalFileSystem):

@@ -15,7 +15,7 @@ from google.oauth2.credentials import Credentials
 from up42_state.buckets import _gcs_client
 from up42_state.buckets.base import UploadInfo
 from up42_state.buckets.gcs import GCSBucket
-from up42_state.errors import StoreUnreachableError
+from up42_state.errors import BucketNotFoundError, StoreUnreachableError
 from up42_state.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,6 +46,9 @@ ANSWERS = {
     "half of a document": Answer(body=b'{"kind": "storage#objects", "items": [', headers=JSON),
     "nothing": Answer(),
     "a page that is not found": Answer(status=404, body=PAGE, headers=HTML),
+    "a line of a router": Answer(status=404, body=b"404 page not found\n"),
+    "a page that denies access": Answer(status=403, body=PAGE, headers=HTML),
+    "a page that asks who it is": Answer(status=401, body=PAGE, headers=HTML),
 }
 # A request of each kind.
 REQUESTS: dict[str, Callable[[GCSBucket], Any]] = {
@@ -89,6 +92,16 @@ def test_every_request_with_every_foreign_answer(asked: str, came: str) -> None:
     assert PLANTED not in str(caught.value)
     assert len(script.requests) == 1
     tally("foreign answers to Google Cloud Storage", type(caught.value).__name__)
+
+
+@pytest.mark.parametrize("asked", ["list", "prefixes", "uploads"])
+def test_a_listing_that_is_not_found(asked: str) -> None:
+    """Nothing but the bucket can be missing, whatever the words."""
+    with (
+        bucket_at(Answer(status=404, body=b"not here")) as (bucket, _),
+        pytest.raises(BucketNotFoundError, match="the bucket does not exist"),
+    ):
+        REQUESTS[asked](bucket)
 
 
 def listed(*names: str, **others: Any) -> Answer:

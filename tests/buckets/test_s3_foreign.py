@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from doubles.tally import tally
 from up42_state.buckets import _s3_listing
 from up42_state.buckets.base import LeftUpload, UploadInfo
 from up42_state.buckets.s3 import S3Bucket
-from up42_state.errors import StorageError, StoreUnreachableError
+from up42_state.errors import NotFoundError, StorageError, StoreUnreachableError
 from up42_state.settings import Settings
 
 if TYPE_CHECKING:
@@ -214,6 +214,25 @@ def test_a_page_that_was_saved() -> None:
     answer = Answer(body=PAGE, headers={**STATIC, "Content-Range": f"bytes 0-{len(PAGE) - 1}/{len(PAGE)}"})
     with bucket_at(answer) as (bucket, _):
         assert bucket.get("job/report.html") == PAGE
+
+
+# As moto's server (5.2) answers: empty, of a type that its web framework puts on whatever has none.
+EMPTY = {
+    "put": (Answer(headers={"ETag": '"e"', **HTML}), None),
+    "create": (Answer(headers={"ETag": '"e"', **HTML}), None),
+    "part": (Answer(headers={"ETag": '"e"', **HTML}), None),
+    "abort another's": (Answer(status=204, headers=HTML), None),
+    "head": (Answer(status=404, headers=HTML), NotFoundError),
+}
+
+
+@pytest.mark.parametrize("asked", EMPTY)
+def test_empty_answers_that_are_called_pages(asked: str) -> None:
+    """An answer that has what S3 sends and no body is S3's, whatever type the server gives to nothing."""
+    call, before = REQUESTS[asked]
+    answer, error = EMPTY[asked]
+    with bucket_at(*before, answer) as (bucket, _), pytest.raises(error) if error else nullcontext():
+        call(bucket)
 
 
 REDIRECTS = [(asked, 307) for asked in REQUESTS]

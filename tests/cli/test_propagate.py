@@ -66,6 +66,38 @@ def test_several_stages_also_of_other_jobs(call: Call, saved: Saved, output: Out
 
 
 @pytest.mark.parametrize(
+    ("variable", "value", "ids"),
+    [
+        ("UP42_STATE_ON_CONFLICT", "both", ["a", "scenes~a"]),
+        ("UP42_STATE_ON_CONFLICT", "current", ["a"]),
+        ("UP42_STATE_MATCH", "properties.number=id", ["a", "a"]),
+    ],
+)
+def test_the_environment_says_how(
+    call: Call, saved: Saved, output: Output, variable: str, value: str, ids: list[str]
+) -> None:
+    """``save`` and ``propagate`` merge as the variables say, as ``exec`` does; an option goes before them."""
+    saved("scenes", a=b"a")
+    made = output(a=b"b")
+    environment = {variable: value}
+    words = ("save", made, *HERE, "--stage", "s", "--propagate", "scenes")
+    assert call(*words, **environment).exit_code == 0
+    assert call("restore", "s", made.parent / "restored", *HERE).exit_code == 0
+    assert _ids(made.parent / "restored") == ids
+    assert call("propagate", "scenes", "--into", made, *HERE, **environment).exit_code == 0
+    assert _ids(made) == ids
+
+
+def test_an_option_goes_before_the_environment(call: Call, saved: Saved, output: Output) -> None:
+    """As everywhere."""
+    saved("scenes", a=b"a")
+    made = output(a=b"b")
+    words = ("propagate", "scenes", "--into", made, *HERE, "--on-conflict", "both")
+    assert call(*words, UP42_STATE_ON_CONFLICT="current").exit_code == 0
+    assert _ids(made) == ["a", "scenes~a"]
+
+
+@pytest.mark.parametrize(
     ("options", "ids"),
     [
         (["--where", "number=1"], ["x", "b"]),

@@ -62,10 +62,11 @@ def test_files_of_another_size_are_not_read(tmp_path: Path) -> None:
 
 def test_the_provenance_of_any_feature_is_read() -> None:
     """Also of one among very many that have none."""
-    first = {"id": "a", "properties": {ORIGIN: "j/scenes:1@1#0a"}}
+    first = {"id": "a", "geometry": POINT, "properties": {ORIGIN: "j/scenes:1@1#0a"}}
     earlier = output(first, *({"id": n, "properties": {}} for n in range(3_000)))
     assert not earlier.collection.is_plain
-    assert counts(output({**first, "id": "b"}), earlier) == {"conflict, current kept": 1, "appended": 3_000}
+    current = output({**first, "id": None})
+    assert counts(current, earlier) == {"conflict, current kept": 1, "appended": 3_000}
 
 
 def test_duplicates_of_an_earlier_stage_stay_what_they_were() -> None:
@@ -99,12 +100,12 @@ def test_features_that_share_a_file_are_told_apart_by_their_values() -> None:
 
 
 def test_a_forwarded_feature_is_known_though_it_was_changed() -> None:
-    """Its provenance says what it is, whatever a block did to it, and whatever the revision."""
-    earlier = output({"id": "a", "n": 1}, {"n": 2})
+    """Its provenance says what it is, with its id or its place, and whatever the revision."""
+    earlier = output({"id": "a", "n": 1}, {"n": 2, "geometry": POINT}, {"id": "c", "n": 4, "geometry": POINT})
     after = merged(output(), earlier)
-    changed = text(after.data.decode().replace('"n": 2', '"n": 3').replace('"id": "a"', '"id": "b"'))
+    changed = text(after.data.decode().replace('"n": ', '"n": 3').replace('"id": "c", ', ""))
     found = merge(changed.collection, changed.files, [stage(earlier, revision=9)])
-    assert found.report.counts == {"conflict, current kept": 2}
+    assert found.report.counts == {"conflict, current kept": 3}
     assert not found.changed
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from doubles.forwarding import POINT, at, counts, output, run
 from doubles.merging import applied, merged, stage
 
@@ -41,6 +42,42 @@ def test_one_tile_is_not_its_scene_either() -> None:
         once = merged(current, earlier)
         assert len(once.features) == 2
         assert merged(once, earlier) == once
+
+
+def test_nowhere_is_no_common_place() -> None:
+    """Features without a geometry and without files have nothing in common but a copied provenance."""
+    for ids in (("scene", "tile"), (None, None)):
+        one, other = (output({"id": name, "properties": {**COPIED, "n": n}}) for n, name in enumerate(ids))
+        once = merged(one, other)
+        assert len(once.features) == 2
+        assert merged(once, other) == once
+
+
+@pytest.mark.parametrize("ids", [("scene", "ndvi"), (None, None)])
+def test_an_image_with_the_footprint_of_its_scene(
+    ids: tuple[str | None, str | None],
+) -> None:
+    """It is not the scene: its id tells, or its file."""
+    scene, image = (
+        output(
+            {**at(f"{what}.tif", n=n, **COPIED), "id": name, "geometry": POINT},
+            content={f"{what}.tif": what.encode()},
+        )
+        for n, (what, name) in enumerate(zip(("scene", "ndvi"), ids, strict=True))
+    )
+    for current, earlier in ((scene, image), (image, scene)):
+        once = merged(current, earlier)
+        assert set(once.content) == {"scene.tif", "ndvi.tif"}
+        assert merged(once, earlier) == once
+
+
+def test_a_changed_feature_is_known_by_its_place_or_file() -> None:
+    """A block left out its id and changed properties; or gave it another id, and kept its file."""
+    scene = output({**at("s.tif", n=1, **COPIED), "id": "s", "geometry": POINT}, content={"s.tif": b"S"})
+    unnamed = output({**at("s.tif", n=2, **COPIED), "geometry": POINT}, content={"s.tif": b"new"})
+    renamed = output({**at("s.tif", n=2, **COPIED), "id": "t"}, content={"s.tif": b"S"})
+    for current in (unnamed, renamed):
+        assert counts(current, scene) == {"conflict, current kept": 1}
 
 
 def test_a_copied_provenance_beside_the_real_one() -> None:

@@ -50,6 +50,13 @@ def test_it_is_enough_that_one_side_numbers_its_rows(numbers: list[int]) -> None
     assert counts(all_of, some) == {"appended": len(numbers)}
 
 
+def test_frames_that_were_sorted() -> None:
+    """Both sides have their rows in another order, and the numbers that those had before."""
+    tiles, scenes = rows("tile", [2, 0, 1], west=50), rows("scene", [4, 0, 3, 1, 2])
+    assert counts(tiles, scenes) == {"appended": 5}
+    assert counts(scenes, tiles) == {"appended": 3}
+
+
 def test_single_features_with_the_id_zero_are_two() -> None:
     """What a block writes that makes one feature of many."""
     one, other = rows("mosaic", [0], west=50), rows("scene", [0])
@@ -149,6 +156,18 @@ def test_a_tile_does_not_inherit_of_the_scene_with_its_number() -> None:
         (["1", "2"], True),
         (["0"], True),
         ([0, 1, 2, 0, 1], True),
+        ([2, 0, 1], True),
+        (["3", "1", "2"], True),
+        (["000", "001", "002"], True),
+        (["0.0", "1.0", "2.0"], True),
+        ([0.0, 1.0], True),
+        ([1, 1, 4], False),
+        ([2, 0, 1, 0, 1], False),
+        ([0, 1, 2, "a"], False),
+        (["2", "0", "x", "1"], False),
+        ([0.5, 1.5], False),
+        ([-1, 0, 1], False),
+        (["\u0661", "\u0662"], False),
         ([0, 2], False),
         ([1, 3], False),
         (["a"], False),
@@ -158,7 +177,7 @@ def test_a_tile_does_not_inherit_of_the_scene_with_its_number() -> None:
     ],
 )
 def test_what_numbers_rows(ids: list[Any], expected: bool) -> None:
-    """Counting from 0 or 1 without a gap, and such lists one after the other."""
+    """Counting from 0 or 1 without a gap, in whatever order, and such lists one after the other."""
     found = Rows()
     found.note("", ids)
     assert found.number("") is expected

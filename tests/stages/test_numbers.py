@@ -48,7 +48,11 @@ def test_a_commit_beyond_a_gap_is_refused_and_named(
             call()
     damaged: list[object] = []
     assert job.commits(damaged.append) == []
-    assert len(damaged) == 1
+    assert [commit.revision for commit in stage.history(damaged.append)] == [1]
+    assert len(damaged) == 2
+    assert not stage.verify().ok
+    assert [found.ok for found in job.verify()] == [False]
+    assert stage.verify(revision=1).ok
     bucket.delete([key])
     assert stage.save(output).revision == 2
 
@@ -74,6 +78,17 @@ def test_a_removal_lets_a_stage_go_on_beyond_a_gap(job: Job, bucket: FaultyBucke
     forge(bucket, job, 7)
     assert stage.delete().revision == 8
     assert stage.save(tmp_path / "out").revision == 9
+
+
+def test_no_removal_is_advised_where_none_can_follow(job: Job, bucket: FaultyBucket, tmp_path: Path) -> None:
+    """Beyond the last number there is no tombstone: the object has to go."""
+    stage = job.stage("s:1")
+    stage.save(write_output(tmp_path / "out", tiles(2)))
+    for revision, advised in ((7, True), (LAST_REVISION, False)):
+        forge(bucket, job, revision)
+        with pytest.raises(IntegrityError, match="delete it if it is none of yours") as caught:
+            stage.latest()
+        assert ("up42-state rm" in str(caught.value)) is advised
 
 
 def test_no_revision_follows_the_last_number(job: Job, bucket: FaultyBucket, tmp_path: Path) -> None:

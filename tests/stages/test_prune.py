@@ -358,10 +358,11 @@ def test_removing_a_job_removes_all_of_it(job: Job, bucket: FaultyBucket, tmp_pa
     save(job, tmp_path, 0)
     other = job.state.job("j2")
     save(other, tmp_path / "other", 0)
-    bucket.start_upload("j/s:1/attempts/x/files/a", 20, 10)
+    bucket.start_upload(f"j/s:1/attempts/{uuid.uuid4()}/files/a", 20, 10)
+    bucket.start_upload(f"j/inner/s:1/attempts/{uuid.uuid4()}/files/a", 20, 10)  # another store's
     job.delete()
     assert not list(bucket.list("j/"))
-    assert not list(bucket.uploads("j/"))
+    assert [upload.key.split("/")[1] for upload in bucket.uploads("j/")] == ["inner"]
     assert other.stage("s:1").verify().ok
     with pytest.raises(JobNotFoundError, match="it has j2"):
         job.delete()
@@ -387,6 +388,8 @@ def test_what_is_not_ours_stays(job: Job, bucket: FaultyBucket, clock: Clock, tm
     removed = job.delete()
     assert set(strange) <= set(removed.foreign)
     assert all(bucket.get(key) == b"mine" for key in strange)
+    with pytest.raises(JobNotFoundError, match="has no job j – there are objects below this name"):
+        job.delete()
     assert inner.verify().ok
 
 

@@ -25,6 +25,8 @@ __all__ = ["OneHost", "StorageAnswers", "foreign"]
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _OBJECT = "storage#object"
+# The second are the lines of Go's router (Traefik) and of Kubernetes' ingress for what they do not know.
+_PAGE = re.compile(rb"\s*<|\s*(?:404 page not found|default backend - 404)")
 # What a path ends with, and the kind of resource that is answered.
 _KINDS = (
     (re.compile(r"/b/[^/]+/o/[^/]+/rewriteTo/b/[^/]+/o/[^/]+"), "storage#rewriteResponse", ("done",)),
@@ -83,15 +85,17 @@ class StorageAnswers(OneHost):
     """The same, and gives no answer that is not the store's."""
 
     def check(self, request: PreparedRequest, answer: Response) -> None:
-        """Look at an answer of success, or that something is not there.
+        """Look at an answer of success, or that something is not there or not allowed.
 
         :raises StoreUnreachableError: it is not what the store answers to this request.
         """
         problem = ""
         if 200 <= answer.status_code < 300:
             problem = _problem(request, answer)
-        elif answer.status_code == 404 and answer.content.lstrip().startswith(b"<"):
-            problem = "a page"  # the store says in JSON, or in a line of text, what is not there
+        elif answer.status_code in {403, 404} and _PAGE.match(answer.content):
+            problem = "a page"  # the store says in JSON, or in a line of text, what it refuses
+        elif answer.status_code == 401 and _kind(answer) == "text/html":  # closed by others, unread
+            problem = "a page"
         if problem:
             kind = answer.headers.get("Content-Type", "").partition(";")[0].strip()[:60] or "no Content-Type"
             answer.close()

@@ -113,19 +113,19 @@ def _check(response_dict: dict[str, Any], *, endpoint: str, operation: str, **_:
         raise StoreUnreachableError(
             f"{endpoint} speaks TLS only at this port", advice="write https:// in AWS_ENDPOINT_URL"
         )
-    elif status in {401, 403} and _is_page(headers.get("content-type", "")):
+    elif status in {401, 403} and _has_page(status, headers):
         raise foreign(endpoint, operation, _described(status, headers, response_dict["body"]))
     elif status == 404 and operation != "ListObjectsV2":  # whose error says to look at the address
         if not _is_refusal(operation, headers, response_dict["body"]):
             raise foreign(endpoint, operation, _described(status, headers, response_dict["body"]))
-    elif status < 300 and (missing := _missing(operation, headers, response_dict["body"])):
+    elif status < 300 and (missing := _missing(operation, status, headers, response_dict["body"])):
         came = _described(status, headers, response_dict["body"])
         if operation == "GetObject":
             response_dict["body"].close()
         raise foreign(endpoint, operation, f"{came}, {missing}")
 
 
-def _missing(operation: str, headers: Mapping[str, str], body: Any) -> str:
+def _missing(operation: str, status: int, headers: Mapping[str, str], body: Any) -> str:
     """What an answer of success lacks; empty where nothing."""
     if operation in _DOCUMENTS:
         return _missing_in_document(*_DOCUMENTS[operation], body)
@@ -134,7 +134,7 @@ def _missing(operation: str, headers: Mapping[str, str], body: Any) -> str:
             return f"without {name.title()}"
     if operation in _OBJECTS:
         return ""
-    if body.strip() or _is_page(headers.get("content-type", "")) or _is_json(headers):
+    if body.strip() or _has_page(status, headers) or _is_json(headers):
         return "where S3 sends nothing"
     return ""
 
@@ -142,7 +142,7 @@ def _missing(operation: str, headers: Mapping[str, str], body: Any) -> str:
 def _is_refusal(operation: str, headers: Mapping[str, str], body: bytes) -> bool:
     """Whether a 404 is S3's, which says in XML what is not found; answers to HEAD have no body."""
     if operation.startswith("Head"):
-        return not _is_page(headers.get("content-type", ""))
+        return not _has_page(404, headers)
     return _root(body) == "Error"
 
 
@@ -172,6 +172,14 @@ def _is_whole(root: str, body: bytes) -> bool:
 
 def _is_page(kind: str) -> bool:
     return kind.strip().lower().startswith(("text/html", "application/xhtml"))
+
+
+def _has_page(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether a page came, or would have to a GET. An answer that is empty is none, whatever its type:
+    moto's server calls those HTML.
+    """
+    empty = status == 204 or headers.get("content-length") == "0"
+    return _is_page(headers.get("content-type", "")) and not empty
 
 
 def _is_json(headers: Mapping[str, str]) -> bool:

@@ -2,8 +2,9 @@
 
 Keys are ordered by their bytes, so ``a-b`` comes before ``a/b`` (``-`` is 0x2D, ``/`` 0x2F) although the
 directory ``a`` comes before the file ``a-b``: directories are sorted with the slash that follows their name.
-Symbolic links are not followed; objects are regular files whose names can be keys. The ``lost+found`` of a
-volume, at the top, is left out.
+Symbolic links are not followed; objects are regular files whose names can be keys. A link to a directory,
+below the top, is an error: whoever deletes what a listing lacks would take all that lies behind it for
+absent. The ``lost+found`` of a volume, at the top, is left out.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 from typing import TYPE_CHECKING
 
 from up42_state.buckets.keys import is_key, join, key_order
+from up42_state.errors import StorageError
 from up42_state.lost_found import not_ours
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ def files(root: str, prefix: str, after: str = "") -> Iterator[tuple[str, os.sta
     """Every regular file whose key begins with ``prefix`` and sorts after ``after``, in key order.
 
     :raises OSError: as of scandir(2); a directory that is not there, or goes away, holds nothing.
+    :raises StorageError: a link stands in the place of a directory.
     """
     last = key_order(after)
     waiting = _entries(root, prefix)
@@ -59,6 +62,11 @@ def _entries(root: str, prefix: str) -> list[tuple[bytes, os.DirEntry[str]]]:
                     found.append((key_order(join(folder, entry.name)) + b"/", entry))
                 elif entry.is_file(follow_symlinks=False):
                     found.append((key_order(join(folder, entry.name)), entry))
+                elif folder and entry.is_dir():
+                    raise StorageError(
+                        f"{entry.path} is a link to a directory, and a store's directories are none",
+                        advice="put the directory itself there, or mount it there, or remove the link",
+                    )
     except (FileNotFoundError, NotADirectoryError):
         return []
     return sorted(found, key=lambda item: item[0], reverse=True)

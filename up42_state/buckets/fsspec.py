@@ -143,8 +143,8 @@ class FsspecBucket(Bucket):
         folder = check_prefix(prefix).rpartition("/")[0]
         with self._errors(prefix):
             self._fs.invalidate_cache()
-            found = self._fs.find(f"{self._root}/{folder}".rstrip("/"), detail=True)
-        objects = {self._key(path): info for path, info in found.items()}
+            found = list(self._files(f"{self._root}/{folder}".rstrip("/")))
+        objects = {self._key(info["name"]): info for info in found}
         for key in sorted((key for key in objects if key.startswith(prefix) and key > after), key=key_order):
             yield ObjectInfo(key=key, size=objects[key]["size"], modified=_modified(objects[key]))
 
@@ -152,11 +152,12 @@ class FsspecBucket(Bucket):
         path = f"{self._root}/{check_prefix(prefix)}".rstrip("/")
         with self._errors(prefix):
             self._fs.invalidate_cache()
-            entries = self._fs.ls(path, detail=True) if self._fs.isdir(path) else []
-            folders = [entry["name"].rstrip("/") for entry in entries if entry["type"] == "directory"]
+            folders = [
+                entry["name"].rstrip("/") for entry in self._entries(path) if entry["type"] == "directory"
+            ]
             for folder in sorted(folders, key=lambda folder: key_order(f"{folder}/")):
                 name = folder.rpartition("/")[2]
-                if is_key(name) and any(files for _, _, files in self._fs.walk(folder)):
+                if is_key(name) and any(True for _ in self._files(folder)):
                     yield name
 
     def delete(self, keys: Iterable[str]) -> None:
@@ -193,6 +194,25 @@ class FsspecBucket(Bucket):
         """Write an object from a file on this machine."""
         with self._errors(key):
             self._fs.put_file(path, self._ready(key))
+
+    def _files(self, path: str) -> Iterator[dict[str, Any]]:
+        """Every file below a path. Not by fsspec's own ``find`` and ``walk``, which leave out without a word
+        what cannot be listed: whoever deletes what is not listed would take that for absent.
+        """
+        waiting = [path]
+        while waiting:
+            for entry in self._entries(waiting.pop()):
+                if entry["type"] == "directory":
+                    waiting.append(entry["name"].rstrip("/"))
+                else:
+                    yield entry
+
+    def _entries(self, path: str) -> Iterator[dict[str, Any]]:
+        """What lies right below a path; nothing, where there is no such directory."""
+        with suppress(FileNotFoundError, NotADirectoryError):
+            for entry in self._fs.ls(path, detail=True):
+                if entry["name"].strip("/") != path.strip("/"):  # of some, a directory holds itself
+                    yield entry
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{check_key(key)}"

@@ -303,7 +303,10 @@ class GCSBucket(Bucket):
         seen: set[str] = set()
         while True:
             with self._errors(prefix):
-                page, token = retried(partial(self._page, begin, offset, delimiter, token, most))
+                try:
+                    page, token = retried(partial(self._page, begin, offset, delimiter, token, most))
+                except NotFound as error:  # of a listing nothing but the bucket can be missing
+                    raise missing_bucket(self.url) from error
             yield page
             if not token:
                 return

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from up42_state import Propagation
+    from up42_state.settings import Settings
     from up42_state.stage import Stage
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "chosen",
     "duration",
     "job",
+    "merging",
     "pair",
     "propagated",
     "propagation_options",
@@ -129,8 +131,15 @@ def propagation_options(function: F) -> F:
     return function
 
 
-def propagations(stages: Sequence[Stage], **given: Any) -> list[Propagation]:
+def merging(settings: Settings, **given: Any) -> dict[str, Any]:
+    """The values of :func:`propagation_options` that were given, else those of the settings."""
+    return chosen(match=settings.match, on_conflict=settings.on_conflict) | chosen(**given)
+
+
+def propagations(stages: Sequence[Stage], settings: Settings, **given: Any) -> list[Propagation]:
     """Earlier stages, each to be merged as the values of :func:`propagation_options` say.
+
+    :param settings: say how, where no option does.
 
     :raises click.UsageError: there is no earlier stage that a given option could be about.
     """
@@ -140,7 +149,7 @@ def propagations(stages: Sequence[Stage], **given: Any) -> list[Propagation]:
     if values and not stages:
         named = ", ".join(f"--{'id' if name == 'ids' else name.replace('_', '-')}" for name in values)
         raise click.UsageError(f"{named} is about stages to propagate, and there are none: give --propagate")
-    return [Propagation(stages=(stage,), **values) for stage in stages]
+    return [Propagation(stages=(stage,), **merging(settings, **given)) for stage in stages]
 
 
 def pair(text: str) -> tuple[str, str]:
@@ -183,12 +192,14 @@ _MERGING = (
         type=pair,
         metavar="A=B",
         multiple=True,
-        help="Property of the current and of the earlier feature that tell the same one; repeat in order.",
+        help="Property of the current and of the earlier feature that tell the same one; repeat in order.  "
+        "[UP42_STATE_MATCH]",
     ),
     click.option(
         "--on-conflict",
         type=click.Choice(["current", "earlier", "both", "error"]),
-        help="Which to keep of the same feature with other content; current by default.",
+        help="Which to keep of the same feature with other content; current by default.  "
+        "[UP42_STATE_ON_CONFLICT]",
     ),
 )
 _MISSING = click.option(

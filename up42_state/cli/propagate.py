@@ -45,9 +45,10 @@ def propagate(
     """
     from up42_state.state import propagate as merge
 
-    earlier = common.place(job=job).stages(stages)
+    place = common.place(job=job)
+    earlier = place.stages(stages)
     with common.progress("propagating") as progress:
-        report = merge(into, earlier, progress=progress, **options.chosen(**given))
+        report = merge(into, earlier, progress=progress, **options.merging(place.settings, **given))
     for warning in report.warnings:
         common.note(f"warning: {warning}")
     print_result(common, report.to_dict(), _summary(report, into), _outcomes(report), _moved(report))

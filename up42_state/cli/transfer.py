@@ -68,7 +68,7 @@ def save(
     """
     place = common.place(job=job, stage=stage, after=after, propagate=propagate)
     target = place.stage()
-    earlier = options.propagations(place.stages(place.settings.propagate), **merging)
+    earlier = options.propagations(place.stages(place.settings.propagate), place.settings, **merging)
     reports: list[Report] = []
     outcomes: list[str] = []
     warnings: list[str] = []

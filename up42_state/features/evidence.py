@@ -6,6 +6,7 @@ from collections import Counter
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from up42_state.features.known import own_properties
 from up42_state.features.likeness import former_id
 from up42_state.features.paths import data_paths
 from up42_state.features.values import (
@@ -67,25 +68,31 @@ class Evidence:
     def agree(self, current: int, earlier: int) -> bool:
         """Whether a feature that carries the provenance of another may be it, though a block changed it.
 
-        Its id, its geometry or its files are those of the other. What a block derived from a feature, and
-        gave a copy of its properties, has others.
+        Its id or its files are those of the other, or its place is, and neither id nor files say otherwise.
+        What a block derived from a feature, and gave a copy of its properties, often has the same footprint.
         """
         one, other = self._known.draft.raw(current), self._earlier.collection.raw(earlier)
-        return (
-            self._same_id(current, one, earlier)
-            or _same_texts(geometry_of(one), geometry_of(other))
-            or self._same_files(one, other)
-        )
+        ids = self._same_id(current, one, earlier)
+        if ids:
+            return True
+        ours = data_paths(properties_of(head(one)), self._known.files).values()
+        theirs = data_paths(properties_of(head(other)), self._earlier.files).values()
+        if theirs and self._sameness.same_files(one, other):
+            return True
+        are_apart = ids is False or (ours and theirs and _names(ours).isdisjoint(_names(theirs)))
+        if not are_apart and same_geometry(one, other):
+            return True
+        has_no_files = not ours and not theirs
+        return self._sameness.same_content(one, other) or (has_no_files and _but_for_id(one, other))
 
-    def _same_id(self, current: int, one: Text, earlier: int) -> bool:
+    def _same_id(self, current: int, one: Text, earlier: int) -> bool | None:
+        """Whether the ids are equal; ``None`` where one of them tells nothing."""
         ours, theirs = feature_id(head(one)), self._census.ids[earlier]
-        if theirs is None or self._census.numbers_row(earlier) or self._known.numbers_row(current):
-            return False
+        if ours is None or theirs is None:
+            return None
+        if self._census.numbers_row(earlier) or self._known.numbers_row(current):
+            return None
         return ours == theirs or former_id(ours, self._earlier.label, theirs)
-
-    def _same_files(self, one: Text, other: Text) -> bool:
-        theirs = data_paths(properties_of(head(other)), self._earlier.files)
-        return bool(theirs) and self._sameness.same_files(one, other)
 
     @cached_property
     def _our_places(self) -> Places:
@@ -146,6 +153,20 @@ def same_geometry(one: Text, other: Text) -> bool:
 
 def _same_texts(one: bytes, other: bytes) -> bool:
     return bool(one) == bool(other) and (not one or same_text_value(one, other))
+
+
+def _but_for_id(one: Text, other: Text) -> bool:
+    """Whether two features are equal in all but id and provenance."""
+    values = [{name: value for name, value in exact(raw).items() if name != "id"} for raw in (one, other)]
+    for value in values:
+        if isinstance(properties := value.get("properties"), dict):
+            value["properties"] = own_properties(properties) or None
+    return digest(values[0]) == digest(values[1])
+
+
+def _names(paths: Iterable[str]) -> set[str]:
+    """What files are called, without their folders, which forwarding may have changed."""
+    return {path.rpartition("/")[2] for path in paths}
 
 
 def _paths(raw: Text, files: Files) -> set[str]:

@@ -11,44 +11,94 @@ if TYPE_CHECKING:
 
 __all__ = ["Rows"]
 
-_BROKEN = -1
-_FIRST = (0, 1, "0", "1")
+_DIGITS = 20  # of an id that may number a row; Earth Engine pads with zeros to so many
 
 
 class Rows:
-    """Whose ids count features: 0, 1, 2 … or 1, 2, 3 … in order, as numbers or text.
+    """Whose ids count features: 0, 1, 2 … or 1, 2, 3 …, as numbers or text, in whatever order.
 
     Features are noted with the stage that they say they come from, and each stage's are looked at for
     themselves: features that were forwarded from elsewhere change nothing about a collection's own ones.
-    Where several counted lists follow each other, as in a frame put together of others, each counts.
+    Where several lists that count in order follow each other, as in a frame put together of others, each
+    counts. A frame that was sorted has the same numbers in another order.
     """
 
     def __init__(self) -> None:
-        self._last: dict[str | None, int] = {}  # by stage; None for all features together
+        self._all = _Count()
+        self._stages: dict[str, _Count] = {}
 
     def note(self, stage: str, ids: Iterable[Id]) -> None:
         """Note the ids of further features of one stage; an empty name for the collection's own."""
+        own, together = self._stages.setdefault(stage, _Count()), self._all
         for feature_id in ids:
-            last = (self._follow(None, feature_id), self._follow(stage, feature_id))
-            if last == (_BROKEN, _BROKEN):
+            number = _number(feature_id)
+            if number is None:
+                own.is_broken = together.is_broken = True
                 break
-
-    def _follow(self, stage: str | None, feature_id: Id) -> int:
-        last = self._last.get(stage)
-        if last == _BROKEN:
-            return _BROKEN
-        if last is not None and (feature_id == last + 1 or feature_id == str(last + 1)):
-            last += 1
-        else:
-            last = int(feature_id or 0) if feature_id in _FIRST else _BROKEN
-        self._last[stage] = last
-        return last
+            own.add(number)
+            together.add(number)
+            if own.is_broken and together.is_broken:
+                break
 
     def number(self, stage: str) -> bool:
         """Whether the ids of the features of a stage number rows."""
-        return self._last.get(None, _BROKEN) != _BROKEN or self._last.get(stage, _BROKEN) != _BROKEN
+        own = self._stages.get(stage)
+        return self._all.is_whole or (own is not None and own.is_whole)
 
     @property
     def any(self) -> bool:
         """Whether the ids of some stage do."""
-        return any(last != _BROKEN for last in self._last.values())
+        return self._all.is_whole or any(count.is_whole for count in self._stages.values())
+
+
+class _Count:
+    """Numbers that came: whether they count, one after the other, or all of them together.
+
+    For the second only sums are kept, since there may be very many. Other numbers with these sums have to
+    be chosen with care, and then merely pair fewer features.
+    """
+
+    __slots__ = ("_high", "_is_ordered", "_last", "_number", "_squares", "_sum", "is_broken")
+
+    def __init__(self) -> None:
+        self._number = self._sum = self._squares = self._high = 0
+        self._last = -1
+        self._is_ordered = True
+        self.is_broken = False
+
+    def add(self, number: int) -> None:
+        """Note the next one."""
+        if number != self._last + 1 and number > 1:
+            self._is_ordered = False
+        self._last = number
+        self._number += 1
+        self._sum += number
+        self._squares += number * number
+        if number > self._high:
+            self._high = number
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the numbers so far count features."""
+        if self.is_broken or not self._number:
+            return False
+        return self._is_ordered or self._is_spread(self._number) or self._is_spread(self._number + 1)
+
+    def _is_spread(self, end: int) -> bool:
+        """Whether these are the numbers before ``end``, in some order; 0 may be missing."""
+        sums = (self._sum, self._squares)
+        return self._high == end - 1 and sums == (end * (end - 1) // 2, (end - 1) * end * (2 * end - 1) // 6)
+
+
+def _number(feature_id: Id) -> int | None:
+    """The number that an id may give a row; ``None`` where it is none."""
+    if isinstance(feature_id, str):
+        text = feature_id.removesuffix(".0")  # of a frame whose index is floating point
+        return int(text) if len(text) <= _DIGITS and text.isascii() and text.isdecimal() else None
+    if (
+        feature_id is None
+        or feature_id < 0
+        or (isinstance(feature_id, float) and not feature_id.is_integer())
+    ):
+        return None
+    return int(feature_id)

@@ -16,7 +16,7 @@ from up42_state.errors import (
     UnsupportedFormatError,
 )
 from up42_state.stages.commit import Commit
-from up42_state.stages.names import commit_key, commits_prefix, parse_commit_key
+from up42_state.stages.names import LAST_REVISION, commit_key, commits_prefix, parse_commit_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -111,6 +111,8 @@ class History:
             found = self.checked(found, numbers)
         if not isinstance(found, DamagedCommit) or isinstance(found.error, UnsupportedFormatError):
             return found
+        if revision == LAST_REVISION:  # no removal can follow either
+            return found
         error = IntegrityError(
             found.error.message,
             advice=f"{found.error.advice}; `up42-state rm --job {self.job} --stage {self.stage}` lets the "
@@ -119,9 +121,9 @@ class History:
         return msgspec.structs.replace(found, error=error)
 
     def checked(self, newest: Commit, numbers: set[int]) -> Commit | DamagedCommit:
-        """The newest commit, or why it is none of this stage's.
+        """The newest of some commits, or why it is none of this stage's.
 
-        :param numbers: of all commits that are known.
+        :param numbers: of all commits that are known up to this one.
         """
         if newest.removed or not self._is_detached(newest.revision, numbers):
             return newest
@@ -188,6 +190,17 @@ class History:
             raise self._no_revision(revision, "with this revision the stage was removed")
         return commit
 
+    def sound(self, revision: int) -> Commit:
+        """As :meth:`at`, for one whom it is worth to look at the numbers of all.
+
+        :raises IntegrityError: the commit is damaged, or none of this stage's.
+        """
+        commit = self.at(revision)
+        found = self.checked(commit, {number for number in self.revisions() if number <= revision})
+        if isinstance(found, DamagedCommit):
+            raise found.error
+        return found
+
     def all(self, damaged: Callable[[DamagedCommit], None] | None = None) -> list[Commit]:
         """Every commit, newest first, tombstones too.
 
@@ -198,8 +211,16 @@ class History:
         revisions = self.revisions()
         if not revisions:
             raise self._missing()
+        steps = list(zip([None, *revisions], revisions, strict=False))
+
+        def look(step: tuple[int | None, int]) -> Commit | DamagedCommit | None:
+            before, revision = step
+            found = self.look(revision)
+            numbers = {revision} if before is None else {before, revision}
+            return self.checked(found, numbers) if isinstance(found, Commit) else found
+
         with self._store.transfers() as transfers:
-            return readable(transfers.map(self.look, reversed(revisions)), damaged)
+            return readable(transfers.map(look, reversed(steps)), damaged)
 
     def states(self, commits: Sequence[Commit]) -> list[State]:
         """What has become of revisions, in the order given: whether each can be restored.
@@ -272,7 +293,10 @@ def readable(
 def missing_job(store: Store, job: str) -> JobNotFoundError:
     """The error for a job that does not exist, naming those that do."""
     jobs = store.jobs()
-    advice = f"it has {some_names(jobs)}" if jobs else "it holds no jobs at all"
+    others = [name for name in jobs if name != job]
+    advice = f"it has {some_names(others)}" if others else "it holds no jobs at all"
+    if len(others) < len(jobs):
+        advice = "there are objects below this name, but of no save that was finished and not removed"
     return JobNotFoundError(f"{store.bucket.url} has no job {job}", advice=advice)
 
 

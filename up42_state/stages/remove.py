@@ -86,7 +86,8 @@ def remove_job(store: Store, job: str) -> Removed:
         store.bucket.delete(sorted(commits))  # oldest first: no reader takes an older revision for the newest
         store.bucket.delete([key for key in keys if key not in kept])
         for upload in store.bucket.uploads(f"{job}/"):
-            store.bucket.abort_upload(upload)
+            if is_ours(upload.key):  # another store may lie below the job
+                store.bucket.abort_upload(upload)
         removed += len(keys)
     if not removed:
         raise missing_job(store, job)

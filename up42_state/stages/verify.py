@@ -103,7 +103,7 @@ def verify_stage(
     history = History(store, job, stage)
     number = revision if revision is not None else _newest(history)
     try:
-        commit = history.at(number)
+        commit = history.sound(number)
     except IntegrityError as error:
         damage = Damage(key=commit_key(job, stage, number), problem=str(error))
         return Verified(job=job, stage=stage, revision=number, objects=1, bytes=0, damage=(damage,))
