@@ -16,12 +16,21 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote
 
-from up42_state._secret_shapes import holds_credential, is_credential, is_secret_name
+from up42_state._secret_shapes import holds_credential, is_credential, is_secret_name, without_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["HIDDEN", "clean", "is_path", "public_url", "remember", "without_credentials", "without_secrets"]
+__all__ = [
+    "HIDDEN",
+    "clean",
+    "credentials_among",
+    "is_path",
+    "public_url",
+    "remember",
+    "without_credentials",
+    "without_secrets",
+]
 
 HIDDEN = "…"
 _LEAST = (
@@ -95,7 +104,15 @@ def without_credentials(text: str) -> str:
     if "-----BEGIN" in text:
         text = _PEM.sub(HIDDEN, text)
     text = _JWT.sub(HIDDEN, _BEARER.sub(rf"\1\2{HIDDEN}", text))
-    return _MEMBER.sub(_without_member, text)
+    return _MEMBER.sub(_without_member, without_tokens(text, HIDDEN))
+
+
+def credentials_among(arguments: Iterable[str]) -> list[str]:
+    """Those of a command line that have the form of a credential, or whose option's value has: they stand in
+    the wrong place, and what refuses them quotes them.
+    """
+    given = (part for argument in arguments for part in (argument, argument.partition("=")[2]))
+    return [text for part in given if (text := part.lstrip("-").strip()) and _is_secret("", text)]
 
 
 def public_url(url: str) -> str:
