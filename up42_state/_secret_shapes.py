@@ -25,7 +25,8 @@ _SECRET_WORDS = frozenset(
             "cookie",
         ),
         *("cookies", "cred", "credential", "credentials", "creds", "dbpass", "dsn", "jwt", "oauth", "otp"),
-        *("passphrase", "passwd", "password", "passwords", "passwort", "pat", "private", "privatekey", "pwd"),
+        *("passcode", "passkey", "passphrase", "passw", "passwd", "password", "passwords", "passwort", "pat"),
+        *("private", "privatekey", "pswd", "pw", "pwd"),
         *("sas", "secret", "secretkey", "secrets", "session", "sessionid", "sig", "signature", "token"),
         *("tokens", "userpass", "accesstoken", "authtoken", "connectionstring", "connstr"),
     )
@@ -46,14 +47,20 @@ _SECRET_PAIRS = frozenset(
     )
 )
 
+# Of a word that is written together with another: PGPASSWORD, userpwd.
+_SECRET_ENDS = ("accesskey", "apikey", "passphrase", "passwd", "password", "pwd", "secretkey")
+
 # Each begins where no other match of it can have begun, so that a long text takes a time that grows with it.
 _URL = re.compile(r"(?<![A-Za-z0-9+.\-])[A-Za-z][A-Za-z0-9+.\-]{0,60}://(\S+)")
+_SPACED = re.compile(r"://[^/@\s]{1,100}:(?![0-9]+[/\s])[^/@]{1,100}@")  # a password with a space in it
 _QUERY = re.compile(r"[?&]([A-Za-z0-9_\-]{1,60})=[^&\s]")
 _MEMBER = re.compile(r"\"([A-Za-z0-9_\-]{1,60})\"\s*:\s*\"[^\"]")
 _KNOWN_FORMS = re.compile(
     r"""
       -----BEGIN\ [A-Z ]*PRIVATE\ KEY                   # PEM (RFC 7468)
     | \b(?:bearer|basic)\s+(?=\S{0,256}[0-9=.])[A-Za-z0-9+/=._~\-]{8,}  # Authorization (RFC 6750, RFC 7617)
+    | \b(?:authorization|cookie|x-api-key|x-auth-token):\s*\S{4}      # other headers
+    | (?<![\w\-])--?[\w\-]{0,40}?(?:passw(?:or)?d|passphrase|token|secret|api-?key)[=\ ](?!-)\S{4}  # options
     | (?<![A-Za-z0-9_\-])eyJ[A-Za-z0-9_\-]{8,}\.eyJ[A-Za-z0-9_\-]{2,}\.  # JSON Web Token (RFC 7519)
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -79,7 +86,9 @@ _MOST_OF_WORD = 2.6  # characters, in the mean; random ones make words of 2.0, n
 def is_secret_name(name: str) -> bool:
     """Whether what stands under a name is likely to be a secret: ``passphrase``, ``x-api-key``, ``dbPwd``."""
     words = [word.lower() for word in _WORD.findall(name)]
-    return bool(_SECRET_WORDS.intersection(words)) or any(pair in _SECRET_PAIRS for pair in pairwise(words))
+    return any(word in _SECRET_WORDS or word.endswith(_SECRET_ENDS) for word in words) or any(
+        pair in _SECRET_PAIRS for pair in pairwise(words)
+    )
 
 
 def holds_credential(text: str) -> bool:
@@ -90,7 +99,7 @@ def holds_credential(text: str) -> bool:
         return True
     if any(is_secret_name(name) for name in _MEMBER.findall(text)):
         return True
-    return any(map(_opens, _URL.findall(text)))
+    return _SPACED.search(text) is not None or any(map(_opens, _URL.findall(text)))
 
 
 def _opens(rest: str) -> bool:

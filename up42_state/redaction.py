@@ -195,7 +195,10 @@ def _parts_of_url(url: str) -> Iterator[str]:
     quotes pieces of it, so every piece counts.
     """
     for link in url.split("::"):
-        rest = link.partition("://")[2] or link
+        scheme, _, rest = link.partition("://")
+        if scheme.lower() == "file":  # whose path may hold any of these
+            continue
+        rest = rest or link
         user, _, place = rest.rpartition("@")
         name, colon, password = user.partition(":")
         if colon:

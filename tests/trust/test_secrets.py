@@ -422,7 +422,7 @@ def test_other_variables_take_nothing_away(monkeypatch: pytest.MonkeyPatch, name
     "piece",
     [
         *("y", "//a", "eyJ-", "https://", "a://b@", "?a", "&a=", '"a": ', "basic  ", "-----BEGIN ", "'a':'"),
-        *("AccountKey=", "Pwd=;", "ghp_", "glpat-", "xoxb-a "),
+        *("AccountKey=", "Pwd=;", "ghp_", "glpat-", "xoxb-a ", "-", "--a", "://a:", "://a:a ", "cookie:"),
     ],
 )
 def test_the_sieve_takes_a_time_that_grows_with_the_text(piece: str) -> None:
