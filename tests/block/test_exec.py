@@ -238,6 +238,19 @@ def test_an_input_of_other_files_is_refused(
     assert ids(folders.input) == ["other"]
 
 
+def test_the_advice_names_what_a_task_takes(
+    run: Run, folders: Folders, settings: MakeSettings, saved: Saved
+) -> None:
+    """A restore's --overwrite is no option of exec, nor of Block."""
+    saved("scenes:1", "a")
+    folders.input.mkdir(parents=True, exist_ok=True)
+    (folders.input / "other.txt").touch()
+    with pytest.raises(TargetConflictError, match="holds other files: other.txt") as caught:
+        run(copying(folders), settings(after="scenes:1"))
+    assert "--clear" in caught.value.advice
+    assert "overwrite" not in caught.value.advice
+
+
 def test_an_input_that_was_put_there_is_used(run: Run, folders: Folders) -> None:
     """Without earlier stages, the input is whatever the directory holds."""
     fill(folders.input, [feature("given")])

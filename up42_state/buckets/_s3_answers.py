@@ -113,7 +113,7 @@ def _check(response_dict: dict[str, Any], *, endpoint: str, operation: str, **_:
         raise StoreUnreachableError(
             f"{endpoint} speaks TLS only at this port", advice="write https:// in AWS_ENDPOINT_URL"
         )
-    elif status in {401, 403} and _brings_page(headers):
+    elif status in {401, 403} and _has_page(status, headers):
         raise foreign(endpoint, operation, _described(status, headers, response_dict["body"]))
     elif status == 404 and operation != "ListObjectsV2":  # whose error says to look at the address
         if not _is_refusal(operation, headers, response_dict["body"]):
@@ -132,9 +132,9 @@ def _missing(operation: str, status: int, headers: Mapping[str, str], body: Any)
     for name in _HEADERS[operation]:
         if name not in headers:
             return f"without {name.title()}"
-    if operation in _OBJECTS or status == 204:  # which has no body (RFC 9110 §15.3.5), whatever its type
+    if operation in _OBJECTS:
         return ""
-    if body.strip() or _brings_page(headers) or _brings_json(headers):
+    if body.strip() or _has_page(status, headers) or _is_json(headers):
         return "where S3 sends nothing"
     return ""
 
@@ -142,7 +142,7 @@ def _missing(operation: str, status: int, headers: Mapping[str, str], body: Any)
 def _is_refusal(operation: str, headers: Mapping[str, str], body: bytes) -> bool:
     """Whether a 404 is S3's, which says in XML what is not found; answers to HEAD have no body."""
     if operation.startswith("Head"):
-        return not _brings_page(headers)
+        return not _has_page(404, headers)
     return _root(body) == "Error"
 
 
@@ -174,19 +174,16 @@ def _is_page(kind: str) -> bool:
     return kind.strip().lower().startswith(("text/html", "application/xhtml"))
 
 
-def _brings_page(headers: Mapping[str, str]) -> bool:
-    return _is_page(headers.get("content-type", "")) and _brings_anything(headers)
-
-
-def _brings_json(headers: Mapping[str, str]) -> bool:
-    return "json" in headers.get("content-type", "").lower() and _brings_anything(headers)
-
-
-def _brings_anything(headers: Mapping[str, str]) -> bool:
-    """Whether there is, or would be for GET, anything of the type that an answer has: servers made with a web
-    framework (moto's) give the framework's own type to answers of no bytes, for which a page has no use.
+def _has_page(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether a page came, or would have to a GET. An answer that is empty is none, whatever its type:
+    moto's server calls those HTML.
     """
-    return headers.get("content-length", "").strip() != "0"
+    empty = status == 204 or headers.get("content-length") == "0"
+    return _is_page(headers.get("content-type", "")) and not empty
+
+
+def _is_json(headers: Mapping[str, str]) -> bool:
+    return "json" in headers.get("content-type", "").lower()
 
 
 def _described(status: int, headers: Mapping[str, str], body: Any) -> str:
