@@ -245,7 +245,7 @@ def test_the_advice_names_what_a_task_takes(
     saved("scenes:1", "a")
     folders.input.mkdir(parents=True, exist_ok=True)
     (folders.input / "other.txt").touch()
-    with pytest.raises(TargetConflictError, match="holds other files: other.txt") as caught:
+    with pytest.raises(TargetConflictError, match=r"holds other files: other\.txt") as caught:
         run(copying(folders), settings(after="scenes:1"))
     assert "--clear" in caught.value.advice
     assert "overwrite" not in caught.value.advice
