@@ -174,6 +174,9 @@ def _secrets_of(environment: tuple[tuple[str, str], ...]) -> frozenset[str]:
             found.update(form for part in _parts_of_url(value) for form in _spellings(part, _LEAST_WORD))
         if len(value) >= _LEAST and _is_secret(name, value.strip()):
             found.update(_spellings(value.strip()))
+            if name.upper().endswith("_PROXY"):  # taken apart as an address, whose host is put in lower case
+                pieces = re.split(r"[/?#@:\s]+", value)
+                found.update(form for form in (*pieces, *map(str.lower, pieces)) if len(form) >= _LEAST)
     return frozenset(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import TYPE_CHECKING
 
 import pytest
@@ -136,10 +137,13 @@ def test_certificates_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_proxy_that_is_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be an address is a matter of the proxy, too."""
-    monkeypatch.setenv("HTTP_PROXY", "http://not an:address")
     monkeypatch.setenv("NO_PROXY", "")
-    error = refusal(**{**KEYS, "aws_endpoint_url": "http://store.invalid"})
-    assert "look at HTTP_PROXY" in error.advice
+    for value in (f"http://not an:{PLANTED}", f"\n{PLANTED}/x", f"http://{PLANTED}:9"):
+        monkeypatch.setenv("HTTP_PROXY", value)
+        error = refusal(**{**KEYS, "aws_endpoint_url": "http://store.invalid"})
+        assert "look at HTTP_PROXY" in error.advice
+        assert "the proxy cannot be used" in error.message
+        assert PLANTED not in "".join(traceback.format_exception(error))
 
 
 def test_a_proxy_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:

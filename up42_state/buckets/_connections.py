@@ -13,7 +13,7 @@ from up42_state.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["check_bundles", "connection_advice"]
+__all__ = ["check_bundles", "connection_advice", "is_of_a_proxy"]
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _NO_CERTIFICATES = ("NO_CERTIFICATE_OR_CRL_FOUND", "Is a directory", "PEM lib")
@@ -40,8 +40,7 @@ def connection_advice(error: Exception, address: str, bundles: Sequence[str], ne
     :param network: what to check where nothing else is known.
     """
     said = str(error)
-    is_proxy = "Proxy" in type(error).__name__ or "ProxyError(" in said
-    if is_proxy or ("Failed to parse" in said and _set(_PROXIES)):
+    if is_of_a_proxy(error):
         names = " and ".join(_set(_PROXIES) or _PROXIES[:2])
         return f"look at {names}; hosts in NO_PROXY are reached without a proxy"
     if "WRONG_VERSION_NUMBER" in said or "HTTP_REQUEST" in said:
@@ -59,6 +58,16 @@ def connection_advice(error: Exception, address: str, bundles: Sequence[str], ne
         f"nobody whom this machine trusts vouches for the server's certificate: set {bundles[0]} to a file"
         " with the certificate, or with that of the authority that signed it"
     )
+
+
+def is_of_a_proxy(error: Exception) -> bool:
+    """Whether it is the proxy that cannot be reached, or cannot be one. The words of such an error are not
+    repeated: they quote the variable, or a part of it.
+    """
+    said = str(error)
+    if "Proxy" in type(error).__name__ or "ProxyError(" in said:
+        return True
+    return bool(_set(_PROXIES)) and ("Failed to parse" in said or "invalid character" in said)
 
 
 def _set(names: Sequence[str]) -> list[str]:

@@ -17,7 +17,7 @@ from google.auth.exceptions import GoogleAuthError, TransportError
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 from urllib3.exceptions import HTTPError
 
-from up42_state.buckets._connections import connection_advice
+from up42_state.buckets._connections import connection_advice, is_of_a_proxy
 from up42_state.buckets._missing import no_bucket
 from up42_state.errors import (
     AccessDeniedError,
@@ -70,7 +70,8 @@ def store_errors(what: str, credentials: str) -> Iterator[None]:
     try:
         yield
     except _KNOWN as error:
-        raise _translated(error, what, credentials) from clean(error)
+        cause = None if isinstance(error, BROKEN) and is_of_a_proxy(error) else clean(error)
+        raise _translated(error, what, credentials) from cause
 
 
 def _is_passing(error: Exception) -> bool:
@@ -84,7 +85,8 @@ def _translated(error: Exception, what: str, credentials: str) -> StateError:
     if isinstance(error, BROKEN):
         network = "check the network and STORAGE_EMULATOR_HOST"
         advice = connection_advice(error, "STORAGE_EMULATOR_HOST", BUNDLES, network)
-        return StoreUnreachableError(f"{what}: {error}", advice=advice)
+        said = "the proxy cannot be used" if is_of_a_proxy(error) else str(error)
+        return StoreUnreachableError(f"{what}: {said}", advice=advice)
     if isinstance(error, GoogleAuthError):
         return AccessDeniedError(f"{what}: {error}", advice=f"the credentials come from {credentials}")
     return StorageError(f"{what}: {error}")

@@ -13,7 +13,7 @@ from botocore import exceptions as boto
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
-from up42_state.buckets._connections import connection_advice
+from up42_state.buckets._connections import connection_advice, is_of_a_proxy
 from up42_state.buckets._missing import no_bucket
 from up42_state.buckets._s3_credentials import BUNDLES
 from up42_state.errors import (
@@ -93,7 +93,8 @@ def store_errors(what: str, credentials: str) -> Iterator[None]:
     except StateError:
         raise
     except (ClientError, BotoCoreError, OSError, *BROKEN) as error:
-        raise _translated(error, what, credentials) from clean(error)
+        cause = None if isinstance(error, BROKEN) and is_of_a_proxy(error) else clean(error)
+        raise _translated(error, what, credentials) from cause
 
 
 def _translated(error: Exception, what: str, credentials: str) -> StateError:
@@ -112,7 +113,8 @@ def _translated(error: Exception, what: str, credentials: str) -> StateError:
     if isinstance(error, BROKEN):
         network = "check the network, AWS_ENDPOINT_URL and AWS_REGION"
         advice = connection_advice(error, "AWS_ENDPOINT_URL", BUNDLES, network)
-        return StoreUnreachableError(f"{what}: {error}", advice=advice)
+        said = "the proxy cannot be used" if is_of_a_proxy(error) else str(error)
+        return StoreUnreachableError(f"{what}: {said}", advice=advice)
     return StorageError(f"{what}: {error}")
 
 
