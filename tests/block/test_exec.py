@@ -17,6 +17,7 @@ from block.cases import Folders, collection, feature, fill, ids
 from up42_state.errors import InvalidOutputError, SettingsError, StageNotFoundError, TargetConflictError
 from up42_state.settings import Settings
 from up42_state.tasks.exec import NOT_EXECUTABLE, NOT_FOUND, run_task
+from up42_state.tasks.result import TaskResult
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -322,9 +323,11 @@ def test_what_was_hidden_is_said_when_the_command_fails(
     assert "hidden" not in capsys.readouterr().err
     monkeypatch.setenv("MY_STORE", "memory://user:planted-secret@somewhere")
     given = settings(url="local://user:planted-secret@/tmp/x")
-    assert run(writing(folders, code=3), given, clear=True) == 3
+    result = TaskResult()
+    assert run(writing(folders, code=3), given, clear=True, result=result) == 3
     said = capsys.readouterr().err
     assert "hidden from sh: MY_STORE (--pass-credentials leaves them)" in said
+    assert result.warnings == ["hidden from sh: MY_STORE (--pass-credentials leaves them)"]
     assert "planted" not in said
 
 
