@@ -40,6 +40,7 @@ DATA_JSON = "data.json"
 _MERGING = "merging"  # being filled
 _MERGED = "merged"  # whole, being moved up
 _MADE_OF = "made-of.json"
+_CLEAR = "have it cleared (clear=True, --clear), empty it, or give another input directory"
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +81,12 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         :raises TargetConflictError: the directory holds other files; they are untouched.
         """
         if len(self.stages) == 1:
-            commit = self.stages[0].restore(self.target, quicklooks=False, job_mode=self.job_mode)
+            try:
+                commit = self.stages[0].restore(self.target, quicklooks=False, job_mode=self.job_mode)
+            except TargetConflictError as error:
+                if "overwrite" in error.advice:  # which a restore takes, and no task
+                    error.advice = _CLEAR
+                raise
             return Restored(commits=[commit])
         while True:
             commits = self._current()
@@ -226,7 +232,7 @@ def _refuse(target: Path, found: Sequence[str]) -> None:
     if found:
         raise TargetConflictError(
             f"{target} holds other files: {some_names(found)}",
-            advice="have it cleared (clear=True, --clear), empty it, or give another input directory",
+            advice=_CLEAR,
         )
 
 
