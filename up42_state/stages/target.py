@@ -10,6 +10,7 @@ import errno
 import os
 import stat
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from typing import TYPE_CHECKING, Self
 
 from up42_state.errors import StateError, TargetConflictError
@@ -32,7 +33,6 @@ __all__ = [
 ]
 
 OURS = ".up42_state"
-_KEPT = 64  # directories that stay open
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 # What says nothing of whether a file is there.
@@ -45,29 +45,25 @@ UNKNOWN = {
 class Directory:
     """An open directory. Paths given to it are relative, checked, and never lead through a link.
 
-    The directories of the path used last stay open, so that files in path order cost one step each; of a
-    very deep path only the first, since a process may not have many files open. Not for several threads at
-    once.
+    Two directories are open: the root, and the one of the path used last. The next path is reached from there,
+    so files in path order cost about one step each, however deep they lie. Not for several threads at once.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._fds = [os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)]
+        self.fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._here = self.fd
         self._names: list[str] = []
-        self._deep: int | None = None
+        self._above: list[os.stat_result] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._close_deep()
-        while self._fds:
-            os.close(self._fds.pop())
-
-    @property
-    def fd(self) -> int:
-        """The root's file descriptor."""
-        return self._fds[0]
+        self._go_to_root()
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.fd = self._here = -1
 
     def enter(self, parts: list[str], *, make: bool = True) -> int:
         """The file descriptor of a directory below the root; valid until the next call.
@@ -75,44 +71,58 @@ class Directory:
         :raises TargetConflictError: a part of it is a file or a link.
         :raises FileNotFoundError: it does not exist and ``make`` is false.
         """
-        if parts == self._names and self._deep is None:
-            return self._fds[-1]
-        shared = 0
-        while shared < min(len(parts), len(self._names)) and parts[shared] == self._names[shared]:
-            shared += 1
-        while len(self._names) > shared:
-            os.close(self._fds.pop())
-            self._names.pop()
-        self._close_deep()
-        for depth, name in enumerate(parts[shared:], shared):
-            fd = self._step(parts[:depth], name, make=make)
-            if depth < _KEPT:
-                self._fds.append(fd)
-                self._names.append(name)
-            else:
-                self._close_deep()
-                self._deep = fd
-        return self._fds[-1] if self._deep is None else self._deep
+        if parts != self._names:
+            shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(parts, self._names, strict=False)))
+            if not shared:
+                self._go_to_root()
+            while len(self._names) > shared:
+                self._go_up()
+            for name in parts[len(self._names) :]:
+                self._go_down(name, make=make)
+        return self._here
 
-    def _close_deep(self) -> None:
-        if self._deep is not None:
-            os.close(self._deep)
-            self._deep = None
+    def _go_to_root(self) -> None:
+        here, self._here = self._here, self.fd
+        self._names, self._above = [], []
+        if here != self.fd:
+            os.close(here)
 
-    def _step(self, above: list[str], name: str, *, make: bool) -> int:
-        inside = self._fds[-1] if self._deep is None else self._deep
+    def _go_up(self) -> None:
+        """To the directory above; to the root, where this one was moved or removed meanwhile."""
+        try:
+            fd = os.open("..", _OPEN, dir_fd=self._here)
+        except OSError:
+            self._go_to_root()
+            return
+        if not os.path.samestat(os.fstat(fd), self._above[-1]):
+            os.close(fd)
+            self._go_to_root()
+            return
+        self._arrive(fd)
+        self._names.pop()
+        self._above.pop()
+
+    def _go_down(self, name: str, *, make: bool) -> None:
         if make:
             with suppress(FileExistsError):
-                os.mkdir(name, dir_fd=inside)
+                os.mkdir(name, dir_fd=self._here)
         try:
-            return os.open(name, _OPEN, dir_fd=inside)
+            fd = os.open(name, _OPEN, dir_fd=self._here)
         except OSError as error:
             if error.errno in (errno.ENOTDIR, errno.ELOOP):
-                place = "/".join([*above, name])
+                place = "/".join([*self._names, name])
                 raise TargetConflictError(
                     f"{self.root}/{place} is not a directory", advice="move it away, or restore elsewhere"
                 ) from error
             raise
+        self._above.append(os.fstat(self._here))
+        self._names.append(name)
+        self._arrive(fd)
+
+    def _arrive(self, fd: int) -> None:
+        here, self._here = self._here, fd
+        if here != self.fd:
+            os.close(here)
 
     def move_in(self, fd: int, name: str, path: str) -> None:
         """Rename ``name`` of the directory ``fd`` to ``path``, replacing a file there.
