@@ -72,7 +72,8 @@ def check_path(path: str) -> str | None:
         return 'has ".."'
     if "" in parts or "." in parts:
         return 'has an empty or "." part'
-    if len(path.encode()) > LONGEST_PATH or any(len(part.encode()) > _LONGEST_PART for part in parts):
+    encoded = path.encode()
+    if len(encoded) > LONGEST_PATH or max(map(len, encoded.split(b"/"))) > _LONGEST_PART:
         return "is longer than a file system takes"
     return None
 

@@ -12,7 +12,7 @@ from os import SEEK_END
 from typing import TYPE_CHECKING, Self
 
 from up42_state.errors import TargetConflictError
-from up42_state.features.paths import above
+from up42_state.features.paths import all_above
 from up42_state.features.sidecars import JOURNALS
 from up42_state.stages.history import some_names
 from up42_state.stages.index import BLOCK
@@ -137,7 +137,7 @@ class Landing:
 
         :raises TargetConflictError: something would be lost, and ``overwrite`` was not asked for.
         """
-        folders = {folder for path in (*here, *directories) for folder in above(path)} | directories
+        folders = all_above([*here, *directories]) | directories
         in_the_way = []
         for path, status in survey(root.path):
             if stat.S_ISDIR(status.st_mode):
@@ -232,9 +232,8 @@ class Landing:
         left = self._left.get(root, Journal())
         here = [entry for entry in entries if self._roots.of(entry) is root and entry.name not in self.kept]
         files = [(self._roots.place(entry), entry.sha256) for entry in here]
-        inner = {path.rpartition("/")[0] for path, _ in files} - {""}
-        inner |= set(directories) if root is self._main else set()
-        made = inner.union(*map(above, inner))
+        empty = set(directories) if root is self._main else set()
+        made = all_above([*(path for path, _ in files), *empty]) | empty
         return Journal(
             about=self._about,
             data=hashlib.sha256(data).hexdigest(),

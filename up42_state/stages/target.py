@@ -10,7 +10,6 @@ import errno
 import os
 import stat
 from contextlib import contextmanager, suppress
-from itertools import takewhile
 from typing import TYPE_CHECKING, Self
 
 from up42_state.errors import StateError, TargetConflictError
@@ -72,7 +71,7 @@ class Directory:
         :raises FileNotFoundError: it does not exist and ``make`` is false.
         """
         if parts != self._names:
-            shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(parts, self._names, strict=False)))
+            shared = len(os.path.commonprefix([parts, self._names]))
             if not shared:
                 self._go_to_root()
             while len(self._names) > shared:
