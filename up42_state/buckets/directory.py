@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from up42_state.buckets import _walk
 from up42_state.buckets._pending import PendingFile, remove_folder, store_errors, sync_directory
+from up42_state.buckets._spelling import check_spelling, is_spelled_so, named_folders, other_spelling
 from up42_state.buckets._unfinished import UNFINISHED, folder_of, is_unfinished
 from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key, check_prefix
@@ -62,7 +63,7 @@ class DirectoryBucket(Bucket):
 
     def head(self, key: str) -> ObjectInfo:
         with store_errors(self.url, key):
-            found = os.lstat(self._path(key))
+            found = os.lstat(self._existing(key))
             if not stat.S_ISREG(found.st_mode):
                 raise FileNotFoundError(errno.ENOENT, "not a regular file")
             return _info(key, found)
@@ -72,7 +73,7 @@ class DirectoryBucket(Bucket):
 
     def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         with store_errors(self.url, key):
-            descriptor = _open_object(self._path(key))
+            descriptor = _open_object(self._existing(key))
             try:
                 size = os.fstat(descriptor).st_size
                 end = size if length is None else min(size, start + length)
@@ -105,7 +106,7 @@ class DirectoryBucket(Bucket):
         have had is not kept.
         """
         with store_errors(self.url, prefix):
-            for key, found in _walk.files(self.root, check_prefix(prefix)):
+            for key, found in self._walk(prefix):
                 if is_unfinished(key):
                     started = datetime.fromtimestamp(found.st_mtime, UTC)
                     yield UploadInfo(key=key, upload_id=key, started=started)
@@ -126,9 +127,10 @@ class DirectoryBucket(Bucket):
     def prefixes(self, prefix: str) -> Iterator[str]:
         self._check_root(prefix)
         with store_errors(self.url, prefix):
-            for name, folder in _walk.folders(self.root, check_prefix(prefix)):
-                if any(self._objects(folder)):
-                    yield name
+            if is_spelled_so(self.root, check_prefix(prefix)):
+                for name, folder in _walk.folders(self.root, prefix):
+                    if any(not is_unfinished(key) for key, _ in _walk.files(self.root, folder)):
+                        yield name
 
     def delete(self, keys: Iterable[str]) -> None:
         failed: list[StateError] = []
@@ -136,7 +138,7 @@ class DirectoryBucket(Bucket):
         for key in keys:
             try:
                 with store_errors(self.url, key), suppress(*_MISSING):
-                    path = self._path(key)
+                    path = self._existing(key)
                     os.unlink(path)
                     changed.add(os.path.dirname(path))
             except StateError as error:
@@ -151,7 +153,7 @@ class DirectoryBucket(Bucket):
 
     def copy(self, source: str, key: str) -> None:
         with store_errors(self.url, source):
-            descriptor = _open_object(self._path(source))
+            descriptor = _open_object(self._existing(source))
         try:
             with store_errors(self.url, key), self._pending(key) as (pending, name):
                 _copy_bytes(descriptor, pending)
@@ -166,9 +168,23 @@ class DirectoryBucket(Bucket):
         return {}
 
     def _objects(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
-        for key, found in _walk.files(self.root, check_prefix(prefix), after):
+        for key, found in self._walk(prefix, after):
             if not is_unfinished(key):
                 yield _info(key, found)
+
+    def _walk(self, prefix: str, after: str = "") -> Iterator[tuple[str, os.stat_result]]:
+        if is_spelled_so(self.root, check_prefix(prefix)):
+            yield from _walk.files(self.root, prefix, after)
+
+    def _existing(self, key: str) -> str:
+        """The path of an object, if there is one.
+
+        :raises FileNotFoundError: what is found there lies below another job or stage (:mod:`._spelling`).
+        """
+        path = self._path(key)
+        if not is_spelled_so(self.root, key):
+            raise FileNotFoundError(errno.ENOENT, "another job or stage", path)
+        return path
 
     def _path(self, key: str) -> str:
         return os.path.join(self.root, check_key(key))
@@ -188,6 +204,7 @@ class DirectoryBucket(Bucket):
         folder = os.path.join(self.root, folder_of(key))
         for _ in range(_ATTEMPTS):
             try:
+                self._make_named(key)
                 self._make(directory)
                 with suppress(FileExistsError):
                     os.mkdir(folder)  # its name need not be durable
@@ -199,6 +216,16 @@ class DirectoryBucket(Bucket):
             with suppress(FileNotFoundError):  # who ends an upload takes the folder along if it is empty
                 return PendingFile(directory, folder), name
         raise StorageError(f"{directory} is removed again each time that it is made")
+
+    def _make_named(self, key: str) -> None:
+        """Make the folders of a job and a stage. Each is looked at before anything is put into it.
+
+        :raises UnsupportedStoreError: the file system takes another job's or stage's for it.
+        """
+        for folder in named_folders(key):
+            path = os.path.join(self.root, folder)
+            self._make(path)
+            check_spelling(self.url, folder, other_spelling(path))
 
     def _make(self, directory: str) -> None:
         """Make a directory and those above it. The name of each that this process meets is synced once,

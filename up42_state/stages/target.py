@@ -44,8 +44,9 @@ UNKNOWN = {
 class Directory:
     """An open directory. Paths given to it are relative, checked, and never lead through a link.
 
-    Two directories are open: the root, and the one of the path used last. The next path is reached from there,
-    so files in path order cost about one step each, however deep they lie. Not for several threads at once.
+    Two directories are open: the root, and the one of the path used last. The next path is reached from
+    there, so files in path order cost about one step each, however deep they lie. Not for several threads at
+    once.
     """
 
     def __init__(self, root: Path) -> None:
@@ -71,7 +72,7 @@ class Directory:
         :raises FileNotFoundError: it does not exist and ``make`` is false.
         """
         if parts != self._names:
-            shared = len(os.path.commonprefix([parts, self._names]))
+            shared = _shared(parts, self._names)
             if not shared:
                 self._go_to_root()
             while len(self._names) > shared:
@@ -177,6 +178,14 @@ class Directory:
                 os.fchmod(fd, wanted)
         finally:
             os.close(fd)
+
+
+def _shared(one: list[str], other: list[str]) -> int:
+    """How many parts two paths have in common at their beginning."""
+    for number, (part, theirs) in enumerate(zip(one, other, strict=False)):
+        if part != theirs:
+            return number
+    return min(len(one), len(other))
 
 
 def survey(root: Path) -> Iterator[tuple[str, os.stat_result]]:
