@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
-import unicodedata
 import uuid
 from contextlib import suppress
 from os import SEEK_END
 from typing import TYPE_CHECKING, Self
 
 from up42_state.errors import TargetConflictError
-from up42_state.features.paths import all_above
+from up42_state.features.paths import all_above, folded
 from up42_state.features.sidecars import JOURNALS
 from up42_state.stages.history import some_names
 from up42_state.stages.index import BLOCK
@@ -125,7 +124,7 @@ class Landing:
         """
         first: dict[str, str] = {}
         for name in names:
-            other = first.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+            other = first.setdefault(folded(name), name)
             if other != name and self._main.folds_names():
                 raise TargetConflictError(
                     f"the file system of {self._main.path} makes no difference between {other} and {name}",
