@@ -12,13 +12,13 @@ import os
 import stat
 import threading
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from up42_state.buckets import _walk
 from up42_state.buckets._pending import PendingFile, remove_folder, store_errors, sync_directory
 from up42_state.buckets._spelling import check_spelling, is_spelled_so, named_folders, other_spelling
+from up42_state.buckets._times import moment
 from up42_state.buckets._unfinished import UNFINISHED, folder_of, is_unfinished
 from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key, check_prefix
@@ -108,8 +108,7 @@ class DirectoryBucket(Bucket):
         with store_errors(self.url, prefix):
             for key, found in self._walk(prefix):
                 if is_unfinished(key):
-                    started = datetime.fromtimestamp(found.st_mtime, UTC)
-                    yield UploadInfo(key=key, upload_id=key, started=started)
+                    yield UploadInfo(key=key, upload_id=key, started=moment(found.st_mtime))
 
     def abort_upload(self, upload: UploadInfo) -> None:
         path = os.path.join(self.root, check_key(upload.upload_id))
@@ -309,7 +308,7 @@ class _DirectoryUpload(Upload):
 
 
 def _info(key: str, found: os.stat_result) -> ObjectInfo:
-    return ObjectInfo(key=key, size=found.st_size, modified=datetime.fromtimestamp(found.st_mtime, UTC))
+    return ObjectInfo(key=key, size=found.st_size, modified=moment(found.st_mtime))
 
 
 def _open_object(path: str) -> int:

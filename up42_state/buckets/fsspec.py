@@ -18,6 +18,7 @@ import fsspec.core
 
 from up42_state.buckets._logs import hide_secrets
 from up42_state.buckets._spelling import check_spelling, named_folders, other_spelling
+from up42_state.buckets._times import in_utc, moment
 from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key, check_prefix, is_key, key_order
 from up42_state.errors import (
@@ -292,12 +293,12 @@ def _modified(info: Mapping[str, Any]) -> datetime:
     """When a file was written; now, where the file system does not know: nothing is ever taken for old."""
     value = next((info[name] for name in _TIMES if info.get(name)), None)
     if isinstance(value, int | float):
-        return datetime.fromtimestamp(value, UTC)
+        return moment(value)
     if isinstance(value, str):
         with suppress(ValueError):
             value = datetime.fromisoformat(value)
     if isinstance(value, datetime):
-        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+        return in_utc(value)
     return datetime.now(UTC)
 
 
