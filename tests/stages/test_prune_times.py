@@ -52,10 +52,8 @@ def test_what_is_dated_in_the_future_stays_and_is_told_of(bucket: Bucket, tmp_pa
     pruned = job.prune(grace=timedelta(hours=1))
     assert (pruned.attempts, pruned.waiting, pruned.future) == ((), (LEFT,), 1)
     (warning,) = pruned.warnings
-    assert warning.startswith(
-        f"1 objects are dated in the future by the store's clock, up to {AHEAD:%Y-%m-%d}"
-    )
-    assert "they count as new" in warning
+    assert warning.startswith(f"1 object is dated in the future by the store's clock, up to {AHEAD:%Y-%m-%d}")
+    assert "taken for new" in warning
     pruned = job.prune(grace=timedelta(), no_writers=True)
     assert (pruned.attempts, pruned.future) == ((LEFT,), 1)
     assert "taken for old" in pruned.warnings[0]

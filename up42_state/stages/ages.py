@@ -67,14 +67,15 @@ class Ages:
         """What is to be said of them."""
         if not self._future:
             return ()
-        done = "they were taken for old, as no save runs and there is no grace"
-        if not self._everything:
+        count = len(self._future)
+        what = f"{count} objects are" if count > 1 else "1 object is"
+        last = f"{max(self._future.values()):%Y-%m-%d %H:%M} UTC"
+        if self._everything:
+            done = "taken for old, as no save runs and there is no grace"
+        else:
             done = (
-                "they count as new, and what they belong to or have unlinked stays until then. Look whether "
-                "that clock is right; when no save runs, --no-writers --grace 0 deletes what of it is not needed"
+                "taken for new, so what belongs to them, or was unlinked by them, stays until then. Look "
+                "whether the clock is right; when no save runs, --no-writers --grace 0 deletes what is not "
+                "needed"
             )
-        last = f"{max(self._future.values()):%Y-%m-%d %H:%M}"
-        counted = (
-            f"{len(self._future)} objects are dated in the future by the store's clock, up to {last} UTC"
-        )
-        return (f"{counted}: {done}",)
+        return (f"{what} dated in the future by the store's clock, up to {last}: {done}",)
