@@ -19,7 +19,7 @@ from up42_state.errors import UnsupportedStoreError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["check_spelling", "is_spelled_so", "named_folders", "other_spelling"]
+__all__ = ["Spelling", "named_folders"]
 
 _DEPTH = 2  # job and stage: the folders whose names people choose
 
@@ -32,44 +32,65 @@ def named_folders(key: str) -> Iterator[str]:
         yield folder
 
 
-def other_spelling(
-    path: str,
-    exists: Callable[[str], bool] = os.path.lexists,
-    names: Callable[[str], Iterable[str]] = os.listdir,
-) -> str | None:
-    """What a folder is called, where the file system finds it under this name although it has another one.
+class Spelling:
+    """Tells whether the folders of jobs and stages have the names that they are found under.
 
-    :param path: of the folder; nothing needs to be there.
+    :param url: of the store, for messages.
+    :param root: the directory that holds the jobs.
     :param exists: whether something is found under a path.
     :param names: what a directory lists.
     """
-    above, _, name = path.rpartition("/")
-    others = {name.swapcase(), name.rstrip(".")} - {name, ""}
-    if not any(exists(f"{above}/{other}") for other in others) or not exists(path):
+
+    def __init__(
+        self,
+        url: str,
+        root: str,
+        exists: Callable[[str], bool] = os.path.lexists,
+        names: Callable[[str], Iterable[str]] = os.listdir,
+    ) -> None:
+        self._url, self._root = url, root
+        self._exists, self._names = exists, names
+        self._apart: set[str] = set()  # directories that are known to tell names apart: they always will
+
+    def is_right(self, key: str) -> bool:
+        """Whether the folders of a key (or prefix) have these names, as far as they are there."""
+        return all(self._other(folder) is None for folder in named_folders(key))
+
+    def is_settled(self, folder: str) -> bool:
+        """Whether names beside a folder are known to be told apart, so that nothing need be looked at."""
+        return f"{self._root}/{folder}".rpartition("/")[0] in self._apart
+
+    def check(self, folder: str) -> None:
+        """Refuse to write into a folder that has another name.
+
+        :raises UnsupportedStoreError: it has.
+        """
+        other = self._other(folder)
+        if other is not None:
+            name = folder.rpartition("/")[2]
+            raise UnsupportedStoreError(
+                f"{self._url} holds {other}, and its file system makes no difference between that and {name}",
+                advice=f"write {other}, take a name that differs in more, or use a store that tells them apart",
+            )
+
+    def _other(self, folder: str) -> str | None:
+        """What a folder is called, where it is found under this name although it has another one."""
+        path = f"{self._root}/{folder}"
+        above, _, name = path.rpartition("/")
+        if self.is_settled(folder) or not self._exists(path):
+            return None
+        swapped, short = name.swapcase(), name.rstrip(".")
+        alike = any(self._exists(f"{above}/{other}") for other in {swapped, short} - {name, ""})
+        if not alike:
+            if swapped != name and self._exists(path):  # it has not been removed meanwhile
+                self._apart.add(above)
+            return None
+        listed = set(self._names(above))
+        if name not in listed:
+            return next((found for found in sorted(listed) if _folded(found) == _folded(name)), None)
+        if swapped != name and swapped in listed:
+            self._apart.add(above)
         return None
-    listed = list(names(above))
-    if name in listed:
-        return None
-    return next((found for found in listed if _folded(found) == _folded(name)), None)
-
-
-def is_spelled_so(root: str, key: str) -> bool:
-    """Whether the folders of a directory's key (or prefix) have these names, as far as they are there."""
-    return all(other_spelling(f"{root}/{folder}") is None for folder in named_folders(key))
-
-
-def check_spelling(url: str, folder: str, found: str | None) -> None:
-    """Refuse to write into a folder that has another name.
-
-    :param found: its name, if that is another one.
-    :raises UnsupportedStoreError: it is.
-    """
-    if found is not None:
-        name = folder.rpartition("/")[2]
-        raise UnsupportedStoreError(
-            f"{url} holds {found}, and its file system makes no difference between that and {name}",
-            advice=f"write {found}, choose a name that differs in more, or use a store that tells them apart",
-        )
 
 
 def _folded(name: str) -> str:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from up42_state.buckets import _walk
 from up42_state.buckets._pending import PendingFile, remove_folder, store_errors, sync_directory
-from up42_state.buckets._spelling import check_spelling, is_spelled_so, named_folders, other_spelling
+from up42_state.buckets._spelling import Spelling, named_folders
 from up42_state.buckets._times import moment
 from up42_state.buckets._unfinished import UNFINISHED, folder_of, is_unfinished
 from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
@@ -52,6 +52,7 @@ class DirectoryBucket(Bucket):
         self.root = os.path.abspath(path)
         self.url = f"file://{quote(self.root)}"
         self._durable: set[str] = set()
+        self._spelling = Spelling(self.url, self.root)
 
     @property
     def identity(self) -> str:
@@ -126,7 +127,7 @@ class DirectoryBucket(Bucket):
     def prefixes(self, prefix: str) -> Iterator[str]:
         self._check_root(prefix)
         with store_errors(self.url, prefix):
-            if is_spelled_so(self.root, check_prefix(prefix)):
+            if self._spelling.is_right(check_prefix(prefix)):
                 for name, folder in _walk.folders(self.root, prefix):
                     if any(not is_unfinished(key) for key, _ in _walk.files(self.root, folder)):
                         yield name
@@ -172,7 +173,7 @@ class DirectoryBucket(Bucket):
                 yield _info(key, found)
 
     def _walk(self, prefix: str, after: str = "") -> Iterator[tuple[str, os.stat_result]]:
-        if is_spelled_so(self.root, check_prefix(prefix)):
+        if self._spelling.is_right(check_prefix(prefix)):
             yield from _walk.files(self.root, prefix, after)
 
     def _existing(self, key: str) -> str:
@@ -181,7 +182,7 @@ class DirectoryBucket(Bucket):
         :raises FileNotFoundError: what is found there lies below another job or stage (:mod:`._spelling`).
         """
         path = self._path(key)
-        if not is_spelled_so(self.root, key):
+        if not self._spelling.is_right(key):
             raise FileNotFoundError(errno.ENOENT, "another job or stage", path)
         return path
 
@@ -222,9 +223,8 @@ class DirectoryBucket(Bucket):
         :raises UnsupportedStoreError: the file system takes another job's or stage's for it.
         """
         for folder in named_folders(key):
-            path = os.path.join(self.root, folder)
-            self._make(path)
-            check_spelling(self.url, folder, other_spelling(path))
+            self._make(os.path.join(self.root, folder))
+            self._spelling.check(folder)
 
     def _make(self, directory: str) -> None:
         """Make a directory and those above it. The name of each that this process meets is synced once,

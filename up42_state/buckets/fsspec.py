@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import fsspec.core
 
 from up42_state.buckets._logs import hide_secrets
-from up42_state.buckets._spelling import check_spelling, named_folders, other_spelling
+from up42_state.buckets._spelling import Spelling, named_folders
 from up42_state.buckets._times import in_utc, moment
 from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key, check_prefix, is_key, key_order
@@ -57,13 +57,13 @@ class FsspecBucket(Bucket):
         remember(self, url=url)
         hide_secrets()
         self._single_writer = single_writer
-        self._own_names: set[str] = set()  # of folders that were looked at
         try:
             self._fs, self._root = fsspec.core.url_to_fs(url)
         except (ValueError, ImportError, OSError) as error:
             problem = SettingsError(f"fsspec cannot open {self.url}: {_safe(error)}")
         else:
             self._root = self._root.rstrip("/")
+            self._spelling = Spelling(self.url, self._root, self._exists, self._names)
             return
         raise problem  # not chained: the cause may quote the URL's credentials
 
@@ -84,7 +84,7 @@ class FsspecBucket(Bucket):
         with self._errors(key):
             self._fs.invalidate_cache()  # of listings, which many take it from: others write here, too
             found = self._fs.info(self._path(key))
-            if found["type"] != "file" or not self._is_spelled_so(key):
+            if found["type"] != "file" or not self._spelling.is_right(key):
                 raise FileNotFoundError(key)
         return ObjectInfo(key=key, size=found["size"], modified=_modified(found))
 
@@ -147,7 +147,7 @@ class FsspecBucket(Bucket):
         with self._errors(prefix):
             self._fs.invalidate_cache()
             path = f"{self._root}/{folder}".rstrip("/")
-            found = self._fs.find(path, detail=True) if self._is_spelled_so(prefix) else {}
+            found = self._fs.find(path, detail=True) if self._spelling.is_right(prefix) else {}
         objects = {self._key(path): info for path, info in found.items()}
         for key in sorted((key for key in objects if key.startswith(prefix) and key > after), key=key_order):
             yield ObjectInfo(key=key, size=objects[key]["size"], modified=_modified(objects[key]))
@@ -156,7 +156,7 @@ class FsspecBucket(Bucket):
         path = f"{self._root}/{check_prefix(prefix)}".rstrip("/")
         with self._errors(prefix):
             self._fs.invalidate_cache()
-            is_there = self._fs.isdir(path) and self._is_spelled_so(prefix)
+            is_there = self._fs.isdir(path) and self._spelling.is_right(prefix)
             entries = self._fs.ls(path, detail=True) if is_there else []
             folders = [entry["name"].rstrip("/") for entry in entries if entry["type"] == "directory"]
             for folder in sorted(folders, key=lambda folder: key_order(f"{folder}/")):
@@ -169,7 +169,7 @@ class FsspecBucket(Bucket):
         for path, key in [(self._path(key), key) for key in keys]:
             try:
                 with suppress(ObjectNotFoundError), self._errors(key):
-                    if self._is_spelled_so(key):
+                    if self._spelling.is_right(key):
                         self._fs.rm_file(path)
             except StateError as error:
                 failed.append(error)
@@ -207,25 +207,15 @@ class FsspecBucket(Bucket):
         """The path of a key, in a directory that exists."""
         path = self._path(key)
         for folder in named_folders(key):
-            if folder not in self._own_names:
+            if not self._spelling.is_settled(folder):
                 self._fs.makedirs(f"{self._root}/{folder}", exist_ok=True)
-                check_spelling(self.url, folder, self._other_name(folder))
+                self._spelling.check(folder)
         self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
         return path
 
-    def _is_spelled_so(self, key: str) -> bool:
-        return all(self._other_name(folder) is None for folder in named_folders(key))
-
-    def _other_name(self, folder: str) -> str | None:
-        """What a folder is called, if it is found under another name (:mod:`._spelling`)."""
-        if folder in self._own_names:
-            return None
-        path = f"{self._root}/{folder}"
+    def _exists(self, path: str) -> bool:
         self._fs.invalidate_cache()
-        found = other_spelling(path, self._fs.exists, self._names)
-        if found is None and self._fs.exists(path):
-            self._own_names.add(folder)
-        return found
+        return bool(self._fs.exists(path))
 
     def _names(self, folder: str) -> Iterator[str]:
         for path in self._fs.ls(folder, detail=False):

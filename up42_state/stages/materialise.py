@@ -175,7 +175,7 @@ class _Delivery:
         return Journal(
             data=digest,
             files=[(self._place(added), added.entry.sha256) for added in here],
-            directories=sorted(path for path in directories if not (root.path / path).exists()),
+            directories=sorted(path for path in directories if not os.path.exists(f"{root.path}/{path}")),
         )
 
     def undo(self) -> None:
