@@ -70,7 +70,7 @@ class Spelling:
             name = folder.rpartition("/")[2]
             raise UnsupportedStoreError(
                 f"{self._url} holds {other}, and its file system makes no difference between that and {name}",
-                advice=f"write {other}, take a name that differs in more, or use a store that tells them apart",
+                advice=f"write {other}, or take a name that differs in more, or another store",
             )
 
     def _other(self, folder: str) -> str | None:
