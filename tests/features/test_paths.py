@@ -165,5 +165,5 @@ def test_quicklooks_are_found_by_id_or_data_path(
     ],
 )
 def test_what_some_file_system_takes_for_one(names: list[str], together: list[str]) -> None:
-    """Files that differ in case, form, unseen characters or full stops at the end, from a directory as well."""
+    """Files that differ from others, or from directories, in what is not told apart everywhere."""
     assert folded_together(names) == set(together)
