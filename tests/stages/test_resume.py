@@ -121,6 +121,19 @@ def test_files_that_change_places(stage: Stage, bucket: FaultyBucket, output: Pa
     check(stage, output, tmp_path / "in")
 
 
+def test_names_that_a_file_system_folds(
+    stage: Stage, bucket: FaultyBucket, output: Path, tmp_path: Path
+) -> None:
+    """What is copied and what is moved do not become objects of like keys."""
+    interrupt(stage, output, bucket)
+    write_output(output, {**FILES, "MEDIUM_0.tif": os.urandom(MIB)})
+    stage.save(output)
+    prefix = f"3f0c/s:1/attempts/{stage.latest().attempt}/"
+    keys = [info.key.casefold() for info in bucket.list(prefix)]
+    assert len(set(keys)) == len(keys)
+    check(stage, output, tmp_path / "in")
+
+
 @pytest.mark.parametrize("harm", ["gone", "shorter"])
 def test_an_object_that_is_not_there(
     stage: Stage, bucket: FaultyBucket, output: Path, tmp_path: Path, harm: str

@@ -12,12 +12,13 @@ import os
 import stat
 import threading
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from up42_state.buckets import _walk
 from up42_state.buckets._pending import PendingFile, copy_bytes, remove_folder, store_errors, sync_directory
+from up42_state.buckets._spelling import Spelling, named_folders
+from up42_state.buckets._times import moment
 from up42_state.buckets._unfinished import UNFINISHED, folder_of, is_unfinished
 from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key, check_prefix
@@ -52,6 +53,7 @@ class DirectoryBucket(Bucket):
         self.root = os.path.abspath(path)
         self.url = f"file://{quote(self.root)}"
         self._durable: set[str] = set()
+        self._spelling = Spelling(self.url, self.root)
 
     @property
     def identity(self) -> str:
@@ -63,7 +65,7 @@ class DirectoryBucket(Bucket):
 
     def head(self, key: str) -> ObjectInfo:
         with store_errors(self.url, key):
-            found = os.lstat(self._path(key))
+            found = os.lstat(self._existing(key))
             if not stat.S_ISREG(found.st_mode):
                 raise FileNotFoundError(errno.ENOENT, "not a regular file")
             return _info(key, found)
@@ -73,7 +75,7 @@ class DirectoryBucket(Bucket):
 
     def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         with store_errors(self.url, key):
-            descriptor = _open_object(self._path(key))
+            descriptor = _open_object(self._existing(key))
             try:
                 size = os.fstat(descriptor).st_size
                 end = size if length is None else min(size, start + length)
@@ -129,10 +131,9 @@ class DirectoryBucket(Bucket):
         have had is not kept.
         """
         with store_errors(self.url, prefix):
-            for key, found in _walk.files(self.root, check_prefix(prefix)):
+            for key, found in self._walk(prefix):
                 if is_unfinished(key):
-                    started = datetime.fromtimestamp(found.st_mtime, UTC)
-                    yield UploadInfo(key=key, upload_id=key, started=started)
+                    yield UploadInfo(key=key, upload_id=key, started=moment(found.st_mtime))
 
     def abort_upload(self, upload: UploadInfo) -> None:
         path = os.path.join(self.root, check_key(upload.upload_id))
@@ -150,9 +151,10 @@ class DirectoryBucket(Bucket):
     def prefixes(self, prefix: str) -> Iterator[str]:
         self._check_root(prefix)
         with store_errors(self.url, prefix):
-            for name, folder in _walk.folders(self.root, check_prefix(prefix)):
-                if any(self._objects(folder)):
-                    yield name
+            if self._spelling.is_right(check_prefix(prefix)):
+                for name, folder in _walk.folders(self.root, prefix):
+                    if any(not is_unfinished(key) for key, _ in _walk.files(self.root, folder)):
+                        yield name
 
     def delete(self, keys: Iterable[str]) -> None:
         failed: list[StateError] = []
@@ -160,7 +162,7 @@ class DirectoryBucket(Bucket):
         for key in keys:
             try:
                 with store_errors(self.url, key), suppress(*_MISSING):
-                    path = self._path(key)
+                    path = self._existing(key)
                     os.unlink(path)
                     changed.add(os.path.dirname(path))
             except StateError as error:
@@ -175,7 +177,7 @@ class DirectoryBucket(Bucket):
 
     def copy(self, source: str, key: str) -> None:
         with store_errors(self.url, source):
-            descriptor = _open_object(self._path(source))
+            descriptor = _open_object(self._existing(source))
         try:
             with store_errors(self.url, key), self._pending(key) as (pending, name):
                 copy_bytes(descriptor, pending, 0, os.fstat(descriptor).st_size)
@@ -190,9 +192,23 @@ class DirectoryBucket(Bucket):
         return {}
 
     def _objects(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
-        for key, found in _walk.files(self.root, check_prefix(prefix), after):
+        for key, found in self._walk(prefix, after):
             if not is_unfinished(key):
                 yield _info(key, found)
+
+    def _walk(self, prefix: str, after: str = "") -> Iterator[tuple[str, os.stat_result]]:
+        if self._spelling.is_right(check_prefix(prefix)):
+            yield from _walk.files(self.root, prefix, after)
+
+    def _existing(self, key: str) -> str:
+        """The path of an object, if there is one.
+
+        :raises FileNotFoundError: what is found there lies below another job or stage (:mod:`._spelling`).
+        """
+        path = self._path(key)
+        if not self._spelling.is_right(key):
+            raise FileNotFoundError(errno.ENOENT, "another job or stage", path)
+        return path
 
     def _path(self, key: str) -> str:
         return os.path.join(self.root, check_key(key))
@@ -212,6 +228,7 @@ class DirectoryBucket(Bucket):
         folder = os.path.join(self.root, folder_of(key))
         for _ in range(_ATTEMPTS):
             try:
+                self._make_named(key)
                 self._make(directory)
                 with suppress(FileExistsError):
                     os.mkdir(folder)  # its name need not be durable
@@ -223,6 +240,15 @@ class DirectoryBucket(Bucket):
             with suppress(FileNotFoundError):  # who ends an upload takes the folder along if it is empty
                 return PendingFile(directory, folder), name
         raise StorageError(f"{directory} is removed again each time that it is made")
+
+    def _make_named(self, key: str) -> None:
+        """Make the folders of a job and a stage. Each is looked at before anything is put into it.
+
+        :raises UnsupportedStoreError: the file system takes another job's or stage's for it.
+        """
+        for folder in named_folders(key):
+            self._make(os.path.join(self.root, folder))
+            self._spelling.check(folder)
 
     def _make(self, directory: str) -> None:
         """Make a directory and those above it. The name of each that this process meets is synced once,
@@ -324,7 +350,7 @@ class DirectoryUpload(Upload):
 
 
 def _info(key: str, found: os.stat_result) -> ObjectInfo:
-    return ObjectInfo(key=key, size=found.st_size, modified=datetime.fromtimestamp(found.st_mtime, UTC))
+    return ObjectInfo(key=key, size=found.st_size, modified=moment(found.st_mtime))
 
 
 def _open_object(path: str) -> int:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
-import unicodedata
 import uuid
 from contextlib import suppress
 from os import SEEK_END
 from typing import TYPE_CHECKING, Self
 
 from up42_state.errors import TargetConflictError
-from up42_state.features.paths import above
+from up42_state.features.paths import above, all_above, folded
 from up42_state.features.sidecars import JOURNALS
 from up42_state.stages.changes import Changes
 from up42_state.stages.history import some_names
@@ -129,7 +128,7 @@ class Landing:
         """
         first: dict[str, str] = {}
         for name in names:
-            other = first.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+            other = first.setdefault(folded(name), name)
             if other != name and self._main.folds_names():
                 raise TargetConflictError(
                     f"the file system of {self._main.path} makes no difference between {other} and {name}",
@@ -141,7 +140,7 @@ class Landing:
 
         :raises TargetConflictError: something would be lost, and ``overwrite`` was not asked for.
         """
-        folders = {folder for path in (*here, *directories) for folder in above(path)} | directories
+        folders = all_above([*here, *directories]) | directories
         in_the_way: list[str] = []  # what may not be read, may hold anything
         for path, status in survey(root.path, in_the_way if root is self._main else []):
             if stat.S_ISDIR(status.st_mode):
@@ -256,9 +255,8 @@ class Landing:
         left = self._left.get(root, Journal())
         here = [entry for entry in entries if self._roots.of(entry) is root and entry.name not in self.kept]
         files = [(self._roots.place(entry), entry.sha256) for entry in here]
-        inner = {path.rpartition("/")[0] for path, _ in files} - {""}
-        inner |= set(directories) if root is self._main else set()
-        made = inner.union(*map(above, inner))
+        empty = set(directories) if root is self._main else set()
+        made = all_above([*(path for path, _ in files), *empty]) | empty
         return Journal(
             about=self._about,
             data=hashlib.sha256(data).hexdigest(),

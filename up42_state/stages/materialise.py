@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from up42_state.errors import IntegrityError, ObjectNotFoundError
-from up42_state.features.paths import above
+from up42_state.features.paths import all_above
 from up42_state.stages.changes import Changes
 from up42_state.stages.contents import missing_bytes
 from up42_state.stages.fetch import Fetcher
@@ -194,11 +194,11 @@ class _Delivery:
     def _journal(self, root: Staging, digest: str, merging: Merging) -> Journal:
         here = [added for added in merging.additions if self._roots.of(added.entry) is root]
         directories = set(merging.new_directories) if root is self._main else set()
-        directories |= {folder for added in here for folder in above(self._place(added))}
+        directories |= all_above(self._place(added) for added in here)
         return Journal(
             data=digest,
             files=[(self._place(added), added.entry.sha256) for added in here],
-            directories=sorted(path for path in directories if not (root.path / path).exists()),
+            directories=sorted(path for path in directories if not os.path.exists(f"{root.path}/{path}")),
         )
 
     def undo(self) -> None:

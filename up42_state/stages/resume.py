@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from up42_state.errors import AccessDeniedError, IntegrityError, ObjectNotFoundError
+from up42_state.features.paths import folded_together
 from up42_state.stages.index import Index
 from up42_state.stages.names import PARTIAL, attempt_prefix, attempts_prefix, is_attempt, is_ours
 from up42_state.stages.partial import Begun, Record, is_worth_it
@@ -62,9 +63,12 @@ class Interrupted(msgspec.Struct, frozen=True):
         for name, stored in found.items():
             if stored.object.key in left and stored.object not in targets:
                 targets[stored.object] = _target(stored.object, names[name], numbers)
+        alike = folded_together(targets.values())
+        wanted = {stored: name if name not in alike else "" for stored, name in targets.items()}
         with store.transfers() as transfers:
-            copies = transfers.map(lambda item: _copy(store, job, uploader, *item), targets.items())
+            copies = transfers.map(lambda item: _copy(store, job, uploader, *item), wanted.items())
             moved = dict(zip(targets, copies, strict=True))
+        uploader.copied = {name for stored, name in wanted.items() if moved[stored] is not None}
         taken = {
             name: Stored(copy, stored.entry)
             for name, stored in found.items()

@@ -35,7 +35,6 @@ __all__ = [
 
 OURS = ".up42_state"
 EXECUTABLE = 0o111
-_KEPT = 64  # directories that stay open
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 # What says nothing of whether a file is there.
@@ -48,30 +47,26 @@ UNKNOWN = {
 class Directory:
     """An open directory. Paths given to it are relative, checked, and never lead through a link.
 
-    The directories of the path used last stay open, so that files in path order cost one step each; of a
-    very deep path only the first and the last, since a process may not have many files open. Not for several
-    threads at once.
+    Two directories are open: the root, and the one of the path used last. The next path is reached from
+    there, so files in path order cost about one step each, however deep they lie. Not for several threads at
+    once.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._fds = [os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)]
+        self.fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._here = self.fd
         self._names: list[str] = []
-        self._deep: int | None = None
-        self._below: list[str] = []  # the path of the deep one
+        self._above: list[os.stat_result] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._close_deep()
-        while self._fds:
-            os.close(self._fds.pop())
-
-    @property
-    def fd(self) -> int:
-        """The root's file descriptor."""
-        return self._fds[0]
+        self._go_to_root()
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.fd = self._here = -1
 
     def enter(self, parts: list[str], *, make: bool = True) -> int:
         """The file descriptor of a directory below the root; valid until the next call.
@@ -79,52 +74,59 @@ class Directory:
         :raises TargetConflictError: a part of it is a file or a link.
         :raises FileNotFoundError: it does not exist and ``make`` is false.
         """
-        if parts == self._names and self._deep is None:
-            return self._fds[-1]
-        shared = len(self._below)
-        if self._deep is None or parts[:shared] != self._below:
-            shared = self._leave(parts)
-        for depth, name in enumerate(parts[shared:], shared):
-            fd = self._step(parts[:depth], name, make=make)
-            if depth < _KEPT:
-                self._fds.append(fd)
-                self._names.append(name)
-            else:
-                self._close_deep()
-                self._deep, self._below = fd, parts[: depth + 1]
-        return self._fds[-1] if self._deep is None else self._deep
+        if parts != self._names:
+            shared = _shared(parts, self._names)
+            if not shared:
+                self._go_to_root()
+            while len(self._names) > shared:
+                self._go_up()
+            for name in parts[len(self._names) :]:
+                self._go_down(name, make=make)
+        return self._here
 
-    def _leave(self, parts: list[str]) -> int:
-        """Close what does not lie above a directory; how many of its parts are still open."""
-        self._close_deep()
-        shared = 0
-        while shared < min(len(parts), len(self._names)) and parts[shared] == self._names[shared]:
-            shared += 1
-        while len(self._names) > shared:
-            os.close(self._fds.pop())
-            self._names.pop()
-        return shared
+    def _go_to_root(self) -> None:
+        here, self._here = self._here, self.fd
+        self._names, self._above = [], []
+        if here != self.fd:
+            os.close(here)
 
-    def _close_deep(self) -> None:
-        if self._deep is not None:
-            os.close(self._deep)
-            self._deep, self._below = None, []
+    def _go_up(self) -> None:
+        """To the directory above; to the root, where this one was moved or removed meanwhile."""
+        try:
+            fd = os.open("..", _OPEN, dir_fd=self._here)
+        except OSError:
+            self._go_to_root()
+            return
+        if not os.path.samestat(os.fstat(fd), self._above[-1]):
+            os.close(fd)
+            self._go_to_root()
+            return
+        self._arrive(fd)
+        self._names.pop()
+        self._above.pop()
 
-    def _step(self, above: list[str], name: str, *, make: bool) -> int:
-        inside = self._fds[-1] if self._deep is None else self._deep
+    def _go_down(self, name: str, *, make: bool) -> None:
         if make:
             with suppress(FileExistsError):
-                os.mkdir(name, dir_fd=inside)
+                os.mkdir(name, dir_fd=self._here)
         try:
-            return os.open(name, _OPEN, dir_fd=inside)
+            fd = os.open(name, _OPEN, dir_fd=self._here)
         except OSError as error:
             if error.errno in (errno.ENOTDIR, errno.ELOOP):
-                place = "/".join([*above, name])
+                place = "/".join([*self._names, name])
                 raise TargetConflictError(
                     f"{self.root}/{place} is not a directory", advice="move it away, or restore elsewhere"
                 ) from error
-            error.filename = f"{self.root}/{'/'.join([*above, name])}"
+            error.filename = f"{self.root}/{'/'.join([*self._names, name])}"
             raise
+        self._above.append(os.fstat(self._here))
+        self._names.append(name)
+        self._arrive(fd)
+
+    def _arrive(self, fd: int) -> None:
+        here, self._here = self._here, fd
+        if here != self.fd:
+            os.close(here)
 
     def move_in(self, fd: int, name: str, path: str) -> None:
         """Rename ``name`` of the directory ``fd`` to ``path``, replacing a file there.
@@ -188,6 +190,14 @@ class Directory:
                 os.fchmod(fd, wanted)
         finally:
             os.close(fd)
+
+
+def _shared(one: list[str], other: list[str]) -> int:
+    """How many parts two paths have in common at their beginning."""
+    for number, (part, theirs) in enumerate(zip(one, other, strict=False)):
+        if part != theirs:
+            return number
+    return min(len(one), len(other))
 
 
 def executable_bits(mode: int, *, executable: bool) -> int:

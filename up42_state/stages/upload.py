@@ -14,6 +14,7 @@ from unicodedata import is_normalized
 import msgspec
 
 from up42_state.errors import ObjectNotFoundError, StateError
+from up42_state.features.paths import folded_together
 from up42_state.stages.index import BLOCK, DataObject, Entry
 from up42_state.stages.memory import Buffers, allocate
 from up42_state.stages.names import attempt_prefix
@@ -78,6 +79,8 @@ class Uploader:
         self._left: Mapping[str, Begun] = {}
         self._buffers = Buffers(bytearray)
         self._packing = threading.Semaphore(_PACKING)
+        self._folded: set[str] = set()
+        self.copied: set[str] = set()  # names of objects of this attempt that an interrupted one had stored
 
     def upload(self, sources: Sequence[Source], left: Mapping[str, Begun]) -> list[Stored]:
         """Upload files and say where their bytes are, in the same order.
@@ -128,6 +131,8 @@ class Uploader:
             small = []
         names = {source.name for source in small}
         others = [s for s in sources if s.size >= below or not small]
+        copied = (name.removeprefix("files/") for name in self.copied)
+        self._folded = folded_together([*(source.name for source in others), *copied])
         names |= {s.name for s in others if s.size < MAX_BYTES // 2 and not self._is_key(s.name)}
         packed = [source for source in sources if source.name in names]
         return packed, [source for source in sources if source.name not in names]
@@ -135,11 +140,12 @@ class Uploader:
     def _is_key(self, name: str) -> bool:
         """Whether every store takes this name as the end of an object's key, and keeps it as it is.
 
-        Some fold keys to Unicode's form C (Cloudflare R2, "Unicode interoperability"), so that two of our
-        names would be one object.
+        Some fold keys to Unicode's form C (Cloudflare R2, "Unicode interoperability"), and some directories'
+        file systems fold case as well, so that two of our names would be one object.
         """
         key = f"{self._store.bucket.url}/{self.prefix}files/{name}"
-        return name.isprintable() and is_normalized("NFC", name) and len(key.encode()) <= MAX_KEY
+        plain = name.isprintable() and is_normalized("NFC", name) and name not in self._folded
+        return plain and len(key.encode()) <= MAX_KEY
 
     def _start_packs(self, transfers: Transfers, sources: Sequence[Source]) -> list[Future[list[Stored]]]:
         by_name = {source.name: source for source in sources}
