@@ -17,7 +17,6 @@ from up42_state import local_mounts, propagate
 from up42_state.errors import StateError, TargetConflictError
 from up42_state.stages import changes
 from up42_state.stages.landing import Landing
-from up42_state.stages.target import Directory
 from up42_state.state import State
 
 if TYPE_CHECKING:
@@ -294,26 +293,6 @@ class TestAKeptFile:
         with pytest.raises(TargetConflictError, match="holds other files"):
             stage.restore(target)
         assert (target / "other/c.tif").stat().st_mode & 0o777 == 0o744
-
-
-def test_deep_directories_cost_one_step_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Deeper than what stays open, too, one after the other and again."""
-    steps = 0
-    step = Directory._step
-
-    def counted(self: Directory, above: list[str], name: str, *, make: bool) -> int:
-        nonlocal steps
-        steps += 1
-        return step(self, above, name, make=make)
-
-    monkeypatch.setattr(Directory, "_step", counted)
-    with Directory(tmp_path) as directory:
-        for depth in range(1, 301):
-            for _ in range(2):
-                directory.enter(["d"] * depth)
-        assert steps == 300
-        os.rmdir("d", dir_fd=directory.enter(["d"] * 299))
-        assert not os.listdir(directory.enter(["d"] * 299))
 
 
 RESTORE = """
