@@ -5,14 +5,13 @@ Prints the bytes of files that the second stage's save wrote, by its commit, and
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import tempfile
 import time
 import uuid
 from pathlib import Path
 
+from benchmarks import data
 from up42_state import State
 
 MB = 1_000_000
@@ -23,8 +22,7 @@ def main(url: str) -> None:
     """Measure each form, and print a line of each."""
     with tempfile.TemporaryDirectory() as folder:
         for form, (count, size) in FORMS.items():
-            output = Path(folder, form)
-            _write(output, count, size)
+            output = data.files(Path(folder, form), count, size)
             job = State(url or f"file://{folder}/store").job(uuid.uuid4().hex)
             begun = time.monotonic()
             first = job.stage("a:1").save(output)
@@ -35,17 +33,6 @@ def main(url: str) -> None:
             print(f"{form}: {first.totals.bytes / MB:.0f} MB saved in {middle - begun:.2f} s,", end=" ")
             print(f"passed on in {ended - middle:.2f} s, {moved} bytes of files moved")
             job.delete()
-
-
-def _write(output: Path, count: int, size: int) -> None:
-    output.mkdir()
-    features = []
-    for number in range(count):
-        (output / f"{number:05d}.bin").write_bytes(os.urandom(size))
-        properties = {"up42.data_path": f"{number:05d}.bin"}
-        features.append({"type": "Feature", "geometry": None, "properties": properties})
-    document = {"type": "FeatureCollection", "features": features}
-    (output / "data.json").write_text(json.dumps(document))
 
 
 if __name__ == "__main__":

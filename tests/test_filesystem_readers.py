@@ -92,6 +92,15 @@ def test_a_setting_may_be_given(store: str, monkeypatch: pytest.MonkeyPatch) -> 
     assert fsspec.filesystem("up42state", **options).exists("j/cube:1/table.csv")
 
 
+def test_zarr_is_told_the_store(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Among storage options, where ``url`` is the file's."""
+    import zarr
+
+    monkeypatch.delenv("UP42_STATE_URL")
+    found = zarr.open(CUBE, mode="r", storage_options={"state_url": store})
+    assert found["t"][0, 3] == 3
+
+
 def test_zarr_opens_a_url() -> None:
     """zarr 3 makes a store of it, asynchronous as it wants one."""
     import zarr

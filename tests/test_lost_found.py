@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 from doubles.outputs import tiles, write_output
+from doubles.users import NOBODY, nobody
 
 from up42_state import Block, State
 from up42_state.lost_found import not_ours
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-NOBODY = 65534
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -43,23 +40,12 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
         block.write({"type": "FeatureCollection", "features": block.input["features"][:0]})
 
 
-@contextmanager
-def nobody() -> Iterator[None]:
-    """Not root for a while, who may look into everything."""
-    os.setegid(NOBODY)
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
-
-
 @pytest.fixture
 def volume(tmp_path: Path) -> Path:
     """The top of a volume, as mke2fs makes it; its directory is the user's."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(folder.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
+    for folder in (tmp_path, *tmp_path.parents):
+        if not folder.stat().st_mode & stat.S_IXOTH:
+            folder.chmod(folder.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
     top = tmp_path / "volume"
     top.mkdir()
     (top / "lost+found").mkdir(mode=0o700)

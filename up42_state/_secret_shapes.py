@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-__all__ = ["holds_credential", "is_credential", "is_secret_name"]
+__all__ = ["holds_credential", "is_credential", "is_secret_name", "without_tokens"]
 
 # Names are taken apart into words ("clientSecret", "x-api-key"): "tokenizer" and "author" are other words.
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
@@ -25,7 +25,8 @@ _SECRET_WORDS = frozenset(
             "cookie",
         ),
         *("cookies", "cred", "credential", "credentials", "creds", "dbpass", "dsn", "jwt", "oauth", "otp"),
-        *("passphrase", "passwd", "password", "passwords", "passwort", "pat", "private", "privatekey", "pwd"),
+        *("passcode", "passkey", "passphrase", "passw", "passwd", "password", "passwords", "passwort", "pat"),
+        *("private", "privatekey", "pswd", "pw", "pwd"),
         *("sas", "secret", "secretkey", "secrets", "session", "sessionid", "sig", "signature", "token"),
         *("tokens", "userpass", "accesstoken", "authtoken", "connectionstring", "connstr"),
     )
@@ -46,42 +47,59 @@ _SECRET_PAIRS = frozenset(
     )
 )
 
+# Of a word that is written together with another: PGPASSWORD, userpwd.
+_SECRET_ENDS = ("accesskey", "apikey", "passphrase", "passwd", "password", "pwd", "secretkey")
+
 # Each begins where no other match of it can have begun, so that a long text takes a time that grows with it.
 _URL = re.compile(r"(?<![A-Za-z0-9+.\-])[A-Za-z][A-Za-z0-9+.\-]{0,60}://(\S+)")
+_SPACED = re.compile(r"://[^/@\s]{1,100}:(?![0-9]+[/\s])[^/@]{1,100}@")  # a password with a space in it
 _QUERY = re.compile(r"[?&]([A-Za-z0-9_\-]{1,60})=[^&\s]")
 _MEMBER = re.compile(r"\"([A-Za-z0-9_\-]{1,60})\"\s*:\s*\"[^\"]")
 _KNOWN_FORMS = re.compile(
     r"""
       -----BEGIN\ [A-Z ]*PRIVATE\ KEY                   # PEM (RFC 7468)
     | \b(?:bearer|basic)\s+(?=\S{0,256}[0-9=.])[A-Za-z0-9+/=._~\-]{8,}  # Authorization (RFC 6750, RFC 7617)
+    | \b(?:authorization|cookie|x-api-key|x-auth-token):\s*\S{4}      # other headers
+    | (?<![\w\-])--?[\w\-]{0,40}?(?:passw(?:or)?d|passphrase|token|secret|api-?key)[=\ ](?!-)\S{4}  # options
     | (?<![A-Za-z0-9_\-])eyJ[A-Za-z0-9_\-]{8,}\.eyJ[A-Za-z0-9_\-]{2,}\.  # JSON Web Token (RFC 7519)
-    | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b                     # an AWS access key's id
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_TOKENS = re.compile(  # what tells by its beginning whose it is
+    r"""
+      \b(?:AKIA|ASIA)[A-Z0-9]{16}\b                     # an AWS access key's id
     | \b(?:ghp|gho|ghu|ghs|ghr|github_pat)_[A-Za-z0-9_]{20,} | \bglpat-[A-Za-z0-9_\-]{16,}
     | \bya29\.[A-Za-z0-9_\-]{16,} | \bAIza[A-Za-z0-9_\-]{35} | \bGOCSPX-[A-Za-z0-9_\-]{16,}
     | \bxox[abprs]-[A-Za-z0-9\-]{10,} | \bhf_[A-Za-z0-9]{30,} | \b[rs]k_live_[A-Za-z0-9]{16,}
-    | \b(?:AccountKey|SharedAccessKey|SharedAccessSignature|Password|Pwd)=[^;\s]{4,}  # connection strings
+    # connection strings
+    | (?<=\bAccountKey=)[^;\s'"]{4,} | (?<=\bSharedAccessKey=)[^;\s'"]{4,}
+    | (?<=\bSharedAccessSignature=)[^;\s'"]{4,} | (?<=\bPassword=)[^;\s'"]{4,} | (?<=\bPwd=)[^;\s'"]{4,}
     """,
     re.VERBOSE | re.IGNORECASE,
 )
 _AWS_SECRET = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9/+]{40}")
 _LONG_BASE64 = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9/+_\-]{60,}={0,2}")
+_HEX = re.compile(r"[0-9a-f]{4,}|[0-9A-F]{4,}")  # of a UUID or a digest
+_MOST_OF_WORD = 2.6  # characters, in the mean; random ones make words of 2.0, names of scenes 2.9 and more
 
 
 def is_secret_name(name: str) -> bool:
     """Whether what stands under a name is likely to be a secret: ``passphrase``, ``x-api-key``, ``dbPwd``."""
     words = [word.lower() for word in _WORD.findall(name)]
-    return bool(_SECRET_WORDS.intersection(words)) or any(pair in _SECRET_PAIRS for pair in pairwise(words))
+    return any(word in _SECRET_WORDS or word.endswith(_SECRET_ENDS) for word in words) or any(
+        pair in _SECRET_PAIRS for pair in pairwise(words)
+    )
 
 
 def holds_credential(text: str) -> bool:
     """Whether a text is, or has within it, what has the form of a credential: a private key, a token, a URL
     with a password or a signature, JSON with a member that is secret by its name.
     """
-    if _KNOWN_FORMS.search(text) or _AWS_SECRET.fullmatch(text.strip()):
+    if _KNOWN_FORMS.search(text) or _TOKENS.search(text) or _AWS_SECRET.fullmatch(text.strip()):
         return True
     if any(is_secret_name(name) for name in _MEMBER.findall(text)):
         return True
-    return any(map(_opens, _URL.findall(text)))
+    return _SPACED.search(text) is not None or any(map(_opens, _URL.findall(text)))
 
 
 def _opens(rest: str) -> bool:
@@ -98,5 +116,21 @@ def is_credential(text: str) -> bool:
     return (
         holds_credential(stripped)
         or stripped.startswith(("{", "eyJ", "ewo", "LS0tLS1"))
-        or _LONG_BASE64.fullmatch(stripped) is not None
+        or (_LONG_BASE64.fullmatch(stripped) is not None and _is_random(stripped))
     )
+
+
+def _is_random(text: str) -> bool:
+    """Whether letters and digits change as often as by chance, and not as in a name that people or programs
+    make of words, dates and numbers: ``S2A_MSIL2A_20240511T101031_N0510_R022_T32UNE_ndvi``.
+    """
+    pieces = [piece for piece in re.split(r"[^A-Za-z0-9]+", text) if piece]
+    words = sum(1 if _HEX.fullmatch(piece) else len(_WORD.findall(piece)) for piece in pieces)
+    return sum(map(len, pieces)) < _MOST_OF_WORD * words
+
+
+def without_tokens(text: str, hidden: str) -> str:
+    """The text with another in the place of each token, key and part of a connection string that tells by
+    its form whose it is.
+    """
+    return _TOKENS.sub(hidden, text)

@@ -173,7 +173,7 @@ def _read(path: str, why: str = "", what: str = "secret file") -> str:
     :raises SettingsError: it cannot be read, or is not text.
     """
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:  # some editors begin a file with a byte order mark
             value = file.read().strip()
     except OSError as error:
         raise SettingsError(f"the {what} {path}{why} cannot be read: {error.strerror}") from error

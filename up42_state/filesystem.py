@@ -84,6 +84,8 @@ class StageFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is no
     Quicklooks stand below ``.quicklooks/``, and ``data.json`` at the top of its stage.
 
     :param url: the store's URL; ``None`` takes ``UP42_STATE_URL``.
+    :param state_url: the same, for where ``url`` names the file: ``fsspec.core.url_to_fs``, and so the
+        ``storage_options`` of zarr and xarray.
     :param options: settings that take precedence, as :class:`~up42_state.State` takes them; fsspec's own
         arguments for any file system (``use_listings_cache``, ``asynchronous`` …), of which none changes what
         is read; and ``block_size``, ``cache_type`` and ``cache_options`` for its files.
@@ -93,12 +95,12 @@ class StageFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is no
     protocol = "up42state"
     cachable = False
 
-    def __init__(self, url: str | None = None, **options: Any) -> None:
+    def __init__(self, url: str | None = None, *, state_url: str | None = None, **options: Any) -> None:
         own = {name: value for name, value in options.items() if name in _FSSPEC}
         super().__init__(**own)
         self._of_files = {name: options[name] for name in _OF_FILES if options.get(name) is not None}
         settings = {name: value for name, value in options.items() if name not in (*own, *_OF_FILES)}
-        self._state = State(url, **settings)
+        self._state = State(state_url if url is None else url, **settings)
         if settings:
             _ = self._state.settings  # a wrong one is an error here
         self._listings: OrderedDict[tuple[str, str], _Listing] = OrderedDict()

@@ -16,12 +16,21 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote
 
-from up42_state._secret_shapes import holds_credential, is_credential, is_secret_name
+from up42_state._secret_shapes import holds_credential, is_credential, is_secret_name, without_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["HIDDEN", "clean", "is_path", "public_url", "remember", "without_credentials", "without_secrets"]
+__all__ = [
+    "HIDDEN",
+    "clean",
+    "credentials_among",
+    "is_path",
+    "public_url",
+    "remember",
+    "without_credentials",
+    "without_secrets",
+]
 
 HIDDEN = "…"
 _LEAST = (
@@ -95,7 +104,15 @@ def without_credentials(text: str) -> str:
     if "-----BEGIN" in text:
         text = _PEM.sub(HIDDEN, text)
     text = _JWT.sub(HIDDEN, _BEARER.sub(rf"\1\2{HIDDEN}", text))
-    return _MEMBER.sub(_without_member, text)
+    return _MEMBER.sub(_without_member, without_tokens(text, HIDDEN))
+
+
+def credentials_among(arguments: Iterable[str]) -> list[str]:
+    """Those of a command line that have the form of a credential, or whose option's value has: they stand in
+    the wrong place, and what refuses them quotes them.
+    """
+    given = (part for argument in arguments for part in (argument, argument.partition("=")[2]))
+    return [text for part in given if (text := part.lstrip("-").strip()) and _is_secret("", text)]
 
 
 def public_url(url: str) -> str:
@@ -157,6 +174,9 @@ def _secrets_of(environment: tuple[tuple[str, str], ...]) -> frozenset[str]:
             found.update(form for part in _parts_of_url(value) for form in _spellings(part, _LEAST_WORD))
         if len(value) >= _LEAST and _is_secret(name, value.strip()):
             found.update(_spellings(value.strip()))
+            if name.upper().endswith("_PROXY"):  # taken apart as an address, whose host is put in lower case
+                pieces = re.split(r"[/?#@:\s]+", value)
+                found.update(form for form in (*pieces, *map(str.lower, pieces)) if len(form) >= _LEAST)
     return frozenset(found)
 
 
@@ -178,7 +198,10 @@ def _parts_of_url(url: str) -> Iterator[str]:
     quotes pieces of it, so every piece counts.
     """
     for link in url.split("::"):
-        rest = link.partition("://")[2] or link
+        scheme, _, rest = link.partition("://")
+        if scheme.lower() == "file":  # whose path may hold any of these
+            continue
+        rest = rest or link
         user, _, place = rest.rpartition("@")
         name, colon, password = user.partition(":")
         if colon:

@@ -260,8 +260,18 @@ def _keep_one_identity(found: dict[str, Any], origins: dict[str, Origin]) -> Non
 def _problems(error: ValidationError, origins: dict[str, Origin]) -> Iterator[str]:
     for detail in error.errors(include_url=False, include_input=False):
         name = str(detail["loc"][0]) if detail["loc"] else "settings"
-        message = detail["msg"].removeprefix("Value error, ")
+        message = _bound(name, detail.get("ctx", {})) or detail["msg"].removeprefix("Value error, ")
         yield f"{_place(name, origins)}: {message[:1].lower()}{message[1:]}"
+
+
+def _bound(name: str, bounds: dict[str, Any]) -> str:
+    """What a number must be, a size in units that it may be given in; empty where that is not the problem."""
+    for key, words in (("ge", "at least"), ("le", "at most")):
+        if isinstance(bounds.get(key), int):
+            number = bounds[key]
+            is_size = name in {"memory", "pack_below"} and number
+            return f"must be {words} {f'{number // MIB}MiB' if is_size else number}"
+    return ""
 
 
 def _contradictions(settings: Settings) -> Iterator[str]:

@@ -40,6 +40,23 @@ GOOGLE_WAYS = [
     *("CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE", "GS_SECRET_ACCESS_KEY", "GS_OAUTH2_PRIVATE_KEY"),
     *("FSSPEC_GCS_TOKEN", "FSSPEC_GS", "BOTO_CONFIG", "RCLONE_GCS_SERVICE_ACCOUNT_CREDENTIALS"),
 ]
+AZURE_WAYS = [
+    *("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_CLIENT_SECRET"),
+    *("AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH"),
+    *("AZURE_CLIENT_CERTIFICATE_PASSWORD", "AZURE_USERNAME", "AZURE_PASSWORD", "AZURE_FEDERATED_TOKEN_FILE"),
+    *("AZURE_CONFIG_DIR", "IDENTITY_HEADER", "MSI_SECRET", "FSSPEC_AZ_ACCOUNT_KEY", "FSSPEC_ABFS"),
+    *("FSSPEC_abfss_sas_token", "FSSPEC_CONFIG_DIR"),
+]
+OTHER_WAYS = [
+    *(
+        ("sftp", name)
+        for name in ("FSSPEC_SFTP_PASSWORD", "FSSPEC_SFTP", "FSSPEC_SSH_PASSWORD", "SSH_AUTH_SOCK")
+    ),
+    *(("ssh", name) for name in ("FSSPEC_SFTP_PASSWORD", "SSHPASS")),
+    *(("hf", name) for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")),
+    *(("oss", "OSS_ACCESS_KEY_SECRET"), ("webhdfs", "KRB5CCNAME"), ("https", "FSSPEC_HTTP_CLIENT_KWARGS")),
+    *(("s3a", "AWS_SECRET_ACCESS_KEY"), ("s3", "FSSPEC_S3A_SECRET"), ("s3", "FSSPEC_CONFIG_DIR")),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -99,7 +116,9 @@ def test_a_store_without_credentials_hides_none(url: str) -> None:
         *(("simplecache::s3://bucket/p", name) for name in AWS_WAYS[:3]),
         *(("gs://bucket/p", name) for name in GOOGLE_WAYS),
         ("gcs://bucket/p", GOOGLE_WAYS[0]),
-        ("sftp://host/p", "FSSPEC_SFTP_PASSWORD"),
+        *(("abfs://container/p", name) for name in AZURE_WAYS),
+        *((f"{scheme}://container/p", "AZURE_STORAGE_ACCOUNT_KEY") for scheme in ("az", "abfss", "adl")),
+        *((f"{scheme}://host/p", name) for scheme, name in OTHER_WAYS),
     ],
 )
 def test_a_store_that_goes_by_the_general_names_hides_every_way_to_them(url: str, name: str) -> None:
@@ -151,6 +170,31 @@ def test_every_other_name_of_the_same_secret_is_hidden(
         monkeypatch, "s3://b/p", UP42_STATE_AWS_ACCESS_KEY_ID=ID, UP42_STATE_AWS_SECRET_ACCESS_KEY=SECRET
     )
     assert hidden_names(settings, environment | OTHER | environment) == list(environment)
+
+
+@pytest.mark.parametrize(
+    ("url", "environment"),
+    [
+        ("az://c/p", {"AZURE_STORAGE_ACCOUNT_KEY": SECRET, "MY_KEY": SECRET}),
+        ("s3://b/p", {"AWS_SECURITY_TOKEN": TOKEN, "MY_TOKEN": f"token {TOKEN}"}),
+        ("s3://b/p", {"AWS_SHARED_CREDENTIALS_FILE": "/planted/keys", "KEYS": "/planted/keys"}),
+        ("sftp://user:pa%2Fssword1@host/p", {"MY_PASSWORD": "pa/ssword1", "MY_URL": "x:pa%2Fssword1@y"}),
+    ],
+)
+def test_other_names_of_what_the_sdks_read(url: str, environment: dict[str, str]) -> None:
+    """What the store's own library finds in the environment is hidden under other names, too."""
+    assert hidden_names(Settings(url=url), environment) == sorted(environment)
+
+
+def test_fsspec_knows_no_settings_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that fsspec opens goes by the general names, also beside keys of the store alone."""
+    settings = given(
+        monkeypatch,
+        "simplecache::s3://b/p",
+        UP42_STATE_AWS_ACCESS_KEY_ID=ID,
+        UP42_STATE_AWS_SECRET_ACCESS_KEY=SECRET,
+    )
+    assert "AWS_SECRET_ACCESS_KEY" in hidden_names(settings, OTHER)
 
 
 def test_a_file_that_holds_the_secret_is_hidden(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

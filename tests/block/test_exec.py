@@ -17,6 +17,7 @@ from block.cases import Folders, collection, feature, fill, ids
 from up42_state.errors import InvalidOutputError, SettingsError, StageNotFoundError, TargetConflictError
 from up42_state.settings import Settings
 from up42_state.tasks.exec import NOT_EXECUTABLE, NOT_FOUND, run_task
+from up42_state.tasks.result import TaskResult
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -238,6 +239,19 @@ def test_an_input_of_other_files_is_refused(
     assert ids(folders.input) == ["other"]
 
 
+def test_the_advice_names_what_a_task_takes(
+    run: Run, folders: Folders, settings: MakeSettings, saved: Saved
+) -> None:
+    """A restore's --overwrite is no option of exec, nor of Block."""
+    saved("scenes:1", "a")
+    folders.input.mkdir(parents=True, exist_ok=True)
+    (folders.input / "other.txt").touch()
+    with pytest.raises(TargetConflictError, match=r"holds other files: other\.txt") as caught:
+        run(copying(folders), settings(after="scenes:1"))
+    assert "--clear" in caught.value.advice
+    assert "overwrite" not in caught.value.advice
+
+
 def test_an_input_that_was_put_there_is_used(run: Run, folders: Folders) -> None:
     """Without earlier stages, the input is whatever the directory holds."""
     fill(folders.input, [feature("given")])
@@ -309,9 +323,11 @@ def test_what_was_hidden_is_said_when_the_command_fails(
     assert "hidden" not in capsys.readouterr().err
     monkeypatch.setenv("MY_STORE", "memory://user:planted-secret@somewhere")
     given = settings(url="local://user:planted-secret@/tmp/x")
-    assert run(writing(folders, code=3), given, clear=True) == 3
+    result = TaskResult()
+    assert run(writing(folders, code=3), given, clear=True, result=result) == 3
     said = capsys.readouterr().err
     assert "hidden from sh: MY_STORE (--pass-credentials leaves them)" in said
+    assert result.warnings == ["hidden from sh: MY_STORE (--pass-credentials leaves them)"]
     assert "planted" not in said
 
 

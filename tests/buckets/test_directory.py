@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from buckets.contract import BucketContract
 from buckets.uploads import MIB
+from doubles.users import nobody
 
 from up42_state.buckets import open_bucket
 from up42_state.buckets.directory import DirectoryBucket
@@ -22,7 +22,7 @@ from up42_state.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from up42_state.buckets import Bucket
@@ -147,25 +147,13 @@ def test_delete_prunes_directories(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    """Without root's rights, which are to write everywhere."""
-    user = os.geteuid()
-    if user == 0:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(user)
-
-
 def test_delete_where_the_directory_above_is_not_ours() -> None:
     """An emptied directory that may not be removed stays: what was to be deleted is, and that is no error."""
     with tempfile.TemporaryDirectory() as root:  # nobody could not get to pytest's
         os.mkdir(f"{root}/job")
         os.chmod(f"{root}/job", 0o777)
         os.chmod(root, 0o555)
-        with as_nobody():
+        with nobody():
             bucket = DirectoryBucket(root)
             bucket.put("job/stage/a", b"x")
             bucket.delete(["job/stage/a"])
@@ -335,5 +323,5 @@ def test_error_leaves_nothing(tmp_path: Path) -> None:
 def test_no_permission(tmp_path: Path) -> None:
     """A directory that may not be written to is an access error that names the object."""
     tmp_path.chmod(0o500)
-    with as_nobody(), pytest.raises(AccessDeniedError, match="store/a: Permission denied"):
+    with nobody(), pytest.raises(AccessDeniedError, match="store/a: Permission denied"):
         DirectoryBucket(tmp_path / "store").put("a", b"")

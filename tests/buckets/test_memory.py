@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 
 class TestMemoryBucket(BucketContract):
+    goes_on = False
+
     @pytest.fixture
     def bucket(self) -> Bucket:
         return MemoryBucket("memory://test/pre fix", prefix="pre fix")

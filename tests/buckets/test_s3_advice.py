@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import ssl
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+import traceback
 from typing import TYPE_CHECKING
 
 import pytest
-from buckets.scripted import Answer, answering, serving
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from buckets.scripted import Answer, answering
+from buckets.tls import over_tls, self_signed
 
 from up42_state.buckets import open_bucket
 from up42_state.buckets.s3 import S3Bucket
@@ -24,7 +20,6 @@ from up42_state.errors import (
 from up42_state.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 PLANTED = "planted" + "-secret"
@@ -57,7 +52,7 @@ def refusal(**settings: str) -> StateError:
     return caught.value
 
 
-@pytest.mark.parametrize("content", [None, ""], ids=["missing", "empty"])
+@pytest.mark.parametrize("content", [None, "", " \n"], ids=["missing", "empty", "blank"])
 def test_the_file_of_a_web_identity(
     content: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -84,11 +79,29 @@ def test_a_web_identity_that_is_no_token(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert "AWS_WEB_IDENTITY_TOKEN_FILE" in str(error)
 
 
+def test_a_web_identity_that_is_a_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What cannot be read is told apart from what is not there."""
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path))
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r")
+    error = refusal()
+    assert isinstance(error, SettingsError)
+    assert "no file that can be read: Is a directory" in str(error)
+    assert "look whether it is mounted" in str(error)
+
+
 def test_a_role_that_is_not_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A token without a role to take says which variable is missing."""
     (tmp_path / "token").write_text("token")
     monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
-    assert "AWS_ROLE_ARN" in str(refusal())
+    assert "set AWS_ROLE_ARN to the role" in refusal().advice
+
+
+@pytest.mark.parametrize("address", [NOWHERE, "http://host.invalid/x"])
+def test_a_container_whose_credentials_are_away(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """The variable that leads there is named."""
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", address)
+    monkeypatch.setattr("botocore.utils.ContainerMetadataFetcher.SLEEP_TIME", 0)
+    assert "look at AWS_CONTAINER_CREDENTIALS_FULL_URI" in refusal().advice
 
 
 def test_empty_keys_in_a_profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -120,6 +133,17 @@ def test_certificates_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> Non
     error = refusal(**KEYS)
     assert isinstance(error, SettingsError)
     assert "AWS_CA_BUNDLE names no file" in str(error)
+
+
+def test_a_proxy_that_is_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be an address is a matter of the proxy, too."""
+    monkeypatch.setenv("NO_PROXY", "")
+    for value in (f"http://not an:{PLANTED}", f"\n{PLANTED}/x", f"http://{PLANTED}:9"):
+        monkeypatch.setenv("HTTP_PROXY", value)
+        error = refusal(**{**KEYS, "aws_endpoint_url": "http://store.invalid"})
+        assert "look at HTTP_PROXY" in error.advice
+        assert "the proxy cannot be used" in error.message
+        assert PLANTED not in "".join(traceback.format_exception(error))
 
 
 def test_a_proxy_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,28 +215,7 @@ def test_an_alias_of_an_access_point() -> None:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for ``localhost`` that signs itself, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(1), now + timedelta(1))
-    made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        + made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-    )
-    return path
-
-
-@contextmanager
-def over_tls(certificate: Path, data: bytes) -> Iterator[str]:
-    """A server of an object that speaks TLS."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    with answering(serving(data), context=context) as script:
-        yield script.url.replace("127.0.0.1", "localhost")
+    return self_signed(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
@@ -241,3 +244,15 @@ def test_a_certificate_of_another_host(certificate: Path, monkeypatch: pytest.Mo
     with over_tls(certificate, b"") as url:
         error = refusal(**KEYS, aws_endpoint_url=url.replace("localhost", "127.0.0.1"))
     assert "the certificate is another host's" in str(error)
+
+
+def test_certificates_that_are_none(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A file without certificates, and a directory, are told by the variable that names them."""
+    (tmp_path / "file").write_text("nothing")
+    with over_tls(certificate, b"") as url:
+        for path in (tmp_path / "file", tmp_path):
+            monkeypatch.setenv("AWS_CA_BUNDLE", str(path))
+            error = refusal(**KEYS, aws_endpoint_url=url)
+            assert "AWS_CA_BUNDLE names no certificates in PEM format" in error.advice

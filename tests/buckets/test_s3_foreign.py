@@ -12,7 +12,7 @@ from buckets.scripted import Answer, Request, Script, answering
 from doubles.tally import tally
 
 from up42_state.buckets import _s3_listing
-from up42_state.buckets.base import UploadInfo
+from up42_state.buckets.base import LeftUpload, UploadInfo
 from up42_state.buckets.s3 import S3Bucket
 from up42_state.errors import NotFoundError, StorageError, StoreUnreachableError
 from up42_state.settings import Settings
@@ -86,10 +86,12 @@ REQUESTS: dict[str, tuple[Callable[[S3Bucket], Any], list[Answer]]] = {
     "upload": (lambda bucket: bucket.start_upload("a", 3, 5), []),
     "part": (part, [BEGUN]),
     "complete": (complete, [BEGUN, OK]),
+    "parts": (lambda bucket: bucket.continue_upload(LEFT, "b"), []),
     "abort": (lambda bucket: bucket.start_upload("a", 3, 5).abort(), [BEGUN]),
     "abort another's": (lambda bucket: bucket.abort_upload(UPLOAD), []),
     "clock": (lambda bucket: bucket.clock(), []),
 }
+LEFT = LeftUpload(key="a", token="u", size=3, part_size=5, parts=frozenset((1,)))
 UPLOAD = UploadInfo(key="a", upload_id="u", started=None)  # type: ignore[arg-type]  # not asked for
 # What S3 may have sent: nothing, where nothing is sent but headers that not all stores send.
 LIKE_S3 = {

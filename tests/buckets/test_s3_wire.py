@@ -256,10 +256,15 @@ def test_delete_with_errors() -> None:
 
 
 def test_completed_upload_whose_answer_was_lost() -> None:
-    """An upload that is gone, with the object there, was completed."""
+    """An upload that is gone, with the object there, was completed: its tag is made of the parts' tags."""
     begun = Answer(body=b"<R><UploadId>u</UploadId></R>")
-    found = Answer(headers={"Content-Length": "1", **HEAD}, body=b"x")
-    with bucket_at(begun, OK, refusal(404, "NoSuchUpload"), found) as (bucket, _):
+    tag = hashlib.md5(b"x")
+    found = Answer(
+        headers={"Content-Length": "1", **HEAD, "ETag": f'"{hashlib.md5(tag.digest()).hexdigest()}-1"'},
+        body=b"x",
+    )
+    part = Answer(headers={"ETag": f'"{tag.hexdigest()}"'})
+    with bucket_at(begun, part, refusal(404, "NoSuchUpload"), found) as (bucket, _):
         upload = bucket.start_upload("a", 1, 5 * MIB)
         upload.put_part(1, b"x")
         upload.complete()
@@ -267,8 +272,12 @@ def test_completed_upload_whose_answer_was_lost() -> None:
 
 @pytest.mark.parametrize(
     "found",
-    [Answer(status=404), Answer(headers={"Content-Length": "2", **HEAD}, body=b"xx")],
-    ids=["nothing", "another object"],
+    [
+        Answer(status=404),
+        Answer(headers={"Content-Length": "2", **HEAD}, body=b"xx"),
+        Answer(headers={"Content-Length": "1", **HEAD}, body=b"x"),
+    ],
+    ids=["nothing", "another object", "another save's object of the same size"],
 )
 def test_upload_that_is_gone(found: Answer) -> None:
     """An upload that is gone, without its object, was not."""

@@ -7,8 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
+from up42_state.buckets.base import LeftUpload
 from up42_state.errors import StorageError
 
 if TYPE_CHECKING:
@@ -18,7 +20,12 @@ MIB = 1024 * 1024
 
 
 class UploadContract:
-    """Tests of one bucket, given by the fixture ``bucket``: empty, and no other test's."""
+    """Tests of one bucket, given by the fixture ``bucket``: empty, and no other test's.
+
+    :cvar goes_on: whether the bucket can go on with an upload that another process has left.
+    """
+
+    goes_on = True
 
     def test_upload_in_parts(self, bucket: Bucket) -> None:
         """Parts sent in any order from several threads become one object, which appears when completed."""
@@ -76,6 +83,56 @@ class UploadContract:
         bucket.abort_upload(found)
         bucket.abort_upload(found)
         assert list(bucket.uploads("")) == []
+
+    def test_going_on_with_an_upload(self, bucket: Bucket) -> None:
+        """An upload that was left goes on under another key, and again under a third if it was left again."""
+        part_size = bucket.part_size(1)
+        data = random_bytes(2 * part_size + 5)
+        left = _left(bucket, "j/s/attempts/1/files/a", data, {3: data[2 * part_size :]})
+        second = bucket.continue_upload(left, "j/s/attempts/2/files/a")
+        if not self.goes_on:
+            assert second is None
+            return
+        assert second is not None
+        assert second.held == {3}
+        second.put_part(1, data[:part_size])
+        second.sync()
+        key = left.key if second.token == left.token else "j/s/attempts/2/files/a"
+        again = msgspec.structs.replace(left, key=key, token=second.token, parts=frozenset((1, 2, 3)))
+        third = bucket.continue_upload(again, "j/s/attempts/3/files/a")
+        assert third is not None
+        assert third.held >= {1, 3}
+        third.put_part(2, data[part_size : 2 * part_size])
+        third.complete()
+        assert [found.key for found in bucket.list("")] == ["j/s/attempts/3/files/a"]
+        assert bucket.get("j/s/attempts/3/files/a") == data
+
+    def test_going_on_with_an_upload_that_is_gone(self, bucket: Bucket) -> None:
+        """Nothing is gone on with where the upload was discarded, or was none."""
+        part_size = bucket.part_size(1)
+        data = random_bytes(part_size + 5)
+        left = _left(bucket, "j/s/attempts/1/files/a", data, {1: data[:part_size]})
+        longer = msgspec.structs.replace(left, size=4 * part_size, part_size=2 * part_size)
+        assert bucket.continue_upload(longer, "j/s/attempts/2/files/a") is None
+        for found in bucket.uploads(""):
+            bucket.abort_upload(found)
+        assert bucket.continue_upload(left, "j/s/attempts/2/files/a") is None
+        bucket.put("j/s/attempts/1/files/b", data)
+        other = msgspec.structs.replace(left, token="j/s/attempts/1/files/b")
+        assert bucket.continue_upload(other, "j/s/attempts/2/files/a") is None
+        assert [found.key for found in bucket.list("")] == ["j/s/attempts/1/files/b"]
+
+
+def _left(bucket: Bucket, key: str, data: bytes, parts: dict[int, bytes]) -> LeftUpload:
+    """An upload that a process has left, with these parts, or what it took for them."""
+    part_size = bucket.part_size(1)
+    upload = bucket.start_upload(key, len(data), part_size)
+    for number, part in parts.items():
+        upload.put_part(number, part)
+    upload.sync()
+    return LeftUpload(
+        key=key, token=upload.token, size=len(data), part_size=part_size, parts=frozenset(parts)
+    )
 
 
 def random_bytes(size: int) -> bytes:

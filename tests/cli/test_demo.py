@@ -35,3 +35,10 @@ def test_demo_for_people(call: Callable[..., Result], tmp_path: Path) -> None:
     result = call("demo", tmp_path / "demo")
     command = result.stdout.splitlines()[-1].split("up42-state ")[1]
     assert call(*command.split()).stdout.splitlines()[0].startswith("STAGE")
+
+
+def test_demo_in_quiet(call: Callable[..., Result], tmp_path: Path) -> None:
+    """The blocks' lines are progress, which ``--quiet`` and ``--json`` leave out."""
+    assert "saved demo/scenes:1@1" in call("demo", tmp_path / "loud").stderr
+    for option in ("--quiet", "--json"):
+        assert call("demo", tmp_path / option, option).stderr == ""

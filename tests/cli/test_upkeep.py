@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -145,6 +146,22 @@ def test_prune_waits_for_the_grace(ask: Ask, saved: Saved) -> None:
     saved("scenes", a=b"2")
     pruned = ask("prune", "--job", "3f0c", "--keep", "1")
     assert pruned["attempts"] == []
+
+
+def test_prune_tells_of_what_is_dated_in_the_future(call: Call, saved: Saved, store: Path) -> None:
+    """On stderr, in the summary and in JSON; nothing of it is deleted before --no-writers promises."""
+    saved("scenes", a=b"1")
+    saved("scenes", a=b"2")
+    before = _objects(store)
+    (commit,) = store.rglob("commits/00000002.json")
+    os.utime(commit, (4e9, 4e9))
+    result = call("prune", "--job", "3f0c", "--keep", "1")
+    assert "warning: 1 object is dated in the future by the store's clock, up to 2096-" in result.stderr
+    assert "dated in the future    1" in result.stdout
+    assert _objects(store) == before
+    value = json.loads(call("prune", "--job", "3f0c", "--keep", "1", *NOW, "--json").stdout)
+    assert (value["future"], value["objects"]) == (1, 3)
+    assert "taken for old" in value["warnings"][0]
 
 
 @pytest.mark.parametrize("options", [("--grace", "30m"), ("--grace", "0"), ("--keep", "0")])

@@ -6,6 +6,7 @@ directories for a block. What is shown as output must come out.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -41,10 +42,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def readme_output(store: Path) -> str:
-    """What the README's commands and programs print."""
+    """What the README's commands and programs print, run one after the other and then once more."""
     steps = [example for example in README if example.language in ("sh", "python")]
     steps = [example for example in steps if not (is_test(example) or is_the_file(example))]
-    done = run("\n".join(example.script for example in steps) + "\nup42-state stages --json\n", store)
+    once = "\n".join(example.script for example in steps)
+    done = run(f"{once}\n{once}\nup42-state stages --json\n", store)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -53,6 +55,12 @@ def test_every_command_and_program_runs(readme_output: str) -> None:
     """All stages that the README saves are there in the end."""
     for stage in ("scenes:1", "bright:2", "western:1", "bright:3", "report:1"):
         assert f'"stage": "{stage}"' in readme_output
+
+
+def test_a_second_time_nothing_changes(readme_output: str) -> None:
+    """Who runs the README again gets the same stages, in their first revision."""
+    stages = json.loads(readme_output[readme_output.rindex("\n[\n") :])
+    assert {commit["stage"]: commit["revision"] for commit in stages if commit["revision"] > 1} == {}
 
 
 def test_what_is_shown_as_output_comes_out(readme_output: str) -> None:

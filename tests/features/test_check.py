@@ -65,7 +65,10 @@ def test_what_is_merely_unusual_is_fine(output: Path, features: list[object]) ->
         ("d/..", "'d/..' has \"..\""),
         ("nothing.tif", "'nothing.tif' names nothing in the output"),
         ("", "'' names nothing in the output"),
-        ("data.json", "'data.json' names nothing in the output"),
+        (
+            "data.json",
+            "'data.json' names nothing in the output: data.json at the top of an output is no file of it",
+        ),
         ("x.tif\0", "'x.tif\\x00' holds a NUL character"),
         ("C:\\x.tif", "'C:\\\\x.tif' names nothing in the output"),
         ("d\\y.tif", "'d\\\\y.tif' names nothing in the output"),

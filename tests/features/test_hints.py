@@ -133,6 +133,17 @@ def warnings(root: Path, *features: object, dry_run: bool = False) -> tuple[str,
     return found.warnings
 
 
+@pytest.mark.parametrize("path", [".up42_state/a.tif", "data.json", "./data.json"])
+def test_a_path_that_is_ours(tmp_path: Path, path: str) -> None:
+    """A file that is there, where none of an output lies, is not asked to be written."""
+    (tmp_path / ".up42_state").mkdir()
+    (tmp_path / ".up42_state" / "a.tif").touch()
+    (tmp_path / "data.json").touch()
+    (found,) = defects(tmp_path, with_path(path))
+    assert "at the top of an output is no file of it" in found.problem
+    assert found.advice == "have the file lie elsewhere, and write its path"
+
+
 def test_keys_that_name_nothing_are_counted_in_one_warning(tmp_path: Path) -> None:
     """The first three with place, feature and value; they are no defects."""
     (tmp_path / "a_fc.tif").write_text("x")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from up42_state.features import File, Files, check_path, companions, data_paths, quicklooks_of, sidecar_of
-from up42_state.features.paths import normal_path
+from up42_state.features.paths import folded_together, normal_path
 
 
 def files(*paths: str, directories: tuple[str, ...] = (), quicklooks: tuple[str, ...] = ()) -> Files:
@@ -146,3 +146,24 @@ def test_quicklooks_are_found_by_id_or_data_path(
     """By the stem of their name."""
     there = files(quicklooks=("7f.png", "7.jpg", "scene.png", "d.png", "v1.2.png", "other.png"))
     assert [file.path for file in quicklooks_of(feature_id, paths, there)] == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "together"),
+    [
+        (["A.tif", "a.tif", "b.tif"], ["A.tif", "a.tif"]),
+        (["caf\u00e9", "cafe\u0301", "cafe"], ["caf\u00e9", "cafe\u0301"]),
+        (["\ufb01n", "fin", "STRASSE", "stra\u00dfe"], ["\ufb01n", "fin", "STRASSE", "stra\u00dfe"]),
+        (["\u212a", "k", "\u0131", "i"], ["\u212a", "k", "\u0131", "i"]),
+        (["a.", "a", "b ", "b", "c .", "c"], ["a.", "a", "b ", "b", "c .", "c"]),
+        (["a\ufe0f", "a", "b\u200d", "b"], ["a\ufe0f", "a", "b\u200d", "b"]),
+        (["D/x", "d/x", "D/y", "d/z"], ["D/x", "d/x"]),
+        (["A", "a/x", "b", "B/c/d"], ["A", "b"]),
+        (["d./x", "d/x", "e", "E./y"], ["d./x", "d/x", "e"]),
+        (["a.b", ".a", "a/..b"], []),
+        (["ab", "a/b", "a b"], []),
+    ],
+)
+def test_what_some_file_system_takes_for_one(names: list[str], together: list[str]) -> None:
+    """Files that differ from others, or from directories, in what is not told apart everywhere."""
+    assert folded_together(names) == set(together)

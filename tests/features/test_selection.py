@@ -101,6 +101,8 @@ def test_conditions_that_do_not_hold(where: Any) -> None:
         ("sensor=", 'write "" in quotes'),
         ("cloud< ", 'write "" in quotes'),
         ("cloud<20 and sensor=SPOT", "signs of another clause"),
+        ("cloud<20 and clear", "begins as a number and is none"),
+        ("cloud >= -2.5 AND clear", "begins as a number and is none"),
         ("cloud<20 AND cloud>3", "signs of another clause"),
         ("cloud<>20", "signs of another clause"),
         ("cloud=>20", "signs of another clause"),

@@ -234,6 +234,19 @@ def test_unreadable_secret_file(directory: Path) -> None:
         os.seteuid(user)
 
 
+def test_a_byte_order_mark_is_no_part_of_a_value(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Some editors begin a file with one: of a secret, and of parameters."""
+    (tmp_path / "secret").write_bytes(b"\xef\xbb\xbfkey\r\n")
+    (tmp_path / "parameters").write_bytes(b'\xef\xbb\xbf{"a": 1}')
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY_FILE", str(tmp_path / "secret"))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
+    monkeypatch.setenv("UP42_TASK_PARAMETERS_FILE", str(tmp_path / "parameters"))
+    found = Settings()
+    assert found.aws_secret_access_key is not None
+    assert found.aws_secret_access_key.get_secret_value() == "key"
+    assert found.parameters == {"a": 1}
+
+
 def test_binary_secret_file(directory: Path) -> None:
     """A secret file that is no text is named, and not quoted."""
     (directory / "aws_access_key_id").write_bytes(b"\xff\xfe")

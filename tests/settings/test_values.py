@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import logging
 import traceback
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from up42_state._secret_shapes import is_credential
 from up42_state._setting_sources import quoted
 from up42_state.errors import SettingsError
 from up42_state.settings import Settings
@@ -65,11 +67,11 @@ MALFORMED = [
     ("UP42_TASK_PARAMETERS", "[" * 100_000, "nested too deeply|is not JSON"),
     ("UP42_JOB_MODE", PLANTED, "'DEFAULT' or 'DRY_RUN'"),
     ("UP42_STATE_CONCURRENCY", PLANTED, "valid integer"),
-    ("UP42_STATE_CONCURRENCY", "0", "greater than or equal to 1"),
-    ("UP42_STATE_CONCURRENCY", "1025", "less than or equal to 1024"),
-    ("UP42_STATE_MEMORY", "1MiB", "greater than or equal to 67108864"),
-    ("UP42_STATE_PACK_BELOW", "16777217", "less than or equal to 16777216"),
-    ("UP42_STATE_PACK_BELOW", "17MiB", "less than or equal to 16777216"),
+    ("UP42_STATE_CONCURRENCY", "0", "must be at least 1$"),
+    ("UP42_STATE_CONCURRENCY", "1025", "must be at most 1024"),
+    ("UP42_STATE_MEMORY", "1MiB", "must be at least 64MiB"),
+    ("UP42_STATE_PACK_BELOW", "16777217", "must be at most 16MiB"),
+    ("UP42_STATE_PACK_BELOW", "17MiB", "must be at most 16MiB"),
     ("UP42_STATE_SINGLE_WRITER", PLANTED, "valid boolean"),
     ("UP42_STATE_SSE", PLANTED, "'AES256'"),
     ("AWS_ENDPOINT_URL", PLANTED, "not an http:// or https:// URL"),
@@ -123,6 +125,34 @@ MALFORMED += [
     ("AWS_SECRET_ACCESS_KEY_FILE", f"/{PLANTED}", "there is no such file"),
     ("GOOGLE_KEY_STRING_FILE", json.dumps(ACCOUNT), "there is no such file"),
 ]
+NAMES = [
+    "S2A_MSIL2A_20240511T101031_N0510_R022_T32UNE_20240511T140000_ndvi",
+    "S1A_IW_GRDH_1SDV_20240511T052345_20240511T052410_053812_068A4F_C3D1-sigma0",
+    "LC08_L1TP_193023_20240511_20240518_02_T1/ndvi_and_more_that_is_long",
+    "MyProject-2024-05-11-sentinel-2-north-west-tiling-and-ndvi-run-42",
+    "5f0c1a2b-9a3e-4bcc-8ccc-01e3456f89ab/NDVI-time-series-of-2024-05",
+    "5f0c1a2b-9a3e-4bcc-8ccc-01e3456f89ab/5f0c1a2b-9a3e-4bcc-8ccc-01e3456f89ab-X",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_long_names_are_no_credentials(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Jobs are called after scenes, projects and dates, and such a name in a variable takes nothing away."""
+    monkeypatch.setenv("SCENE", name)
+    assert Settings(job=name, after=f"{name},b:1").job == name
+    assert str(SettingsError(f"no {name}")) == f"no {name}"
+
+
+def test_random_text_is_a_credential() -> None:
+    """Long base64, of either alphabet, is told from names by how often its letters change."""
+    taken = [
+        encode(hashlib.sha512(b"%d" % number).digest()).decode()
+        for encode in (base64.b64encode, base64.urlsafe_b64encode)
+        for number in range(200)
+    ]
+    assert sum(map(is_credential, taken)) >= 398
+
+
 QUOTED = [
     *("UP42_STATE_URL", "UP42_STATE_JOB", "UP42_STATE_MEMORY", "UP42_TASK_PARAMETERS", "UP42_JOB_MODE"),
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY_FILE", "AWS_REGION"),

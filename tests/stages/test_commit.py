@@ -117,7 +117,7 @@ SECRET_NAMES = [
     *("passphrase", "bearer", "cookie", "pwd", "pat", "jwt", "session", "signature", "sas", "dsn", "auth"),
     *("connection_string", "authorization", "x-api-key", "client_secret", "private_key", "access_key"),
     *("credentials", "clientSecret", "APIKey", "sessionToken", "DbPassword", "oauth2", "secretAccessKey"),
-    *("token", "X-Amz-Security-Token", "account-key", "password2"),
+    *("token", "X-Amz-Security-Token", "account-key", "password2", "PGPASSWORD", "userpwd", "pw", "passcode"),
 ]
 SECRET_VALUES = [
     "https://user:planted-secret@host/path",
@@ -133,6 +133,11 @@ SECRET_VALUES = [
     "DefaultEndpointsProtocol=https;AccountName=x;AccountKey=planted==",
     '{"type": "service_account", "private_key": "planted"}',
     "ghp_plantedplantedplantedplanted0123",
+    "ftp://user:plan ted@host/a.tif",
+    "Authorization: Token planted",
+    "Cookie: session=planted",
+    "fetch --verbose --password=planted",
+    "fetch --api-key planted",
 ]
 INNOCENT = {
     "tokenizer": "bert",
@@ -143,6 +148,9 @@ INNOCENT = {
     "key": "id",
     "orbit_pass": "ascending",
     "pattern": "a?b=c",
+    "command": "convert --tokenizer bert --token-file path --secret --verbose",
+    "text": "see http://host:8080/a b and mail@example.org; the cookie is good: yes",
+    "passwordless": True,
     "url": "https://host/a.tif?band=1",
     "store": "s3://bucket/prefix",
     "contact": "mail@example.org",

@@ -25,12 +25,15 @@ from typing import TYPE_CHECKING
 
 from up42_state.cli.signals import Ended, end_on_signals
 from up42_state.errors import StateError
+from up42_state.stages import partial
 from up42_state.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from up42_state.state import Stage
+
+partial.WORTH = 1  # an output of 24 MiB, too, is gone on with where a save was killed
 
 MIB = 1024 * 1024
 LARGEST = 20 * MIB

@@ -25,7 +25,7 @@ from up42_state.errors import (
     StageNotFoundError,
     StorageError,
 )
-from up42_state.stages import commit, publish, references
+from up42_state.stages import commit, partial, publish, references
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,6 +81,7 @@ def worlds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Worl
     """Makes worlds; the clocks of the process follow those of the newest."""
     made: list[World] = []
     monkeypatch.setattr(publish, "_pause", lambda _attempt: 0.0)
+    monkeypatch.setattr(partial, "WORTH", 1)  # small outputs have records, too
     monkeypatch.setattr(references, "_clocks", lambda: (made[-1].now.timestamp(),) * 2)
 
     def make() -> World:
@@ -128,6 +129,23 @@ def have_first(world: World) -> None:
 
 def have_empty(world: World) -> None:
     world.beside.stage("s:1").save(world.output("empty", {}))
+
+
+class KilledError(BaseException):
+    """The end of a process, as far as a save can tell."""
+
+
+def have_killed(world: World) -> None:
+    """A save of the same output was killed just before its commit."""
+    bucket = FaultyBucket(world.inner)
+
+    def kill(name: str, _key: str) -> None:
+        if name == "create":
+            raise KilledError
+
+    bucket.operations.on_operation = kill
+    with pytest.raises(KilledError):
+        state_on(bucket, concurrency=1).job("j").stage("s:1").save(world.output("first", FIRST))
 
 
 def nothing(world: World) -> None:
@@ -178,6 +196,7 @@ def remove_and_make_again(world: World) -> None:
 
 PROGRAMS = {
     "first save": (nothing, save_first),
+    "save that goes on": (have_killed, save_first),
     "save by reference": (have_first, save_by_reference),
     "save of nothing new": (have_empty, save_nothing_new),
     "save with propagation": (have_first, save_with_propagation),

@@ -140,3 +140,48 @@ def test_a_credential_in_any_variable(
         url = "" if variable == "UP42_STATE_URL" else URLS[number % len(URLS)]
         run_verb(seen, tmp_path, number, url)
         use_from_python(seen, url, pickled=variable != "UP42_TASK_PARAMETERS")  # parameters do travel
+
+
+TOKENS = [
+    *CANARIES.values(),
+    f"Bearer {PLANTED}abcdef0123456",
+    f"ghp_{PLANTED}abcdefghij0123456789ABCDEF",
+    f"DefaultEndpointsProtocol=https;AccountName=x;AccountKey={PLANTED}abc==;EndpointSuffix=c",
+]
+
+
+@pytest.mark.parametrize("token", TOKENS)
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("?", "--url ?", "--?", "jobs ?", "jobs --?", "doctor ? ?", "manifest validate ?"),
+        *("restore ? in --url memory://m --job j", "show --stage ? --url memory://m --job j"),
+        *("restore s:1 in --where ? --url memory://m --job j", "restore s:1 in --bbox=? --url memory://m"),
+        *("prune --grace ? --url memory://m --job j", "save out --form ?", "save out --match=?"),
+        *("verify --revision ? --stage s:1", "manifest validate --image ?", "propagate ? --into out --job j"),
+    ],
+)
+def test_a_credential_anywhere_on_the_command_line(
+    seen: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line: str, token: str
+) -> None:
+    """What refuses an argument, and quotes it, does not quote a credential."""
+    monkeypatch.chdir(tmp_path)
+    for option in ("--json", "--debug"):
+        arguments = [part.replace("?", token) for part in line.split()]
+        result = CliRunner().invoke(root, [*arguments, option], prog_name="up42-state")
+        seen.append(result.output)
+        assert result.exit_code
+
+
+@pytest.mark.parametrize("token", TOKENS)
+def test_a_credential_on_the_command_line_of_exec(
+    seen: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, token: str
+) -> None:
+    """Nor does the result that is written to a file."""
+    monkeypatch.chdir(tmp_path)
+    folders = [f"--{name}={name}" for name in ("input", "output", "quicklooks")]
+    place = ["--url", "memory://m", "--job", "j", "--stage", "s:1"]
+    arguments = ["exec", *place, *folders, "--result", "r.json", f"--where={token}", "--json", "--", "true"]
+    result = CliRunner().invoke(root, arguments, prog_name="up42-state")
+    seen += [result.output, (tmp_path / "r.json").read_text()]
+    assert result.exit_code == 125

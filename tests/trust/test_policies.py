@@ -13,6 +13,7 @@ import pytest
 from doubles.outputs import state_on
 from doubles.roles import read_all, save_all
 
+from up42_state.buckets.base import LeftUpload
 from up42_state.buckets.s3 import S3Bucket
 from up42_state.settings import Settings
 
@@ -35,6 +36,7 @@ NEEDED = {
     "CreateMultipartUpload": {"s3:PutObject"},
     "UploadPart": {"s3:PutObject"},
     "CompleteMultipartUpload": {"s3:PutObject"},
+    "ListParts": {"s3:ListMultipartUploadParts"},
     "AbortMultipartUpload": {"s3:AbortMultipartUpload"},
     "CopyObject": {"s3:GetObject", "s3:PutObject"},
     "DeleteObjects": {"s3:DeleteObject"},
@@ -86,7 +88,10 @@ def needed(sent: set[str]) -> set[str]:
 def test_savers(job: Job, sent: set[str], tmp_path: Path, bucket: S3Bucket) -> None:
     """A saver sends nothing that its policy does not allow, and needs all of it."""
     save_all(job, tmp_path)
-    bucket.start_upload("3f0c/given-up", 1, 5 * 2**20).abort()
+    upload = bucket.start_upload("3f0c/given-up", 1, 5 * 2**20)
+    left = LeftUpload(key="3f0c/given-up", token=upload.token, size=1, part_size=1, parts=frozenset((1,)))
+    assert bucket.continue_upload(left, "3f0c/new") is None
+    upload.abort()
     job.stage("a").restore(tmp_path / "in")
     assert needed(sent) == allowed("Savers")
 

@@ -366,6 +366,8 @@ def test_texts_of_sdks_pass_the_sieve(
         f"Authorization: Bearer {PLANTED}.0123456789",
         f"GET /a?X-Amz-Signature={PLANTED}&x=1 and https://h/a?name={PLANTED}",
         f"{{'password': '{PLANTED}', \"client_secret\": \"{PLANTED}\"}}",
+        f"no feature has the id 'ghp_{PLANTED.replace('-', '0')}0123456789abcdef'",
+        f"DefaultEndpointsProtocol=https;AccountName=a;AccountKey={PLANTED}==;EndpointSuffix=core",
     ]
     for number, text in enumerate(texts):
         error = StorageError(text, advice=text)
@@ -418,7 +420,10 @@ def test_other_variables_take_nothing_away(monkeypatch: pytest.MonkeyPatch, name
 
 @pytest.mark.parametrize(
     "piece",
-    ["y", "//a", "eyJ-", "https://", "a://b@", "?a", "&a=", '"a": ', "basic  ", "-----BEGIN ", "'a':'"],
+    [
+        *("y", "//a", "eyJ-", "https://", "a://b@", "?a", "&a=", '"a": ', "basic  ", "-----BEGIN ", "'a':'"),
+        *("AccountKey=", "Pwd=;", "ghp_", "glpat-", "xoxb-a ", "-", "--a", "://a:", "://a:a ", "cookie:"),
+    ],
 )
 def test_the_sieve_takes_a_time_that_grows_with_the_text(piece: str) -> None:
     """botocore logs bodies of megabytes at debug level; half a minute for 100 kB was seen."""

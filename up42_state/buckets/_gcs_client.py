@@ -14,7 +14,9 @@ from google.auth.transport.requests import AuthorizedSession
 from google.cloud import storage
 from google.oauth2.service_account import Credentials
 
+from up42_state.buckets._connections import check_bundles
 from up42_state.buckets._gcs_answers import OneHost, StorageAnswers
+from up42_state.buckets._gcs_errors import BUNDLES
 from up42_state.buckets._logs import hide_secrets
 from up42_state.buckets.hosts import origin_of
 from up42_state.errors import AccessDeniedError, SettingsError
@@ -31,10 +33,11 @@ _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 def make_client(settings: Settings) -> tuple[storage.Client, AuthorizedSession]:
     """A thread-safe client, and the session that it sends with.
 
-    :raises SettingsError: the key of the settings cannot be used.
+    :raises SettingsError: the key of the settings cannot be used, or a variable names no certificates.
     :raises AccessDeniedError: there are no credentials anywhere.
     """
     hide_secrets()
+    check_bundles(BUNDLES)
     credentials = _credentials(settings)
     session = AuthorizedSession(credentials)
     if session._auth_request_session is not None:  # noqa: SLF001 - one of ours would be closed by nobody
@@ -108,7 +111,10 @@ def _credentials(settings: Settings) -> Any:
     except (DefaultCredentialsError, OSError) as error:
         if path:
             shown = path if is_path(path) else "the file that it names"
-            raise SettingsError(f"{source}: {shown} cannot be used: {error}") from clean(error)
+            raise SettingsError(
+                f"{source}: {shown} cannot be used: {error}",
+                advice="give the path of a file of credentials in JSON, or a key itself in GOOGLE_KEY_STRING",
+            ) from clean(error)
         raise AccessDeniedError(
             "there are no Google credentials: neither in the settings nor application default credentials",
             advice="set GOOGLE_KEY_STRING or GOOGLE_APPLICATION_CREDENTIALS",

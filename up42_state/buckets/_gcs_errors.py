@@ -17,6 +17,7 @@ from google.auth.exceptions import GoogleAuthError, TransportError
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 from urllib3.exceptions import HTTPError
 
+from up42_state.buckets._connections import connection_advice, is_of_a_proxy
 from up42_state.buckets._missing import no_bucket
 from up42_state.errors import (
     AccessDeniedError,
@@ -34,11 +35,12 @@ if TYPE_CHECKING:
 
     from up42_state.errors import BucketNotFoundError
 
-__all__ = ["BROKEN", "is_missing_bucket", "missing_bucket", "retried", "status_of", "store_errors"]
+__all__ = ["BROKEN", "BUNDLES", "is_missing_bucket", "missing_bucket", "retried", "status_of", "store_errors"]
 
 _Answer = TypeVar("_Answer")
 # Google's own service says "The specified bucket does not exist.", its testbench "Bucket x does not exist."
 _NO_BUCKET = re.compile(r"\bbucket( [-.\w]+)? does not exist", re.IGNORECASE)
+BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _ATTEMPTS = 5  # at a request, the first included
 # Raised by a connection, also in the middle of a body.
 BROKEN = (requests.RequestException, TransportError, HTTPError, ConnectionError, EOFError)
@@ -68,7 +70,8 @@ def store_errors(what: str, credentials: str) -> Iterator[None]:
     try:
         yield
     except _KNOWN as error:
-        raise _translated(error, what, credentials) from clean(error)
+        cause = None if isinstance(error, BROKEN) and is_of_a_proxy(error) else clean(error)
+        raise _translated(error, what, credentials) from cause
 
 
 def _is_passing(error: Exception) -> bool:
@@ -80,8 +83,10 @@ def _translated(error: Exception, what: str, credentials: str) -> StateError:
     if isinstance(error, GoogleAPICallError):
         return _answer(error, what, credentials)
     if isinstance(error, BROKEN):
-        advice = "check the network and STORAGE_EMULATOR_HOST"
-        return StoreUnreachableError(f"{what}: {error}", advice=advice)
+        network = "check the network and STORAGE_EMULATOR_HOST"
+        advice = connection_advice(error, "STORAGE_EMULATOR_HOST", BUNDLES, network)
+        said = "the proxy cannot be used" if is_of_a_proxy(error) else str(error)
+        return StoreUnreachableError(f"{what}: {said}", advice=advice)
     if isinstance(error, GoogleAuthError):
         return AccessDeniedError(f"{what}: {error}", advice=f"the credentials come from {credentials}")
     return StorageError(f"{what}: {error}")

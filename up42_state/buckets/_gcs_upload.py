@@ -21,7 +21,7 @@ from up42_state.errors import StorageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from up42_state.buckets.base import Buffer, ObjectInfo
+    from up42_state.buckets.base import Buffer, LeftUpload, ObjectInfo
 
 __all__ = ["GCSUpload", "unfinished"]
 
@@ -41,6 +41,11 @@ def unfinished(objects: Iterable[ObjectInfo]) -> Iterator[UploadInfo]:
         yield UploadInfo(key=upload, upload_id=upload, started=info.modified)
 
 
+def _part(folder: str, number: int) -> str:
+    """The key of a part."""
+    return f"{folder}/{number:05}"
+
+
 def _modified(info: ObjectInfo) -> float:
     return info.modified.timestamp()
 
@@ -56,6 +61,9 @@ class Composer(Protocol):
     def compose(self, sources: Sequence[str], key: str) -> None:
         """Join objects into a new one."""
 
+    def copy(self, source: str, key: str) -> None:
+        """Copy an object."""
+
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects."""
 
@@ -65,7 +73,7 @@ class GCSUpload(Upload):
 
     def __init__(self, bucket: Composer, key: str, size: int) -> None:
         self._bucket, self._key, self._size = bucket, key, size
-        self._folder = join(folder_of(key), uuid.uuid4().hex)
+        self.token = self._folder = join(folder_of(key), uuid.uuid4().hex)
         self._sent: dict[int, int] = {}
         self._components: list[str] = []
         self._lock = threading.Lock()
@@ -74,6 +82,19 @@ class GCSUpload(Upload):
         self._bucket.put(self._component(number), data)
         with self._lock:
             self._sent[number] = memoryview(data).nbytes
+
+    def take(self, left: LeftUpload, found: Iterable[ObjectInfo]) -> None:
+        """Copy parts that an upload was left with.
+
+        :param found: the objects in that upload's folder.
+        """
+        wanted = {_part(left.token, number): number for number in left.parts}
+        for info in found:
+            number = wanted.get(info.key)
+            if number is not None and info.size == left.length(number):
+                self._bucket.copy(info.key, self._component(number))
+                self._sent[number] = info.size
+        self.held = frozenset(self._sent)
 
     def complete(self) -> None:
         sent = sum(self._sent.values())
@@ -96,7 +117,7 @@ class GCSUpload(Upload):
 
     def _component(self, number: int) -> str:
         """The key of a part, noted to be deleted: also one that may not have arrived."""
-        key = f"{self._folder}/{number:05}"
+        key = _part(self._folder, number)
         with self._lock:
             self._components.append(key)
         return key

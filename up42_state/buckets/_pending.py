@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     from up42_state.buckets.base import Buffer
 
-__all__ = ["PendingFile", "remove_folder", "store_errors", "sync_directory"]
+__all__ = ["PendingFile", "copy_bytes", "remove_folder", "store_errors", "sync_directory"]
 
+_CHUNK = 1024 * 1024
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
@@ -151,3 +152,22 @@ class PendingFile:
     def _close(self) -> None:
         descriptor, self._descriptor = self.descriptor, None
         os.close(descriptor)
+
+
+def copy_bytes(source: int, pending: PendingFile, begin: int, end: int) -> int:
+    """Copy bytes ``begin`` up to ``end`` of an open file to where they are in that; how many there were.
+
+    In the kernel where it can; a file system that shares blocks (Btrfs, XFS) then moves none
+    (copy_file_range(2)).
+    """
+    done = begin
+    with suppress(OSError):
+        while done < end:
+            copied = os.copy_file_range(source, pending.descriptor, end - done, done, done)
+            if not copied:
+                break
+            done += copied
+    while done < end and (chunk := os.pread(source, min(_CHUNK, end - done), done)):
+        pending.write(chunk, done)
+        done += len(chunk)
+    return done - begin

@@ -17,10 +17,11 @@ from botocore.exceptions import BotoCoreError, ProfileNotFound
 from botocore.handlers import set_list_objects_encoding_type_url
 from botocore.loaders import Loader
 
+from up42_state.buckets._connections import check_bundles
 from up42_state.buckets._logs import hide_secrets
 from up42_state.buckets._s3_answers import watch_answers
 from up42_state.buckets._s3_checksums import Checksums, md5_of
-from up42_state.buckets._s3_credentials import check_credentials, check_files
+from up42_state.buckets._s3_credentials import BUNDLES, check_credentials, ways
 from up42_state.buckets.hosts import is_amazon
 from up42_state.errors import SettingsError, StateError
 from up42_state.redaction import clean
@@ -48,7 +49,7 @@ def make_client(settings: Settings) -> S3Client:
     hide_secrets()
     try:
         session = _session(settings)
-        check_files()
+        check_bundles(BUNDLES)
         check_credentials(session.get_credentials())
         client = _client(session, settings, settings.aws_endpoint_url)
         endpoint = client.meta.endpoint_url
@@ -59,7 +60,7 @@ def make_client(settings: Settings) -> S3Client:
     except StateError:
         raise
     except (BotoCoreError, ValueError) as error:
-        raise SettingsError(f"the S3 client cannot be set up: {error}") from clean(error)
+        raise SettingsError(f"the S3 client cannot be set up: {error}", advice=ways()) from clean(error)
     except OSError as error:  # what the profile names as credential_process
         raise SettingsError(
             f"the S3 client cannot be set up: {error.strerror}: {error.filename}",

@@ -13,26 +13,16 @@ from up42_state.errors import AccessDeniedError, SettingsError
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
 
-__all__ = ["check_credentials", "check_files"]
+__all__ = ["BUNDLES", "check_credentials", "ways"]
 
-_BUNDLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
+BUNDLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
 _PROFILES = ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE")
 _KEPT = {"shared-credentials-file", "config-file", "custom-process"}  # botocore's names of where they were
 _TOKEN_FILE = "AWS_WEB_IDENTITY_TOKEN_FILE"  # noqa: S105 - a variable's name
-
-
-def check_files() -> None:
-    """Look at the files that variables name besides credentials.
-
-    :raises SettingsError: a file of certificates is not there.
-    """
-    for name in _BUNDLES:
-        path = os.environ.get(name)
-        if path and not os.path.exists(path):
-            raise SettingsError(
-                f"{name} names no file",
-                advice="set it to a file or directory of certificates in PEM format, or not",
-            )
+_WAYS = (
+    *(_TOKEN_FILE, "AWS_ROLE_ARN", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"),
+    *("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", *_PROFILES),
+)
 
 
 def check_credentials(found: Credentials | None) -> None:
@@ -67,8 +57,21 @@ def _check_token() -> None:
         return
     advice = "the cluster or the CI system writes it there: look whether it is mounted, or unset the variable"
     try:
-        size = os.stat(path).st_size
+        with open(path, encoding="utf-8", errors="replace") as file:
+            token = file.read().strip()
     except OSError as error:
-        raise SettingsError(f"{_TOKEN_FILE} names no file: {error.strerror}", advice=advice) from None
-    if not size:
+        what = "no file" if isinstance(error, FileNotFoundError) else "no file that can be read"
+        raise SettingsError(f"{_TOKEN_FILE} names {what}: {error.strerror}", advice=advice) from None
+    if not token:
         raise SettingsError(f"the file that {_TOKEN_FILE} names is empty", advice=advice)
+
+
+def ways() -> str:
+    """Which variables lead boto3 to credentials in this environment, for advice where these cannot be had."""
+    names = [name for name in _WAYS if os.environ.get(name)]
+    instead = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    if not names:
+        return f"look at the files of profiles in ~/.aws, or set {instead}"
+    if _TOKEN_FILE in names and "AWS_ROLE_ARN" not in names:
+        return f"set AWS_ROLE_ARN to the role that the token of {_TOKEN_FILE} is for, or set {instead}"
+    return f"look at {' and '.join(names)}, or set {instead}"

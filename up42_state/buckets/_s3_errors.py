@@ -13,7 +13,9 @@ from botocore import exceptions as boto
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
+from up42_state.buckets._connections import connection_advice, is_of_a_proxy
 from up42_state.buckets._missing import no_bucket
+from up42_state.buckets._s3_credentials import BUNDLES
 from up42_state.errors import (
     AccessDeniedError,
     ObjectExistsError,
@@ -91,7 +93,8 @@ def store_errors(what: str, credentials: str) -> Iterator[None]:
     except StateError:
         raise
     except (ClientError, BotoCoreError, OSError, *BROKEN) as error:
-        raise _translated(error, what, credentials) from clean(error)
+        cause = None if isinstance(error, BROKEN) and is_of_a_proxy(error) else clean(error)
+        raise _translated(error, what, credentials) from cause
 
 
 def _translated(error: Exception, what: str, credentials: str) -> StateError:
@@ -108,7 +111,10 @@ def _translated(error: Exception, what: str, credentials: str) -> StateError:
             advice += "; log in with `aws sso login`"
         return AccessDeniedError(f"{what}: {error}", advice=advice)
     if isinstance(error, BROKEN):
-        return StoreUnreachableError(f"{what}: {error}", advice=_connection_advice(error))
+        network = "check the network, AWS_ENDPOINT_URL and AWS_REGION"
+        advice = connection_advice(error, "AWS_ENDPOINT_URL", BUNDLES, network)
+        said = "the proxy cannot be used" if is_of_a_proxy(error) else str(error)
+        return StoreUnreachableError(f"{what}: {said}", advice=advice)
     return StorageError(f"{what}: {error}")
 
 
@@ -121,25 +127,6 @@ def named(error: StateError, settings: Settings) -> StateError:
             error.advice = word.sub(settings.variable(name), error.advice)
             error.message = word.sub(settings.variable(name), error.message)
     return error
-
-
-def _connection_advice(error: Exception) -> str:
-    """What to do about a connection that does not come about."""
-    said = str(error)
-    if isinstance(error, boto.ProxyConnectionError):
-        return "look at HTTP_PROXY and HTTPS_PROXY; hosts in NO_PROXY are reached without a proxy"
-    if "WRONG_VERSION_NUMBER" in said or "HTTP_REQUEST" in said:
-        return "the server speaks no TLS at this port: write http:// in AWS_ENDPOINT_URL, or another port"
-    if "doesn't match" in said or "mismatch" in said:
-        return "the certificate is another host's: write the host that it names in AWS_ENDPOINT_URL"
-    if "CERTIFICATE_VERIFY_FAILED" not in said:
-        return "check the network, AWS_ENDPOINT_URL and AWS_REGION"
-    if "expired" in said:
-        return "the server's certificate has expired: have it renewed, or set this machine's clock"
-    return (
-        "nobody whom this machine trusts vouches for the server's certificate: set AWS_CA_BUNDLE to a file"
-        " with the certificate, or with that of the authority that signed it"
-    )
 
 
 def missing_bucket(what: str, others: Sequence[str] = ()) -> BucketNotFoundError:

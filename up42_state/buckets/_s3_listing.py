@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["object_pages", "upload_pages"]
+__all__ = ["object_pages", "part_pages", "upload_pages"]
 
 _EMPTY = 1000  # pages without a key, one after the other: as many as a million deleted objects make
 
@@ -59,6 +59,19 @@ def upload_pages(client: S3Client, bucket: str, prefix: str) -> Iterator[Any]:
         yield page
 
 
+def part_pages(client: S3Client, **upload: Any) -> Iterator[Any]:
+    """Pages of ``ListParts``.
+
+    :param upload: bucket, key and id, as boto3's arguments.
+    :raises StoreUnreachableError: an answer is no listing, or not this one.
+    """
+    check = _Check(client.meta.endpoint_url, "ListParts", "")
+    for page in check.walk(client.list_parts, {"PartNumberMarker": "NextPartNumberMarker"}, upload):
+        if not all({"PartNumber", "ETag", "Size"} <= each.keys() for each in page.get("Parts", [])):
+            raise check.refused("parts without number, tag or size")
+        yield page
+
+
 class _Check:
     """What is known of one listing so far.
 
@@ -72,7 +85,7 @@ class _Check:
         self._empty = 0
 
     def walk(
-        self, ask: Callable[..., Any], tokens: Mapping[str, str], options: dict[str, str]
+        self, ask: Callable[..., Any], tokens: Mapping[str, str], options: dict[str, Any]
     ) -> Iterator[Any]:
         """Ask for one page after the other.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
         CompletedPartTypeDef,
         CopyPartResultTypeDef,
         CopySourceTypeDef,
+        PartTypeDef,
         UploadPartOutputTypeDef,
     )
 
     from up42_state.buckets._s3_checksums import Checksums
-    from up42_state.buckets.base import Buffer
+    from up42_state.buckets.base import Buffer, LeftUpload
 
-__all__ = ["S3Upload", "as_body", "unless_met"]
+__all__ = ["ContinuedUpload", "S3Upload", "as_body", "unless_met"]
 
 _SMALL = 64 * 1024  # bytes that are better joined to the headers: one packet instead of two
 _CONFLICTS = 5  # attempts at a write that the store answers with 409
@@ -65,6 +67,7 @@ class S3Upload(Upload):
     :param encryption: boto3's arguments for it.
     :param checksums: what each part carries.
     :param errors: makes a context in which boto3's errors are translated.
+    :param token: of an upload that was begun before.
     """
 
     def __init__(
@@ -76,13 +79,16 @@ class S3Upload(Upload):
         encryption: dict[str, Any],
         checksums: Checksums,
         errors: Callable[[], AbstractContextManager[None]],
+        token: str = "",
     ) -> None:
         self._client, self._at, self._size = client, at, size
         self._checksums, self._errors = checksums, errors
         self._parts: dict[int, CompletedPartTypeDef] = {}
         self._sent: dict[int, int] = {}
-        with errors():
-            self._id = client.create_multipart_upload(**at, **encryption)["UploadId"]
+        if not token:
+            with errors():
+                token = client.create_multipart_upload(**at, **encryption)["UploadId"]
+        self.token = self._id = token
 
     def put_part(self, number: int, data: Buffer, *, sha256: str = "") -> None:  # noqa: ARG002 - boto3's to hash
         body = as_body(data)
@@ -94,6 +100,18 @@ class S3Upload(Upload):
                 ),
             )
         self._note(number, len(body), answer)
+
+    def find(self, left: LeftUpload) -> None:
+        """Take what the store holds of the parts that an upload was left with."""
+        with self._errors():
+            from up42_state.buckets._s3_listing import part_pages
+
+            for page in part_pages(self._client, **self._at, UploadId=self._id):
+                for part in page.get("Parts", ()):
+                    number = part["PartNumber"]
+                    if number in left.parts and part["Size"] == left.length(number):
+                        self._note(number, part["Size"], part)
+        self.held = frozenset(self._sent)
 
     def copy_part(self, number: int, source: CopySourceTypeDef, begin: int, end: int) -> None:
         """Take bytes ``begin`` up to ``end`` of another object as a part."""
@@ -132,7 +150,7 @@ class S3Upload(Upload):
         self,
         number: int,
         size: int,
-        answer: UploadPartOutputTypeDef | CopyPartResultTypeDef,
+        answer: UploadPartOutputTypeDef | CopyPartResultTypeDef | PartTypeDef,
     ) -> None:
         """Keep what completing asks for: the part's tag, and its checksum where the store checked one."""
         part: CompletedPartTypeDef = {"PartNumber": number, "ETag": answer["ETag"]}
@@ -141,8 +159,40 @@ class S3Upload(Upload):
         self._parts[number], self._sent[number] = part, size
 
     def _completed(self) -> bool:
-        """Whether an earlier attempt at completing took effect, its answer being lost."""
+        """Whether an earlier attempt at completing took effect, its answer being lost.
+
+        Another process may have gone on with the upload, and completed it with parts of its own: the object's
+        tag tells, which is the MD5 of the parts' tags ("Checking object integrity", composite).
+        """
+        tags = "".join(self._parts[number].get("ETag", "") for number in sorted(self._parts)).replace('"', "")
         try:
-            return self._client.head_object(**self._at)["ContentLength"] == self._size
-        except ClientError:
+            found = self._client.head_object(**self._at)
+            digest = hashlib.md5(bytes.fromhex(tags), usedforsecurity=False).hexdigest()
+        except (ClientError, ValueError):
             return False
+        expected = (self._size, f"{digest}-{len(self._parts)}")
+        return (found["ContentLength"], found["ETag"].strip('"')) == expected
+
+
+class ContinuedUpload(Upload):
+    """A multipart upload that another process has left, whose object is wanted under another key.
+
+    Parts cannot leave their upload. So it is completed under the key that it was begun for, and the store
+    copies the object.
+
+    :param move: moves the object, when it is there.
+    """
+
+    def __init__(self, upload: S3Upload, move: Callable[[], None]) -> None:
+        self._upload, self._move = upload, move
+        self.token, self.held = upload.token, upload.held
+
+    def put_part(self, number: int, data: Buffer, *, sha256: str = "") -> None:
+        self._upload.put_part(number, data, sha256=sha256)
+
+    def complete(self) -> None:
+        self._upload.complete()
+        self._move()
+
+    def abort(self) -> None:
+        self._upload.abort()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Buffer = bytes | bytearray | memoryview
 
-__all__ = ["MIB", "Bucket", "ObjectInfo", "Upload", "UploadInfo"]
+__all__ = ["MIB", "Bucket", "LeftUpload", "ObjectInfo", "Upload", "UploadInfo"]
 
 MIB = 1024 * 1024
 
@@ -55,8 +55,39 @@ class UploadInfo(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime
 
 
+class LeftUpload(msgspec.Struct, frozen=True, kw_only=True):
+    """An upload in parts that a process has left, as far as it has told.
+
+    :param key: the object that it would have made.
+    :param token: the store's name for it (:class:`Upload`).
+    :param size: of that object, in bytes.
+    :param part_size: of every part but the last, in bytes.
+    :param parts: the numbers of parts that were sent.
+    """
+
+    key: str
+    token: str
+    size: int
+    part_size: int
+    parts: frozenset[int]
+
+    def length(self, number: int) -> int:
+        """The bytes of a part."""
+        return min(self.part_size, self.size - (number - 1) * self.part_size)
+
+
 class Upload(ABC):
-    """One upload in parts. The object appears whole on :meth:`complete`, or not at all."""
+    """One upload in parts. The object appears whole on :meth:`complete`, or not at all.
+
+    ``token``
+        the store's name for it, by which another process can go on with it
+        (:meth:`Bucket.continue_upload`); empty where none can.
+    ``held``
+        the numbers of the parts that it held from the beginning, being a continued one.
+    """
+
+    token: str = ""
+    held: frozenset[int] = frozenset()
 
     @abstractmethod
     def put_part(self, number: int, data: Buffer, *, sha256: str = "") -> None:
@@ -66,6 +97,9 @@ class Upload(ABC):
 
         :param sha256: of the part, in hex, where the caller knows it: a store that signs it need not hash.
         """
+
+    def sync(self) -> None:  # noqa: B027 - not abstract: most stores keep a part before they answer
+        """Make sure that the parts which were sent outlive a power failure."""
 
     @abstractmethod
     def complete(self) -> None:
@@ -84,10 +118,13 @@ class Bucket(ABC):
     ``atomic_create``
         whether :meth:`create` is known to be create-only: ``True`` by the store's own documentation,
         ``False`` where it is known not to be, ``None`` where only a probe can tell.
+    ``takes_uploads_away``
+        whether :meth:`continue_upload` ends the upload for the process that began it.
     """
 
     url: str
     atomic_create: bool | None = None
+    takes_uploads_away: ClassVar[bool] = False
     min_part_size: ClassVar[int] = 8 * MIB
     max_parts: ClassVar[int] = 10_000
 
@@ -167,6 +204,15 @@ class Bucket(ABC):
     @abstractmethod
     def start_upload(self, key: str, size: int, part_size: int) -> Upload:
         """Begin an upload of ``size`` bytes in parts of ``part_size`` (the last may be shorter)."""
+
+    def continue_upload(self, left: LeftUpload, key: str) -> Upload | None:  # noqa: ARG002
+        """Go on with an upload that another process has left.
+
+        :param key: the object that is to appear now.
+        :return: an upload that holds those of the parts that are still there; ``None`` where none are, or
+            where this store cannot go on.
+        """
+        return None
 
     @abstractmethod
     def uploads(self, prefix: str) -> Iterator[UploadInfo]:

@@ -12,17 +12,19 @@ import os
 import stat
 import threading
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from up42_state.buckets import _walk
-from up42_state.buckets._pending import PendingFile, remove_folder, store_errors, sync_directory
+from up42_state.buckets._pending import PendingFile, copy_bytes, remove_folder, store_errors, sync_directory
+from up42_state.buckets._spelling import Spelling, named_folders
+from up42_state.buckets._times import moment
 from up42_state.buckets._unfinished import UNFINISHED, folder_of, is_unfinished
 from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key, check_prefix
 from up42_state.errors import (
     BucketNotFoundError,
+    ObjectNotFoundError,
     StateError,
     StorageError,
 )
@@ -30,9 +32,9 @@ from up42_state.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from up42_state.buckets.base import Buffer
+    from up42_state.buckets.base import Buffer, LeftUpload
 
-__all__ = ["DirectoryBucket"]
+__all__ = ["DirectoryBucket", "DirectoryUpload"]
 
 _MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 _STAYS = {errno.ENOTEMPTY, errno.EEXIST, errno.EACCES, errno.EPERM, errno.EBUSY}  # what keeps a directory
@@ -51,6 +53,7 @@ class DirectoryBucket(Bucket):
         self.root = os.path.abspath(path)
         self.url = f"file://{quote(self.root)}"
         self._durable: set[str] = set()
+        self._spelling = Spelling(self.url, self.root)
 
     @property
     def identity(self) -> str:
@@ -62,7 +65,7 @@ class DirectoryBucket(Bucket):
 
     def head(self, key: str) -> ObjectInfo:
         with store_errors(self.url, key):
-            found = os.lstat(self._path(key))
+            found = os.lstat(self._existing(key))
             if not stat.S_ISREG(found.st_mode):
                 raise FileNotFoundError(errno.ENOENT, "not a regular file")
             return _info(key, found)
@@ -72,7 +75,7 @@ class DirectoryBucket(Bucket):
 
     def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         with store_errors(self.url, key):
-            descriptor = _open_object(self._path(key))
+            descriptor = _open_object(self._existing(key))
             try:
                 size = os.fstat(descriptor).st_size
                 end = size if length is None else min(size, start + length)
@@ -95,20 +98,42 @@ class DirectoryBucket(Bucket):
             pending.write(data)
             self.publish(pending, lambda: pending.create(name))
 
-    def start_upload(self, key: str, size: int, part_size: int) -> Upload:
+    def start_upload(self, key: str, size: int, part_size: int) -> DirectoryUpload:
         with store_errors(self.url, key):
             pending, name = self._start(key)
-        return _DirectoryUpload(self, key, pending=pending, name=name, size=size, part_size=part_size)
+        return DirectoryUpload(self, key, pending=pending, name=name, size=size, part_size=part_size)
+
+    def continue_upload(self, left: LeftUpload, key: str) -> Upload | None:
+        if not is_unfinished(left.token):
+            return None
+        with suppress(ObjectNotFoundError), store_errors(self.url, left.token):
+            descriptor = _open_object(self._path(left.token))
+            try:
+                return self._continued(descriptor, left, key)
+            finally:
+                os.close(descriptor)
+        return None
+
+    def _continued(self, descriptor: int, left: LeftUpload, key: str) -> Upload | None:
+        upload = self.start_upload(key, left.size, left.part_size)
+        try:
+            upload.take(descriptor, left)
+        except BaseException:
+            upload.abort()
+            raise
+        if upload.held:
+            return upload
+        upload.abort()
+        return None
 
     def uploads(self, prefix: str) -> Iterator[UploadInfo]:
         """Temporary files that were left behind, each under the key of its own path: the key that it would
         have had is not kept.
         """
         with store_errors(self.url, prefix):
-            for key, found in _walk.files(self.root, check_prefix(prefix)):
+            for key, found in self._walk(prefix):
                 if is_unfinished(key):
-                    started = datetime.fromtimestamp(found.st_mtime, UTC)
-                    yield UploadInfo(key=key, upload_id=key, started=started)
+                    yield UploadInfo(key=key, upload_id=key, started=moment(found.st_mtime))
 
     def abort_upload(self, upload: UploadInfo) -> None:
         path = os.path.join(self.root, check_key(upload.upload_id))
@@ -126,9 +151,10 @@ class DirectoryBucket(Bucket):
     def prefixes(self, prefix: str) -> Iterator[str]:
         self._check_root(prefix)
         with store_errors(self.url, prefix):
-            for name, folder in _walk.folders(self.root, check_prefix(prefix)):
-                if any(self._objects(folder)):
-                    yield name
+            if self._spelling.is_right(check_prefix(prefix)):
+                for name, folder in _walk.folders(self.root, prefix):
+                    if any(not is_unfinished(key) for key, _ in _walk.files(self.root, folder)):
+                        yield name
 
     def delete(self, keys: Iterable[str]) -> None:
         failed: list[StateError] = []
@@ -136,7 +162,7 @@ class DirectoryBucket(Bucket):
         for key in keys:
             try:
                 with store_errors(self.url, key), suppress(*_MISSING):
-                    path = self._path(key)
+                    path = self._existing(key)
                     os.unlink(path)
                     changed.add(os.path.dirname(path))
             except StateError as error:
@@ -151,10 +177,10 @@ class DirectoryBucket(Bucket):
 
     def copy(self, source: str, key: str) -> None:
         with store_errors(self.url, source):
-            descriptor = _open_object(self._path(source))
+            descriptor = _open_object(self._existing(source))
         try:
             with store_errors(self.url, key), self._pending(key) as (pending, name):
-                _copy_bytes(descriptor, pending)
+                copy_bytes(descriptor, pending, 0, os.fstat(descriptor).st_size)
                 self.publish(pending, lambda: pending.replace(name))
         finally:
             os.close(descriptor)
@@ -166,9 +192,23 @@ class DirectoryBucket(Bucket):
         return {}
 
     def _objects(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
-        for key, found in _walk.files(self.root, check_prefix(prefix), after):
+        for key, found in self._walk(prefix, after):
             if not is_unfinished(key):
                 yield _info(key, found)
+
+    def _walk(self, prefix: str, after: str = "") -> Iterator[tuple[str, os.stat_result]]:
+        if self._spelling.is_right(check_prefix(prefix)):
+            yield from _walk.files(self.root, prefix, after)
+
+    def _existing(self, key: str) -> str:
+        """The path of an object, if there is one.
+
+        :raises FileNotFoundError: what is found there lies below another job or stage (:mod:`._spelling`).
+        """
+        path = self._path(key)
+        if not self._spelling.is_right(key):
+            raise FileNotFoundError(errno.ENOENT, "another job or stage", path)
+        return path
 
     def _path(self, key: str) -> str:
         return os.path.join(self.root, check_key(key))
@@ -188,6 +228,7 @@ class DirectoryBucket(Bucket):
         folder = os.path.join(self.root, folder_of(key))
         for _ in range(_ATTEMPTS):
             try:
+                self._make_named(key)
                 self._make(directory)
                 with suppress(FileExistsError):
                     os.mkdir(folder)  # its name need not be durable
@@ -199,6 +240,15 @@ class DirectoryBucket(Bucket):
             with suppress(FileNotFoundError):  # who ends an upload takes the folder along if it is empty
                 return PendingFile(directory, folder), name
         raise StorageError(f"{directory} is removed again each time that it is made")
+
+    def _make_named(self, key: str) -> None:
+        """Make the folders of a job and a stage. Each is looked at before anything is put into it.
+
+        :raises UnsupportedStoreError: the file system takes another job's or stage's for it.
+        """
+        for folder in named_folders(key):
+            self._make(os.path.join(self.root, folder))
+            self._spelling.check(folder)
 
     def _make(self, directory: str) -> None:
         """Make a directory and those above it. The name of each that this process meets is synced once,
@@ -253,7 +303,7 @@ class DirectoryBucket(Bucket):
             )
 
 
-class _DirectoryUpload(Upload):
+class DirectoryUpload(Upload):
     """Parts are written where they belong in one pending file."""
 
     def __init__(
@@ -261,13 +311,31 @@ class _DirectoryUpload(Upload):
     ) -> None:
         self._bucket, self._key, self._name = bucket, key, name
         self._pending, self._size, self._part_size = pending, size, part_size
+        self.token = os.path.relpath(pending.path, bucket.root)
         self._sent: dict[int, int] = {}
         self._lock = threading.Lock()  # a descriptor must not be closed while it is written to
+
+    def take(self, source: int, left: LeftUpload) -> None:
+        """Copy parts out of the file that an upload was left in."""
+        for number in left.parts:
+            start, length = (number - 1) * self._part_size, left.length(number)
+            if copy_bytes(source, self._pending, start, start + length) == length:
+                self._sent[number] = length
+        self.held = frozenset(self._sent)
 
     def put_part(self, number: int, data: Buffer, *, sha256: str = "") -> None:  # noqa: ARG002 - nothing is signed here
         with store_errors(self._bucket.url, self._key), self._lock:
             self._pending.write(data, (number - 1) * self._part_size)
         self._sent[number] = len(data)
+
+    def sync(self) -> None:
+        with store_errors(self._bucket.url, self._key):
+            with self._lock:
+                descriptor = os.dup(self._pending.descriptor)  # so that others may write meanwhile
+            try:
+                os.fdatasync(descriptor)
+            finally:
+                os.close(descriptor)
 
     def complete(self) -> None:
         with store_errors(self._bucket.url, self._key):
@@ -282,7 +350,7 @@ class _DirectoryUpload(Upload):
 
 
 def _info(key: str, found: os.stat_result) -> ObjectInfo:
-    return ObjectInfo(key=key, size=found.st_size, modified=datetime.fromtimestamp(found.st_mtime, UTC))
+    return ObjectInfo(key=key, size=found.st_size, modified=moment(found.st_mtime))
 
 
 def _open_object(path: str) -> int:
@@ -300,19 +368,3 @@ def _open_object(path: str) -> int:
         return descriptor
     os.close(descriptor)
     raise FileNotFoundError(errno.ENOENT, "not a regular file", path)
-
-
-def _copy_bytes(source: int, pending: PendingFile) -> None:
-    """In the kernel where it can; a file system that shares blocks (Btrfs, XFS) then moves none
-    (copy_file_range(2)).
-    """
-    done, size = 0, os.fstat(source).st_size
-    with suppress(OSError):
-        while done < size:
-            copied = os.copy_file_range(source, pending.descriptor, size - done, done, done)
-            if not copied:
-                break
-            done += copied
-    while chunk := os.pread(source, MIB, done):
-        pending.write(chunk, done)
-        done += len(chunk)

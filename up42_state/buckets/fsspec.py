@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import fsspec.core
 
 from up42_state.buckets._logs import hide_secrets
+from up42_state.buckets._spelling import Spelling, named_folders
+from up42_state.buckets._times import in_utc, moment
 from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key, check_prefix, is_key, key_order
 from up42_state.errors import (
@@ -61,6 +63,7 @@ class FsspecBucket(Bucket):
             problem = SettingsError(f"fsspec cannot open {self.url}: {_safe(error)}")
         else:
             self._root = self._root.rstrip("/")
+            self._spelling = Spelling(self.url, self._root, self._exists, self._names)
             return
         raise problem  # not chained: the cause may quote the URL's credentials
 
@@ -81,7 +84,7 @@ class FsspecBucket(Bucket):
         with self._errors(key):
             self._fs.invalidate_cache()  # of listings, which many take it from: others write here, too
             found = self._fs.info(self._path(key))
-            if found["type"] != "file":
+            if found["type"] != "file" or not self._spelling.is_right(key):
                 raise FileNotFoundError(key)
         return ObjectInfo(key=key, size=found["size"], modified=_modified(found))
 
@@ -141,7 +144,8 @@ class FsspecBucket(Bucket):
         folder = check_prefix(prefix).rpartition("/")[0]
         with self._errors(prefix):
             self._fs.invalidate_cache()
-            found = list(self._files(f"{self._root}/{folder}".rstrip("/")))
+            is_right = self._spelling.is_right(prefix)
+            found = list(self._files(f"{self._root}/{folder}".rstrip("/"))) if is_right else []
         objects = {self._key(info["name"]): info for info in found}
         for key in sorted((key for key in objects if key.startswith(prefix) and key > after), key=key_order):
             yield ObjectInfo(key=key, size=objects[key]["size"], modified=_modified(objects[key]))
@@ -150,9 +154,8 @@ class FsspecBucket(Bucket):
         path = f"{self._root}/{check_prefix(prefix)}".rstrip("/")
         with self._errors(prefix):
             self._fs.invalidate_cache()
-            folders = [
-                entry["name"].rstrip("/") for entry in self._entries(path) if entry["type"] == "directory"
-            ]
+            entries = self._entries(path) if self._spelling.is_right(prefix) else []
+            folders = [entry["name"].rstrip("/") for entry in entries if entry["type"] == "directory"]
             for folder in sorted(folders, key=lambda folder: key_order(f"{folder}/")):
                 name = folder.rpartition("/")[2]
                 if is_key(name) and any(True for _ in self._files(folder)):
@@ -163,7 +166,8 @@ class FsspecBucket(Bucket):
         for path, key in [(self._path(key), key) for key in keys]:
             try:
                 with suppress(ObjectNotFoundError), self._errors(key):
-                    self._fs.rm_file(path)
+                    if self._spelling.is_right(key):
+                        self._fs.rm_file(path)
             except StateError as error:
                 failed.append(error)
         if failed:
@@ -228,8 +232,20 @@ class FsspecBucket(Bucket):
     def _ready(self, key: str) -> str:
         """The path of a key, in a directory that exists."""
         path = self._path(key)
+        for folder in named_folders(key):
+            if not self._spelling.is_settled(folder):
+                self._fs.makedirs(f"{self._root}/{folder}", exist_ok=True)
+                self._spelling.check(folder)
         self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
         return path
+
+    def _exists(self, path: str) -> bool:
+        self._fs.invalidate_cache()
+        return bool(self._fs.exists(path))
+
+    def _names(self, folder: str) -> Iterator[str]:
+        for path in self._fs.ls(folder, detail=False):
+            yield path.rstrip("/").rpartition("/")[2]
 
     def _key(self, path: str) -> str:
         return path.removeprefix(self._root).lstrip("/")
@@ -293,12 +309,12 @@ def _modified(info: Mapping[str, Any]) -> datetime:
     """When a file was written; now, where the file system does not know: nothing is ever taken for old."""
     value = next((info[name] for name in _TIMES if info.get(name)), None)
     if isinstance(value, int | float):
-        return datetime.fromtimestamp(value, UTC)
+        return moment(value)
     if isinstance(value, str):
         with suppress(ValueError):
             value = datetime.fromisoformat(value)
     if isinstance(value, datetime):
-        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+        return in_utc(value)
     return datetime.now(UTC)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -30,6 +30,7 @@ from up42_state.buckets.keys import check_key, check_prefix, is_key, join
 from up42_state.errors import (
     AccessDeniedError,
     BucketNotFoundError,
+    ObjectNotFoundError,
     SettingsError,
     StorageError,
 )
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from google.cloud import storage
     from requests import Response
 
-    from up42_state.buckets.base import Buffer
+    from up42_state.buckets.base import Buffer, LeftUpload
     from up42_state.settings import Settings
 
 __all__ = ["GCSBucket"]
@@ -103,6 +104,12 @@ class GCSBucket(Bucket):
     def start_upload(self, key: str, size: int, part_size: int) -> Upload:  # noqa: ARG002 - told by the parts
         self._full(key)
         return GCSUpload(self, key, size)
+
+    def continue_upload(self, left: LeftUpload, key: str) -> Upload | None:
+        upload = GCSUpload(self, key, left.size)
+        with suppress(ObjectNotFoundError):  # pruned meanwhile
+            upload.take(left, self._objects(f"{check_key(left.token)}/"))
+        return upload if upload.held else None
 
     def uploads(self, prefix: str) -> Iterator[UploadInfo]:
         """Parts that were left behind. Every object below the prefix is listed to find them."""

@@ -17,6 +17,7 @@ from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.hosts import is_amazon
 from up42_state.buckets.keys import check_key, check_prefix, is_key, join
 from up42_state.errors import (
+    AccessDeniedError,
     BucketNotFoundError,
     ObjectExistsError,
     ObjectNotFoundError,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from up42_state.buckets._s3_checksums import Checksums
     from up42_state.buckets._s3_upload import S3Upload
-    from up42_state.buckets.base import Buffer
+    from up42_state.buckets.base import Buffer, LeftUpload
     from up42_state.settings import Settings
 
 __all__ = ["S3Bucket"]
@@ -55,6 +56,7 @@ class S3Bucket(Bucket):
     :param settings: credentials, endpoint, encryption, concurrency.
     """
 
+    takes_uploads_away = True
     min_part_size = 5 * MIB
     max_copy = 5 * GIB  # bytes that CopyObject takes; more go by UploadPartCopy
     copy_part = GIB
@@ -133,6 +135,20 @@ class S3Bucket(Bucket):
 
     def start_upload(self, key: str, size: int, part_size: int) -> Upload:  # noqa: ARG002 - told by the parts
         return self._upload(key, size)
+
+    def continue_upload(self, left: LeftUpload, key: str) -> Upload | None:
+        from up42_state.buckets._s3_upload import ContinuedUpload
+
+        upload = self._upload(left.key, left.size, left.token)
+        with suppress(ObjectNotFoundError, AccessDeniedError):  # listing parts is a right of its own
+            upload.find(left)
+
+        def move() -> None:
+            self.copy(left.key, key)
+            with suppress(StorageError, AccessDeniedError):  # prune finds it
+                self.delete([left.key])
+
+        return ContinuedUpload(upload, move) if upload.held else None
 
     def uploads(self, prefix: str) -> Iterator[UploadInfo]:
         # rclone's server answers 404 where no upload was ever begun
@@ -288,7 +304,7 @@ class S3Bucket(Bucket):
             ),
         )
 
-    def _upload(self, key: str, size: int) -> S3Upload:
+    def _upload(self, key: str, size: int, token: str = "") -> S3Upload:
         with self._errors(key):
             from up42_state.buckets._s3_upload import S3Upload
 
@@ -299,6 +315,7 @@ class S3Bucket(Bucket):
                 encryption=self._encryption,
                 checksums=self._checksums,
                 errors=lambda: self._errors(key),
+                token=token,
             )
 
     def _pages(self, prefix: str, *, after: str = "", **options: Any) -> Iterator[Any]:

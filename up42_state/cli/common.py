@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from up42_state.errors import SettingsError
-from up42_state.redaction import without_credentials
+from up42_state.redaction import credentials_among, remember, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +28,7 @@ class Common:
     """The shared options of one call.
 
     :param own_failure: the exit code of every failure of ours, where it is not the error's own.
+    :param arguments: the whole command line.
     """
 
     url: str | None = None
@@ -35,6 +36,7 @@ class Common:
     quiet: bool = False
     debug: bool = False
     own_failure: int | None = None
+    arguments: Sequence[str] = ()
 
     def place(
         self,
@@ -61,6 +63,13 @@ class Common:
                 propagate=_names(propagate) or None,
             )
         )
+
+    def hide_misplaced(self) -> None:
+        """Have credentials that stand on the command line taken out of what is said of a failure: an error
+        quotes what it refuses.
+        """
+        found = credentials_among(self.arguments)
+        remember(self, found, "::".join(text for text in found if "://" in text))
 
     def note(self, text: str) -> None:
         """A message for people, on stderr."""
@@ -120,6 +129,11 @@ class Place:
         name = self.settings.stage if name is None else name
         if name is None:
             raise SettingsError("no stage is given", advice="give --stage, or set UP42_STATE_STAGE")
+        if credentials_among([name]):
+            raise SettingsError(
+                "the name of a stage looks like a credential",
+                advice="credentials have variables of their own (docs/settings.md)",
+            )
         job, slash, rest = name.partition("/")
         return Stage(self.state.job(job), rest) if slash else self.job.stage(name)
 

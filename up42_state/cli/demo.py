@@ -30,7 +30,8 @@ def demo(common: Common, directory: Path | None) -> None:
 
     from up42_state.demo import run_demo
 
-    done = run_demo(directory, Console(quiet=True) if common.json else None)
+    silent = common.quiet or common.json
+    done = run_demo(directory, Console(quiet=True) if common.json else None, _drop if silent else None)
     if common.json:
         value = {
             "url": done.state.url,
@@ -39,3 +40,7 @@ def demo(common: Common, directory: Path | None) -> None:
             "map": str(done.map),
         }
         print_result(common, value)
+
+
+def _drop(_text: str) -> None:
+    """Nobody wants to read what the blocks say."""

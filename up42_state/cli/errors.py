@@ -16,8 +16,6 @@ from up42_state.errors import Defect, InvalidDataError, StateError
 from up42_state.redaction import without_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from up42_state.cli.common import Common
 
 __all__ = ["Failure", "report"]
@@ -59,18 +57,17 @@ class Failure:
         return json.dumps({"error": members})
 
 
-def report(error: BaseException, common: Common, arguments: Sequence[str]) -> int:
-    """Print an error on stderr and give the exit code.
-
-    :param arguments: of the command line, to know ``--json`` where they could not even be parsed.
-    """
+def report(error: BaseException, common: Common) -> int:
+    """Print an error on stderr and give the exit code."""
     if isinstance(error, NoArgsIsHelpError):
         error.show()
         return USAGE
+    common.hide_misplaced()
     if common.debug:
         click.echo(without_credentials("".join(traceback.format_exception(error))), err=True)
     failure = _failure(error)
-    as_json = common.json or (isinstance(error, click.UsageError) and "--json" in arguments)
+    # Where the command line could not even be parsed, it says by itself whether JSON was asked for.
+    as_json = common.json or (isinstance(error, click.UsageError) and "--json" in common.arguments)
     click.echo(failure.json() if as_json else failure.text(), err=True)
     if isinstance(error, Ended):
         error.reported = True

@@ -70,13 +70,14 @@ class Root(click.Group):
         """Run a verb and end the process with its exit code."""
         arguments = list(sys.argv[1:] if args is None else args)
         common = extra.setdefault("obj", Common())
+        common.arguments = arguments
         try:
             _refuse_nul(arguments)
             status = super().main(arguments, *rest, **extra | {"standalone_mode": False})
         except (Exception, Ended) as error:  # noqa: BLE001 - the outermost edge: all errors are reported here
             from up42_state.cli.errors import report
 
-            status = report(error, common, arguments)
+            status = report(error, common)
         sys.exit(status or 0)
 
 

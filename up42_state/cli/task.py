@@ -105,6 +105,7 @@ def _told(common: Common, file: Path | None) -> Iterator[TaskResult]:
             ready = True
         yield result
     except BaseException as error:
+        common.hide_misplaced()
         result.fail(error)
         result.exit_code = getattr(error, "status", OWN_FAILURE)  # a signal's, where one ended us
         raise

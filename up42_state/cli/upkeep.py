@@ -122,6 +122,8 @@ def prune(
     pruned = found.prune(keep=keep, grace=grace, no_writers=no_writers, dry_run=dry_run)
     if pruned.objects:
         _say_what_is_kept(common, found.state)
+    for warning in pruned.warnings:
+        common.note(f"warning: {warning}")
     print_result(common, pruned.to_dict(), *_pruned(pruned))
 
 
@@ -141,6 +143,7 @@ def _pruned(pruned: Pruned) -> tuple[Table, Table]:
         "unfinished uploads": pruned.uploads,
         "left, as not ours": pruned.foreign or "",
         "waiting for the grace": len(pruned.waiting),
+        "dated in the future": pruned.future or "",
     }
     state = "would go" if pruned.dry_run else "deleted"
     rows = [(attempt, state) for attempt in pruned.attempts]

@@ -75,20 +75,25 @@ class Demo:
     map: Path
 
 
-def run_demo(directory: str | os.PathLike[str] | None = None, console: Console | None = None) -> Demo:
+def run_demo(
+    directory: str | os.PathLike[str] | None = None,
+    console: Console | None = None,
+    note: Callable[[str], None] | None = None,
+) -> Demo:
     """Run the demo and print what it does.
 
     :param directory: where its store, results and map go; ``None`` for ``up42-state-demo`` in the working
         directory, or, where that cannot be written to, a temporary directory. A second run finds everything
         unchanged and saves nothing.
     :param console: what to print to; ``None`` for stdout.
+    :param note: takes what the blocks say of their steps; ``None`` writes it to stderr.
     :raises TargetConflictError: the directory holds other files than an earlier demo's.
     """
     console = console or Console(highlight=False, soft_wrap=True)
     root = _make(directory)
     state = State((root / "store").resolve().as_uri())
     job = state.job(JOB)
-    commits = tuple(_run_tasks(job))
+    commits = tuple(_run_tasks(job, note))
     last = job.stage(commits[-1].stage)
     last.restore(root / "results", overwrite=True)
     page = root / "map.html"
@@ -152,7 +157,7 @@ _TASKS = (
 )
 
 
-def _run_tasks(job: Job) -> Iterator[Commit]:
+def _run_tasks(job: Job, note: Callable[[str], None] | None) -> Iterator[Commit]:
     """Each task in directories of its own, as a container has them; only the store connects them."""
     for task in _TASKS:
         with tempfile.TemporaryDirectory() as folder:
@@ -164,6 +169,7 @@ def _run_tasks(job: Job) -> Iterator[Commit]:
                 input=Path(folder, "input"),
                 output=Path(folder, "output"),
                 quicklooks=Path(folder, "quicklooks"),
+                note=note,
             )
             with block:
                 block.write({"type": "FeatureCollection", "features": task.run(block)})

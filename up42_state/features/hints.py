@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import Defect
 from up42_state.features.members import SPACE, members, value_end
+from up42_state.features.paths import RESERVED
 from up42_state.features.values import decode
 
 if TYPE_CHECKING:
@@ -129,6 +130,9 @@ def names_nothing(value: str, path: str, wrong: str | None, files: Files) -> tup
         problem = f"{value!r} {wrong}"
     if "\\" in value and files.exists(value.replace("\\", "/")):
         return problem, 'write "/" between its parts'
+    if path.partition("/")[0] in RESERVED:
+        there = f"{problem}: {path.partition('/')[0]} at the top of an output is no file of it"
+        return there, "have the file lie elsewhere, and write its path"
     other = files.alike(path)
     if other is None:
         return problem, "write the file before data.json, or leave the property out"

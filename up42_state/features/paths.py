@@ -7,6 +7,7 @@ in ``docs/data-json.md``.
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from up42_state.features.sidecars import (
@@ -34,6 +35,8 @@ __all__ = [
     "check_path",
     "companions",
     "data_paths",
+    "folded",
+    "folded_together",
     "is_data_property",
     "normal_path",
     "quicklook_names",
@@ -48,6 +51,12 @@ RESERVED = frozenset(("data.json", ".up42_state"))  # at the top of an output: n
 STRICT = "up42.data"  # under other keys a string that names nothing is just a string
 
 _PREFIXES = (STRICT, "custom.", "data.")
+_ENDS = re.compile(r"[. ]+(?=/|$)")
+# Default_Ignorable_Code_Point (Unicode, section 5.21), which no reader sees.
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
+)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LONGEST_PART = 255
 LONGEST_PATH = 4095
@@ -72,7 +81,8 @@ def check_path(path: str) -> str | None:
         return 'has ".."'
     if "" in parts or "." in parts:
         return 'has an empty or "." part'
-    if len(path.encode()) > LONGEST_PATH or any(len(part.encode()) > _LONGEST_PART for part in parts):
+    encoded = path.encode()
+    if len(encoded) > LONGEST_PATH or max(map(len, encoded.split(b"/"))) > _LONGEST_PART:
         return "is longer than a file system takes"
     return None
 
@@ -92,6 +102,31 @@ def all_above(paths: Iterable[str]) -> set[str]:
             found.add(folder)
             folder = folder.rpartition("/")[0]
     return found
+
+
+def folded(path: str) -> str:
+    """What is equal for paths that some file system takes for one.
+
+    File systems differ in what they fold: case (APFS, NTFS, SMB, ext4 with casefold; Unicode, section 3.13,
+    D145), Unicode's forms (APFS, ZFS: NFC to NFKD), characters that are not seen (ext4, HFS+), and full stops
+    and spaces at the end of a name (FAT, SMB). This folds all of it, and so more than any of them.
+    """
+    if not path.isascii():
+        path = unicodedata.normalize("NFKD", _UNSEEN.sub("", path)).upper().casefold()
+        path = unicodedata.normalize("NFKD", path)
+    return _ENDS.sub("", path.lower())
+
+
+def folded_together(files: Iterable[str]) -> set[str]:
+    """The files that some file system takes for another one of them, or for a directory above one."""
+    files = list(files)
+    first: dict[str, str] = {}
+    several = set()
+    for path in (*files, *all_above(files)):
+        key = folded(path)
+        if first.setdefault(key, path) != path:
+            several.add(key)
+    return {path for path in files if folded(path) in several} if several else set()
 
 
 def normal_path(path: str) -> str:

@@ -7,7 +7,8 @@ The grammar, which ``docs/cli.md`` explains::
     operator = "=" | "==" | "!=" | "<" | "<=" | ">" | ">="
     value    = a JSON value  |  'text'  |  text without < > = "
 
-White space around the three parts does not count.
+White space around the three parts does not count. For < <= > >= a text that begins as a number, and goes on
+after white space, is no value, unless it is a date-time.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ _CLAUSE = re.compile(
     r"""\s*(?P<name>"(?:[^"\\]|\\.)*"|[^<>=!"]+?)\s*(?P<operator><=|>=|!=|==|=|<|>)\s*(?P<value>.*?)\s*""",
     re.DOTALL,
 )
+_NUMBER_AND_MORE = re.compile(
+    r"[+-]?[0-9][0-9.]*\s.*", re.DOTALL
+)  # "20 and clear": text is less or more, too
 _SINGLE = re.compile(r"'((?:[^']|'')*)'", re.DOTALL)
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
@@ -112,6 +116,8 @@ def _condition(clause: str) -> Condition:
         return Condition(name, lambda value: _equals(value, literal) == wanted)
     if isinstance(literal.value, bool | list | dict | None):
         _refuse(clause, f"{literal.text} is neither a number nor text, so nothing is less or more")
+    if _NUMBER_AND_MORE.fullmatch(found["value"]) and _instant(literal.text) is None:
+        _refuse(clause, f"the value {literal.text} begins as a number and is none; put a text in quotes")
     return Condition(name, lambda value: _ordered(compare, value, literal))
 
 

@@ -17,7 +17,8 @@ from up42_state.errors import ObjectNotFoundError, StateError
 from up42_state.stages.contents import missing_bytes
 from up42_state.stages.fetch import damaged_bytes
 from up42_state.stages.index import BLOCK, Index
-from up42_state.stages.upload import Stored, block_digests
+from up42_state.stages.sources import Stored
+from up42_state.stages.upload import block_digests
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

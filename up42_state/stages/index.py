@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from up42_state.stages.commit import FORMAT, check_format
-from up42_state.stages.damage import damaged
+from up42_state.stages.damage import damaged, decoded
 from up42_state.stages.entries import BLOCK, QUICKLOOKS, DataObject, Entry, Kind, stored_name
 from up42_state.stages.soundness import problems
 
@@ -42,11 +42,8 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
         :raises IntegrityError: it is damaged or hostile.
         :raises UnsupportedFormatError: it was written in another major version of the format.
         """
-        try:
-            check_format(_VERSION.decode(data).format, key)
-            index = _INDEX.decode(data)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            raise damaged(key, str(error)) from error
+        check_format(decoded(_VERSION, data, key).format, key)
+        index = decoded(_INDEX, data, key)
         index.check(key)
         return index
 

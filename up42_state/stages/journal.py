@@ -32,6 +32,7 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     :param files: paths of files, with their digests.
     :param directories: those that are made.
     :param aside: the paths of what is moved out of the way, by the names that it gets in staging.
+    :param kept: paths of files that stay, with their digests and the modes that they had.
     """
 
     about: str = ""
@@ -39,6 +40,7 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     files: list[tuple[str, str]] = []
     directories: list[str] = []
     aside: dict[str, str] = {}
+    kept: list[tuple[str, str, int]] = []
 
     @classmethod
     def read(cls, root: Staging) -> Journal:
@@ -75,6 +77,9 @@ def take_back(root: Staging, journal: Journal) -> None:
         if check_path(path) is None and check_path(name) is None and "/" not in name:
             with suppress(OSError):  # it had not been moved, or something else is there
                 root.directory.move_new(root.fd, name, path)
+    for path, digest, mode in reversed(journal.kept):
+        if check_path(path) is None and digest_of(root, path) == digest:
+            root.directory.set_executable(path, mode)
 
 
 def digest_of(root: Staging, path: str) -> str | None:

@@ -5,25 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
-import unicodedata
 import uuid
 from contextlib import suppress
 from os import SEEK_END
 from typing import TYPE_CHECKING, Self
 
 from up42_state.errors import TargetConflictError
-from up42_state.features.paths import above
+from up42_state.features.paths import above, all_above, folded
 from up42_state.features.sidecars import JOURNALS
+from up42_state.stages.changes import Changes
 from up42_state.stages.history import some_names
 from up42_state.stages.index import BLOCK
 from up42_state.stages.journal import Journal, digest_of
 from up42_state.stages.staging import Stagings
-from up42_state.stages.target import survey
+from up42_state.stages.target import EXECUTABLE, executable_bits, survey
 from up42_state.stages.undo import undo
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Container, Iterable, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -55,6 +55,7 @@ class Landing:
         self._about = ""
         self._left: dict[Staging, Journal] = {}
         self._folders: set[tuple[Staging, str]] = set()
+        self._modes: dict[tuple[Staging, str], int] = {}  # of kept files that get other executable bits
         self._numbers: dict[str, str] = {}
         self._aside: list[tuple[Staging, str]] = []
         self.kept: set[str] = set()
@@ -93,6 +94,8 @@ class Landing:
             if next(survey(root.path), None) is not None:
                 here = {self._roots.place(entry): entry for entry in entries if self._roots.of(entry) is root}
                 self._compare(root, here, data, set(directories) if root is self._main else set())
+        for root in self._roots:
+            self._changes(root, entries, directories).check(root)
         if not self._resumed:
             Journal(about=self._about).write(self._main)
         self._check_alike([*self._numbers, *directories])
@@ -125,7 +128,7 @@ class Landing:
         """
         first: dict[str, str] = {}
         for name in names:
-            other = first.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+            other = first.setdefault(folded(name), name)
             if other != name and self._main.folds_names():
                 raise TargetConflictError(
                     f"the file system of {self._main.path} makes no difference between {other} and {name}",
@@ -137,15 +140,15 @@ class Landing:
 
         :raises TargetConflictError: something would be lost, and ``overwrite`` was not asked for.
         """
-        folders = {folder for path in (*here, *directories) for folder in above(path)} | directories
-        in_the_way = []
-        for path, status in survey(root.path):
+        folders = all_above([*here, *directories]) | directories
+        in_the_way: list[str] = []  # what may not be read, may hold anything
+        for path, status in survey(root.path, in_the_way if root is self._main else []):
             if stat.S_ISDIR(status.st_mode):
                 self._folders.add((root, path))
                 if path in here:
                     self._aside.append((root, path))
             elif path in here and _equal(root, path, status, here[path]):
-                self.kept.add(here[path].name)
+                self._keep(root, path, status.st_mode, here[path])
             elif root is self._main and path == _DATA and _data_equal(root, status, data):
                 continue
             elif root is self._main or path in here or path in folders:
@@ -157,6 +160,26 @@ class Landing:
                 f"{root.path} holds other files: {some_names(sorted(in_the_way))}",
                 advice="give an empty directory, or overwrite=True (--overwrite) to replace files in the way",
             )
+
+    def _keep(self, root: Staging, path: str, mode: int, entry: Entry) -> None:
+        self.kept.add(entry.name)
+        if executable_bits(mode, executable=entry.executable) != mode & EXECUTABLE:
+            self._modes[root, path] = mode
+
+    def _changes(self, root: Staging, entries: Sequence[Entry], directories: Iterable[str]) -> Changes:
+        """What the switch is going to change in a directory."""
+        new = [e for e in entries if self._roots.of(e) is root and e.name not in self.kept]
+        away = {path for where, path in self._aside if where is root}
+        folders = {path for where, path in self._folders if where is root}
+        replaced = away & folders
+        is_main = root is self._main
+        return Changes(
+            moved={self._roots.place(entry) for entry in new} | ({_DATA} if is_main else set()),
+            away=away,
+            emptied={path for path in folders if replaced and not replaced.isdisjoint((path, *above(path)))},
+            made=set(directories) if is_main else set(),
+            modes={path for where, path in self._modes if where is root},
+        )
 
     def _staged(self, entry: Entry) -> bool:
         """Whether an interrupted call has staged the whole of a small file; large ones go by block.
@@ -232,22 +255,29 @@ class Landing:
         left = self._left.get(root, Journal())
         here = [entry for entry in entries if self._roots.of(entry) is root and entry.name not in self.kept]
         files = [(self._roots.place(entry), entry.sha256) for entry in here]
-        inner = {path.rpartition("/")[0] for path, _ in files} - {""}
-        inner |= set(directories) if root is self._main else set()
-        made = inner.union(*map(above, inner))
+        empty = set(directories) if root is self._main else set()
+        made = all_above([*(path for path, _ in files), *empty]) | empty
         return Journal(
             about=self._about,
             data=hashlib.sha256(data).hexdigest(),
             files=[*left.files, *files],
             directories=[*left.directories, *(path for path in made if (root, path) not in self._folders)],
             aside=left.aside | aside,
+            kept=[*left.kept, *self._kept_modes(root, entries)],
         )
+
+    def _kept_modes(self, root: Staging, entries: Iterable[Entry]) -> Iterator[tuple[str, str, int]]:
+        for entry in entries:
+            mode = self._modes.get((root, self._roots.place(entry)))
+            if mode is not None and self._roots.of(entry) is root:
+                yield self._roots.place(entry), entry.sha256, mode
 
     def _switch_file(self, entry: Entry) -> None:
         root, path = self._roots.of(entry), self._roots.place(entry)
-        if entry.name in self.kept:
-            root.directory.set_executable(path, executable=entry.executable)
-        else:
+        mode = self._modes.get((root, path))
+        if mode is not None:
+            root.directory.set_executable(path, executable_bits(mode, executable=entry.executable))
+        elif entry.name not in self.kept:
             root.directory.move_in(root.fd, self._numbers[entry.name], path)
 
 

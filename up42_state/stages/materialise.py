@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from up42_state.errors import IntegrityError, ObjectNotFoundError
-from up42_state.features.paths import above
+from up42_state.features.paths import all_above
+from up42_state.stages.changes import Changes
 from up42_state.stages.contents import missing_bytes
 from up42_state.stages.fetch import Fetcher
 from up42_state.stages.index import QUICKLOOKS
@@ -66,7 +67,9 @@ def materialise(
     current = current or (lambda stage: stage.latest(job_mode))
     reports = [merging.apply(propagation, current) for propagation in propagations]
     if merging.changed:
-        with _Delivery(into, _folder_for(into, quicklooks)) as delivery, writing_to(into):
+        folder = _folder_for(into, quicklooks)
+        with writing_to(into, *([folder] if folder else [])), _Delivery(into, folder) as delivery:
+            delivery.check(merging)
             delivery.fetch(merging.additions, progress)
             delivery.switch(merging)
     return reports
@@ -101,8 +104,12 @@ class _Delivery:
         self._begun: dict[Staging, Journal] = {}  # what the switch puts in, while it is under way
 
     def __enter__(self) -> Self:
-        for root in self._roots:
-            root.open(fresh=False)
+        try:
+            for root in self._roots:
+                root.open(fresh=False)
+        except BaseException:
+            self._close()
+            raise
         return self
 
     def __exit__(
@@ -115,11 +122,27 @@ class _Delivery:
                 with suppress(OSError):  # what stays of staging is taken away by the next call
                     self.undo()
         finally:
-            for root in self._roots:
-                root.close()
+            self._close()
+
+    def _close(self) -> None:
+        for root in self._roots:
+            root.close()
 
     def _place(self, added: Added) -> str:
         return self._roots.place(added.renamed)
+
+    def check(self, merging: Merging) -> None:
+        """Make sure that the files can be put in their places.
+
+        :raises StateError: a folder may not be written to, or is another file system's.
+        """
+        for root in self._roots:
+            is_main = root is self._main
+            places = {
+                self._place(added) for added in merging.additions if self._roots.of(added.entry) is root
+            }
+            made = set(merging.new_directories) if is_main else set()
+            Changes(moved=places | ({_DATA} if is_main else set()), made=made).check(root)
 
     def fetch(self, additions: Sequence[Added], progress: Callable[[int, int], None]) -> None:
         """Fetch the files into staging, verified."""
@@ -171,11 +194,11 @@ class _Delivery:
     def _journal(self, root: Staging, digest: str, merging: Merging) -> Journal:
         here = [added for added in merging.additions if self._roots.of(added.entry) is root]
         directories = set(merging.new_directories) if root is self._main else set()
-        directories |= {folder for added in here for folder in above(self._place(added))}
+        directories |= all_above(self._place(added) for added in here)
         return Journal(
             data=digest,
             files=[(self._place(added), added.entry.sha256) for added in here],
-            directories=sorted(path for path in directories if not (root.path / path).exists()),
+            directories=sorted(path for path in directories if not os.path.exists(f"{root.path}/{path}")),
         )
 
     def undo(self) -> None:

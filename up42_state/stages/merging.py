@@ -165,6 +165,12 @@ class Merging:
         filled = all_above(file.path for file in self._files if file.kind == "file")
         return [path for path in wanted if path not in filled]
 
+    @property
+    def names(self) -> set[str]:
+        """The names at the top of the output, of files and directories."""
+        files = (file.path for file in self._files if file.kind == "file")
+        return {path.partition("/")[0] for path in (*files, *self.directories)}
+
 
 def output_of(contents: Contents) -> Output:
     """A stored revision as an output that others are merged into: what a restore without quicklooks gives."""

@@ -23,6 +23,7 @@ T = TypeVar("T")
 __all__ = [
     "LAST_REVISION",
     "NAME",
+    "PARTIAL",
     "attempt_prefix",
     "attempts_prefix",
     "check_job",
@@ -43,7 +44,8 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9._\-:+=@]{0,199}"  # of a job key and of a stage's
 _NAME = re.compile(NAME)
 _COMMIT = re.compile(r"([0-9]{8})\.json")
 _ATTEMPT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_FOLDERS = frozenset(("files", "packs", "long", "copies", UNFINISHED))  # of an attempt
+PARTIAL = "partial"  # records of what a save that runs has stored so far
+_FOLDERS = frozenset(("files", "packs", "long", "copies", PARTIAL, UNFINISHED))  # of an attempt
 _ALONE = frozenset(("data.json", "index.json"))
 LAST_REVISION = 99_999_999  # the highest number that a commit's name can hold
 _ALLOWED = (

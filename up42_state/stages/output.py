@@ -15,8 +15,8 @@ from up42_state.features.paths import above, all_above
 from up42_state.features.repair import Change, repair
 from up42_state.features.sidecars import ENDS
 from up42_state.stages.index import QUICKLOOKS
+from up42_state.stages.sources import Source, changed
 from up42_state.stages.target import OURS
-from up42_state.stages.upload import Source, changed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

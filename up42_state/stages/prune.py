@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from up42_state.errors import IntegrityError, ObjectNotFoundError, SettingsError, UnsupportedFormatError
+from up42_state.stages.ages import Ages
 from up42_state.stages.commit import Commit
 from up42_state.stages.history import History, missing_job, readable
 from up42_state.stages.names import (
@@ -56,6 +57,8 @@ class Pruned(msgspec.Struct, frozen=True, kw_only=True):
     :param waiting: attempts that nothing refers to, but whose grace is not over.
     :param uploads: how many unfinished uploads were discarded.
     :param foreign: how many objects and folders of others lie there; they were left.
+    :param future: how many of the objects that were looked at are dated in the future; ``warnings`` say what
+        became of them.
     """
 
     job: str
@@ -66,6 +69,8 @@ class Pruned(msgspec.Struct, frozen=True, kw_only=True):
     foreign: int
     waiting: tuple[str, ...]
     dry_run: bool
+    future: int = 0
+    warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""
@@ -114,14 +119,16 @@ def prune(
         )
     if not timedelta() <= grace <= _LONGEST:
         raise SettingsError(f"a grace of {grace} is out of range", advice=f"give 0 to {_LONGEST.days}d")
-    before = store.bucket.clock() - grace
-    uploads, busy = _end_uploads(store, job, before, dry_run=dry_run)
+    ages = Ages(store.bucket, grace, everything=no_writers and not grace)
+    uploads, busy = _end_uploads(store, job, ages, dry_run=dry_run)
     listed = _list(store, job)
-    in_use = _in_use(store, job, listed, keep, before) | busy
+    in_use = _in_use(store, job, listed, keep, ages) | busy
     if not listed.attempts.keys() <= in_use and _add_unlisted(store, job, listed):
-        in_use = _in_use(store, job, listed, keep, before) | busy
+        in_use = _in_use(store, job, listed, keep, ages) | busy
     unused = _objects(store, job, listed, listed.attempts.keys() - in_use)
-    due = {name for name, infos in unused.items() if max(info.modified for info in infos) <= before}
+    for info in (info for infos in unused.values() for info in infos):
+        ages.note(info.key, info.modified)
+    due = {name for name, infos in unused.items() if ages.is_old(max(info.modified for info in infos))}
     doomed = [info for name in sorted(due) for info in unused[name]]
     if not dry_run:
         _delete(store, [info.key for info in doomed])
@@ -134,11 +141,13 @@ def prune(
         foreign=listed.foreign,
         waiting=tuple(sorted(unused.keys() - due)),
         dry_run=dry_run,
+        future=ages.future,
+        warnings=ages.warnings,
     )
 
 
-def _end_uploads(store: Store, job: str, before: datetime, *, dry_run: bool) -> tuple[int, set[str]]:
-    """Discard unfinished uploads that were begun before a time; how many, and the attempts of the others.
+def _end_uploads(store: Store, job: str, ages: Ages, *, dry_run: bool) -> tuple[int, set[str]]:
+    """Discard unfinished uploads that were begun long ago; how many, and the attempts of the others.
 
     Done before anything is listed: a save whose one large file takes longer than the grace has either
     completed it, and the listing shows a new object of its attempt, or fails.
@@ -148,7 +157,8 @@ def _end_uploads(store: Store, job: str, before: datetime, *, dry_run: bool) -> 
     for upload in list(store.bucket.uploads(f"{job}/")):
         if not is_ours(upload.key):  # another store may lie below the job
             continue
-        if upload.started <= before:
+        ages.note(upload.key, upload.started)
+        if ages.is_old(upload.started):
             old += 1
             if not dry_run:
                 store.bucket.abort_upload(upload)
@@ -216,13 +226,16 @@ def _later(store: Store, job: str, stage: str, known: Iterable[int]) -> dict[int
     return found
 
 
-def _in_use(store: Store, job: str, listed: _Job, keep: int, before: datetime) -> set[str]:
+def _in_use(store: Store, job: str, listed: _Job, keep: int, ages: Ages) -> set[str]:
     """Every attempt that a kept commit refers to, or one that was unlinked only lately."""
     wanted = [
         (stage, revision)
         for stage, commits in listed.commits.items()
-        for revision in _protected(commits, keep, before)
+        for revision in _protected(commits, keep, ages)
     ]
+    for stage, commits in listed.commits.items():
+        for revision, written in commits.items():
+            ages.note(commit_key(job, stage, revision), written)
 
     def look(item: tuple[str, int]) -> Commit | DamagedCommit | None:
         stage, revision = item
@@ -265,11 +278,12 @@ def _objects(store: Store, job: str, listed: _Job, names: Iterable[str]) -> dict
     return {name: infos for name, infos in ours.items() if infos}
 
 
-def _protected(commits: dict[int, datetime], keep: int, before: datetime) -> list[int]:
-    """The revisions that are kept, and those that were pushed out of the kept ones after ``before``."""
+def _protected(commits: dict[int, datetime], keep: int, ages: Ages) -> list[int]:
+    """The revisions that are kept, and those that were pushed out of the kept ones only lately."""
     newest_first = sorted(commits, reverse=True)
     pushed_by = newest_first[: max(len(newest_first) - keep, 0)]
-    late = [old for old, by in zip(newest_first[keep:], pushed_by, strict=True) if commits[by] > before]
+    at = ages.unlinked(commits)
+    late = [old for old, by in zip(newest_first[keep:], pushed_by, strict=True) if not ages.is_old(at[by])]
     return newest_first[:keep] + late
 
 

@@ -121,7 +121,7 @@ def restore(
 
     while True:
         try:
-            with writing_to(target):
+            with writing_to(target, *([folder] if folder else [])):
                 return once()
         except PrunedError:  # it was current, and was superseded and pruned while it was read
             if revision is not None:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from up42_state.stages.packs import Member, fit_a_pack, overhead
-from up42_state.stages.upload import Stored
+from up42_state.stages.sources import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
 
     from up42_state.stages.index import DataObject, Entry, Index, Kind
-    from up42_state.stages.upload import Source
+    from up42_state.stages.sources import Source
 
 __all__ = ["find_reusable", "rename"]
 

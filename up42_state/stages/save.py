@@ -22,10 +22,14 @@ from up42_state.stages.materialise import clean_up
 from up42_state.stages.merging import Merging
 from up42_state.stages.names import attempt_prefix, new_attempt
 from up42_state.stages.output import read_output
+from up42_state.stages.partial import numbered
 from up42_state.stages.publish import Precondition, publish
 from up42_state.stages.references import References, StaleError
+from up42_state.stages.resume import find_interrupted
 from up42_state.stages.reuse import find_reusable
-from up42_state.stages.upload import Stored, Uploader, hash_sources
+from up42_state.stages.sources import Stored, hash_sources
+from up42_state.stages.upload import Uploader
+from up42_state.stages.writers import writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -36,8 +40,9 @@ if TYPE_CHECKING:
     from up42_state.features.repair import Change
     from up42_state.stages.commit import BlockInfo, JobMode, Parent
     from up42_state.stages.propagation import Propagation
+    from up42_state.stages.resume import Interrupted
+    from up42_state.stages.sources import Source
     from up42_state.stages.store import Store
-    from up42_state.stages.upload import Source
     from up42_state.state import Stage
 
     Outcome = Literal["saved", "unchanged", "kept"]
@@ -80,14 +85,15 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         :raises StorageError: the job was removed or pruned again and again meanwhile.
         """
         for _ in range(_ATTEMPTS):
-            with suppress(StaleError, PrunedError):  # what it stands on may be gone by now
-                return self._run()
+            attempt = new_attempt()
+            with suppress(StaleError, PrunedError), writing(attempt):  # what it stands on may be gone by now
+                return self._run(_Attempt(self.store, self.job, self.stage, attempt))
         raise StorageError(
             f"what the save of {self.job}/{self.stage} stands on was removed {_ATTEMPTS} times while it ran",
             advice="save again when the job is not being removed or pruned",
         )
 
-    def _run(self) -> Commit:
+    def _run(self, attempt: _Attempt) -> Commit:
         references = References(self.store, self.job)
         newest = History(self.store, self.job, self.stage).newest()
         references.read(newest)
@@ -97,20 +103,23 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
             return standing
         clean_up(self.output, self.quicklooks)
         output = read_output(self.output, self.quicklooks, dry_run=self.job_mode == "DRY_RUN", mend=self.mend)
-        attempt = _Attempt(self.store, self.job, self.stage, new_attempt())
         merged = Merging(output)
         reports = [merged.apply(propagation, self._current) for propagation in self.propagations]
         previous = _previous(self.store, newest)
         borrowing = Borrowing(self.store, self.job, attempt.prefix, references, previous)
         borrowed = borrowing.borrow(merged.additions)
         known = [*([previous] if previous else ()), *self._nearby(merged, references)]
-        stored = [*self._store(output.sources, known, attempt), *borrowed]
+        total = sum(source.size for source in output.sources)
+        left = find_interrupted(self.store, self.job, self.stage, newest, total)
+        uploader = Uploader(self.store, self.job, self.stage, attempt.id, total, self.progress)
+        stored = [*self._store(output.sources, known, left, uploader), *borrowed]
         index = _index(stored, merged.directories)
         draft = self._draft(attempt, newest, previous, index, merged)
         references.add(set(draft.refers) - {f"{self.stage}/{attempt.id}"})
         references.wrote(attempt.prefix, _keys(draft, index))
         output.check_unchanged()
         commit = publish(self.store, draft, newest, self.precondition, references.check)
+        uploader.recorder.forget()
         for warning in output.warnings:
             self.warning(warning)
         for change in output.changes:
@@ -147,11 +156,16 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
                     references.read(newest)
                     yield index
 
-    def _store(self, sources: list[Source], known: Sequence[Index], attempt: _Attempt) -> list[Stored]:
+    def _store(
+        self, sources: list[Source], current: Sequence[Index], left: Interrupted, uploader: Uploader
+    ) -> list[Stored]:
         """Make sure that every file is in the store, and say where.
 
         Only files of a size that is known are hashed beforehand: another's bytes are nowhere yet.
+
+        :param current: indexes of revisions that may be referred to.
         """
+        known = [*current, *left.indexes]
         sizes = {entry.size for index in known for entry in index.entries}
         familiar = [source for source in sources if source.size in sizes]
         reusable: dict[str, Stored] = {}
@@ -160,14 +174,9 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
                 hashed = {source.name: source for source in hash_sources(transfers, familiar)}
             sources = [hashed.get(source.name, source) for source in sources]
             reusable = find_reusable(sources, known, self.store.pack_below)
-        uploader = Uploader(self.store, self.job, self.stage, attempt.id, self.progress)
-        return [
-            *reusable.values(),
-            *uploader.upload(
-                [source for source in sources if source.name not in reusable],
-                sum(stored.entry.size for stored in reusable.values()),
-            ),
-        ]
+            reusable = left.take_over(self.store, self.job, uploader, sources, reusable)
+        waiting = [source for source in sources if source.name not in reusable]
+        return [*reusable.values(), *uploader.upload(waiting, left.uploads)]
 
     def _draft(
         self, attempt: _Attempt, newest: Commit | None, previous: Index | None, index: Index, merged: Merging
@@ -247,11 +256,8 @@ def _previous(store: Store, newest: Commit | None) -> Index | None:
 
 def _index(stored: Iterable[Stored], directories: Sequence[str]) -> Index:
     """Number the objects and sort the entries."""
-    items = sorted(stored, key=lambda item: (item.entry.kind, item.entry.path))
-    objects = tuple(sorted({item.object for item in items}, key=lambda found: found.key))
-    numbers = {found.key: number for number, found in enumerate(objects)}
-    entries = (msgspec.structs.replace(item.entry, object=numbers[item.object.key]) for item in items)
-    return Index(objects=objects, entries=tuple(entries), directories=tuple(sorted(directories)))
+    objects, entries = numbered(stored)
+    return Index(objects=objects, entries=entries, directories=tuple(sorted(directories)))
 
 
 def _keys(draft: Commit, index: Index) -> set[str]:

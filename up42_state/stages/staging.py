@@ -86,6 +86,9 @@ class Staging:
             while data:
                 written = os.pwrite(fd, data, offset)
                 data, offset = data[written:], offset + written
+        except OSError as error:
+            error.filename = f"{self.folder}/{name}"
+            raise
         finally:
             os.close(fd)
 
@@ -111,10 +114,12 @@ class Staging:
         os.rename(new, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
 
     def folds_names(self) -> bool:
-        """Whether the file system takes names that differ in case, or in Unicode's form, for one."""
+        """Whether the file system takes names for one that differ in case, in Unicode's form, or in a full
+        stop at their end.
+        """
         self.put("folds-\u00c9", b"")
         try:
-            return any(self._is_there(f"folds-{other}") for other in ("\u00e9", "E\u0301"))
+            return any(self._is_there(f"folds-{other}") for other in ("\u00e9", "E\u0301", "\u00c9."))
         finally:
             os.unlink("folds-\u00c9", dir_fd=self.fd)
 

@@ -25,10 +25,14 @@ __all__ = ["everything", "remove_below", "remove_tree"]
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def everything(root: Path, *, without: Container[str] = ()) -> Iterator[Found]:
+def everything(
+    root: Path, *, without: Container[str] = (), closed: list[str] | None = None
+) -> Iterator[Found]:
     """The path and status of everything below a directory, links unfollowed; directories before contents.
 
     :param without: names at the top that are left out.
+    :param closed: gets the paths of directories that may not be read; without it they are an error.
+    :raises OSError: something cannot be read.
     """
     with _Descent(root, follow=True) as here:
         names: list[str] = []
@@ -41,8 +45,17 @@ def everything(root: Path, *, without: Container[str] = ()) -> Iterator[Found]:
                     names.pop()
                 continue
             name, status = waiting[-1].pop()
-            yield "/".join([*names, name]), status
-            if stat.S_ISDIR(status.st_mode) and here.down(name):
+            path = "/".join([*names, name])
+            yield path, status
+            try:
+                entered = stat.S_ISDIR(status.st_mode) and here.down(name)
+            except OSError as error:
+                if closed is None or not isinstance(error, PermissionError):
+                    error.filename = os.path.join(root, path)
+                    raise
+                closed.append(path)
+                continue
+            if entered:
                 names.append(name)
                 waiting.append(_listed(here.fd))
 
@@ -102,6 +115,11 @@ class _Descent:
             below = os.open(name, _OPEN, dir_fd=self.fd)
         except FileNotFoundError:
             return False
+        try:
+            os.lstat(".", dir_fd=below)  # it may be readable, and yet nothing in it be reached
+        except BaseException:
+            os.close(below)
+            raise
         self._above.append(os.fstat(self.fd))
         self._go(below)
         return True

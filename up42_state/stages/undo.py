@@ -66,7 +66,9 @@ def _listing(root: Staging, path: str) -> list[str] | None:
 
 
 def _half(root: Staging, error: BaseException) -> StateError:
-    reason = getattr(error, "strerror", None) or str(error)
+    reason = (
+        error.message if isinstance(error, StateError) else getattr(error, "strerror", None) or str(error)
+    )
     return StateError(
         f"{root.path} is half switched, and could not be put back: {reason}",
         advice="run the same command again once that is mended; it goes on where this one stopped",

@@ -5,9 +5,7 @@ Every byte is read once: hashed, and put into its pack, on its way out.
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
 import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -15,21 +13,25 @@ from unicodedata import is_normalized
 
 import msgspec
 
-from up42_state.errors import Defect, InvalidOutputError, StateError
-from up42_state.stages.index import BLOCK, DataObject, Entry, Kind, stored_name
+from up42_state.errors import ObjectNotFoundError, StateError
+from up42_state.features.paths import folded_together
+from up42_state.stages.index import BLOCK, DataObject, Entry
 from up42_state.stages.memory import Buffers, allocate
 from up42_state.stages.names import attempt_prefix
 from up42_state.stages.packs import MAX_BYTES, Member, PackWriter, fill_packs
+from up42_state.stages.partial import Begun, Recorder
+from up42_state.stages.references import StaleError
+from up42_state.stages.sources import Source, Stored, changed, fill, open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     from up42_state.buckets.base import Upload
     from up42_state.stages.store import Store
     from up42_state.stages.transfers import Transfers
 
-__all__ = ["Source", "Stored", "Uploader", "block_digests", "changed", "hash_sources"]
+__all__ = ["Uploader", "block_digests"]
 
 MIN_PACKED = 16
 MAX_KEY = 1024
@@ -37,119 +39,13 @@ MIB = 1024 * 1024
 # Packs that are filled at once; while one is sent the next is filled. Small files are many short calls, and
 # threads that make them side by side wait for Python's lock more than they win.
 _PACKING = 1
-# Locations were resolved when the output was scanned: a link or a pipe there now is another file.
-_AS_SCANNED = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-
-
-class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """A local file that is to be saved.
-
-    :param path: relative to the output, or to the quicklook directory.
-    :param location: where to open it.
-    :param size: in bytes, when the output was scanned.
-    :param modified: its modification time then, in nanoseconds.
-    :param group: files of one group go into one pack.
-    :param sha256: its digest, where that is known already.
-    """
-
-    path: str
-    kind: Kind = "file"
-    location: str
-    size: int
-    modified: int
-    executable: bool = False
-    group: str = ""
-    sha256: str = ""
-
-    @property
-    def name(self) -> str:
-        """Its name below ``files/`` and inside packs."""
-        return stored_name(self.kind, self.path)
-
-
-class Stored(msgspec.Struct, frozen=True):
-    """Where a file's bytes are now. ``entry.object`` is not yet set: the index numbers its objects."""
-
-    object: DataObject
-    entry: Entry
-
-
-def hash_sources(transfers: Transfers, sources: Sequence[Source]) -> list[Source]:
-    """Files with their SHA-256 known.
-
-    A worker for each processor has its share of the files: more of them, or a task for each file, would wait
-    for Python's lock more than they win.
-
-    :raises InvalidOutputError: one changed since the output was scanned.
-    """
-    ordered = sorted(sources, key=lambda source: source.size)
-    workers = os.cpu_count() or 1
-    shares = transfers.map(_hash_share, [ordered[number::workers] for number in range(workers)])
-    digests = {name: sha256 for share in shares for name, sha256 in share}
-    return [msgspec.structs.replace(source, sha256=digests[source.name]) for source in sources]
-
-
-def _hash_share(sources: Sequence[Source]) -> list[tuple[str, str]]:
-    room = allocate(MIB)
-    return [(source.name, _hash(source, room)) for source in sources]
-
-
-def _hash(source: Source, room: memoryview) -> str:
-    digest = hashlib.sha256()
-    with _open(source) as fd:
-        while count := os.readv(fd, [room]):
-            digest.update(room[:count])
-    return digest.hexdigest()
-
-
-@contextmanager
-def _open(source: Source) -> Iterator[int]:
-    """Open a source and make sure, before and after, that it is still the file that was scanned.
-
-    As a descriptor: of the time that a small file takes, a file object of Python's would be a fifth.
-    """
-    try:
-        fd = os.open(source.location, _AS_SCANNED)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise changed(source.name) from error
-    except OSError as error:
-        if error.errno != errno.ELOOP:
-            raise
-        raise changed(source.name) from error
-    try:
-        _check_unchanged(fd, source)
-        yield fd
-        _check_unchanged(fd, source)
-    finally:
-        os.close(fd)
-
-
-def _check_unchanged(fd: int, source: Source) -> None:
-    status = os.fstat(fd)
-    if (status.st_size, status.st_mtime_ns) != (source.size, source.modified):
-        raise changed(source.name)
-
-
-def changed(name: str) -> InvalidOutputError:
-    """The error for a file that is not what it was when the output was scanned."""
-    defect = Defect(name, "the file changed while it was saved", "save when the block has finished")
-    return InvalidOutputError("the output changed while it was saved", defects=[defect])
-
-
-def _fill(fd: int, buffer: memoryview, source: Source) -> None:
-    """Read exactly as many bytes as the buffer holds."""
-    while buffer:
-        count = os.readv(fd, [buffer])
-        if not count:
-            raise changed(source.name)
-        buffer = buffer[count:]
 
 
 class _Parts(msgspec.Struct, frozen=True):
     """A large file whose parts are on their way."""
 
     source: Source
-    name: str
+    begun: Begun
     upload: Upload
     sha256: str
     futures: Sequence[Future[tuple[str, ...]]]
@@ -159,6 +55,7 @@ class Uploader:
     """Uploads the files of one attempt.
 
     :param stage: whose attempt it is.
+    :param total: bytes of all files of the output, those that are in the store already included.
     :param progress: called with bytes done and bytes in all.
     """
 
@@ -168,28 +65,36 @@ class Uploader:
         job: str,
         stage: str,
         attempt: str,
+        total: int,
         progress: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> None:
         self._store = store
-        self._prefix = attempt_prefix(job, stage, attempt)
-        self._relative = self._prefix.removeprefix(f"{job}/")
+        self._job = job
+        self.prefix = attempt_prefix(job, stage, attempt)
+        self.relative = self.prefix.removeprefix(f"{job}/")
         self._progress = progress
-        self._done = self._total = 0
+        self._done, self._total = 0, total
+        self.recorder = Recorder(store.bucket, self.prefix, total)
         self._uploads: list[Upload] = []
+        self._left: Mapping[str, Begun] = {}
         self._buffers = Buffers(bytearray)
         self._packing = threading.Semaphore(_PACKING)
+        self._folded: set[str] = set()
+        self.copied: set[str] = set()  # names of objects of this attempt that an interrupted one had stored
 
-    def upload(self, sources: Sequence[Source], referred: int = 0) -> list[Stored]:
+    def upload(self, sources: Sequence[Source], left: Mapping[str, Begun]) -> list[Stored]:
         """Upload files and say where their bytes are, in the same order.
 
-        :param referred: bytes of other files that are in the store already: progress counts them as done.
+        :param left: uploads that an interrupted save has left, by the name of the object.
         :raises InvalidOutputError: a file changed meanwhile.
+        :raises StaleError: another save went on with an upload, or a prune discarded it.
         """
-        self._total = referred + sum(source.size for source in sources)
-        if referred:
-            self._advance(referred)
+        there = self._total - sum(source.size for source in sources)
+        if there:
+            self._advance(there)
         if not sources:
             return []
+        self._left = left
         packed, single = self._split(sources)
         part_size = self._store.bucket.part_size
         with self._aborting(), self._store.transfers() as transfers, self._aborting():
@@ -205,14 +110,17 @@ class Uploader:
     @contextmanager
     def _aborting(self) -> Iterator[None]:
         """Discard unfinished uploads on an error: at once, since a signal leaves little time to wait for
-        requests, and again after those, since a part may have come late ("AbortMultipartUpload").
+        requests, and again after those, since a part may have come late ("AbortMultipartUpload"). Where the
+        process ends, those that a record names are left for the next save.
         """
         try:
             yield
-        except BaseException:
+        except BaseException as error:
+            kept = frozenset[str]() if isinstance(error, Exception) else frozenset(self.recorder.named)
             for upload in self._uploads:
-                with suppress(StateError):  # prune finds what is left behind
-                    upload.abort()
+                if upload.token not in kept:
+                    with suppress(StateError):  # prune finds what is left behind
+                        upload.abort()
             raise
 
     def _split(self, sources: Iterable[Source]) -> tuple[list[Source], list[Source]]:
@@ -223,6 +131,8 @@ class Uploader:
             small = []
         names = {source.name for source in small}
         others = [s for s in sources if s.size >= below or not small]
+        copied = (name.removeprefix("files/") for name in self.copied)
+        self._folded = folded_together([*(source.name for source in others), *copied])
         names |= {s.name for s in others if s.size < MAX_BYTES // 2 and not self._is_key(s.name)}
         packed = [source for source in sources if source.name in names]
         return packed, [source for source in sources if source.name not in names]
@@ -230,11 +140,12 @@ class Uploader:
     def _is_key(self, name: str) -> bool:
         """Whether every store takes this name as the end of an object's key, and keeps it as it is.
 
-        Some fold keys to Unicode's form C (Cloudflare R2, "Unicode interoperability"), so that two of our
-        names would be one object.
+        Some fold keys to Unicode's form C (Cloudflare R2, "Unicode interoperability"), and some directories'
+        file systems fold case as well, so that two of our names would be one object.
         """
-        key = f"{self._store.bucket.url}/{self._prefix}files/{name}"
-        return name.isprintable() and is_normalized("NFC", name) and len(key.encode()) <= MAX_KEY
+        key = f"{self._store.bucket.url}/{self.prefix}files/{name}"
+        plain = name.isprintable() and is_normalized("NFC", name) and name not in self._folded
+        return plain and len(key.encode()) <= MAX_KEY
 
     def _start_packs(self, transfers: Transfers, sources: Sequence[Source]) -> list[Future[list[Stored]]]:
         by_name = {source.name: source for source in sources}
@@ -254,16 +165,17 @@ class Uploader:
             writer = PackWriter(members)
             for source in sources:
                 buffer, offset = writer.reserve()
-                with _open(source) as fd:
-                    _fill(fd, buffer, source)
+                with open_source(source) as fd:
+                    fill(fd, buffer, source)
                 placed.append((source, offset, *self._digests(source, buffer)))
                 writer.commit(executable=source.executable)
         data = writer.finish()
         name = f"packs/{number:04d}.zip"
-        self._store.bucket.put(self._prefix + name, data)
-        self._advance(sum(source.size for source in sources))
-        target = DataObject(key=self._relative + name, size=len(data), frame=writer.frame)
-        return [_stored(source, target, sha256, blocks, offset) for source, offset, sha256, blocks in placed]
+        self._store.bucket.put(self.prefix + name, data)
+        target = DataObject(key=self.relative + name, size=len(data), frame=writer.frame)
+        return self._note(
+            [_stored(source, target, sha256, blocks, offset) for source, offset, sha256, blocks in placed]
+        )
 
     def _digests(self, source: Source, data: memoryview) -> tuple[str, tuple[str, ...]]:
         """The digest of the file and of its blocks.
@@ -277,50 +189,81 @@ class Uploader:
 
     def _put_file(self, source: Source) -> list[Stored]:
         data = allocate(source.size)
-        with _open(source) as fd:
-            _fill(fd, data, source)
+        with open_source(source) as fd:
+            fill(fd, data, source)
         sha256, blocks = self._digests(source, data)
-        name = self._object_name(source)
-        self._store.bucket.put(self._prefix + name, data)
-        self._advance(source.size)
-        target = DataObject(key=self._relative + name, size=source.size)
-        return [_stored(source, target, sha256, blocks)]
+        name = self.object_name(source)
+        self._store.bucket.put(self.prefix + name, data)
+        target = DataObject(key=self.relative + name, size=source.size)
+        return self._note([_stored(source, target, sha256, blocks)])
+
+    def _note(self, stored: list[Stored]) -> list[Stored]:
+        self.recorder.stored(stored)
+        self._advance(sum(item.entry.size for item in stored))
+        return stored
 
     def _start_parts(self, transfers: Transfers, source: Source) -> _Parts:
         """Read a large file once, in order; its parts are hashed by block and sent side by side."""
-        name = self._object_name(source)
-        size = self._store.bucket.part_size(source.size)
-        upload = self._store.bucket.start_upload(self._prefix + name, source.size, size)
+        begun, upload = self._begin(source)
         self._uploads.append(upload)
         whole = hashlib.sha256()
         parts = []
-        with _open(source) as fd:
-            for number, start in enumerate(range(0, source.size, size), start=1):
-                length = min(size, source.size - start)
+        with open_source(source) as fd:
+            for number, start in enumerate(range(0, source.size, begun.part_size), start=1):
+                length = min(begun.part_size, source.size - start)
                 transfers.acquire(length)
                 part = self._buffers.take(length)
-                _fill(fd, memoryview(part), source)
-                parts.append(transfers.submit(length, self._put_part, upload, number, part))
+                fill(fd, memoryview(part), source)
+                parts.append(transfers.submit(length, self._put_part, begun, upload, number, part))
                 whole.update(part)  # before a next part can be read into the same buffer
         if source.sha256 and source.sha256 != whole.hexdigest():
             raise changed(source.name)
-        return _Parts(source, name, upload, whole.hexdigest(), parts)
+        return _Parts(source, begun, upload, whole.hexdigest(), parts)
+
+    def _begin(self, source: Source) -> tuple[Begun, Upload]:
+        """An upload for a large file, which goes on from one that an interrupted save has left.
+
+        The digests of the parts that it holds are in the record of it.
+        """
+        name, bucket = self.object_name(source), self._store.bucket
+        key, size = self.prefix + name, bucket.part_size(source.size)
+        left = self._left.get(name)
+        if left is not None and (left.size, left.part_size) == (source.size, size):
+            upload = bucket.continue_upload(left.of(self._job), key)
+            if upload is not None:
+                parts = {number: left.parts[number] for number in upload.held}
+                made = left.key if upload.token == left.token else self.relative + name
+                begun = msgspec.structs.replace(left, key=made, token=upload.token, parts=parts)
+                self.recorder.part(begun, upload)
+                return begun, upload
+        upload = bucket.start_upload(key, source.size, size)
+        relative = self.relative + name
+        return Begun(
+            name=name, key=relative, token=upload.token, size=source.size, part_size=size, parts={}
+        ), upload
 
     def _complete(self, parts: _Parts) -> Stored:
         blocks = tuple(digest for future in parts.futures for digest in future.result())
-        parts.upload.complete()
+        with _still_there():
+            parts.upload.complete()
         self._uploads.remove(parts.upload)
-        target = DataObject(key=self._relative + parts.name, size=parts.source.size)
-        return _stored(parts.source, target, parts.sha256, blocks)
+        target = DataObject(key=self.relative + parts.begun.name, size=parts.source.size)
+        stored = _stored(parts.source, target, parts.sha256, blocks)
+        self.recorder.stored([stored])
+        return stored
 
-    def _put_part(self, upload: Upload, number: int, data: bytearray) -> tuple[str, ...]:
+    def _put_part(self, begun: Begun, upload: Upload, number: int, data: bytearray) -> tuple[str, ...]:
         digests = block_digests(memoryview(data))
-        upload.put_part(number, data, sha256=digests[0] if len(digests) == 1 else "")
+        if begun.parts.get(number) != digests:
+            with _still_there():
+                upload.put_part(number, data, sha256=digests[0] if len(digests) == 1 else "")
+            self.recorder.part(msgspec.structs.replace(begun, parts={number: digests}), upload)
         self._advance(len(data))
         self._buffers.give(data)
         return digests
 
-    def _object_name(self, source: Source) -> str:
+    def object_name(self, source: Source) -> str:
+        """The key of a file that is an object of its own, below its attempt."""
         if self._is_key(source.name):
             return f"files/{source.name}"
         return f"long/{hashlib.sha256(source.name.encode()).hexdigest()}"
@@ -328,6 +271,18 @@ class Uploader:
     def _advance(self, size: int) -> None:
         self._done += size  # a lost update between threads only makes a progress bar lag
         self._progress(self._done, self._total)
+
+
+@contextmanager
+def _still_there() -> Iterator[None]:
+    """An upload that is gone was another save's to go on with, or a prune's to discard.
+
+    :raises StaleError: it is gone.
+    """
+    try:
+        yield
+    except ObjectNotFoundError as error:
+        raise StaleError from error
 
 
 def block_digests(data: memoryview) -> tuple[str, ...]:

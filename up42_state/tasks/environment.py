@@ -1,8 +1,9 @@
 """The environment of a block's command: without what the store is opened with.
 
 Only that is hidden: a data block that reads a bucket of its own keeps its keys. What is hidden are our own
-settings; where the store goes by the general names (``AWS_…``, ``GOOGLE_…``), those and all other ways to the
-same; and whatever variable holds a secret of the store, or names a file that does, under whatever name.
+settings; where the store goes by the general names (``AWS_…``, ``GOOGLE_…``, ``AZURE_…``), those and all
+other ways to the same; and whatever variable holds a secret of the store, or names a file that does, under
+whatever name.
 """
 
 from __future__ import annotations
@@ -13,31 +14,54 @@ import os
 import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from up42_state._secret_shapes import is_secret_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from up42_state.settings import Settings
 
 __all__ = ["child_environment", "hidden_names"]
 
 # Sources: AWS SDKs and Tools Reference Guide, "Environment variables list"; botocore.credentials (old names);
-# GDAL, "Virtual File Systems"; rclone, "Environment Variables"; fsspec.config; gsutil, "boto config".
+# GDAL, "Virtual File Systems"; rclone, "Environment Variables"; gsutil, "boto config"; adlfs.spec;
+# azure.identity, EnvironmentVariables; Azure CLI, "Configuration"; ssh(1), "Environment"; huggingface_hub,
+# "Environment variables".
 _WAYS = {
     "s3": re.compile(
         r"(?:AWS_(?:ACCESS_KEY(?:_ID)?|SECRET_(?:ACCESS_)?KEY|SESSION_TOKEN|SECURITY_TOKEN|(?:DEFAULT_)?PROFILE"
         r"|CREDENTIAL_FILE|CREDENTIAL_EXPIRATION|SHARED_CREDENTIALS_FILE|CONFIG_FILE|LOGIN_CACHE_DIRECTORY)"
         r"|AWS_(?:ROLE|WEB_IDENTITY|CONTAINER|SSO|BEARER_TOKEN)_\w+|BOTO_CONFIG|BOTO_PATH|RCLONE_\w+"
-        r"|FSSPEC_S3\w*)(?:_FILE)?"
+        r")(?:_FILE)?"
     ),
     "gs": re.compile(
         r"(?:GOOGLE_(?:KEY_STRING|CREDENTIALS|APPLICATION_CREDENTIALS|OAUTH_ACCESS_TOKEN|API_KEY|BACKEND_CREDENTIALS"
         r"|CLOUD_KEYFILE_JSON|IMPERSONATE_SERVICE_ACCOUNT|EXTERNAL_ACCOUNT_\w+)|CLOUDSDK_(?!CORE_CUSTOM_CA_CERTS_FILE$)\w+|GCLOUD_KEYFILE_JSON"
         r"|GS_(?:ACCESS_KEY_ID|SECRET_ACCESS_KEY|OAUTH2_\w+)|BOTO_CONFIG|BOTO_PATH|RCLONE_\w+"
-        r"|FSSPEC_G(?:S|CS)\w*)(?:_FILE)?"
+        r")(?:_FILE)?"
     ),
+    "az": re.compile(
+        r"(?:AZURE_STORAGE_(?:(?:ACCOUNT_|ACCESS_)?KEY|SAS_TOKEN|CONNECTION_STRING|ACCESS_TOKEN|CLIENT_\w+)"
+        r"|AZURE_(?:CLIENT_\w+|USERNAME|PASSWORD|FEDERATED_TOKEN|CONFIG_DIR|TOKEN_CREDENTIALS)"
+        r"|(?:ARM|MSI|IDENTITY)_(?:CLIENT_\w+|ENDPOINT|SECRET|HEADER)|RCLONE_\w+)(?:_FILE)?"
+    ),
+    "sftp": re.compile(r"SSH_AUTH_SOCK|SSH_ASKPASS|SSHPASS|RCLONE_\w+"),
+    "hf": re.compile(r"HF_TOKEN(?:_PATH)?|HUGGING_?FACE_(?:HUB_)?TOKEN"),
+    "oss": re.compile(r"(?:OSS|ALIBABA_CLOUD|ALICLOUD)_(?!ENDPOINT|REGION)\w+|RCLONE_\w+"),
+    "hdfs": re.compile(r"KRB5CCNAME|KRB5_(?:CLIENT_)?KTNAME|HADOOP_TOKEN_FILE_LOCATION"),
 }
-_SAME = {"gcs": "gs", "s3a": "s3", "s3n": "s3"}  # other names of a scheme
+_OTHER_NAMES = {  # of a scheme
+    **dict.fromkeys(("s3a", "s3n"), "s3"),
+    **dict.fromkeys(("abfs", "abfss", "adl", "wasb", "wasbs"), "az"),
+    "gcs": "gs",
+    "ssh": "sftp",
+    "webhdfs": "hdfs",
+    "https": "http",
+}
+_OPENED_BY_US = {"s3", "gs", "gcs"}  # with our settings; all else is fsspec's, which knows none of them
+_FREE = {"file", "local", "memory"}  # of credentials
 _FIELDS = {
     "s3": ("aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_profile"),
     "gs": ("google_key", "google_application_credentials"),
@@ -70,29 +94,43 @@ def hidden_names(settings: Settings, environment: Mapping[str, str]) -> list[str
 
 
 def _hidden(settings: Settings, environment: Mapping[str, str]) -> frozenset[str]:
-    schemes = _schemes(settings.url or "")
-    ways = [_WAYS[scheme] for scheme in schemes if scheme in _WAYS and not _has_its_own(settings, scheme)]
-    secrets = frozenset(secret for scheme in schemes for secret in _secrets(settings, scheme))
-    secrets |= frozenset(_in_url(settings.url or ""))
-    prefixes = tuple(f"FSSPEC_{scheme.upper()}_" for scheme in schemes)
-    return frozenset(
-        name
+    url = settings.url or ""
+    schemes = _schemes(url) - _FREE
+    general = frozenset(scheme for scheme in schemes if not _has_its_own(settings, scheme))
+    ways = [*(_WAYS[scheme] for scheme in general if scheme in _WAYS), _fsspec_names(general)]
+    hidden = {
+        name for name in environment if name.startswith("UP42_STATE_") or any(w.fullmatch(name) for w in ways)
+    }
+    secrets = {secret for scheme in schemes for secret in _secrets(settings, scheme)} | set(_in_url(url))
+    secrets.update(
+        value.strip()
         for name, value in environment.items()
-        if name.startswith(("UP42_STATE_", *prefixes))
-        or any(way.fullmatch(name) for way in ways)
-        or _leads_to(value, secrets)
+        if name in hidden and is_secret_name(name) and len(value.strip()) >= _LEAST and general
     )
+    return frozenset(hidden | {name for name, value in environment.items() if _leads_to(value, secrets)})
+
+
+def _fsspec_names(schemes: frozenset[str]) -> re.Pattern[str]:
+    """What fsspec gives to the file systems of these kinds, under whatever of their names, and where it looks
+    (``fsspec.config``).
+    """
+    if not schemes:
+        return re.compile(r"(?!)")
+    names = {*schemes, *(other for other, scheme in _OTHER_NAMES.items() if scheme in schemes)}
+    either = "|".join(map(re.escape, sorted(names)))
+    return re.compile(rf"FSSPEC_(?:CONFIG_DIR|(?:{either})(?:_\w+)?)", re.IGNORECASE)
 
 
 def _schemes(url: str) -> frozenset[str]:
     """The kinds of stores that a URL leads to, several where file systems are chained."""
     found = (link.partition("://")[0].lower() for link in url.split("::"))
-    return frozenset(_SAME.get(scheme, scheme) for scheme in found)
+    return frozenset(_OTHER_NAMES.get(scheme, scheme) for scheme in found)
 
 
 def _has_its_own(settings: Settings, scheme: str) -> bool:
     """Whether the store goes by credentials of its own, so that the general names are the block's."""
-    return any(map(settings.is_own, _FIELDS[scheme]))
+    ours = (settings.url or "").partition("://")[0].lower() in _OPENED_BY_US
+    return ours and any(map(settings.is_own, _FIELDS.get(scheme, ())))
 
 
 def _secrets(settings: Settings, scheme: str) -> Iterator[str]:
@@ -125,10 +163,11 @@ def _in_url(url: str) -> Iterator[str]:
     for link in url.split("::"):
         user, at, _ = link.partition("://")[2].rpartition("@")
         if at:
-            yield user.partition(":")[2] or user
+            password = user.partition(":")[2] or user
+            yield from (password, unquote(password))
 
 
-def _leads_to(value: str, secrets: frozenset[str]) -> bool:
+def _leads_to(value: str, secrets: Collection[str]) -> bool:
     """Whether a variable holds one of the secrets, or is the path of a file that does."""
     if not secrets or not value.strip():
         return False

@@ -120,7 +120,7 @@ def _check_place(settings: Settings) -> None:
 def _tell_hidden(block: Block, program: str, names: Sequence[str]) -> None:
     """A command that failed may have wanted what it did not find."""
     if names:
-        block.steps.say(f"hidden from {program}: {', '.join(names)} (--pass-credentials leaves them)")
+        block.steps.warn(f"hidden from {program}: {', '.join(names)} (--pass-credentials leaves them)")
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str], locks: Iterable[int], block: Block) -> int:

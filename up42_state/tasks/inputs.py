@@ -9,16 +9,19 @@ next call continues with those, or refuses what is left of others.
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from up42_state.errors import PrunedError, StateError, TargetConflictError
-from up42_state.lost_found import not_ours
+from up42_state.local_mounts import mounts_below
+from up42_state.stages.changes import mounted
 from up42_state.stages.history import some_names
 from up42_state.stages.index import QUICKLOOKS
-from up42_state.stages.target import OURS, own_folder, remove_own, writing_to
+from up42_state.stages.target import OURS, own_folder, remove_own, survey, writing_to
 from up42_state.stages.trees import remove_tree
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
     from up42_state.features import Report
     from up42_state.stages.commit import Commit, JobMode
+    from up42_state.stages.merging import Merging
     from up42_state.stages.propagation import Propagation
     from up42_state.state import Stage
 
@@ -36,6 +40,7 @@ DATA_JSON = "data.json"
 _MERGING = "merging"  # being filled
 _MERGED = "merged"  # whole, being moved up
 _MADE_OF = "made-of.json"
+_CLEAR = "have it cleared (clear=True, --clear), empty it, or give another input directory"
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,11 +81,16 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         :raises TargetConflictError: the directory holds other files; they are untouched.
         """
         if len(self.stages) == 1:
-            commit = self.stages[0].restore(self.target, quicklooks=False, job_mode=self.job_mode)
+            try:
+                commit = self.stages[0].restore(self.target, quicklooks=False, job_mode=self.job_mode)
+            except TargetConflictError as error:
+                if "overwrite" in error.advice:  # which a restore takes, and no task
+                    error.advice = _CLEAR
+                raise
             return Restored(commits=[commit])
         while True:
             commits = self._current()
-            with suppress(PrunedError):  # one was superseded and pruned before it was read
+            with suppress(PrunedError), writing_to(self.target):  # one was pruned before it was read
                 return self._restore_merged(commits)
 
     def check(self) -> Restored:
@@ -99,7 +109,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         if len(commits) == 1:
             wanted = commits[0].data.sha256 if commits[0].data else ""
         else:
-            wanted, reports = self._planned(commits)
+            merging, report = self._planned(commits)
+            wanted, reports = hashlib.sha256(merging.data).hexdigest(), [report]
         if wanted != _digest(self.target):
             raise TargetConflictError(
                 f"{self.target} holds another {DATA_JSON} than {_listed(commits)} would give",
@@ -108,15 +119,14 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
             )
         return Restored(commits=commits, reports=reports)
 
-    def _planned(self, commits: Sequence[Commit]) -> tuple[str, list[Report]]:
-        """The digest of the ``data.json`` that a merge would give. No file is fetched."""
+    def _planned(self, commits: Sequence[Commit]) -> tuple[Merging, Report]:
+        """What a merge would give. No file is fetched."""
         from up42_state.stages.contents import load
         from up42_state.stages.merging import Merging, output_of
 
         contents = load(self.stages[0].job.state.store, commits[0])
         merging, taken = Merging(output_of(contents)), iter(commits[1:])
-        report = merging.apply(self._others, lambda _stage: next(taken))
-        return hashlib.sha256(merging.data).hexdigest(), [report]
+        return merging, merging.apply(self._others, lambda _stage: next(taken))
 
     @property
     def _others(self) -> Propagation:
@@ -135,30 +145,52 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     def _restore_merged(self, commits: list[Commit]) -> Restored:
         merged = self.target / OURS / _MERGED
         reports: list[Report] | None = None
-        if _read(merged) != self._made_of(commits) or not self._is_whole(merged):
+        if _made_of(merged) != self._made_of(commits) or not self._is_whole(merged):
             if has_data(self.target):
                 return self._check(commits)
-            _refuse_others(self.target)
+            self._check_free(commits)
             commits, reports = self._merge(commits)
-            remove_own(self.target, _MERGED, keep_folder=True)
-            (self.target / OURS / _MERGING).rename(merged)
-        with writing_to(self.target):
-            _move_up(merged, self.target)
-        remove_own(self.target, _MERGED)
+            _keep(self.target / OURS / _MERGING, merged)
         if reports is None:  # an interrupted call has merged them, and told nobody
-            reports = self._planned(commits)[1]
+            reports = [self._planned(commits)[1]]
+        _move_up(merged, self.target)
+        remove_own(self.target, _MERGED)
         return Restored(commits=commits, reports=reports)
+
+    def _check_free(self, commits: Sequence[Commit]) -> None:
+        """Make sure that nothing is in the way. An empty directory, or a mount of one, may be there beside.
+
+        :raises TargetConflictError: something is.
+        """
+        closed: list[str] = []
+        found = list(survey(self.target, closed)) if self.target.is_dir() else []
+        files = [path for path, status in found if not stat.S_ISDIR(status.st_mode)]
+        _refuse(self.target, sorted({path.partition("/")[0] for path in (*files, *closed)}))
+        if found:
+            taken = {path for path, _ in found} & self._planned(commits)[0].names
+            for point in mounts_below(self.target):
+                path = os.path.relpath(point, os.path.realpath(self.target))
+                if path.partition("/")[0] in taken:
+                    raise mounted(self.target, path)
+            _refuse(self.target, sorted(taken))
 
     def _is_whole(self, merged: Path) -> bool:
         return has_data(merged) or has_data(self.target)
 
     def _merge(self, commits: Sequence[Commit]) -> tuple[list[Commit], list[Report]]:
-        """Merge the stages in a folder of ours, and say in it what it is made of."""
-        from up42_state.stages.materialise import materialise
-
+        """Merge the stages in a folder of ours, and say in it what it is made of; or leave nothing there."""
         self.target.mkdir(parents=True, exist_ok=True)
         folder = own_folder(self.target) / _MERGING
-        remove_own(self.target, _MERGING, keep_folder=True)
+        remove_tree(folder)
+        try:
+            return self._merge_in(folder, commits)
+        except BaseException:
+            remove_own(self.target, _MERGING)
+            raise
+
+    def _merge_in(self, folder: Path, commits: Sequence[Commit]) -> tuple[list[Commit], list[Report]]:
+        from up42_state.stages.materialise import materialise
+
         first = self.stages[0].restore(folder, quicklooks=False, job_mode=self.job_mode)
         made_of, taken = [first, *commits[1:]], iter(commits[1:])
         reports = materialise(
@@ -173,45 +205,60 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         return made_of, reports
 
 
-def _read(merged: Path) -> bytes | None:
-    """What is noted of an input that is being moved up; ``None`` where nothing is."""
+def _made_of(merged: Path) -> bytes | None:
+    """What is noted of an input that is being moved up; ``None`` where nothing is.
+
+    :raises OSError: there may be a note, and it cannot be read now.
+    """
     try:
         return (merged / OURS / _MADE_OF).read_bytes()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 
 def _digest(directory: Path) -> str:
-    """The SHA-256 of ``data.json``, in hex; empty where there is none."""
+    """The SHA-256 of ``data.json``, in hex; empty where there is none.
+
+    :raises OSError: it cannot be read.
+    """
     try:
         with (directory / DATA_JSON).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return ""
 
 
-def _refuse_others(target: Path) -> None:
-    found = sorted(path.name for path in target.iterdir()) if target.is_dir() else []
-    found = [name for name in found if name != OURS and name not in not_ours(target)]
+def _refuse(target: Path, found: Sequence[str]) -> None:
     if found:
         raise TargetConflictError(
             f"{target} holds other files: {some_names(found)}",
-            advice="have it cleared (clear=True, --clear), empty it, or give another input directory",
+            advice=_CLEAR,
         )
+
+
+def _keep(merging: Path, merged: Path) -> None:
+    """Give a merge that is whole the name of one, in place of an older one."""
+    remove_tree(merged)
+    merging.rename(merged)
 
 
 def _move_up(merged: Path, target: Path) -> None:
     """Move everything up, ``data.json`` last; after an error all of it down again.
 
+    :raises TargetConflictError: something of the same name is there, which is not ours.
     :raises StateError: it cannot be moved; the message says what is in the target now.
     """
-    names = [path.name for path in merged.iterdir() if path.name not in (OURS, DATA_JSON)]
+    names = sorted(path.name for path in merged.iterdir() if path.name not in (OURS, DATA_JSON))
+    names += [DATA_JSON] if has_data(merged) else []
+    found = [path.name for path in target.iterdir()]
+    _refuse(target, sorted(set(names).intersection(found)))
     moved: list[str] = []
     try:
-        for name in [*names, *([DATA_JSON] if has_data(merged) else [])]:
+        for name in names:
             (merged / name).rename(target / name)
             moved.append(name)
     except OSError as error:
+        error.filename, error.filename2 = str(target / name), None
         try:
             for name in reversed(moved):
                 (target / name).rename(merged / name)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import InvalidDataError, SettingsError, StateError
+from up42_state.redaction import without_secrets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,7 +84,7 @@ def prepare_file(path: Path) -> None:
 
 
 def write_file(path: Path, value: object) -> None:
-    """Write JSON to a file, whole or not at all.
+    """Write JSON to a file, without secrets, whole or not at all.
 
     :raises SettingsError: it cannot be written.
     """
@@ -91,8 +92,7 @@ def write_file(path: Path, value: object) -> None:
         fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with open(fd, "w", encoding="utf-8") as file:
-                json.dump(value, file, indent=2)
-                file.write("\n")
+                file.write(without_secrets(json.dumps(value, indent=2)) + "\n")
                 os.fchmod(file.fileno(), 0o666 & ~_umask())
             os.replace(name, path)
         except BaseException:
