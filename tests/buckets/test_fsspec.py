@@ -79,6 +79,21 @@ def test_no_exclusive_mode_with_a_single_writer(no_exclusive_mode: str) -> None:
     assert bucket.get("a") == b"first"
 
 
+def test_a_single_writer_who_cannot_look(no_exclusive_mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is written where the file system does not say what is there."""
+    bucket = open_bucket(no_exclusive_mode, Settings(single_writer=True))
+    bucket.create("a", b"first")
+
+    def fail(*_: object, **__: object) -> None:
+        raise ConnectionResetError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(NoExclusiveMode, "info", fail)
+        with pytest.raises(StoreUnreachableError):
+            bucket.create("a", b"second")
+    assert bucket.get("a") == b"first"
+
+
 class Unreadable(LocalFileSystem):
     """A file system with a directory that it cannot list."""
 

@@ -126,9 +126,7 @@ class FsspecBucket(Bucket):
                         f"{self.url}: this file system has no exclusive mode",
                         advice="use another store, or UP42_STATE_SINGLE_WRITER=true if saves never race",
                     ) from error
-                if self._fs.exists(path):
-                    raise FileExistsError(key) from error
-                self._fs.pipe_file(path, bytes(data))
+                self._create_alone(key, path, bytes(data))
 
     def start_upload(self, key: str, size: int, part_size: int) -> Upload:
         self._path(key)
@@ -198,6 +196,16 @@ class FsspecBucket(Bucket):
         """Write an object from a file on this machine."""
         with self._errors(key):
             self._fs.put_file(path, self._ready(key))
+
+    def _create_alone(self, key: str, path: str, data: bytes) -> None:
+        """Look, then write. fsspec's ``exists`` takes every failure to look for absence."""
+        self._fs.invalidate_cache()
+        try:
+            self._fs.info(path)
+        except FileNotFoundError:
+            self._fs.pipe_file(path, data)
+        else:
+            raise FileExistsError(key)
 
     def _files(self, path: str) -> Iterator[dict[str, Any]]:
         """Every file below a path. Not by fsspec's own ``find`` and ``walk``, which leave out without a word
