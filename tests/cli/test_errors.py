@@ -32,7 +32,7 @@ def test_error_ends_with_its_own_exit_code(
     kind: type[StateError], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Every error of the tree ends with its exit code, its message and its advice on lines of their own."""
-    status = report(kind("it broke", advice="mend it"), Common(), [])
+    status = report(kind("it broke", advice="mend it"), Common())
     assert status == kind.exit_status > 0
     assert capsys.readouterr().err == "error: it broke\n  mend it\n"
 
@@ -40,7 +40,7 @@ def test_error_ends_with_its_own_exit_code(
 def test_every_defect_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     """The whole list of defects follows, a line each."""
     defects = [Defect("features[0]", "is no object"), Defect("features[1].id", "is missing", "give it one")]
-    report(InvalidOutputError("it has 2 defects", defects=defects), Common(), [])
+    report(InvalidOutputError("it has 2 defects", defects=defects), Common())
     assert capsys.readouterr().err.splitlines()[1:] == [
         "  features[0]: is no object",
         "  features[1].id: is missing; give it one",
@@ -49,14 +49,14 @@ def test_every_defect_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_error_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """Names in a message are written out; a message of several lines is indented as one error."""
-    report(StateError("there is no \x1b[2J\nat all"), Common(), [])
+    report(StateError("there is no \x1b[2J\nat all"), Common())
     assert capsys.readouterr().err == "error: there is no \\x1b[2J\n  at all\n"
 
 
 def test_error_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     """With ``--json`` stderr holds one object with code, message, advice and defects."""
     error = InvalidOutputError("it broke", defects=[Defect("a", "b", "c")], advice="mend it")
-    report(error, Common(json=True), [])
+    report(error, Common(json=True))
     assert json.loads(capsys.readouterr().err) == {
         "error": {
             "code": "invalid-output",
@@ -69,7 +69,7 @@ def test_error_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_unexpected_error_has_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     """A defect of ours is named in one line, ends with 1, and says how to see more."""
-    assert report(KeyError("x"), Common(), []) == 1
+    assert report(KeyError("x"), Common()) == 1
     stderr = capsys.readouterr().err
     assert stderr.startswith("error: unexpected failure: KeyError: 'x'\n  --debug shows where")
     assert "Traceback" not in stderr
@@ -77,13 +77,13 @@ def test_unexpected_error_has_no_traceback(capsys: pytest.CaptureFixture[str]) -
 
 def test_system_error_names_the_file(capsys: pytest.CaptureFixture[str]) -> None:
     """What the system refuses is told with the file it is about, as other programs do."""
-    assert report(PermissionError(13, "Permission denied", "/etc/x"), Common(), []) == 1
+    assert report(PermissionError(13, "Permission denied", "/etc/x"), Common()) == 1
     assert capsys.readouterr().err == "error: /etc/x: Permission denied\n"
 
 
 def test_interrupt_from_click(capsys: pytest.CaptureFixture[str]) -> None:
     """Ctrl-C ends with 130."""
-    assert report(click.Abort(), Common(), []) == 130
+    assert report(click.Abort(), Common()) == 130
     assert capsys.readouterr().err == "error: interrupted\n"
 
 
