@@ -132,7 +132,7 @@ def test_an_object_is_not_replaced_by_one_of_another_case(
     fold_names(tmp_path / "store", monkeypatch)
     bucket = DirectoryBucket(tmp_path / "store")
     bucket.put("J/S/attempts/1/files/a.tif", b"theirs")
-    with pytest.raises(StorageError, match="is a.tif: the file system takes the two names for one"):
+    with pytest.raises(StorageError, match=r"is a\.tif: the file system takes the two names for one"):
         bucket.put("J/S/attempts/1/files/A.tif", b"ours")
     assert bucket.get("J/S/attempts/1/files/a.tif") == b"theirs"
     bucket.put("J/S/attempts/1/files/a.tif", b"again")
