@@ -15,6 +15,7 @@ from up42_state.errors import (
     JobNotFoundError,
     ObjectNotFoundError,
     StageNotFoundError,
+    StorageError,
     UnsupportedStoreError,
 )
 
@@ -122,6 +123,20 @@ def test_a_job_that_came_back_in_another_case(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(UnsupportedStoreError, match="holds j"):
         ours.put(KEY, b"ours")
     assert theirs.get(KEY.lower()) == b"theirs"
+
+
+def test_an_object_is_not_replaced_by_one_of_another_case(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below a stage, too, a name is only replaced by itself."""
+    fold_names(tmp_path / "store", monkeypatch)
+    bucket = DirectoryBucket(tmp_path / "store")
+    bucket.put("J/S/attempts/1/files/a.tif", b"theirs")
+    with pytest.raises(StorageError, match=r"is a\.tif: the file system takes the two names for one"):
+        bucket.put("J/S/attempts/1/files/A.tif", b"ours")
+    assert bucket.get("J/S/attempts/1/files/a.tif") == b"theirs"
+    bucket.put("J/S/attempts/1/files/a.tif", b"again")
+    assert bucket.get("J/S/attempts/1/files/a.tif") == b"again"
 
 
 def test_a_job_or_stage_of_another_case_is_told(folding: Bucket, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import stat
 import uuid
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 from up42_state.errors import (
     AccessDeniedError,
@@ -104,9 +105,15 @@ class PendingFile:
             view, offset = view[written:], offset + written
 
     def replace(self, name: str) -> None:
-        """Appear under ``name``, instead of a file that is there; durable on return."""
+        """Appear under ``name``, instead of a file that is there; durable on return.
+
+        :raises StorageError: a file of another name would be replaced.
+        """
         os.fsync(self.descriptor)
-        os.rename(self.path, os.path.join(self.directory, name))
+        target = os.path.join(self.directory, name)
+        if os.path.lexists(target):
+            self._check_name(name)
+        os.rename(self.path, target)
         self._close()
         remove_folder(os.path.dirname(self.path))
         sync_directory(self.directory)
@@ -130,6 +137,18 @@ class PendingFile:
                 advice="put the store on a local or NFS file system, or into a bucket",
             ) from error
         sync_directory(self.directory)
+
+    def _check_name(self, name: str) -> None:
+        """Make sure that what is found under a name has it, at most in another of Unicode's forms (HFS+)."""
+        target = os.path.join(self.directory, name)
+        wanted = normalize("NFC", name)
+        listed = {normalize("NFC", found) for found in os.listdir(self.directory)}
+        alike = {found for found in listed if found.casefold().rstrip(".") == wanted.casefold().rstrip(".")}
+        if alike and wanted not in alike and os.path.lexists(target):  # it has not been removed meanwhile
+            raise StorageError(
+                f"{target} is {min(alike)}: the file system takes the two names for one",
+                advice="keep the state where names are told apart by case",
+            )
 
     def _accept_lost_answer(self, error: FileExistsError, name: str) -> None:
         """Pass if the link is ours: NFS may repeat a link(2) whose answer was lost (link(2), BUGS)."""
