@@ -65,8 +65,11 @@ def test_prune_deletes_nothing_for_a_commit_beyond_a_gap(
     stage.save(write_output(tmp_path / "out", tiles(2)))
     key = forge(bucket, job, 99)
     for keep in (1, 2):
-        with pytest.raises(IntegrityError, match=f"{key} is no commit of ours.*nothing was deleted"):
+        with pytest.raises(
+            IntegrityError, match=f"{key} is no commit of ours.*nothing was deleted"
+        ) as caught:
             job.prune(keep=keep, grace=timedelta(), no_writers=True)
+        assert "delete it if it is none of yours" in caught.value.advice
     bucket.delete([key])
     assert stage.verify().ok
 

@@ -259,7 +259,7 @@ def _stop(damaged: DamagedCommit) -> None:
         raise damaged.error
     raise IntegrityError(
         f"{damaged.error.message}; as nobody knows what it refers to, nothing was deleted",
-        advice="restore the object from a backup, or remove the stage, and prune when the grace is over "
+        advice=f"{damaged.error.advice}; else remove the stage, and prune when the grace is over "
         "with a --keep that leaves this revision out: 1 keeps the newest alone",
     ) from damaged.error
 
