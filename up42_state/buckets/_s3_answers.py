@@ -32,9 +32,9 @@ _DOCUMENTS: dict[str, tuple[str, str]] = {
     "GetBucketVersioning": ("VersioningConfiguration", ""),
     "GetObjectLockConfiguration": ("ObjectLockConfiguration", ""),
     "ListBuckets": ("ListAllMyBucketsResult", ""),
-    "ListMultipartUploads": ("ListMultipartUploadsResult", "IsTruncated"),
+    "ListMultipartUploads": ("ListMultipartUploadsResult", "Bucket"),  # rclone's server leaves out
     "ListObjectsV2": ("ListBucketResult", "IsTruncated"),
-    "ListParts": ("ListPartsResult", "IsTruncated"),
+    "ListParts": ("ListPartsResult", "UploadId"),  # IsTruncated where it is false
     "UploadPartCopy": ("CopyPartResult", "ETag"),
 }
 _HEADERS: dict[str, tuple[str, ...]] = {
