@@ -91,7 +91,7 @@ REQUESTS: dict[str, tuple[Callable[[S3Bucket], Any], list[Answer]]] = {
     "abort another's": (lambda bucket: bucket.abort_upload(UPLOAD), []),
     "clock": (lambda bucket: bucket.clock(), []),
 }
-LEFT = LeftUpload(key="a", token="u", size=3, part_size=5, parts=frozenset((1,)))
+LEFT = LeftUpload(key="a", token="u", size=3, part_size=5, parts={1: ""})
 UPLOAD = UploadInfo(key="a", upload_id="u", started=None)  # type: ignore[arg-type]  # not asked for
 # What S3 may have sent: nothing, where nothing is sent but headers that not all stores send.
 LIKE_S3 = {

@@ -15,11 +15,12 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
 from up42_state import State
-from up42_state.buckets import _s3_upload, directory, gcs, s3
+from up42_state.buckets import _gcs_upload, _s3_upload, directory, gcs, s3
 from up42_state.stages import partial, resume
 from up42_state.stages.writers import Writer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 MIB = 1024 * 1024
@@ -115,9 +116,7 @@ def test_a_killed_save_goes_on(url: str, output: Path, tmp_path: Path, sent: lis
 def test_a_large_file_that_has_changed(url: str, output: Path, tmp_path: Path, sent: list[int]) -> None:
     """Of the parts that are there, those are kept that are as they were: the file is what it is now."""
     kill(url, output)
-    with open(output / "large.tif", "r+b") as file:
-        file.seek(20 * MIB)
-        file.write(b"changed")
+    overwrite(output / "large.tif", 20 * MIB, b"changed")
     stage = State(url).job("j").stage("s:1")
     saved = stage.save(output)
     assert sum(sent) <= 0.6 * saved.totals.bytes  # the part that changed, and the one that was missing
@@ -143,3 +142,42 @@ def test_an_upload_that_may_be_another_saves(
     assert (sum(sent) >= LARGE) == (writer != "elsewhere, long ago")
     assert State(url).job("j").stage("s:1").verify().ok
     assert saved.totals.files == 25
+
+
+class Killed(BaseException):
+    """The end of the process, as far as a save can tell."""
+
+
+def test_a_part_that_another_save_has_replaced(
+    url: str, output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second save that goes on with other bytes, and is killed before it has told of them, does not let a
+    third one take them for those of the first.
+    """
+    kill(url, output)
+    second = write_output(tmp_path / "second", {"large.tif": (output / "large.tif").read_bytes()})
+    overwrite(second / "large.tif", 0, b"another")
+    with monkeypatch.context() as patch:
+        for kind in (directory.DirectoryUpload, _s3_upload.S3Upload, _gcs_upload.GCSUpload):
+            patch.setattr(kind, "put_part", killed_after(kind.put_part))
+        with pytest.raises(Killed):
+            State(url).job("j").stage("s:1").save(second)
+    stage = State(url).job("j").stage("s:1")
+    stage.save(output)
+    assert stage.verify().ok
+    stage.restore(tmp_path / "in")
+    assert contents(tmp_path / "in") == contents(output)
+
+
+def killed_after(put_part: Callable[..., None]) -> Callable[..., None]:
+    def killed(*arguments: Any, **options: Any) -> None:
+        put_part(*arguments, **options)
+        raise Killed
+
+    return killed
+
+
+def overwrite(path: Path, offset: int, data: bytes) -> None:
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        file.write(data)

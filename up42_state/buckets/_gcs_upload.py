@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from up42_state.buckets._unfinished import folder_of, is_unfinished
 from up42_state.buckets.base import Upload, UploadInfo
 from up42_state.buckets.keys import join
-from up42_state.errors import StorageError
+from up42_state.errors import ObjectNotFoundError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -77,24 +77,28 @@ class GCSUpload(Upload):
         self._sent: dict[int, int] = {}
         self._components: list[str] = []
         self._lock = threading.Lock()
+        self._left: LeftUpload | None = None
 
     def put_part(self, number: int, data: Buffer, *, sha256: str = "") -> None:  # noqa: ARG002 - GCS signs no bodies
         self._bucket.put(self._component(number), data)
         with self._lock:
             self._sent[number] = memoryview(data).nbytes
 
-    def take(self, left: LeftUpload, found: Iterable[ObjectInfo]) -> None:
-        """Copy parts that an upload was left with.
+    def find(self, left: LeftUpload, found: Iterable[ObjectInfo]) -> None:
+        """Note the parts that an upload was left with.
 
         :param found: the objects in that upload's folder.
         """
-        wanted = {_part(left.token, number): number for number in left.parts}
-        for info in found:
-            number = wanted.get(info.key)
-            if number is not None and info.size == left.length(number):
-                self._bucket.copy(info.key, self._component(number))
-                self._sent[number] = info.size
-        self.held = frozenset(self._sent)
+        self._left = left
+        sizes = {info.key: info.size for info in found}
+        self.held = frozenset(n for n in left.parts if sizes.get(_part(left.token, n)) == left.length(n))
+
+    def keep(self, number: int) -> None:
+        if self._left is None:
+            raise ObjectNotFoundError(f"no part of {self._key} was left")
+        self._bucket.copy(_part(self._left.token, number), self._component(number))
+        with self._lock:
+            self._sent[number] = self._left.length(number)
 
     def complete(self) -> None:
         sent = sum(self._sent.values())

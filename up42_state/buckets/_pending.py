@@ -88,6 +88,11 @@ class PendingFile:
         self.discard()
 
     @property
+    def ended(self) -> bool:
+        """Whether it was published or discarded."""
+        return self._descriptor is None
+
+    @property
     def descriptor(self) -> int:
         """The open file.
 

@@ -10,7 +10,8 @@ from botocore.exceptions import ClientError
 
 from up42_state.buckets._s3_errors import code_of, status_of
 from up42_state.buckets.base import Upload
-from up42_state.errors import NotFoundError, StorageError
+from up42_state.errors import NotFoundError, ObjectNotFoundError, StorageError, StoreUnreachableError
+from up42_state.redaction import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,16 +103,22 @@ class S3Upload(Upload):
         self._note(number, len(body), answer)
 
     def find(self, left: LeftUpload) -> None:
-        """Take what the store holds of the parts that an upload was left with."""
+        """Note what the store holds of the parts that an upload was left with.
+
+        A part whose tag is another was sent again, by another process that went on with the same upload.
+        """
         with self._errors():
             from up42_state.buckets._s3_listing import part_pages
 
             for page in part_pages(self._client, **self._at, UploadId=self._id):
                 for part in page.get("Parts", ()):
                     number = part["PartNumber"]
-                    if number in left.parts and part["Size"] == left.length(number):
+                    if (part["Size"], _bare(part["ETag"])) == (left.length(number), left.parts.get(number)):
                         self._note(number, part["Size"], part)
         self.held = frozenset(self._sent)
+
+    def tag(self, number: int) -> str:
+        return _bare(self._parts[number].get("ETag", ""))
 
     def copy_part(self, number: int, source: CopySourceTypeDef, begin: int, end: int) -> None:
         """Take bytes ``begin`` up to ``end`` of another object as a part."""
@@ -136,6 +143,10 @@ class S3Upload(Upload):
                     **self._at, UploadId=self._id, MultipartUpload={"Parts": parts}
                 )
             except ClientError as error:
+                if code_of(error) == "InvalidPart":
+                    raise ObjectNotFoundError(
+                        f"parts of the upload to {self._at['Key']} were replaced by another save"
+                    ) from clean(error)
                 if code_of(error) != "NoSuchUpload" or not self._completed():
                     raise
 
@@ -164,14 +175,19 @@ class S3Upload(Upload):
         Another process may have gone on with the upload, and completed it with parts of its own: the object's
         tag tells, which is the MD5 of the parts' tags ("Checking object integrity", composite).
         """
-        tags = "".join(self._parts[number].get("ETag", "") for number in sorted(self._parts)).replace('"', "")
+        tags = "".join(self.tag(number) for number in sorted(self._parts))
         try:
             found = self._client.head_object(**self._at)
             digest = hashlib.md5(bytes.fromhex(tags), usedforsecurity=False).hexdigest()
         except (ClientError, ValueError):
             return False
         expected = (self._size, f"{digest}-{len(self._parts)}")
-        return (found["ContentLength"], found["ETag"].strip('"')) == expected
+        return (found["ContentLength"], _bare(found["ETag"])) == expected
+
+
+def _bare(tag: str) -> str:
+    """A tag without the quotes that stores do not agree on."""
+    return tag.strip('"')
 
 
 class ContinuedUpload(Upload):
@@ -190,9 +206,21 @@ class ContinuedUpload(Upload):
     def put_part(self, number: int, data: Buffer, *, sha256: str = "") -> None:
         self._upload.put_part(number, data, sha256=sha256)
 
+    def tag(self, number: int) -> str:
+        return self._upload.tag(number)
+
     def complete(self) -> None:
+        """Make the object appear, and move it.
+
+        :raises ObjectNotFoundError: it cannot be moved: then going on with this upload leads nowhere.
+        """
         self._upload.complete()
-        self._move()
+        try:
+            self._move()
+        except StoreUnreachableError:
+            raise
+        except StorageError as error:  # reading, or copying, may be denied
+            raise ObjectNotFoundError(f"an object that was completed cannot be moved: {error}") from error
 
     def abort(self) -> None:
         self._upload.abort()

@@ -62,17 +62,19 @@ class LeftUpload(msgspec.Struct, frozen=True, kw_only=True):
     :param token: the store's name for it (:class:`Upload`).
     :param size: of that object, in bytes.
     :param part_size: of every part but the last, in bytes.
-    :param parts: the numbers of parts that were sent.
+    :param parts: the tags of the parts that were sent (:meth:`Upload.tag`), by their numbers.
     """
 
     key: str
     token: str
     size: int
     part_size: int
-    parts: frozenset[int]
+    parts: dict[int, str]
 
     def length(self, number: int) -> int:
-        """The bytes of a part."""
+        """The bytes of a part; 0 where the object has none of this number."""
+        if number < 1 or (number - 1) * self.part_size >= self.size:
+            return 0
         return min(self.part_size, self.size - (number - 1) * self.part_size)
 
 
@@ -83,7 +85,8 @@ class Upload(ABC):
         the store's name for it, by which another process can go on with it
         (:meth:`Bucket.continue_upload`); empty where none can.
     ``held``
-        the numbers of the parts that it held from the beginning, being a continued one.
+        the numbers of the parts that were left and are still there, in a continued one: each is either kept
+        (:meth:`keep`) or sent.
     """
 
     token: str = ""
@@ -96,6 +99,18 @@ class Upload(ABC):
         Every part but the last has exactly the ``part_size`` that the upload was started with.
 
         :param sha256: of the part, in hex, where the caller knows it: a store that signs it need not hash.
+        """
+
+    def tag(self, number: int) -> str:  # noqa: ARG002 - most stores have none
+        """What the store calls the part as it was sent or kept: another process that sends the same number
+        to the same upload changes it. Empty where no other process can.
+        """
+        return ""
+
+    def keep(self, number: int) -> None:  # noqa: B027 - not abstract: nothing to do where a part stays in its upload
+        """Take a part as it was left. It is one of ``held``.
+
+        :raises ObjectNotFoundError: it is gone meanwhile.
         """
 
     def sync(self) -> None:  # noqa: B027 - not abstract: most stores keep a part before they answer

@@ -106,25 +106,25 @@ class DirectoryBucket(Bucket):
     def continue_upload(self, left: LeftUpload, key: str) -> Upload | None:
         if not is_unfinished(left.token):
             return None
-        with suppress(ObjectNotFoundError), store_errors(self.url, left.token):
-            descriptor = _open_object(self._path(left.token))
-            try:
-                return self._continued(descriptor, left, key)
-            finally:
-                os.close(descriptor)
+        with suppress(ObjectNotFoundError), self.opened(left.token) as descriptor:
+            end = os.fstat(descriptor).st_size
+            ends = {n: (n - 1) * left.part_size + left.length(n) for n in left.parts if left.length(n)}
+            held = {number for number, last in ends.items() if last <= end}
+            if held:
+                upload = self.start_upload(key, left.size, left.part_size)
+                upload.held, upload.left = frozenset(held), left
+                return upload
         return None
 
-    def _continued(self, descriptor: int, left: LeftUpload, key: str) -> Upload | None:
-        upload = self.start_upload(key, left.size, left.part_size)
-        try:
-            upload.take(descriptor, left)
-        except BaseException:
-            upload.abort()
-            raise
-        if upload.held:
-            return upload
-        upload.abort()
-        return None
+    @contextmanager
+    def opened(self, key: str) -> Iterator[int]:
+        """The descriptor of a regular file."""
+        with store_errors(self.url, key):
+            descriptor = _open_object(self._existing(key))
+            try:
+                yield descriptor
+            finally:
+                os.close(descriptor)
 
     def uploads(self, prefix: str) -> Iterator[UploadInfo]:
         """Temporary files that were left behind, each under the key of its own path: the key that it would
@@ -176,14 +176,10 @@ class DirectoryBucket(Bucket):
             ]
 
     def copy(self, source: str, key: str) -> None:
-        with store_errors(self.url, source):
-            descriptor = _open_object(self._existing(source))
-        try:
-            with store_errors(self.url, key), self._pending(key) as (pending, name):
-                copy_bytes(descriptor, pending, 0, os.fstat(descriptor).st_size)
-                self.publish(pending, lambda: pending.replace(name))
-        finally:
-            os.close(descriptor)
+        with self.opened(source) as descriptor, store_errors(self.url, key), self._pending(key) as made:
+            pending, name = made
+            copy_bytes(descriptor, pending, 0, os.fstat(descriptor).st_size)
+            self.publish(pending, lambda: pending.replace(name))
 
     def gdal_path(self, key: str) -> str:
         return self._path(key)
@@ -314,14 +310,17 @@ class DirectoryUpload(Upload):
         self.token = os.path.relpath(pending.path, bucket.root)
         self._sent: dict[int, int] = {}
         self._lock = threading.Lock()  # a descriptor must not be closed while it is written to
+        self.left: LeftUpload | None = None
 
-    def take(self, source: int, left: LeftUpload) -> None:
-        """Copy parts out of the file that an upload was left in."""
-        for number in left.parts:
-            start, length = (number - 1) * self._part_size, left.length(number)
-            if copy_bytes(source, self._pending, start, start + length) == length:
-                self._sent[number] = length
-        self.held = frozenset(self._sent)
+    def keep(self, number: int) -> None:
+        """Copy a part out of the file that the upload was left in."""
+        if self.left is None:
+            raise ObjectNotFoundError(f"no part of {self._key} was left")
+        start, length = (number - 1) * self._part_size, self.left.length(number)
+        with self._bucket.opened(self.left.token) as source, self._lock:
+            if copy_bytes(source, self._pending, start, start + length) != length:
+                raise ObjectNotFoundError(f"part {number} of {self._key} became shorter")
+        self._sent[number] = length
 
     def put_part(self, number: int, data: Buffer, *, sha256: str = "") -> None:  # noqa: ARG002 - nothing is signed here
         with store_errors(self._bucket.url, self._key), self._lock:
@@ -331,6 +330,8 @@ class DirectoryUpload(Upload):
     def sync(self) -> None:
         with store_errors(self._bucket.url, self._key):
             with self._lock:
+                if self._pending.ended:
+                    return  # published, and synced before that
                 descriptor = os.dup(self._pending.descriptor)  # so that others may write meanwhile
             try:
                 os.fdatasync(descriptor)
@@ -342,7 +343,8 @@ class DirectoryUpload(Upload):
             sent = sum(self._sent.values())
             if sent != self._size:
                 raise StorageError(f"{sent} bytes of {self._key} were sent instead of {self._size}")
-            self._bucket.publish(self._pending, lambda: self._pending.replace(self._name))
+            with self._lock:
+                self._bucket.publish(self._pending, lambda: self._pending.replace(self._name))
 
     def abort(self) -> None:
         with self._lock:

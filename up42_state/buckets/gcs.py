@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -30,7 +30,6 @@ from up42_state.buckets.keys import check_key, check_prefix, is_key, join
 from up42_state.errors import (
     AccessDeniedError,
     BucketNotFoundError,
-    ObjectNotFoundError,
     SettingsError,
     StorageError,
 )
@@ -107,8 +106,8 @@ class GCSBucket(Bucket):
 
     def continue_upload(self, left: LeftUpload, key: str) -> Upload | None:
         upload = GCSUpload(self, key, left.size)
-        with suppress(ObjectNotFoundError):  # pruned meanwhile
-            upload.take(left, self._objects(f"{check_key(left.token)}/"))
+        if is_unfinished(f"{left.token}/1"):
+            upload.find(left, self._objects(f"{check_key(left.token)}/"))
         return upload if upload.held else None
 
     def uploads(self, prefix: str) -> Iterator[UploadInfo]:

@@ -145,7 +145,7 @@ class S3Bucket(Bucket):
 
         def move() -> None:
             self.copy(left.key, key)
-            with suppress(StorageError, AccessDeniedError):  # prune finds it
+            with suppress(StorageError):  # prune finds it
                 self.delete([left.key])
 
         return ContinuedUpload(upload, move) if upload.held else None

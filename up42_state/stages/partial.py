@@ -7,13 +7,13 @@ what was stored since the one before. They are deleted after the commit.
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from up42_state.buckets.base import LeftUpload
-from up42_state.errors import StateError, StorageError
+from up42_state.errors import StateError, StorageError, StoreUnreachableError
 from up42_state.stages.commit import FORMAT, check_format
 from up42_state.stages.damage import damaged, decoded
 from up42_state.stages.entries import DataObject, Entry  # noqa: TC001 - msgspec reads the types
@@ -22,12 +22,12 @@ from up42_state.stages.soundness import problems
 from up42_state.stages.writers import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from up42_state.buckets.base import Bucket, Upload
     from up42_state.stages.sources import Stored
 
-__all__ = ["Begun", "Record", "Recorder", "is_worth_it", "numbered"]
+__all__ = ["Begun", "Record", "Recorder", "is_worth_it", "numbered", "passing_over"]
 
 # Bytes of files in all. Fewer are sent again sooner than it pays to write records and to ask for them.
 WORTH = 192 * 1024 * 1024
@@ -43,6 +43,7 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     :param size: of the object, in bytes.
     :param part_size: of every part but the last, in bytes.
     :param parts: the digests of the blocks of each part that was stored, by its number (from 1).
+    :param tags: what the store called each of them, by its number, where it does.
     """
 
     name: str
@@ -51,6 +52,18 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     part_size: int
     parts: dict[int, tuple[str, ...]]
+    tags: dict[int, str] = {}
+
+    def with_part(self, number: int, digests: tuple[str, ...], tag: str) -> Begun:
+        """The same upload, with this part alone."""
+        return msgspec.structs.replace(self, parts={number: digests}, tags={number: tag} if tag else {})
+
+    def joined(self, newer: Begun) -> Begun:
+        """The same upload, with the parts of both; of a part that was sent twice, the newer."""
+        tags = {number: tag for number, tag in self.tags.items() if number not in newer.parts}
+        return msgspec.structs.replace(
+            newer, parts={**self.parts, **newer.parts}, tags={**tags, **newer.tags}
+        )
 
     def of(self, job: str) -> LeftUpload:
         """The same, as its bucket knows it."""
@@ -59,7 +72,7 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
             token=self.token,
             size=self.size,
             part_size=self.part_size,
-            parts=frozenset(self.parts),
+            parts={number: self.tags.get(number, "") for number in self.parts},
         )
 
 
@@ -95,6 +108,19 @@ def is_worth_it(total: int) -> bool:
     return total >= WORTH
 
 
+@contextmanager
+def passing_over() -> Iterator[None]:
+    """Pass over errors at what an interrupted save has left: what cannot be read or copied is not gone on
+    with, and is no reason to fail. A store that does not answer is.
+    """
+    try:
+        yield
+    except StoreUnreachableError:
+        raise
+    except StateError:
+        pass
+
+
 class Recorder:
     """Notes what one attempt stores, and writes a record when one is due. Threads may share it.
 
@@ -125,8 +151,7 @@ class Recorder:
             return
         with self._lock:
             _, known = self._uploads.get(begun.token, (upload, begun))
-            parts = {**known.parts, **begun.parts}
-            self._uploads[begun.token] = (upload, msgspec.structs.replace(begun, parts=parts))
+            self._uploads[begun.token] = (upload, known.joined(begun))
             self._bytes += len(begun.parts) * begun.part_size
         self._write_if_due()
 

@@ -7,22 +7,20 @@ can take it away. Unfinished uploads are continued.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from up42_state.errors import AccessDeniedError, IntegrityError, ObjectNotFoundError
 from up42_state.features.paths import folded_together
 from up42_state.stages.index import Index
 from up42_state.stages.names import PARTIAL, attempt_prefix, attempts_prefix, is_attempt, is_ours
-from up42_state.stages.partial import Begun, Record, is_worth_it
+from up42_state.stages.partial import Begun, Record, is_worth_it, passing_over
 from up42_state.stages.sources import Source, Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Sequence
 
     from up42_state.buckets.base import ObjectInfo
     from up42_state.stages.commit import Commit
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Interrupted", "find_interrupted"]
 
-_MOST = 3  # attempts that are looked at, the newest ones
+_MOST = 8  # attempts that are looked at, the newest ones: some may have been killed before they told anything
 _LONGEST = 64 * 1024 * 1024  # bytes of a record
 QUIET = timedelta(minutes=10)  # after which a save of which nothing else is known counts as killed
 
@@ -53,8 +51,7 @@ class Interrupted(msgspec.Struct, frozen=True):
         """Copy what is wanted of it into the attempt that goes on; say where each file is now.
 
         :param found: where files are, by name; those that are elsewhere stay as they are.
-        :return: the same without files that are gone, or lie under a name that the attempt may need for
-            another file.
+        :return: the same without files that could not be copied.
         """
         left = {stored.key for index in self.indexes for stored in index.objects}
         names = {source.name: uploader.object_name(source) for source in sources if source.name in found}
@@ -62,7 +59,8 @@ class Interrupted(msgspec.Struct, frozen=True):
         numbers = count()
         for name, stored in found.items():
             if stored.object.key in left and stored.object not in targets:
-                targets[stored.object] = _target(stored.object, names[name], numbers)
+                pack = f"packs/r{next(numbers):04d}.zip" if stored.object.is_pack else ""
+                targets[stored.object] = pack or names[name]
         alike = folded_together(targets.values())
         wanted = {stored: name if name not in alike else "" for stored, name in targets.items()}
         with store.transfers() as transfers:
@@ -87,15 +85,37 @@ def find_interrupted(store: Store, job: str, stage: str, newest: Commit | None, 
     if not is_worth_it(total):
         return Interrupted()
     since = newest.attempt if newest else ""
-    attempts = [name for name in store.bucket.prefixes(attempts_prefix(job, stage)) if is_attempt(name)]
-    indexes: list[Index] = []
-    uploads: dict[str, Begun] = {}
-    for attempt in sorted((name for name in attempts if name > since), reverse=True)[:_MOST]:
-        found = _Attempt.look(store, job, stage, attempt)
-        indexes.append(found.index())
-        for begun in found.uploads():
-            uploads.setdefault(begun.name, begun)
-    return Interrupted(tuple(index for index in indexes if index.entries), uploads)
+    names: list[str] = []
+    with passing_over():
+        names = [name for name in store.bucket.prefixes(attempts_prefix(job, stage)) if is_attempt(name)]
+    attempts: list[_Attempt] = []
+    for name in sorted((name for name in names if name > since), reverse=True)[:_MOST]:
+        with passing_over():
+            attempts.append(_Attempt.look(store, job, stage, name))
+    indexes = [attempt.index() for attempt in attempts]
+    return Interrupted(tuple(index for index in indexes if index.entries), _uploads(attempts))
+
+
+def _uploads(attempts: Sequence[_Attempt]) -> dict[str, Begun]:
+    """The uploads that may be continued, by the name of the object: of each name the one with most parts.
+
+    Several attempts may have sent parts to one upload.
+
+    :param attempts: the newest first.
+    """
+    joined: dict[str, Begun] = {}
+    taken: set[str] = set()  # by a save that may be running
+    for attempt in attempts:
+        found = attempt.uploads()
+        if found and not attempt.may_be_taken_away():
+            taken.update(found)
+        for token, begun in found.items():
+            joined[token] = begun.joined(joined[token]) if token in joined else begun
+    best: dict[str, Begun] = {}
+    for token, begun in joined.items():
+        if token not in taken and (begun.name not in best or len(begun.parts) > len(best[begun.name].parts)):
+            best[begun.name] = begun
+    return best
 
 
 class _Attempt(msgspec.Struct, frozen=True):
@@ -134,58 +154,49 @@ class _Attempt(msgspec.Struct, frozen=True):
             objects += record.objects
         return Index(objects=tuple(objects), entries=tuple(entries))
 
-    def uploads(self) -> Iterable[Begun]:
-        """The uploads that may be continued, each with all parts that the records name."""
+    def uploads(self) -> dict[str, Begun]:
+        """The uploads that were not completed, by their tokens, each with all parts that the records name."""
         found: dict[str, Begun] = {}
         for record in self.records:
             for begun in record.uploads:
                 if is_ours(f"{self.job}/{begun.key}"):
-                    known = found.get(begun.token, begun)
-                    found[begun.token] = msgspec.structs.replace(begun, parts={**known.parts, **begun.parts})
+                    found[begun.token] = found.get(begun.token, begun).joined(begun)
         done = {key.removeprefix(attempt_prefix(self.job, self.stage, self.id)) for key in self.objects}
-        waiting = [begun for begun in found.values() if begun.name not in done]
-        return waiting if waiting and self._may_be_taken_away() else ()
+        return {token: begun for token, begun in found.items() if begun.name not in done}
 
     def _is_there(self, stored: DataObject) -> bool:
         info = self.objects.get(f"{self.job}/{stored.key}")
         return info is not None and info.size == stored.size
 
-    def _may_be_taken_away(self) -> bool:
-        """Whether nobody is harmed where continuing an upload ends it for the save that began it."""
+    def may_be_taken_away(self) -> bool:
+        """Whether nobody is harmed where continuing an upload ends it for the save that goes on with it."""
         if not self.store.bucket.takes_uploads_away:
             return True
         runs = self.records[-1].writer.runs(self.id)
         if runs is None:  # on another machine, or in another container
             newest = max(info.modified for info in self.objects.values())
-            return self.store.bucket.clock() - newest > QUIET
-        return not runs
+            with passing_over():  # to tell the store's time, something is written and deleted
+                return self.store.bucket.clock() - newest > QUIET
+        return runs is False
 
 
 def _read(store: Store, info: ObjectInfo) -> Record | None:
-    """A record; ``None`` where it is damaged, or gone, or longer than one can be."""
+    """A record; ``None`` where it is damaged, gone, not to be read, or longer than one can be."""
     if info.size > _LONGEST:
         return None
-    with suppress(IntegrityError, ObjectNotFoundError):
+    with passing_over():
         return Record.parse(store.bucket.get(info.key, 0, info.size), info.key)
     return None
 
 
-def _target(stored: DataObject, name: str, numbers: Iterator[int]) -> str:
-    """The name of an object in the attempt that goes on; empty where it cannot have the one that it had.
-
-    :param name: that the attempt would give to the file by itself.
-    :param numbers: of packs, in this attempt.
-    """
-    if stored.is_pack:
-        return f"packs/r{next(numbers):04d}.zip"
-    return name if stored.key.split("/", 3)[3] == name else ""
-
-
 def _copy(store: Store, job: str, uploader: Uploader, stored: DataObject, name: str) -> DataObject | None:
-    """Copy an object into the attempt that goes on; ``None`` where that cannot be."""
+    """Copy an object into the attempt that goes on; ``None`` where that cannot be.
+
+    :param name: that it gets there; empty where it would be like another one's.
+    """
     if not name:
         return None
-    with suppress(ObjectNotFoundError, AccessDeniedError):
+    with passing_over():
         store.bucket.copy(f"{job}/{stored.key}", uploader.prefix + name)
         return msgspec.structs.replace(stored, key=uploader.relative + name)
     return None

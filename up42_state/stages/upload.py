@@ -19,7 +19,7 @@ from up42_state.stages.index import BLOCK, DataObject, Entry
 from up42_state.stages.memory import Buffers, allocate
 from up42_state.stages.names import attempt_prefix
 from up42_state.stages.packs import MAX_BYTES, Member, PackWriter, fill_packs
-from up42_state.stages.partial import Begun, Recorder
+from up42_state.stages.partial import Begun, Recorder, passing_over
 from up42_state.stages.references import StaleError
 from up42_state.stages.sources import Source, Stored, changed, fill, open_source
 
@@ -204,7 +204,7 @@ class Uploader:
 
     def _start_parts(self, transfers: Transfers, source: Source) -> _Parts:
         """Read a large file once, in order; its parts are hashed by block and sent side by side."""
-        begun, upload = self._begin(source)
+        begun, upload, left = self._begin(source)
         self._uploads.append(upload)
         whole = hashlib.sha256()
         parts = []
@@ -214,33 +214,34 @@ class Uploader:
                 transfers.acquire(length)
                 part = self._buffers.take(length)
                 fill(fd, memoryview(part), source)
-                parts.append(transfers.submit(length, self._put_part, begun, upload, number, part))
+                parts.append(
+                    transfers.submit(length, self._put_part, begun, upload, number, part, left.get(number))
+                )
                 whole.update(part)  # before a next part can be read into the same buffer
         if source.sha256 and source.sha256 != whole.hexdigest():
             raise changed(source.name)
         return _Parts(source, begun, upload, whole.hexdigest(), parts)
 
-    def _begin(self, source: Source) -> tuple[Begun, Upload]:
+    def _begin(self, source: Source) -> tuple[Begun, Upload, dict[int, tuple[str, ...]]]:
         """An upload for a large file, which goes on from one that an interrupted save has left.
 
-        The digests of the parts that it holds are in the record of it.
+        :return: the digests of the parts that it holds, too, by their numbers. None of them is told in a
+            record of ours before the file is known to have the same bytes there.
         """
         name, bucket = self.object_name(source), self._store.bucket
         key, size = self.prefix + name, bucket.part_size(source.size)
         left = self._left.get(name)
         if left is not None and (left.size, left.part_size) == (source.size, size):
-            upload = bucket.continue_upload(left.of(self._job), key)
-            if upload is not None:
-                parts = {number: left.parts[number] for number in upload.held}
-                made = left.key if upload.token == left.token else self.relative + name
-                begun = msgspec.structs.replace(left, key=made, token=upload.token, parts=parts)
-                self.recorder.part(begun, upload)
-                return begun, upload
+            with passing_over():
+                upload = bucket.continue_upload(left.of(self._job), key)
+                if upload is not None:
+                    made = left.key if upload.token == left.token else self.relative + name
+                    begun = msgspec.structs.replace(left, key=made, token=upload.token, parts={}, tags={})
+                    return begun, upload, {number: left.parts[number] for number in upload.held}
         upload = bucket.start_upload(key, source.size, size)
         relative = self.relative + name
-        return Begun(
-            name=name, key=relative, token=upload.token, size=source.size, part_size=size, parts={}
-        ), upload
+        begun = Begun(name=name, key=relative, token=upload.token, size=source.size, part_size=size, parts={})
+        return begun, upload, {}
 
     def _complete(self, parts: _Parts) -> Stored:
         blocks = tuple(digest for future in parts.futures for digest in future.result())
@@ -252,12 +253,18 @@ class Uploader:
         self.recorder.stored([stored])
         return stored
 
-    def _put_part(self, begun: Begun, upload: Upload, number: int, data: bytearray) -> tuple[str, ...]:
+    def _put_part(
+        self, begun: Begun, upload: Upload, number: int, data: bytearray, left: tuple[str, ...] | None
+    ) -> tuple[str, ...]:
+        """Send a part, unless one with the same bytes was left.
+
+        :param left: the digests of the one that was left.
+        """
         digests = block_digests(memoryview(data))
-        if begun.parts.get(number) != digests:
+        if left != digests or not _kept(upload, number):
             with _still_there():
                 upload.put_part(number, data, sha256=digests[0] if len(digests) == 1 else "")
-            self.recorder.part(msgspec.structs.replace(begun, parts={number: digests}), upload)
+        self.recorder.part(begun.with_part(number, digests, upload.tag(number)), upload)
         self._advance(len(data))
         self._buffers.give(data)
         return digests
@@ -271,6 +278,14 @@ class Uploader:
     def _advance(self, size: int) -> None:
         self._done += size  # a lost update between threads only makes a progress bar lag
         self._progress(self._done, self._total)
+
+
+def _kept(upload: Upload, number: int) -> bool:
+    """Take a part that was left; whether it could be."""
+    with passing_over():
+        upload.keep(number)
+        return True
+    return False
 
 
 @contextmanager

@@ -48,6 +48,8 @@ class Writer(msgspec.Struct, frozen=True, kw_only=True):
             os.kill(self.pid, 0)
         except ProcessLookupError:
             return False
+        except OverflowError:
+            return False  # no process has such a number
         except OSError:
             pass  # another user's
         state, started = _state(self.pid)
