@@ -10,17 +10,26 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from doubles.faulty import FaultyBucket
 from doubles.outputs import contents, state_on, write_output
+from doubles.users import nobody
 
 from up42_state.buckets.directory import DirectoryBucket
-from up42_state.errors import ObjectNotFoundError, StoreUnreachableError
+from up42_state.errors import (
+    AccessDeniedError,
+    ObjectNotFoundError,
+    StorageError,
+    StoreUnreachableError,
+    UnsupportedStoreError,
+)
 from up42_state.stages import partial
+from up42_state.stages.names import new_attempt
+from up42_state.stages.partial import Begun
+from up42_state.stages.resume import find_interrupted
 from up42_state.stages.writers import Writer, writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from doubles.faulty import FaultyBucket
 
     from up42_state.state import Job, Stage
 
@@ -315,3 +324,106 @@ def test_a_writer_that_has_ended() -> None:
 
 def _began(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+
+
+def test_the_last_record_of_a_file_that_was_completed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large file that was completed, and last parts of which no record told before, is in a record."""
+    bucket = FaultyBucket(DirectoryBucket(tmp_path / "store"))
+    bucket.start_upload = bucket.inner.start_upload  # type: ignore[method-assign]
+    monkeypatch.setattr(partial, "_SHARE", 2)  # the third part, and the whole file, are told together
+    output = write_output(tmp_path / "out", {"large.tif": os.urandom(40 * MIB)})
+    stage = state_on(bucket).job("j").stage("s:1")
+    interrupt(stage, output, bucket)
+    monkeypatch.setattr(bucket, "start_upload", None)
+    stage.save(output)
+    check(stage, output, tmp_path / "in")
+
+
+def test_files_of_the_same_bytes(stage: Stage, bucket: FaultyBucket, tmp_path: Path) -> None:
+    """Files that share an object are not moved again, whichever of them the object was named after."""
+    same = os.urandom(MIB)
+    interrupt(stage, write_output(tmp_path / "first", {"2.tif": same}), bucket)
+    output = write_output(tmp_path / "out", {f"{n}.tif": same for n in range(4)})
+    assert moved(bucket, lambda: stage.save(output)) == []
+    check(stage, output, tmp_path / "in")
+
+
+@pytest.mark.parametrize("error", [AccessDeniedError, StorageError, UnsupportedStoreError])
+@pytest.mark.parametrize("at", ["prefixes", "list", "get", "copy", "delete"])
+def test_what_was_left_and_cannot_be_reached(
+    stage: Stage,
+    bucket: FaultyBucket,
+    output: Path,
+    tmp_path: Path,
+    at: str,
+    error: type[StorageError],
+) -> None:
+    """Nothing that concerns an interrupted save alone is a reason to fail."""
+    interrupt(stage, output, bucket)
+    (left,) = bucket.prefixes("3f0c/s:1/attempts/")
+
+    def refuse(name: str, key: str) -> None:
+        if name == at and (left in key or name in {"prefixes", "copy", "delete"}):
+            raise error("not this")
+
+    bucket.operations.on_operation = refuse
+    stage.save(output)
+    bucket.operations.on_operation = lambda _name, _key: None
+    check(stage, output, tmp_path / "in")
+
+
+def test_files_of_another_user(tmp_path: Path) -> None:
+    """What another user's save has left, and nobody else may read, is no reason to fail."""
+    root = tmp_path / "store"
+    output = write_output(tmp_path / "out", {"large.tif": os.urandom(20 * MIB), "a.tif": b"a"})
+    bucket = FaultyBucket(DirectoryBucket(root))
+    interrupt(state_on(bucket).job("j").stage("s:1"), output, bucket)
+    (attempt,) = (root / "j/s:1/attempts").iterdir()
+    for folder in [tmp_path, *tmp_path.parents]:
+        if folder.stat().st_uid == os.geteuid() and folder != Path("/"):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    for path in root.rglob("*"):
+        path.chmod(0o777)
+    root.chmod(0o777)
+    attempt.chmod(0o700)
+    with nobody():
+        stage = state_on(DirectoryBucket(root)).job("j").stage("s:1")
+        assert stage.save(output).revision == 1
+    attempt.chmod(0o777)
+    check(state_on(DirectoryBucket(root)).job("j").stage("s:1"), output, tmp_path / "in")
+
+
+def test_a_number_that_no_process_has() -> None:
+    """A record may name any number."""
+    here = Writer.here()
+    assert Writer(space=here.space, pid=2**62, started=1).runs("a") is False
+
+
+def test_attempts_that_told_nothing(
+    stage: Stage, bucket: FaultyBucket, output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Saves that were killed before they stored much do not hide one that had."""
+    interrupt(stage, output, bucket)
+    with monkeypatch.context() as patch:
+        patch.setattr(partial, "_SHARE", 0)  # no records
+        for _ in range(5):
+            interrupt(stage, output, bucket)
+    assert moved(bucket, lambda: stage.save(output)) == []
+    check(stage, output, tmp_path / "in")
+
+
+def test_an_upload_that_a_running_save_goes_on_with(stage: Stage) -> None:
+    """It is not taken from that save, though the one that began it was killed."""
+    store = stage.job.state.store
+    killed, running = new_attempt(), new_attempt()
+    key = f"s:1/attempts/{killed}/files/a"
+    begun = Begun(name="files/a", key=key, token="t", size=1, part_size=1, parts={1: ("d",)})
+    for attempt in (killed, running):
+        record = partial.Record(writer=Writer.here(), uploads=(begun,))
+        store.bucket.put(f"3f0c/s:1/attempts/{attempt}/partial/0001.json", msgspec.json.encode(record))
+    store.bucket.takes_uploads_away = True  # type: ignore[misc]
+    assert find_interrupted(store, "3f0c", "s:1", None, 1).uploads == {"files/a": begun}
+    with writing(running):
+        assert find_interrupted(store, "3f0c", "s:1", None, 1).uploads == {}

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check_object", "foreign", "watch_answers"]
 
-# The root of each operation's document, and what is always in it.
+# The root of each operation's document, and what is always in it. rclone's server leaves IsTruncated out of
+# listings of uploads and parts that are complete.
 _DOCUMENTS: dict[str, tuple[str, str]] = {
     "CompleteMultipartUpload": ("CompleteMultipartUploadResult", ""),
     "CopyObject": ("CopyObjectResult", "ETag"),
@@ -32,9 +33,9 @@ _DOCUMENTS: dict[str, tuple[str, str]] = {
     "GetBucketVersioning": ("VersioningConfiguration", ""),
     "GetObjectLockConfiguration": ("ObjectLockConfiguration", ""),
     "ListBuckets": ("ListAllMyBucketsResult", ""),
-    "ListMultipartUploads": ("ListMultipartUploadsResult", "IsTruncated"),
+    "ListMultipartUploads": ("ListMultipartUploadsResult", "Bucket"),
     "ListObjectsV2": ("ListBucketResult", "IsTruncated"),
-    "ListParts": ("ListPartsResult", "IsTruncated"),
+    "ListParts": ("ListPartsResult", "UploadId"),
     "UploadPartCopy": ("CopyPartResult", "ETag"),
 }
 _HEADERS: dict[str, tuple[str, ...]] = {
