@@ -12,6 +12,7 @@ import pytest
 from buckets.scripted import Answer, Script, answering, serving
 from buckets.uploads import MIB, random_bytes
 
+from up42_state.buckets.base import LeftUpload
 from up42_state.buckets.s3 import S3Bucket
 from up42_state.errors import (
     AccessDeniedError,
@@ -286,6 +287,52 @@ def test_upload_that_is_gone(found: Answer) -> None:
         upload = bucket.start_upload("a", 1, 5 * MIB)
         upload.put_part(1, b"x")
         with pytest.raises(FileNotFoundError):
+            upload.complete()
+
+
+def test_upload_with_a_part_of_another_save() -> None:
+    """A part that another save has sent again belongs to that save, and so does the upload."""
+    begun = Answer(body=b"<R><UploadId>u</UploadId></R>")
+    with bucket_at(begun, OK, refusal(400, "InvalidPart")) as (bucket, _):
+        upload = bucket.start_upload("a", 1, 5 * MIB)
+        upload.put_part(1, b"x")
+        with pytest.raises(FileNotFoundError):
+            upload.complete()
+
+
+LEFT = LeftUpload(key="a", token="u", size=1, part_size=5 * MIB, parts={1: "t"})
+
+
+@pytest.mark.parametrize(("tag", "held"), [('"t"', {1}), ("t", {1}), ('"other"', None)])
+def test_a_part_is_known_by_its_tag(tag: str, held: set[int] | None) -> None:
+    """A part that was sent again since the record is not held. The listing need not say that it is whole."""
+    part = f"<Part><PartNumber>1</PartNumber><ETag>{tag}</ETag><Size>1</Size></Part>"
+    listed = f"<ListPartsResult><UploadId>u</UploadId>{part}</ListPartsResult>"
+    with bucket_at(Answer(body=listed.encode())) as (bucket, _):
+        upload = bucket.continue_upload(LEFT, "b")
+    assert (set(upload.held) if upload else None) == held
+
+
+def test_unfinished_uploads_listed_in_short() -> None:
+    """rclone's server does not say of a complete listing of uploads that it is."""
+    upload = "<Upload><Key>a</Key><UploadId>u</UploadId><Initiated>2026-01-01T00:00:00Z</Initiated></Upload>"
+    listed = f"<ListMultipartUploadsResult><Bucket>b</Bucket>{upload}</ListMultipartUploadsResult>"
+    with bucket_at(Answer(body=listed.encode())) as (bucket, _):
+        assert [found.upload_id for found in bucket.uploads("")] == ["u"]
+
+
+@pytest.mark.parametrize("code", [(403, "AccessDenied"), (501, "NotImplemented")])
+def test_an_object_that_cannot_be_moved(code: tuple[int, str]) -> None:
+    """Where a continued upload's object may not be copied, the upload counts as gone: a save starts again."""
+    part = "<Part><PartNumber>1</PartNumber><ETag>t</ETag><Size>1</Size></Part>"
+    listed = f"<ListPartsResult><UploadId>u</UploadId>{part}</ListPartsResult>"
+    completed = b"<CompleteMultipartUploadResult></CompleteMultipartUploadResult>"
+    found = Answer(headers={"Content-Length": "1", **HEAD}, body=b"x")
+    answers = [Answer(body=listed.encode()), Answer(body=completed), found, refusal(*code)]
+    with bucket_at(*answers) as (bucket, _):
+        upload = bucket.continue_upload(LEFT, "b")
+        assert upload is not None
+        with pytest.raises(FileNotFoundError, match="cannot be moved"):
             upload.complete()
 
 
