@@ -7,6 +7,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 MIB = 1024 * 1024
@@ -14,7 +15,7 @@ MIB = 1024 * 1024
 
 def files(folder: Path, count: int, size: int, *, per_directory: int = 100) -> Path:
     """An output of ``count`` files of ``size`` random bytes, and a feature for each."""
-    noise = random.Random(count).randbytes(size + 8 * count)
+    noise = b"".join(_noise(count, size + 8 * count))
     features = []
     for number in range(count):
         path = f"t{number // per_directory:04d}/tile_{number:06d}.tif"
@@ -29,11 +30,16 @@ def files(folder: Path, count: int, size: int, *, per_directory: int = 100) -> P
 def large_file(folder: Path, size: int) -> Path:
     """An output of one file of random bytes."""
     folder.mkdir(parents=True)
-    noise = random.Random(size)
     with (folder / "scene.tif").open("wb") as file:
-        for begin in range(0, size, 16 * MIB):
-            file.write(noise.randbytes(min(16 * MIB, size - begin)))
+        file.writelines(_noise(size, size))
     return _write(folder, [_feature("scene", 0, {"up42.data_path": "scene.tif"})])
+
+
+def _noise(seed: int, size: int) -> Iterator[bytes]:
+    """Random bytes, in pieces: Python makes no more than 256 MiB at once."""
+    source = random.Random(seed)
+    for begin in range(0, size, 16 * MIB):
+        yield source.randbytes(min(16 * MIB, size - begin))
 
 
 def change(folder: Path, part: float, seed: str) -> None:
