@@ -180,7 +180,8 @@ def test_pages_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_uploads_that_are_not_whole() -> None:
     """Nor is a listing of uploads that says there are more and not where."""
-    document = "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated></ListMultipartUploadsResult>"
+    said = "<Bucket>b</Bucket><IsTruncated>true</IsTruncated>"
+    document = f"<ListMultipartUploadsResult>{said}</ListMultipartUploadsResult>"
     with (
         bucket_at(Answer(body=document.encode())) as (bucket, _),
         pytest.raises(StoreUnreachableError, match="not where they are"),
