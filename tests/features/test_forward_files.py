@@ -113,7 +113,7 @@ def test_a_quicklook_follows_its_features_new_id() -> None:
 @pytest.mark.timeout(120)
 def test_very_many_directories_that_are_taken() -> None:
     """Each moves under the stage, in a time that grows with their number alone."""
-    numbers, files = range(20_000), range(4)
+    numbers, files = range(6_000), range(4)
     features = [at(f"d{number}", n=number) for number in numbers]
     content: dict[str, bytes | None] = {f"d{number}/{name}": b"" for number in numbers for name in files}
     more: dict[str, bytes | None] = {f"d{number}/more": b"" for number in numbers}

@@ -255,7 +255,7 @@ def program(examples: int, steps: int) -> settings:
 
 
 TestMemory = Machine.TestCase
-TestMemory.settings = program(12, 20)
+TestMemory.settings = program(8, 20)
 TestDirectory = DirectoryMachine.TestCase
 TestDirectory.settings = program(4, 12)
 TestLocalStack = pytest.mark.usefixtures("_localstack")(LocalStackMachine.TestCase)
