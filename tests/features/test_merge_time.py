@@ -202,7 +202,6 @@ def seconds(given: Case) -> float:
         for each in (ours, theirs)
     )
     earlier = Earlier(job="j", stage="s:1", revision=1, collection=other, files=their_files)
-    gc.collect()
     gc.disable()  # the heap of all other tests is none of a merge's
     try:
         start = time.process_time()
