@@ -6,7 +6,10 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from up42_state.buckets.gcs import GCSBucket
+from up42_state.settings import Settings
 
 if TYPE_CHECKING:
     import ssl
@@ -137,3 +140,14 @@ def answering(
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def google_at(*answers: Any) -> Iterator[tuple[GCSBucket, Script]]:
+    """A bucket on Google whose requests get these answers, and what was asked."""
+    with answering(*answers) as script:
+        bucket = GCSBucket("b", "", Settings(storage_emulator_host=script.url))
+        try:
+            yield bucket, script
+        finally:
+            bucket.close()

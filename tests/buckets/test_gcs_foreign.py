@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import gzip
 import json
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from buckets.scripted import Answer, Script, answering
+from buckets.scripted import Answer, answering, google_at
 from doubles.tally import tally
 from google.oauth2.credentials import Credentials
 
 from up42_state.buckets import _gcs_client
 from up42_state.buckets.base import UploadInfo
-from up42_state.buckets.gcs import GCSBucket
 from up42_state.errors import BucketNotFoundError, StoreUnreachableError
-from up42_state.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+    from up42_state.buckets.gcs import GCSBucket
 
 PLANTED = "planted" + "-secret"
 PAGE = f"<!DOCTYPE html><html><head><br></head><body>token={PLANTED}</body></html>".encode()
@@ -70,22 +69,12 @@ REQUESTS: dict[str, Callable[[GCSBucket], Any]] = {
 UPLOAD = UploadInfo(key="a", upload_id="u", started=None)  # type: ignore[arg-type]  # not asked for
 
 
-@contextmanager
-def bucket_at(*answers: Any) -> Iterator[tuple[GCSBucket, Script]]:
-    with answering(*answers) as script:
-        bucket = GCSBucket("b", "", Settings(storage_emulator_host=script.url))
-        try:
-            yield bucket, script
-        finally:
-            bucket.close()
-
-
 @pytest.mark.parametrize("came", ANSWERS)
 @pytest.mark.parametrize("asked", REQUESTS)
 def test_every_request_with_every_foreign_answer(asked: str, came: str) -> None:
     """It is an error that says what came, of which nothing is quoted; nothing else is sent."""
     with (
-        bucket_at(ANSWERS[came]) as (bucket, script),
+        google_at(ANSWERS[came]) as (bucket, script),
         pytest.raises(StoreUnreachableError, match="no answer of Google Cloud Storage") as caught,
     ):
         REQUESTS[asked](bucket)
@@ -98,7 +87,7 @@ def test_every_request_with_every_foreign_answer(asked: str, came: str) -> None:
 def test_a_listing_that_is_not_found(asked: str) -> None:
     """Nothing but the bucket can be missing, whatever the words."""
     with (
-        bucket_at(Answer(status=404, body=b"not here")) as (bucket, _),
+        google_at(Answer(status=404, body=b"not here")) as (bucket, _),
         pytest.raises(BucketNotFoundError, match="the bucket does not exist"),
     ):
         REQUESTS[asked](bucket)
@@ -121,7 +110,7 @@ def listed(*names: str, **others: Any) -> Answer:
 def test_listings_that_are_not_whole(pages: list[Answer]) -> None:
     """A listing that turns in the middle, or is another one, is no listing."""
     prefix = "" if len(pages[0].body) > 130 else "job/"
-    with bucket_at(*pages) as (bucket, _), pytest.raises(StoreUnreachableError, match="listing"):
+    with google_at(*pages) as (bucket, _), pytest.raises(StoreUnreachableError, match="listing"):
         list(bucket.list(prefix))
 
 
@@ -129,7 +118,7 @@ def test_a_batch_that_answers_half() -> None:
     """A batch in which an answer is missing is no answer, and its requests may not have been carried out."""
     body = b"--x\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n\r\n--x--\r\n"
     answer = Answer(body=body, headers={"Content-Type": "multipart/mixed; boundary=x"})
-    with bucket_at(answer) as (bucket, _), pytest.raises(StoreUnreachableError, match="each request"):
+    with google_at(answer) as (bucket, _), pytest.raises(StoreUnreachableError, match="each request"):
         bucket.delete(["a", "b"])
 
 
@@ -145,7 +134,7 @@ def test_every_request_that_is_redirected(asked: str, status: int, monkeypatch: 
         secret = elsewhere.url.replace("//", f"//user:{PLANTED}@")
         moved = Answer(status=status, headers={"Location": f"{secret}/b/a?token={PLANTED}"})
         with (
-            bucket_at(moved) as (bucket, script),
+            google_at(moved) as (bucket, script),
             pytest.raises(
                 StoreUnreachableError, match=f"set STORAGE_EMULATOR_HOST to {elsewhere.url}"
             ) as caught,
@@ -163,7 +152,7 @@ def test_an_upload_that_is_sent_elsewhere(monkeypatch: pytest.MonkeyPatch) -> No
     with answering(Answer()) as elsewhere:
         begun = Answer(headers={"Location": f"{elsewhere.url}/upload/storage/v1/b/b/o?upload_id=u"})
         with (
-            bucket_at(begun) as (bucket, _),
+            google_at(begun) as (bucket, _),
             pytest.raises(StoreUnreachableError, match=f"leads to {elsewhere.url}"),
         ):
             bucket.put("a", bytes(9 * MIB))
@@ -173,7 +162,7 @@ def test_an_upload_that_is_sent_elsewhere(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_redirect_to_itself() -> None:
     """An endpoint that redirects for ever is asked once."""
     with (
-        bucket_at(Answer(status=308, headers={"Location": "/storage/v1/b/b/o"})) as (bucket, script),
+        google_at(Answer(status=308, headers={"Location": "/storage/v1/b/b/o"})) as (bucket, script),
         pytest.raises(StoreUnreachableError, match="without saying where"),
     ):
         list(bucket.list(""))

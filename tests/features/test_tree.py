@@ -8,6 +8,7 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
+from doubles.deep import nest
 
 from up42_state.features import Tree, scan
 
@@ -150,19 +151,6 @@ def test_a_missing_directory_is_not_found(tmp_path: Path) -> None:
     """There is no tree of nothing."""
     with pytest.raises(FileNotFoundError):
         scan(tmp_path / "nothing")
-
-
-def nest(root: Path, name: str, depth: int) -> None:
-    """Make directories in one another: one by one, since the path becomes longer than the system takes."""
-    root.mkdir()
-    here = os.open(root, os.O_RDONLY)
-    for _ in range(depth):
-        os.mkdir(name, dir_fd=here)
-        inner = os.open(name, os.O_RDONLY, dir_fd=here)
-        os.close(here)
-        here = inner
-    os.close(os.open("x.tif", os.O_CREAT | os.O_WRONLY, dir_fd=here))
-    os.close(here)
 
 
 def unnest(root: Path, name: str, depth: int) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from typing import TYPE_CHECKING
 
 import pytest
+from doubles.deep import nest
 
 from up42_state.errors import StateError
 from up42_state.stages import trees
@@ -18,22 +18,9 @@ if TYPE_CHECKING:
 DEEP = 3000  # levels: deeper than Python recurses, with more of them than files may be open
 
 
-def deepen(folder: Path, name: str = "d" * 20) -> None:
-    """A directory as deep as this, a file at its bottom; the path is longer than the system takes."""
-    folder.mkdir()
-    fd = os.open(folder, os.O_RDONLY)
-    for _ in range(DEEP):
-        os.mkdir(name, dir_fd=fd)
-        below = os.open(name, os.O_RDONLY, dir_fd=fd)
-        os.close(fd)
-        fd = below
-    os.close(os.open("end", os.O_CREAT | os.O_WRONLY, dir_fd=fd))
-    os.close(fd)
-
-
 def test_a_very_deep_tree_is_read_and_removed(tmp_path: Path) -> None:
     """No recursion, no path longer than the system takes, and few open files, whatever the depth."""
-    deepen(tmp_path / "x")
+    nest(tmp_path / "x", "d" * 20, DEEP, "end")
     found = list(everything(tmp_path / "x"))
     assert len(found) == DEEP + 1
     assert found[-1][0].endswith("d/end")

@@ -8,6 +8,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from doubles.deep import nest
 from doubles.outputs import contents, feature, make_socket, state_on, write_output
 
 from up42_state import propagate
@@ -222,15 +223,7 @@ def test_properties_too_deep_to_compare(job: Job, root: Path) -> None:
 def test_a_very_deep_tree_comes_back(job: Job, root: Path) -> None:
     """A file below 1,200 directories is saved and restored without as many open files."""
     path = "/".join(["d"] * 1200)
-    (root / "out").mkdir()
-    fd = os.open(root / "out", os.O_RDONLY)
-    for name in path.split("/"):
-        os.mkdir(name, dir_fd=fd)
-        inner = os.open(name, os.O_RDONLY, dir_fd=fd)
-        os.close(fd)
-        fd = inner
-    os.close(os.open("a.tif", os.O_CREAT | os.O_WRONLY, dir_fd=fd))
-    os.close(fd)
+    nest(root / "out", "d", 1200, "a.tif")
     write_output(root / "out", {}, [feature(f"{path}/a.tif")])
     job.stage("s").save(root / "out")
     job.stage("s").restore(root / "in")
