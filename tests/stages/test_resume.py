@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -310,35 +308,6 @@ def test_an_error_discards_what_was_begun(tmp_path: Path, monkeypatch: pytest.Mo
     assert list(bucket.uploads("j/")) == []
 
 
-def test_whether_a_writer_runs() -> None:
-    """A process is known by its number and its beginning, and only where both mean something."""
-    here = Writer.here()
-    assert here.runs("a") is False
-    with writing("a"):
-        assert here.runs("a") is True
-    parent = Writer(space=here.space, pid=os.getppid(), started=_began(os.getppid()))
-    assert parent.runs("a") is True
-    assert Writer(space=here.space, pid=os.getppid(), started=1).runs("a") is False
-    assert Writer(space="elsewhere", pid=os.getpid(), started=here.started).runs("a") is None
-    assert Writer().runs("a") is None
-
-
-def test_a_writer_that_has_ended() -> None:
-    """A process that has ended does not run, waited for or not."""
-    code = "from msgspec.json import encode; from up42_state.stages.writers import Writer"
-    code += "; print(encode(Writer.here()).decode())"
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        writer = msgspec.json.decode(process.stdout.read(), type=Writer)
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        assert writer.runs("a") is False
-    assert writer.runs("a") is False
-
-
-def _began(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
-
-
 def test_the_last_record_of_a_file_that_was_completed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -406,12 +375,6 @@ def test_files_of_another_user(tmp_path: Path) -> None:
         assert stage.save(output).revision == 1
     attempt.chmod(0o777)
     check(state_on(DirectoryBucket(root)).job("j").stage("s:1"), output, tmp_path / "in")
-
-
-def test_a_number_that_no_process_has() -> None:
-    """A record may name any number."""
-    here = Writer.here()
-    assert Writer(space=here.space, pid=2**62, started=1).runs("a") is False
 
 
 def test_attempts_that_told_nothing(
