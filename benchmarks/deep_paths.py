@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from up42_state import State, propagate
-from up42_state.stages.target import Directory
-from up42_state.stages.trees import remove_tree
+from up42_state.machine.trees import remove_tree
+from up42_state.stages.local.directory import Directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import data
 from up42_state import State
-from up42_state.buckets import _s3_upload, directory
+from up42_state.buckets.directory.bucket import DirectoryUpload
+from up42_state.buckets.s3.upload import S3Upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +68,7 @@ def _child(url: str, job: str, stage: str, output: str, how: str) -> None:
     handle = State(url).job(job).stage(stage)
     bucket = type(handle.job.state.store.bucket)
     _count(bucket, "put", moved)  # parts on Google, too
-    for kind in (_s3_upload.S3Upload, directory.DirectoryUpload):
+    for kind in (S3Upload, DirectoryUpload):
         _count(kind, "put_part", moved)
     begun = time.monotonic()
     handle.save(output, progress=progress)

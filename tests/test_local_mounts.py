@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from up42_state import local_mounts
+from up42_state.block.leftovers import check_clearable
 from up42_state.errors import SettingsError
-from up42_state.local_mounts import mounts_below, share_files
-from up42_state.local_paths import check_apart
-from up42_state.tasks.leftovers import check_clearable
+from up42_state.machine import mounts
+from up42_state.machine.mounts import mounts_below, share_files
+from up42_state.machine.paths import check_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
                 f"21 20 {device} {what.replace('HERE', str(tmp_path))} {where} rw shared:1 - ext4 x rw"
             )
         (tmp_path / "mountinfo").write_text("\n".join(lines) + "\n")
-        monkeypatch.setattr(local_mounts, "_TABLE", tmp_path / "mountinfo")
+        monkeypatch.setattr(mounts, "_TABLE", tmp_path / "mountinfo")
 
     return table
 
@@ -84,6 +84,6 @@ def test_nothing_is_cleared_that_something_is_mounted_in(
 
 def test_a_system_that_does_not_say_has_no_mounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Paths are compared all the same."""
-    monkeypatch.setattr(local_mounts, "_TABLE", tmp_path / "nothing")
+    monkeypatch.setattr(mounts, "_TABLE", tmp_path / "nothing")
     assert mounts_below("/") == []
     assert not share_files(tmp_path, tmp_path / "a")

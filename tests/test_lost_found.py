@@ -11,7 +11,7 @@ from doubles.outputs import tiles, write_output
 from doubles.users import NOBODY, nobody
 
 from up42_state import Block, State
-from up42_state.lost_found import not_ours
+from up42_state.machine.lost_found import not_ours
 
 if TYPE_CHECKING:
     from pathlib import Path

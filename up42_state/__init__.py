@@ -12,13 +12,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from up42_state.block import Block
+    from up42_state.block.block import Block
     from up42_state.errors import StateError
     from up42_state.manifest import Manifest, check_workflow
-    from up42_state.settings import Settings
+    from up42_state.settings.model import Settings
     from up42_state.stage import Stage
-    from up42_state.stages.commit import Commit
-    from up42_state.stages.propagation import Propagation
+    from up42_state.stages.format.commit import Commit
+    from up42_state.stages.propagate.options import Propagation
     from up42_state.state import Job, State, propagate
 
 __all__ = [
@@ -38,12 +38,12 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Block": "block",
-    "Commit": "stages.commit",
+    "Block": "block.block",
+    "Commit": "stages.format.commit",
     "Job": "state",
     "Manifest": "manifest",
-    "Propagation": "stages.propagation",
-    "Settings": "settings",
+    "Propagation": "stages.propagate.options",
+    "Settings": "settings.model",
     "Stage": "stage",
     "State": "state",
     "StateError": "errors",

@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from up42_state._units import size
 from up42_state.buckets.probe import creates_atomically
 from up42_state.errors import IntegrityError, ObjectNotFoundError, StateError, UnsupportedStoreError
-from up42_state.redaction import is_path, public_url, without_credentials
+from up42_state.secrets.redaction import is_path, public_url, without_credentials
+from up42_state.units import size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from up42_state.buckets import Bucket
-    from up42_state.settings import Settings
+    from up42_state.settings.model import Settings
 
 __all__ = ["Check", "Origin", "check_store", "origins"]
 
@@ -39,7 +39,7 @@ _SIZES = frozenset(("memory", "pack_below"))
 class Origin:
     """Where a setting came from.
 
-    :param name: the attribute of :class:`~up42_state.settings.Settings`.
+    :param name: the attribute of :class:`~up42_state.settings.model.Settings`.
     :param value: for people; of a secret only that it is set.
     :param source: ``argument``, ``default``, or which variable or file.
     """

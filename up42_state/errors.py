@@ -38,7 +38,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from up42_state.redaction import without_credentials
+from up42_state.secrets.redaction import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

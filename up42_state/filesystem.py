@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 
 from up42_state.errors import AccessDeniedError, PathNotFoundError
-from up42_state.stages.choose import catalogue
-from up42_state.stages.contents import load_data, load_index
-from up42_state.stages.index import BLOCK
-from up42_state.stages.reader import open_entry
+from up42_state.stages.format.index import BLOCK
+from up42_state.stages.read.reader import open_entry
+from up42_state.stages.read.selection import catalogue
+from up42_state.stages.revision import load_data, load_index
 from up42_state.state import State
 
 if TYPE_CHECKING:
     from typing import NoReturn
 
     from up42_state.features import Files
-    from up42_state.stages.commit import Commit
-    from up42_state.stages.index import Index
+    from up42_state.stages.format.commit import Commit
+    from up42_state.stages.format.index import Index
     from up42_state.state import Stage
 
 __all__ = ["StageFile", "StageFileSystem"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from up42_state.local_paths import check_apart, local_path
+from up42_state.machine.paths import check_apart, local_path
+from up42_state.stages.format.names import check_stage, several
 from up42_state.stages.history import History
-from up42_state.stages.names import check_stage, several
 
 if TYPE_CHECKING:
     import io
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
     from up42_state.features import Report
     from up42_state.features.repair import Change
-    from up42_state.stages.commit import BlockInfo, Commit, JobMode
+    from up42_state.stages.format.commit import BlockInfo, Commit, JobMode
+    from up42_state.stages.format.index import Entry
     from up42_state.stages.history import DamagedCommit
-    from up42_state.stages.index import Entry
-    from up42_state.stages.propagation import Propagation
-    from up42_state.stages.publish import IfExists
-    from up42_state.stages.restore import Restored
-    from up42_state.stages.save import Outcome
+    from up42_state.stages.propagate.options import Propagation
+    from up42_state.stages.read.restore import Restored
     from up42_state.stages.store import Store
-    from up42_state.stages.verify import Verified
+    from up42_state.stages.upkeep.verify import Verified
+    from up42_state.stages.write.publish import IfExists
+    from up42_state.stages.write.save import Outcome
     from up42_state.state import Job
 
     Progress = Callable[[int, int], None]
@@ -111,9 +111,9 @@ class Stage:
             lie in one another.
         :raises StageConflictError: ``if_exists`` or ``expect`` does not allow for what is there.
         """
-        from up42_state.stages.commit import Commit, check_job_mode, mask_secrets
-        from up42_state.stages.publish import Precondition
-        from up42_state.stages.save import Save
+        from up42_state.stages.format.commit import Commit, check_job_mode, mask_secrets
+        from up42_state.stages.write.publish import Precondition
+        from up42_state.stages.write.save import Save
 
         check_apart(
             stores=self._local_roots,
@@ -183,8 +183,8 @@ class Stage:
         :raises IntegrityError: stored bytes are damaged; the target is untouched.
         """
         from up42_state.features import Selection
-        from up42_state.stages.choose import choose, without
-        from up42_state.stages.restore import restore
+        from up42_state.stages.read.restore import restore
+        from up42_state.stages.read.selection import choose, without
 
         for folder in (target, quicklooks):
             if not isinstance(folder, bool):
@@ -248,7 +248,7 @@ class Stage:
 
         :raises IntegrityError: they are missing or damaged.
         """
-        from up42_state.stages.contents import load_data
+        from up42_state.stages.revision import load_data
 
         return load_data(self._store, self._commit(revision))
 
@@ -260,7 +260,7 @@ class Stage:
 
     def files(self, revision: int | None = None) -> tuple[Entry, ...]:
         """Every file of the stage: path, kind, size in bytes, SHA-256."""
-        from up42_state.stages.contents import load_index
+        from up42_state.stages.revision import load_index
 
         return load_index(self._store, self._commit(revision)).entries
 
@@ -270,8 +270,8 @@ class Stage:
         :param path: relative to the output; quicklooks lie below ``.quicklooks/``.
         :raises PathNotFoundError: the stage holds no such file.
         """
-        from up42_state.stages.contents import load_index
-        from up42_state.stages.reader import open_entry
+        from up42_state.stages.read.reader import open_entry
+        from up42_state.stages.revision import load_index
 
         commit = self._commit(revision)
         return open_entry(self._store, commit, load_index(self._store, commit), path)
@@ -283,8 +283,8 @@ class Stage:
 
         :raises PathNotFoundError: the stage holds no such file.
         """
-        from up42_state.stages.contents import load_index
-        from up42_state.stages.gdal import vsi_path
+        from up42_state.stages.read.gdal import vsi_path
+        from up42_state.stages.revision import load_index
 
         commit = self._commit(revision)
         return vsi_path(self._store, commit, load_index(self._store, commit), path)
@@ -294,7 +294,7 @@ class Stage:
 
         :param revision: its number; ``None`` for the newest.
         """
-        from up42_state.stages.verify import verify_stage
+        from up42_state.stages.upkeep.verify import verify_stage
 
         return verify_stage(
             self._store, self.job.key, self.name, revision=revision, progress=progress or _silent
@@ -307,7 +307,7 @@ class Stage:
 
         :raises StageNotFoundError: there is no such stage.
         """
-        from up42_state.stages.remove import remove_stage
+        from up42_state.stages.upkeep.remove import remove_stage
 
         return remove_stage(self._store, self.job.key, self.name)
 
@@ -322,7 +322,7 @@ class Stage:
         return self.job.stage(stage) if isinstance(stage, str) else stage
 
     def _propagation(self, item: str | Stage | Propagation) -> Propagation:
-        from up42_state.stages.propagation import Propagation
+        from up42_state.stages.propagate.options import Propagation
 
         return item if isinstance(item, Propagation) else Propagation(stages=(self._sibling(item),))
 

@@ -9,10 +9,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import SettingsError
-from up42_state.local_paths import check_apart, local_path
-from up42_state.redaction import public_url
+from up42_state.machine.paths import check_apart, local_path
+from up42_state.secrets.redaction import public_url
 from up42_state.stage import Stage
-from up42_state.stages.names import check_job, several, split_stage
+from up42_state.stages.format.names import check_job, several, split_stage
 from up42_state.stages.store import Store
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from typing import Self
 
     from up42_state.features import Report
-    from up42_state.settings import Settings
-    from up42_state.stages.commit import Commit, JobMode
+    from up42_state.settings.model import Settings
+    from up42_state.stages.format.commit import Commit, JobMode
     from up42_state.stages.history import DamagedCommit
-    from up42_state.stages.prune import Pruned
-    from up42_state.stages.remove import Removed
-    from up42_state.stages.verify import Verified
+    from up42_state.stages.upkeep.prune import Pruned
+    from up42_state.stages.upkeep.remove import Removed
+    from up42_state.stages.upkeep.verify import Verified
 
     Progress = Callable[[int, int], None]
     Where = Mapping[str, Any] | Sequence[str]
@@ -42,7 +42,7 @@ class State:
     :param url: ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``file:///dir``, ``memory://`` or any other
         fsspec URL; ``None`` takes ``UP42_STATE_URL``.
     :param settings: read already; ``None`` reads the environment and the secret files.
-    :param options: settings that take precedence, by attribute name (:class:`~up42_state.settings.Settings`).
+    :param options: settings that take precedence, by attribute name (:class:`up42_state.Settings`).
     :raises SettingsError: a setting is missing, malformed, or contradicts another.
     """
 
@@ -63,7 +63,7 @@ class State:
         """The settings, read when they are first needed."""
         if self._given_settings is not None:
             return self._given_settings
-        from up42_state.settings import Settings
+        from up42_state.settings.model import Settings
 
         return Settings(url=self._given_url, **self._options)
 
@@ -159,7 +159,7 @@ class Job:
         :raises JobNotFoundError: there is no such job.
         :raises IntegrityError: one is damaged, and nobody is told.
         """
-        from up42_state.stages.overview import newest_commits
+        from up42_state.stages.listing import newest_commits
 
         newest = newest_commits(self.state.store, self.key, damaged)
         return [commit for commit in newest if not commit.removed]
@@ -169,7 +169,7 @@ class Job:
 
         :raises JobNotFoundError: there is no such job.
         """
-        from up42_state.stages.verify import verify_job
+        from up42_state.stages.upkeep.verify import verify_job
 
         return list(verify_job(self.state.store, self.key, progress or _silent))
 
@@ -188,7 +188,7 @@ class Job:
         :param dry_run: only say what would be deleted.
         :raises JobNotFoundError: there is no such job.
         """
-        from up42_state.stages.prune import GRACE, prune
+        from up42_state.stages.upkeep.prune import GRACE, prune
 
         grace = GRACE if grace is None else grace
         store = self.state.store
@@ -199,7 +199,7 @@ class Job:
 
         :raises JobNotFoundError: there is no such job.
         """
-        from up42_state.stages.remove import remove_job
+        from up42_state.stages.upkeep.remove import remove_job
 
         return remove_job(self.state.store, self.key)
 
@@ -224,7 +224,7 @@ def propagate(
     :param stages: the earlier stages, in order.
     :param job_mode: in ``DRY_RUN`` data paths need not exist; ``None`` takes what the first stage's settings
         say (``UP42_JOB_MODE``).
-    :param options: as of :class:`~up42_state.stages.propagation.Propagation`: ``form``, ``match``,
+    :param options: as of :class:`~up42_state.stages.propagate.options.Propagation`: ``form``, ``match``,
         ``on_conflict``, ``where``, ``bbox``, ``ids``, ``path``, ``missing``, ``properties``, ``manifest``.
     :return: what became of every feature.
     :raises SettingsError: ``into`` or ``quicklooks`` cannot be a path (it holds NUL), or one of these and the
@@ -232,8 +232,8 @@ def propagate(
     :raises InvalidOutputError: the current output has defects.
     :raises FeatureConflictError: features differ and ``on_conflict`` is ``error``.
     """
-    from up42_state.stages.materialise import materialise
-    from up42_state.stages.propagation import Propagation
+    from up42_state.stages.propagate.into_directory import materialise
+    from up42_state.stages.propagate.options import Propagation
 
     propagation = Propagation(stages=tuple(several(stages)), **options)
     modes = [job_mode, *(stage.job.state.settings.job_mode for stage in propagation.stages)]

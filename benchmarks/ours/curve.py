@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from up42_state import State
-from up42_state.stages.names import attempt_prefix, new_attempt
+from up42_state.stages.format.names import attempt_prefix, new_attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable

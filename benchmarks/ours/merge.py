@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from up42_state.features import Collection, Earlier, Files, merge
+from up42_state.features import Collection, Earlier, Files
+from up42_state.features.merge.operator import merge
 
 current, earlier, target = sys.argv[1:]
 stage = Earlier(

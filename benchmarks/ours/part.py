@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from up42_state import State
 from up42_state.features import Selection
-from up42_state.stages.choose import choose
-from up42_state.stages.restore import restore
+from up42_state.stages.read.restore import restore
+from up42_state.stages.read.selection import choose
 
 if TYPE_CHECKING:
-    from up42_state.stages.contents import Contents
-    from up42_state.stages.restore import Chosen
+    from up42_state.stages.read.restore import Chosen
+    from up42_state.stages.revision import Contents
 
 
 def main(job: str, stage: str, target: str, key: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from block.cases import Folders, feature, fill
 
-from up42_state.settings import Settings
+from up42_state.settings.model import Settings
 from up42_state.state import Job, State
 
 if TYPE_CHECKING:

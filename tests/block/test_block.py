@@ -12,7 +12,7 @@ import geojson
 import pytest
 from block.cases import Folders, collection, feature, fill, ids
 
-from up42_state.block import Block
+from up42_state.block.block import Block
 from up42_state.errors import (
     InvalidOutputError,
     SettingsError,
@@ -20,8 +20,8 @@ from up42_state.errors import (
     StateError,
     TargetConflictError,
 )
-from up42_state.settings import Settings
-from up42_state.stages.commit import BlockInfo
+from up42_state.settings.model import Settings
+from up42_state.stages.format.commit import BlockInfo
 
 if TYPE_CHECKING:
     from up42_state.state import Job

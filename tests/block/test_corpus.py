@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from up42_state.block import Block
+from up42_state.block.block import Block
+from up42_state.block.task import run_task
 from up42_state.errors import InvalidOutputError
-from up42_state.settings import Settings
+from up42_state.settings.model import Settings
 from up42_state.state import State
-from up42_state.tasks.exec import run_task
 
 if TYPE_CHECKING:
     from block.cases import Folders

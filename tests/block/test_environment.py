@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from up42_state.settings import Settings, variables
-from up42_state.tasks.environment import child_environment, hidden_names
+from up42_state.block.environment import child_environment, hidden_names
+from up42_state.settings.model import Settings, variables
 
 if TYPE_CHECKING:
     from pathlib import Path

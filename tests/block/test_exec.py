@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from block.cases import Folders, collection, feature, fill, ids
 
+from up42_state.block.result import TaskResult
+from up42_state.block.task import NOT_EXECUTABLE, NOT_FOUND, run_task
 from up42_state.errors import InvalidOutputError, SettingsError, StageNotFoundError, TargetConflictError
-from up42_state.settings import Settings
-from up42_state.tasks.exec import NOT_EXECUTABLE, NOT_FOUND, run_task
-from up42_state.tasks.result import TaskResult
+from up42_state.settings.model import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path

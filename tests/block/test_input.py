@@ -11,20 +11,20 @@ import geojson
 import pytest
 from block.cases import Folders, collection, feature, fill, ids
 
-from up42_state.block import Block
+from up42_state.block import inputs
+from up42_state.block.block import Block
+from up42_state.block.inputs import Inputs, has_data
 from up42_state.errors import (
     InvalidDataError,
     PathNotFoundError,
     StageNotFoundError,
     TargetConflictError,
 )
-from up42_state.settings import Settings
+from up42_state.settings.model import Settings
 from up42_state.state import Stage
-from up42_state.tasks import inputs
-from up42_state.tasks.inputs import Inputs, has_data
 
 if TYPE_CHECKING:
-    from up42_state.stages.commit import Commit
+    from up42_state.stages.format.commit import Commit
     from up42_state.state import Job
 
 Saved = Callable[..., None]

@@ -14,11 +14,11 @@ from doubles.outputs import state_on
 from doubles.switching import sweep
 from doubles.users import nobody
 
-from up42_state import local_mounts
+from up42_state.block import inputs
+from up42_state.block.inputs import Inputs
 from up42_state.buckets.memory import MemoryBucket
 from up42_state.errors import StateError, TargetConflictError
-from up42_state.tasks import inputs
-from up42_state.tasks.inputs import Inputs
+from up42_state.machine import mounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +83,7 @@ class TestADirectoryThatIsThere:
         def mount(path: str) -> Path:
             (folders.input / path).mkdir(parents=True)
             (tmp_path / "mountinfo").write_text(f"30 20 8:1 /x {folders.input}/{path} rw - ext4 x rw\n")
-            monkeypatch.setattr(local_mounts, "_TABLE", tmp_path / "mountinfo")
+            monkeypatch.setattr(mounts, "_TABLE", tmp_path / "mountinfo")
             return folders.input
 
         return mount

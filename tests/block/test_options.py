@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from block.cases import Feature, Folders, collection, feature, fill
 
-from up42_state.block import Block
+from up42_state.block.block import Block
+from up42_state.block.task import run_task
 from up42_state.errors import FeatureConflictError, SettingsError
-from up42_state.settings import Settings
-from up42_state.tasks.exec import run_task
+from up42_state.settings.model import Settings
 
 if TYPE_CHECKING:
     from up42_state.state import Job, Stage

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from block.cases import Folders, collection
 
-from up42_state.block import Block
-from up42_state.tasks.exec import run_task
+from up42_state.block.block import Block
+from up42_state.block.task import run_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from up42_state.settings import Settings
+    from up42_state.settings.model import Settings
 
 IDLE = {"type": "Feature", "id": "f", "geometry": None, "properties": {"up42.data.aoiclipped": "gone.tif"}}
 WARNING = "warning: a property looks like a data path and names nothing"

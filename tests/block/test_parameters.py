@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from block.cases import Folders, collection
 
-from up42_state.block import Block
+from up42_state.block.block import Block
+from up42_state.block.task import run_task
 from up42_state.errors import SettingsError
-from up42_state.settings import Settings
-from up42_state.tasks.exec import run_task
+from up42_state.settings.model import Settings
 
 MakeSettings = Callable[..., Settings]
 Told = dict[str, str | None]

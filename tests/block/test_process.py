@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from up42_state.tasks.process import run
+from up42_state.block.process import run
 
 FORWARDED = [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2]
 
@@ -34,7 +34,7 @@ with open(sys.argv[1], "w") as file:
 os._exit(7)
 """
 
-RUNNER = "import os, sys; from up42_state.tasks.process import run; sys.exit(run(sys.argv[1:], os.environ))"
+RUNNER = "import os, sys; from up42_state.block.process import run; sys.exit(run(sys.argv[1:], os.environ))"
 
 
 SOON = 200.0  # seconds: only a test that fails waits for so long, and starting Python may take many

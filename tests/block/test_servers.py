@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from block.cases import Folders, collection, feature, fill, ids
 
-from up42_state.block import Block
-from up42_state.settings import Settings
-from up42_state.tasks.exec import run_task
+from up42_state.block.block import Block
+from up42_state.block.task import run_task
+from up42_state.settings.model import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path

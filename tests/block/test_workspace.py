@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from block.cases import Folders, collection, feature, fill, ids
 
-from up42_state.block import Block
+from up42_state.block import leftovers
+from up42_state.block.block import Block
+from up42_state.block.task import run_task
 from up42_state.errors import InvalidOutputError, SettingsError, StateError, TargetConflictError
-from up42_state.settings import Settings
-from up42_state.tasks import leftovers
-from up42_state.tasks.exec import run_task
+from up42_state.settings.model import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ SOON = 20.0
 COMMAND_LINE = "from up42_state.cli import main; main()"
 HOLDER = """
 import sys, time
-from up42_state.tasks.lock import held
+from up42_state.machine.lock import held
 from pathlib import Path
 with held([Path(sys.argv[1])], [Path(name) for name in sys.argv[2:]]):
     print("held", flush=True)
@@ -377,7 +377,7 @@ class TestClear:
         def refuse(*_: object, **__: object) -> None:
             raise PermissionError(1, "Operation not permitted", "data.json")
 
-        monkeypatch.setattr("up42_state.stages.trees.os.unlink", refuse)
+        monkeypatch.setattr("up42_state.machine.trees.os.unlink", refuse)
         with pytest.raises(
             StateError, match=r"output cannot be cleared: data\.json: Operation not permitted"
         ):

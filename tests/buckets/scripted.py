@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from up42_state.buckets.gcs import GCSBucket
-from up42_state.settings import Settings
+from up42_state.buckets.gcs.bucket import GCSBucket
+from up42_state.settings.model import Settings
 
 if TYPE_CHECKING:
     import ssl

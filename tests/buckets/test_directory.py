@@ -13,7 +13,7 @@ from buckets.uploads import MIB
 from doubles.users import nobody
 
 from up42_state.buckets import open_bucket
-from up42_state.buckets.directory import DirectoryBucket
+from up42_state.buckets.directory.bucket import DirectoryBucket
 from up42_state.errors import (
     AccessDeniedError,
     BucketNotFoundError,

@@ -9,7 +9,7 @@ import pytest
 from doubles.folding import fold_names
 from doubles.outputs import contents, state_on, write_output
 
-from up42_state.buckets.directory import DirectoryBucket
+from up42_state.buckets.directory.bucket import DirectoryBucket
 from up42_state.buckets.fsspec import FsspecBucket
 from up42_state.errors import (
     JobNotFoundError,
@@ -175,7 +175,7 @@ def test_large_files_that_the_store_folds_keep_their_bytes(
     folding: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Files too large for a pack lie under digests of their names, not under those."""
-    monkeypatch.setattr("up42_state.stages.upload.MAX_BYTES", 8)
+    monkeypatch.setattr("up42_state.stages.write.upload.MAX_BYTES", 8)
     output = write_output(
         tmp_path / "out", {"A": b"1" * 30, "a": b"2" * 31, "B": b"3" * 40, "b": b"4" * 41}, []
     )

@@ -21,7 +21,7 @@ from up42_state.errors import (
     StoreUnreachableError,
     UnsupportedStoreError,
 )
-from up42_state.settings import Settings
+from up42_state.settings.model import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,15 +18,15 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
 from up42_state.buckets import open_bucket
-from up42_state.buckets._gcs_client import make_client
-from up42_state.buckets.gcs import GCSBucket
+from up42_state.buckets.gcs.bucket import GCSBucket
+from up42_state.buckets.gcs.client import make_client
 from up42_state.errors import (
     AccessDeniedError,
     BucketNotFoundError,
     SettingsError,
     StoreUnreachableError,
 )
-from up42_state.settings import Settings
+from up42_state.settings.model import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

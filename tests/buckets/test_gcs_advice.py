@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 from buckets.tls import over_tls, self_signed
 
-from up42_state.buckets import _gcs_errors
-from up42_state.buckets.gcs import GCSBucket
+from up42_state.buckets.gcs import errors
+from up42_state.buckets.gcs.bucket import GCSBucket
 from up42_state.errors import SettingsError, StateError
-from up42_state.settings import Settings
+from up42_state.settings.model import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ NOWHERE = "http://127.0.0.1:9"
 @pytest.fixture(autouse=True)
 def _once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each request is tried once, with no proxy and no certificates of this machine."""
-    monkeypatch.setattr(_gcs_errors, "_ATTEMPTS", 1)
+    monkeypatch.setattr(errors, "_ATTEMPTS", 1)
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)

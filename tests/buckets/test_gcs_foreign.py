@@ -11,14 +11,14 @@ from buckets.scripted import Answer, answering, google_at
 from doubles.tally import tally
 from google.oauth2.credentials import Credentials
 
-from up42_state.buckets import _gcs_client
 from up42_state.buckets.base import UploadInfo
+from up42_state.buckets.gcs import client
 from up42_state.errors import BucketNotFoundError, StoreUnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from up42_state.buckets.gcs import GCSBucket
+    from up42_state.buckets.gcs.bucket import GCSBucket
 
 PLANTED = "planted" + "-secret"
 PAGE = f"<!DOCTYPE html><html><head><br></head><body>token={PLANTED}</body></html>".encode()
@@ -129,7 +129,7 @@ REDIRECTS += [(asked, status) for asked in ("list", "get", "put") for status in 
 @pytest.mark.parametrize(("asked", "status"), REDIRECTS)
 def test_every_request_that_is_redirected(asked: str, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """No request, and no token, goes where a redirect leads, nor is it sent again: the error says where."""
-    monkeypatch.setattr(_gcs_client, "AnonymousCredentials", lambda: Credentials(token=PLANTED))
+    monkeypatch.setattr(client, "AnonymousCredentials", lambda: Credentials(token=PLANTED))
     with answering(Answer()) as elsewhere:
         secret = elsewhere.url.replace("//", f"//user:{PLANTED}@")
         moved = Answer(status=status, headers={"Location": f"{secret}/b/a?token={PLANTED}"})
@@ -148,7 +148,7 @@ def test_every_request_that_is_redirected(asked: str, status: int, monkeypatch: 
 
 def test_an_upload_that_is_sent_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """The address that a large upload is to go to is the store's own, or nothing goes there."""
-    monkeypatch.setattr(_gcs_client, "AnonymousCredentials", lambda: Credentials(token=PLANTED))
+    monkeypatch.setattr(client, "AnonymousCredentials", lambda: Credentials(token=PLANTED))
     with answering(Answer()) as elsewhere:
         begun = Answer(headers={"Location": f"{elsewhere.url}/upload/storage/v1/b/b/o?upload_id=u"})
         with (

@@ -10,7 +10,7 @@ import pytest
 
 from up42_state.buckets import open_bucket
 from up42_state.errors import SettingsError
-from up42_state.settings import Settings
+from up42_state.settings.model import Settings
 
 SETTINGS = Settings(aws_access_key_id="test", aws_secret_access_key="test")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from up42_state.buckets._resume import check_span
+from up42_state.buckets.network.bodies import check_span
 from up42_state.errors import StorageError
 
 

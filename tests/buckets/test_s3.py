@@ -14,7 +14,7 @@ from buckets.uploads import MIB, random_bytes
 from doubles.outputs import contents, state_on, tiles, write_output
 
 from up42_state.buckets import open_bucket
-from up42_state.buckets.s3 import S3Bucket
+from up42_state.buckets.s3.bucket import S3Bucket
 from up42_state.errors import (
     AccessDeniedError,
     BucketNotFoundError,
@@ -23,7 +23,7 @@ from up42_state.errors import (
     StageNotFoundError,
     StoreUnreachableError,
 )
-from up42_state.settings import Settings
+from up42_state.settings.model import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,14 +10,14 @@ from buckets.scripted import Answer, answering
 from buckets.tls import over_tls, self_signed
 
 from up42_state.buckets import open_bucket
-from up42_state.buckets.s3 import S3Bucket
+from up42_state.buckets.s3.bucket import S3Bucket
 from up42_state.errors import (
     AccessDeniedError,
     SettingsError,
     StateError,
     StoreUnreachableError,
 )
-from up42_state.settings import Settings
+from up42_state.settings.model import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path

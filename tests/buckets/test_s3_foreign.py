@@ -11,11 +11,11 @@ import pytest
 from buckets.scripted import Answer, Request, Script, answering
 from doubles.tally import tally
 
-from up42_state.buckets import _s3_listing
 from up42_state.buckets.base import LeftUpload, UploadInfo
-from up42_state.buckets.s3 import S3Bucket
+from up42_state.buckets.s3 import listing
+from up42_state.buckets.s3.bucket import S3Bucket
 from up42_state.errors import NotFoundError, StorageError, StoreUnreachableError
-from up42_state.settings import Settings
+from up42_state.settings.model import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -167,7 +167,7 @@ def test_listings_that_are_not_whole(pages: list[Answer], problem: str) -> None:
 
 def test_pages_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """A listing that always goes on, and never says a key, is given up."""
-    monkeypatch.setattr(_s3_listing, "_EMPTY", 10)
+    monkeypatch.setattr(listing, "_EMPTY", 10)
     tokens = count()
 
     def another(_request: Request) -> Answer:

@@ -15,11 +15,11 @@ from buckets.scripted import Answer, Request, Script, answering
 from click.testing import CliRunner
 from doubles.outputs import contents, state_on, tiles, write_output
 
-from up42_state.buckets.s3 import S3Bucket
+from up42_state.buckets.s3.bucket import S3Bucket
 from up42_state.cli.root import root
 from up42_state.doctor import check_store
 from up42_state.errors import StorageError
-from up42_state.settings import Settings
+from up42_state.settings.model import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ import pytest
 OPENED = """
 import os, sys, threading
 from up42_state.buckets import open_bucket
-from up42_state.settings import Settings
+from up42_state.settings.model import Settings
 keys = dict(aws_access_key_id="a", aws_secret_access_key="b", aws_region="us-east-1")
 def opened():
     return open_bucket("s3://b/p", Settings(aws_endpoint_url="http://127.0.0.1:9", **keys))
@@ -73,11 +73,11 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 def test_loading_that_fails_is_told_where_the_client_is_needed() -> None:
     """An error of the thread is raised when the client is first used, and printed by nobody."""
     script = """
-from up42_state.buckets import _s3_start
+from up42_state.buckets.s3 import start
 from up42_state.errors import StateError
 bucket = None
-_s3_start.finish_loading()
-_s3_start.start_loading.cache_clear()
+start.finish_loading()
+start.start_loading.cache_clear()
 for name in [name for name in sys.modules if name.startswith(("botocore", "up42_state.buckets._s3_c"))]:
     del sys.modules[name]
 sys.modules["botocore.session"] = None
@@ -93,7 +93,7 @@ except ImportError as error:
 def test_nothing_is_read_twice() -> None:
     """A second bucket takes the descriptions that the first has read."""
     script = """
-from up42_state.buckets import _s3_client
+from up42_state.buckets.s3 import client
 bucket.client
 files = []
 from botocore.loaders import JSONFileLoader

@@ -13,7 +13,7 @@ from buckets.scripted import Answer, Script, answering, serving
 from buckets.uploads import MIB, random_bytes
 
 from up42_state.buckets.base import LeftUpload
-from up42_state.buckets.s3 import S3Bucket
+from up42_state.buckets.s3.bucket import S3Bucket
 from up42_state.errors import (
     AccessDeniedError,
     BucketNotFoundError,
@@ -22,7 +22,7 @@ from up42_state.errors import (
     StoreUnreachableError,
     UnsupportedStoreError,
 )
-from up42_state.settings import Settings
+from up42_state.settings.model import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,11 +16,11 @@ from google.cloud import storage
 from servers.process import free_port
 
 from up42_state.buckets.fsspec import FsspecBucket
-from up42_state.buckets.gcs import GCSBucket
+from up42_state.buckets.gcs.bucket import GCSBucket
 from up42_state.buckets.probe import creates_atomically, ensure_atomic_create
-from up42_state.buckets.s3 import S3Bucket
+from up42_state.buckets.s3.bucket import S3Bucket
 from up42_state.errors import UnsupportedStoreError
-from up42_state.settings import Settings
+from up42_state.settings.model import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

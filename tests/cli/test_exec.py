@@ -1,4 +1,4 @@
-"""``exec``: what the verb adds to :func:`up42_state.tasks.exec.run_task`."""
+"""``exec``: what the verb adds to :func:`up42_state.block.task.run_task`."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def loaded(*arguments: object) -> set[str]:
 def test_save_loads_no_more_than_it_needs(output: Callable[..., Path]) -> None:
     """Saving to a directory loads no SDK, and none of the verbs that look after a store."""
     modules = loaded("save", output(a=b"a"), *STAGE)
-    assert "up42_state.stages.save" in modules
+    assert "up42_state.stages.write.save" in modules
     assert not HEAVY & {name.partition(".")[0] for name in modules}
     upkeep = {f"up42_state.stages.{name}" for name in ("overview", "prune", "remove", "verify", "reader")}
     assert not upkeep & modules
@@ -68,4 +68,4 @@ def test_reading_loads_nothing_heavy(
     monkeypatch.chdir(tmp_path)
     modules = loaded(*arguments)
     assert not HEAVY & {name.partition(".")[0] for name in modules}
-    assert not {"up42_state.stages.save", "up42_state.stages.upload"} & modules
+    assert not {"up42_state.stages.write.save", "up42_state.stages.write.upload"} & modules

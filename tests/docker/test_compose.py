@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from up42_state._setting_sources import Variable
-from up42_state.settings import Settings
+from up42_state.settings.model import Settings
+from up42_state.settings.sources import Variable
 
 COMPOSE = Path(__file__).resolve().parents[2] / "docker" / "compose.yaml"
 

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from up42_state.features.paths import DATA_PATH, check_path, is_data_property
+from up42_state.features.files.data_paths import DATA_PATH, check_path, is_data_property
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

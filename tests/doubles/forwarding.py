@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from doubles.merging import Output, stage
-from up42_state.features import Merge, merge
+from up42_state.features.merge.operator import Merge, merge
 
 
 def output(

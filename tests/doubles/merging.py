@@ -10,7 +10,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from up42_state.features import ORIGIN, Collection, Earlier, File, Files, Merge, merge
+from up42_state.features import ORIGIN, Collection, Earlier, File, Files
+from up42_state.features.merge.operator import Merge, merge
 
 DATA_KEYS = ("up42.data_path", "up42.data.aoiclipped", "custom.extra", "data.imagery")
 PATHS = (

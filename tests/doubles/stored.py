@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from up42_state.stages.commit import _signature
+from up42_state.stages.format.commit import _signature
 
 if TYPE_CHECKING:
     from up42_state.buckets.base import Bucket

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from doubles.outputs import contents
 from up42_state.errors import StateError
-from up42_state.stages.landing import Landing
-from up42_state.stages.materialise import _Delivery
+from up42_state.stages.local.installation import Landing
+from up42_state.stages.propagate.into_directory import _Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from up42_state.footprints import COLOURS, Footprint, footprint_map
+from up42_state.publish.footprints import COLOURS, Footprint, footprint_map
 
 SVG = "{http://www.w3.org/2000/svg}"
 SQUARE = [[[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]]

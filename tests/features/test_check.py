@@ -171,7 +171,7 @@ def test_what_is_no_collection_is_a_defect(output: Path, document: bytes, place:
 
 def test_utf8_cut_by_a_reading_step_is_fine(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A character over the border of two steps is one character; a broken one is found where it is."""
-    monkeypatch.setattr("up42_state.features.syntax._STEP", 7)
+    monkeypatch.setattr("up42_state.features.text.syntax._STEP", 7)
     text = '{"type": "FeatureCollection", "features": [], "name": "ääääääää€"}'.encode()
     assert found(output, text) == []
     broken = text.replace("€".encode(), b"\xe2\x82")
@@ -180,7 +180,7 @@ def test_utf8_cut_by_a_reading_step_is_fine(output: Path, monkeypatch: pytest.Mo
 
 def test_utf8_cut_by_a_reading_step_goes_on_after_it(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A character that the step after it does not go on with is broken, though that step is plain ASCII."""
-    monkeypatch.setattr("up42_state.features.syntax._STEP", 8)
+    monkeypatch.setattr("up42_state.features.text.syntax._STEP", 8)
     [(_, problem)] = found(output, b'{"name"\xc3:"plain text"}')
     assert problem.startswith("is not UTF-8 at byte 7,")
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from up42_state.errors import InvalidDataError
 from up42_state.features.collection import Collection
-from up42_state.features.cutting import cut
-from up42_state.features.edits import plain_place, slot
-from up42_state.features.layout import read_whole
-from up42_state.features.values import feature_id, head
+from up42_state.features.text.edits import plain_place, slot
+from up42_state.features.text.fast_layout import cut
+from up42_state.features.text.layout import read_whole
+from up42_state.features.text.values import feature_id, head
 
 SEPARATOR = '},{"type":"Feature"'
 FEATURE: dict[str, Any] = {"type": "Feature", "id": "a", "properties": {"b": 1}}

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from up42_state.features import ORIGIN, Collection, Earlier, File, Files, merge
-from up42_state.features.paths import is_data_property
+from up42_state.features import ORIGIN, Collection, Earlier, File, Files
+from up42_state.features.files.data_paths import is_data_property
+from up42_state.features.merge.operator import merge
 
 if TYPE_CHECKING:
     from collections.abc import Callable

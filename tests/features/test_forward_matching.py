@@ -8,8 +8,9 @@ import pytest
 from doubles.forwarding import POINT, at, counts, output, run, text
 from doubles.merging import applied, merged, stage
 
-from up42_state.features import ORIGIN, File, Files, Origin, merge
-from up42_state.features.sameness import Sameness
+from up42_state.features import ORIGIN, File, Files, Origin
+from up42_state.features.merge.matching.compare import Sameness
+from up42_state.features.merge.operator import merge
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,8 @@ import pytest
 from doubles.merging import Output, merged, stage
 
 from up42_state.errors import SettingsError
-from up42_state.features import ORIGIN, Selection, merge
+from up42_state.features import ORIGIN, Selection
+from up42_state.features.merge.operator import merge
 
 
 def output(*features: Any, content: dict[str, bytes | None] | None = None) -> Output:

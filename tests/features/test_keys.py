@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from up42_state.features import Collection
-from up42_state.features.keys import Keys
+from up42_state.features.merge.matching.provenance_keys import Keys
 
 
 def keys(*features: Any) -> list[str]:

@@ -11,7 +11,8 @@ from doubles.merging import Output, applied, merged, outputs, plain, stage
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from up42_state.features import ORIGIN, Collection, Outcome, data_paths, merge
+from up42_state.features import ORIGIN, Collection, Outcome, data_paths
+from up42_state.features.merge.operator import merge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from up42_state.features import ORIGIN, Collection, Earlier, File, Files, merge
+from up42_state.features import ORIGIN, Collection, Earlier, File, Files
+from up42_state.features.merge.operator import merge
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,8 @@ from __future__ import annotations
 from doubles.forwarding import at, output
 from doubles.merging import Output, applied, merged, stage
 
-from up42_state.features import Earlier, merge
+from up42_state.features import Earlier
+from up42_state.features.merge.operator import merge
 
 
 def both(current: Output, *stages: tuple[Output, Earlier]) -> Output:

@@ -6,7 +6,7 @@ import pytest
 from doubles.forwarding import counts, output, text
 from doubles.merging import Output
 
-from up42_state.features.numbers import number
+from up42_state.features.text.numbers import number
 
 
 @pytest.mark.parametrize(

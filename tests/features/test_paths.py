@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from up42_state.features import File, Files, check_path, companions, data_paths, quicklooks_of, sidecar_of
-from up42_state.features.paths import folded_together, normal_path
+from up42_state.features.files.data_paths import folded_together, normal_path
 
 
 def files(*paths: str, directories: tuple[str, ...] = (), quicklooks: tuple[str, ...] = ()) -> Files:

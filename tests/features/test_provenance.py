@@ -8,7 +8,8 @@ import pytest
 from doubles.forwarding import POINT, at, counts, output, run
 from doubles.merging import applied, merged, stage
 
-from up42_state.features import ORIGIN, merge
+from up42_state.features import ORIGIN
+from up42_state.features.merge.operator import merge
 
 COPIED = {ORIGIN: "j/scenes:1@1#0123456789abcdef0123456789abcdef"}
 

@@ -8,8 +8,8 @@ import pytest
 from doubles.forwarding import at, counts, output, run
 from doubles.merging import Output, applied, merged, stage
 
-from up42_state.features import merge
-from up42_state.features.rows import Rows
+from up42_state.features.merge.matching.row_numbers import Rows
+from up42_state.features.merge.operator import merge
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from up42_state.features import File, Files, companions, sidecar_of
-from up42_state.features.sidecars import JOURNALS, SCENES, SIDECARS
+from up42_state.features.files.sidecars import JOURNALS, SCENES, SIDECARS
 
 PAGE = Path(__file__).parents[2] / "docs/data-json.md"
 

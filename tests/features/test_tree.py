@@ -107,7 +107,7 @@ def test_links_to_each_other_end(tmp_path: Path) -> None:
 
 def test_few_links_cannot_make_endless_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Links that double the files on every level are followed up to a limit."""
-    monkeypatch.setattr("up42_state.features.tree._MOST_LINKED", 1000)
+    monkeypatch.setattr("up42_state.features.files.tree._MOST_LINKED", 1000)
     for level in range(20):
         (tmp_path / f"d{level}").mkdir()
         for name in "xy":

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 
 from up42_state.buckets import open_bucket
 from up42_state.errors import InvalidDataError, StateError
-from up42_state.features import Collection, Earlier, File, Files, Selection, check, merge
+from up42_state.features import Collection, Earlier, File, Files, Selection, check
+from up42_state.features.files.tree import Tree
+from up42_state.features.merge.operator import merge
 from up42_state.features.objects import feature_collection
-from up42_state.features.tree import Tree
-from up42_state.redaction import without_credentials
-from up42_state.settings import Settings
-from up42_state.stages.choose import read_features
-from up42_state.stages.commit import Commit, _signature
-from up42_state.stages.index import Index
-from up42_state.stages.packs import frame_digest
+from up42_state.secrets.redaction import without_credentials
+from up42_state.settings.model import Settings
+from up42_state.stages.format.commit import Commit, _signature
+from up42_state.stages.format.index import Index
+from up42_state.stages.format.packs import frame_digest
+from up42_state.stages.read.selection import read_features
 
 if TYPE_CHECKING:
     from collections.abc import Callable

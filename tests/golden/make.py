@@ -11,7 +11,7 @@ import random
 import tempfile
 from pathlib import Path
 
-from up42_state.stages.commit import FORMAT, BlockInfo
+from up42_state.stages.format.commit import FORMAT, BlockInfo
 from up42_state.state import State
 
 HERE = Path(__file__).resolve().parent

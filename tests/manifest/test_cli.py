@@ -293,6 +293,8 @@ def test_serve_on_no_address() -> None:
 def test_serve_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says what to install."""
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    monkeypatch.delitem(sys.modules, "up42_state.manifest.serving", raising=False)  # as in a new process
+    monkeypatch.delitem(
+        sys.modules, "up42_state.manifest.server.serving", raising=False
+    )  # as in a new process
     result = run("serve")
     assert (result.exit_code, "pip install 'up42_state[server]'" in result.stderr) == (2, True)

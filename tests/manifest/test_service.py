@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 from manifest.examples import processing_block
 
-from up42_state.manifest import serving
+from up42_state.manifest.server import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from up42_state._setting_sources import Variable
-from up42_state.settings import Settings
+from up42_state.settings.model import Settings
+from up42_state.settings.sources import Variable
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
 ROWS = {row[2]: row[1] for row in re.finditer(r"^\| (`[A-Z].*?) \| `(\w+)` \| (.*)$", PAGE, re.MULTILINE)}

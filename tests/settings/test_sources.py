@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from up42_state._setting_sources import SECRET_DIRECTORIES
 from up42_state.errors import SettingsError
-from up42_state.settings import Settings
+from up42_state.settings.model import Settings
+from up42_state.settings.sources import SECRET_DIRECTORIES
 
 SERVICE_ACCOUNT = (
     '{"type": "service_account", "client_email": "a@b", "private_key": "k", "token_uri": "https://t"}'

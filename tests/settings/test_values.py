@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from up42_state._secret_shapes import is_credential
-from up42_state._setting_sources import quoted
 from up42_state.errors import SettingsError
-from up42_state.settings import Settings
+from up42_state.secrets.shapes import is_credential
+from up42_state.settings.model import Settings
+from up42_state.settings.sources import quoted
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,10 +13,11 @@ import pytest
 from doubles.outputs import contents, data_paths, feature, write_output
 from doubles.users import nobody
 
-from up42_state import local_mounts, propagate
+from up42_state import propagate
 from up42_state.errors import StateError, TargetConflictError
-from up42_state.stages import changes
-from up42_state.stages.landing import Landing
+from up42_state.machine import mounts
+from up42_state.stages.local import changes
+from up42_state.stages.local.installation import Landing
 from up42_state.state import State
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from doubles.faulty import FaultyBucket
 
-    from up42_state.stages.index import Entry
+    from up42_state.stages.format.index import Entry
     from up42_state.state import Job, Stage
 
 FILES = {"a.tif": b"a", "sub/b.tif": b"b", "other/c.tif": b"c"}
@@ -55,7 +56,7 @@ def mount(target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
         lines = ["20 1 8:1 / / rw - ext4 /dev/sda1 rw"]
         lines += [f"{30 + n} 20 8:1 /x {target}/{path} rw - ext4 x rw" for n, path in enumerate(paths)]
         (tmp_path / "mountinfo").write_text("\n".join(lines) + "\n")
-        monkeypatch.setattr(local_mounts, "_TABLE", tmp_path / "mountinfo")
+        monkeypatch.setattr(mounts, "_TABLE", tmp_path / "mountinfo")
 
     return mount
 

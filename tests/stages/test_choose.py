@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from up42_state.features import Report
     from up42_state.stage import Stage
-    from up42_state.stages.restore import Restored
+    from up42_state.stages.read.restore import Restored
 
 ROWS = 1000
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from up42_state.errors import IntegrityError, SettingsError, UnsupportedFormatError
-from up42_state.stages.commit import Commit, Parent, StoredObject, Totals, fingerprint, mask_secrets
+from up42_state.stages.format.commit import Commit, Parent, StoredObject, Totals, fingerprint, mask_secrets
 
 ATTEMPT = "0192f0c1-0000-7000-8000-000000000000"
 COMMIT = Commit(

@@ -11,8 +11,8 @@ from doubles.outputs import contents, state_on, tiles, write_output
 
 from up42_state.buckets.memory import MemoryBucket, MemoryStore
 from up42_state.errors import IntegrityError, StageNotFoundError, UnsupportedFormatError
-from up42_state.stages import overview
-from up42_state.stages.names import commit_key
+from up42_state.stages import listing
+from up42_state.stages.format.names import commit_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,8 +54,8 @@ def test_listings_name_it_and_give_the_others(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, page: int
 ) -> None:
     """However stages are listed, one that is damaged hides no other."""
-    monkeypatch.setattr(overview, "_PAGE", page)
-    monkeypatch.setattr(overview, "_FEW", 0)
+    monkeypatch.setattr(listing, "_PAGE", page)
+    monkeypatch.setattr(listing, "_FEW", 0)
     damaged: list[DamagedCommit] = []
     assert [commit.name for commit in stage.job.commits(damaged.append)] == ["3f0c/sound:1@1"]
     (found,) = damaged

@@ -12,7 +12,7 @@ import pytest
 from doubles.outputs import data_paths, feature
 
 from up42_state import propagate
-from up42_state.stages.target import Directory
+from up42_state.stages.local.directory import Directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

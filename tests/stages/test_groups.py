@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from doubles.outputs import feature, tiles, write_output
 
-from up42_state.stages.contents import load_index
+from up42_state.stages.revision import load_index
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from up42_state.errors import IntegrityError, UnsupportedFormatError
-from up42_state.stages.index import BLOCK, DataObject, Entry, Index, content_digest
-from up42_state.stages.soundness import _are_sound, _problem
+from up42_state.stages.format.index import BLOCK, DataObject, Entry, Index, content_digest
+from up42_state.stages.format.index_checks import _are_sound, _problem
 
 ATTEMPT = "0192f0c1-0000-7000-8000-000000000000"
 OBJECT = DataObject(key=f"s:1/attempts/{ATTEMPT}/packs/0000.zip", size=1000, frame="f" * 64)

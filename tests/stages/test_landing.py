@@ -11,8 +11,8 @@ import pytest
 from doubles.outputs import contents, feature, write_output
 
 from up42_state.errors import StateError, TargetConflictError
-from up42_state.stages.landing import Landing
-from up42_state.stages.target import Directory
+from up42_state.stages.local.directory import Directory
+from up42_state.stages.local.installation import Landing
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from up42_state.stages.memory import Buffers, allocate
+from up42_state.stages.transfer.buffers import Buffers, allocate
 
 MIB = 1024 * 1024
 

@@ -11,7 +11,7 @@ import pytest
 from doubles.outputs import tiles, write_output
 
 from up42_state.errors import IntegrityError
-from up42_state.stages.names import LAST_REVISION, commit_key, is_ours
+from up42_state.stages.format.names import LAST_REVISION, commit_key, is_ours
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,17 +13,17 @@ from msgspec.structs import replace
 
 from up42_state.buckets.memory import MemoryBucket
 from up42_state.errors import IntegrityError, JobNotFoundError
-from up42_state.stages import overview
+from up42_state.stages import listing
+from up42_state.stages.format.names import attempt_prefix, commit_key, new_attempt
 from up42_state.stages.history import History
-from up42_state.stages.names import attempt_prefix, commit_key, new_attempt
-from up42_state.stages.overview import newest_commits
+from up42_state.stages.listing import newest_commits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from up42_state.buckets.base import ObjectInfo
-    from up42_state.stages.commit import Commit
+    from up42_state.stages.format.commit import Commit
     from up42_state.state import Job
 
 JOB = "3f0c"
@@ -142,8 +142,8 @@ def test_as_if_each_were_asked(
     store = state_on(bucket).store
     expected = [History(store, JOB, name).newest() for name in store.stages(JOB)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(overview, "_PAGE", page)
-        patch.setattr(overview, "_FEW", few)
+        patch.setattr(listing, "_PAGE", page)
+        patch.setattr(listing, "_FEW", few)
         assert newest_commits(store, JOB) == [found for found in expected if found is not None]
 
 

@@ -9,7 +9,14 @@ import zipfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from up42_state.stages.packs import MAX_BYTES, MAX_MEMBERS, Member, PackWriter, fill_packs, frame_digest
+from up42_state.stages.format.packs import (
+    MAX_BYTES,
+    MAX_MEMBERS,
+    Member,
+    PackWriter,
+    fill_packs,
+    frame_digest,
+)
 
 
 def pack(files: dict[str, bytes]) -> tuple[PackWriter, bytes, dict[str, int]]:

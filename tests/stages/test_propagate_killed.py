@@ -10,9 +10,9 @@ import pytest
 from doubles.outputs import contents, data_paths, write_output
 
 from up42_state import propagate
-from up42_state.stages import materialise
-from up42_state.stages.staging import Staging
-from up42_state.stages.target import Directory
+from up42_state.stages.local.directory import Directory
+from up42_state.stages.local.staging import Staging
+from up42_state.stages.propagate import into_directory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ def test_what_a_kill_left_is_taken_away(
     move_new = Directory.move_new
     with monkeypatch.context() as patch:
         patch.setattr(Directory, "move_new", dying)
-        patch.setattr(materialise._Delivery, "__exit__", _let_go)
+        patch.setattr(into_directory._Delivery, "__exit__", _let_go)
         with pytest.raises(KeyboardInterrupt):
             propagate(current, [job.stage("scenes:1")])
     assert contents(current) != before
@@ -46,7 +46,7 @@ def test_what_a_kill_left_is_taken_away(
     assert contents(current) == before
 
 
-def _let_go(delivery: materialise._Delivery, *_: object) -> None:
+def _let_go(delivery: into_directory._Delivery, *_: object) -> None:
     for root in delivery._roots:
         root.close()
 
@@ -66,11 +66,11 @@ def test_quicklooks_that_a_kill_left_are_taken_away(
     move_in = Directory.move_in
     with monkeypatch.context() as patch:
         patch.setattr(Directory, "move_in", dying)
-        patch.setattr(materialise._Delivery, "__exit__", _let_go)
+        patch.setattr(into_directory._Delivery, "__exit__", _let_go)
         with pytest.raises(KeyboardInterrupt):
             propagate(current, [job.stage("scenes:1")], quicklooks=pictures)
     assert (pictures / "tile_0005.jpg").exists()
-    materialise.clean_up(current, pictures)
+    into_directory.clean_up(current, pictures)
     assert contents(pictures) == {"mine.jpg": (b"mine", False)}
 
 
@@ -84,10 +84,10 @@ def test_a_kill_after_the_switch_takes_nothing_away(
 
     with monkeypatch.context() as patch:
         patch.setattr(Staging, "remove", die)
-        patch.setattr(materialise._Delivery, "__exit__", _let_go)
+        patch.setattr(into_directory._Delivery, "__exit__", _let_go)
         with pytest.raises(KeyboardInterrupt):
             propagate(current, [job.stage("scenes:1")])
-    materialise.clean_up(current)
+    into_directory.clean_up(current)
     assert {**contents(scenes), **contents(current)} == contents(current)
     assert len(data_paths(current)) == 31
 
@@ -104,7 +104,7 @@ def test_a_planted_journal_removes_nothing_outside(current: Path, tmp_path: Path
     journal = {"data": "0" * 64, "files": files, "directories": ["..", "../empty", str(empty)]}
     (folder / "journal.json").write_text(json.dumps(journal))
     before = contents(current)
-    materialise.clean_up(current)
+    into_directory.clean_up(current)
     assert victim.exists()
     assert empty.exists()
     assert {path for path in before if not path.startswith(".up42")} == set(contents(current))

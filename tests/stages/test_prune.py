@@ -19,7 +19,7 @@ from up42_state.errors import (
     StageNotFoundError,
     StateError,
 )
-from up42_state.stages import overview
+from up42_state.stages import listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from doubles.clock import Clock
 
-    from up42_state.stages.commit import Commit
+    from up42_state.stages.format.commit import Commit
     from up42_state.state import Job
 
 SLOW = "01a1fea6-75cb-78bd-a8b3-45bab4b8b7d0"  # an attempt's id
@@ -35,11 +35,11 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture(autouse=True, params=["together", "each"])
-def listing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def listed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test runs with small stages, which are listed together, and as if all of them were large."""
     if request.param == "each":
-        monkeypatch.setattr(overview, "_PAGE", 1)
-        monkeypatch.setattr(overview, "_FEW", 0)
+        monkeypatch.setattr(listing, "_PAGE", 1)
+        monkeypatch.setattr(listing, "_FEW", 0)
 
 
 @pytest.fixture
@@ -244,7 +244,7 @@ def test_a_prune_cut_off_anywhere_leaves_no_hole(
                     assert revision <= newest - 2
 
 
-@pytest.mark.parametrize("listing", ["together"], indirect=True)
+@pytest.mark.parametrize("listed", ["together"], indirect=True)
 def test_where_all_is_needed_only_commits_are_read(job: Job, bucket: FaultyBucket, tmp_path: Path) -> None:
     """A listing and the kept commits: later ones are asked for only where something looks unused."""
     output = write_output(tmp_path / "out", tiles(3))
@@ -282,7 +282,7 @@ def test_the_index_of_an_attempt_goes_first(
         job.stage("s:1").files(1)
 
 
-@pytest.mark.parametrize("listing", ["together"], indirect=True)
+@pytest.mark.parametrize("listed", ["together"], indirect=True)
 def test_large_stages_are_pruned_as_well(
     job: Job, bucket: FaultyBucket, clock: Clock, tmp_path: Path
 ) -> None:

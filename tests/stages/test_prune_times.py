@@ -10,8 +10,8 @@ import pytest
 from doubles.clock import Clock
 from doubles.outputs import state_on, tiles, write_output
 
-from up42_state.buckets._times import LATEST, moment
-from up42_state.buckets.directory import DirectoryBucket, _info
+from up42_state.buckets.directory.bucket import DirectoryBucket, _info
+from up42_state.buckets.directory.times import LATEST, moment
 from up42_state.buckets.fsspec import FsspecBucket
 from up42_state.buckets.memory import MemoryBucket, MemoryStore
 

@@ -19,7 +19,7 @@ from up42_state.errors import (
     StoreUnreachableError,
     UnsupportedStoreError,
 )
-from up42_state.stages import publish
+from up42_state.stages.write import publish
 
 if TYPE_CHECKING:
     from pathlib import Path

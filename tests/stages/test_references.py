@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from doubles.outputs import tiles, write_output
 
-from up42_state.stages.references import References, StaleError
+from up42_state.stages.write.lease import References, StaleError
 
 if TYPE_CHECKING:
     from pathlib import Path

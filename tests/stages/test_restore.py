@@ -18,14 +18,14 @@ from up42_state.errors import (
     StateError,
     TargetConflictError,
 )
-from up42_state.stages.landing import Landing
-from up42_state.stages.staging import Staging
-from up42_state.stages.target import Directory
+from up42_state.stages.local.directory import Directory
+from up42_state.stages.local.installation import Landing
+from up42_state.stages.local.staging import Staging
 
 if TYPE_CHECKING:
     from doubles.faulty import FaultyBucket
 
-    from up42_state.stages.restore import Restored
+    from up42_state.stages.read.restore import Restored
     from up42_state.state import Job, Stage
 
 MIB = 1024 * 1024
@@ -67,7 +67,7 @@ def test_a_restore_into_the_contracts_input_uses_no_other_directory(
         places.append((target, quicklooks))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("up42_state.stages.restore.Landing", land)
+    monkeypatch.setattr("up42_state.stages.read.restore.Landing", land)
     with pytest.raises(KeyboardInterrupt):
         stage.restore("/tmp/input", quicklooks=wanted)
     assert places == [(Path("/tmp/input"), None)]

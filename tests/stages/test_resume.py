@@ -12,7 +12,7 @@ from doubles.faulty import FaultyBucket
 from doubles.outputs import contents, state_on, write_output
 from doubles.users import nobody
 
-from up42_state.buckets.directory import DirectoryBucket
+from up42_state.buckets.directory.bucket import DirectoryBucket
 from up42_state.errors import (
     AccessDeniedError,
     ObjectNotFoundError,
@@ -20,11 +20,11 @@ from up42_state.errors import (
     StoreUnreachableError,
     UnsupportedStoreError,
 )
-from up42_state.stages import partial
-from up42_state.stages.names import new_attempt
-from up42_state.stages.partial import Begun
-from up42_state.stages.resume import find_interrupted
-from up42_state.stages.writers import Writer, writing
+from up42_state.stages.format.names import new_attempt
+from up42_state.stages.write import partial
+from up42_state.stages.write.partial import Begun
+from up42_state.stages.write.resume import find_interrupted
+from up42_state.stages.write.writers import Writer, writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable

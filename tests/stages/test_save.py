@@ -19,7 +19,7 @@ from up42_state.errors import (
     StageConflictError,
     StageNotFoundError,
 )
-from up42_state.stages.commit import BlockInfo
+from up42_state.stages.format.commit import BlockInfo
 
 if TYPE_CHECKING:
     from pathlib import Path

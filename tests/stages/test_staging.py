@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from up42_state.errors import TargetConflictError
-from up42_state.stages import staging
-from up42_state.stages.staging import Staging
+from up42_state.stages.local import staging
+from up42_state.stages.local.staging import Staging
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from doubles.switching import sweep
 
 from up42_state import propagate
 from up42_state.errors import StateError
-from up42_state.stages.materialise import _Delivery
+from up42_state.stages.propagate.into_directory import _Delivery
 
 if TYPE_CHECKING:
     from pathlib import Path

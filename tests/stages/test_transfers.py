@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from up42_state.stages.transfers import Transfers
+from up42_state.stages.transfer.pool import Transfers
 
 
 def test_waiting_work_is_not_looked_at_again_and_again() -> None:

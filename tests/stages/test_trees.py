@@ -9,8 +9,8 @@ import pytest
 from doubles.deep import nest
 
 from up42_state.errors import StateError
-from up42_state.stages import trees
-from up42_state.stages.trees import everything, remove_below, remove_tree
+from up42_state.machine import trees
+from up42_state.machine.trees import everything, remove_below, remove_tree
 
 if TYPE_CHECKING:
     from pathlib import Path

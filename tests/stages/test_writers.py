@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from up42_state.stages.writers import Writer, writing
+from up42_state.stages.write.writers import Writer, writing
 
 
 def test_a_number_that_no_process_has() -> None:
@@ -33,7 +33,7 @@ def test_whether_a_writer_runs() -> None:
 
 def test_a_writer_that_has_ended() -> None:
     """A process that has ended does not run, waited for or not."""
-    code = "from msgspec.json import encode; from up42_state.stages.writers import Writer"
+    code = "from msgspec.json import encode; from up42_state.stages.write.writers import Writer"
     code += "; print(encode(Writer.here()).decode())"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from up42_state.cli.signals import Ended, end_on_signals
 from up42_state.errors import StateError
-from up42_state.stages import partial
+from up42_state.stages.write import partial
 from up42_state.state import State
 
 if TYPE_CHECKING:

@@ -25,13 +25,14 @@ from up42_state.errors import (
     StageNotFoundError,
     StorageError,
 )
-from up42_state.stages import commit, partial, publish, references
+from up42_state.stages.format import commit
+from up42_state.stages.write import lease, partial, publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from up42_state.stages.commit import Commit
+    from up42_state.stages.format.commit import Commit
     from up42_state.state import Job, Stage
 
 HOUR = timedelta(hours=1)
@@ -82,7 +83,7 @@ def worlds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Worl
     made: list[World] = []
     monkeypatch.setattr(publish, "_pause", lambda _attempt: 0.0)
     monkeypatch.setattr(partial, "WORTH", 1)  # small outputs have records, too
-    monkeypatch.setattr(references, "_clocks", lambda: (made[-1].now.timestamp(),) * 2)
+    monkeypatch.setattr(lease, "_clocks", lambda: (made[-1].now.timestamp(),) * 2)
 
     def make() -> World:
         made.append(World(tmp_path))

@@ -15,10 +15,11 @@ from click.testing import CliRunner
 from doubles.outputs import write_output
 
 from up42_state import State
-from up42_state.buckets import _gcs_errors, _s3_client
+from up42_state.buckets.gcs import errors
+from up42_state.buckets.s3 import client
 from up42_state.cli.root import root
 from up42_state.errors import StateError
-from up42_state.settings import variables
+from up42_state.settings.model import variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,8 +76,8 @@ def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(_s3_client, "_ATTEMPTS", 1)
-    monkeypatch.setattr(_gcs_errors, "_ATTEMPTS", 1)
+    monkeypatch.setattr(client, "_ATTEMPTS", 1)
+    monkeypatch.setattr(errors, "_ATTEMPTS", 1)
     write_output(tmp_path / "out", {"a.tif": b"x"})
 
 

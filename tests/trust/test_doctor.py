@@ -15,11 +15,12 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 from servers import rclone
 
-from up42_state.buckets import _s3_client, open_bucket
+from up42_state.buckets import open_bucket
 from up42_state.buckets.memory import MemoryBucket
+from up42_state.buckets.s3 import client
 from up42_state.cli.root import root
 from up42_state.doctor import check_store, origins
-from up42_state.settings import Settings
+from up42_state.settings.model import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -241,7 +242,7 @@ def test_the_variable_that_was_set_is_blamed(monkeypatch: pytest.MonkeyPatch, va
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(variable, "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    monkeypatch.setattr(_s3_client, "_ATTEMPTS", 1)
+    monkeypatch.setattr(client, "_ATTEMPTS", 1)
     settings = Settings(**{name: value for name, value in KEYS.items() if name != "aws_region"})
     bucket = open_bucket("s3://bucket/p", settings)
     assert failed(check_store(bucket)).advice.endswith(

@@ -22,7 +22,7 @@ from google.cloud import storage
 
 from up42_state.buckets import open_bucket
 from up42_state.cli.signals import SECONDS_TO_CLEAN_UP
-from up42_state.settings import Settings
+from up42_state.settings.model import Settings
 from up42_state.state import State
 
 if TYPE_CHECKING:

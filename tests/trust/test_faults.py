@@ -18,7 +18,7 @@ from doubles.tally import tally
 from up42_state import propagate
 from up42_state.buckets.memory import MemoryBucket, MemoryStore
 from up42_state.errors import NotFoundError, StateError
-from up42_state.stages import publish
+from up42_state.stages.write import publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable

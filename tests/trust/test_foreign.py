@@ -14,10 +14,10 @@ from doubles.wire import Rule, Wire, wired
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
-from up42_state.buckets.gcs import GCSBucket
-from up42_state.buckets.s3 import S3Bucket
+from up42_state.buckets.gcs.bucket import GCSBucket
+from up42_state.buckets.s3.bucket import S3Bucket
 from up42_state.errors import StateError, StorageError
-from up42_state.settings import Settings
+from up42_state.settings.model import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

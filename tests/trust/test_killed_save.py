@@ -15,9 +15,13 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
 from up42_state import State
-from up42_state.buckets import _gcs_upload, _s3_upload, directory, gcs, s3
-from up42_state.stages import partial, resume
-from up42_state.stages.writers import Writer
+from up42_state.buckets.directory.bucket import DirectoryBucket, DirectoryUpload
+from up42_state.buckets.gcs.bucket import GCSBucket
+from up42_state.buckets.gcs.upload import GCSUpload
+from up42_state.buckets.s3.bucket import S3Bucket
+from up42_state.buckets.s3.upload import S3Upload
+from up42_state.stages.write import partial, resume
+from up42_state.stages.write.writers import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +33,7 @@ LARGE = 48 * MIB  # three parts
 KILLED = f"""
 import os, signal, sys
 from up42_state import State
-from up42_state.stages import partial
+from up42_state.stages.write import partial
 
 partial.WORTH = 1
 
@@ -89,9 +93,9 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
         monkeypatch.setattr(kind, name, counted)
 
-    for bucket in (directory.DirectoryBucket, s3.S3Bucket, gcs.GCSBucket):
+    for bucket in (DirectoryBucket, S3Bucket, GCSBucket):
         count(bucket, "put")
-    for upload in (directory.DirectoryUpload, _s3_upload.S3Upload):  # parts on Google are put
+    for upload in (DirectoryUpload, S3Upload):  # parts on Google are put
         count(upload, "put_part")
     return found
 
@@ -158,7 +162,7 @@ def test_a_part_that_another_save_has_replaced(
     second = write_output(tmp_path / "second", {"large.tif": (output / "large.tif").read_bytes()})
     overwrite(second / "large.tif", 0, b"another")
     with monkeypatch.context() as patch:
-        for kind in (directory.DirectoryUpload, _s3_upload.S3Upload, _gcs_upload.GCSUpload):
+        for kind in (DirectoryUpload, S3Upload, GCSUpload):
             patch.setattr(kind, "put_part", killed_after(kind.put_part))
         with pytest.raises(Killed):
             State(url).job("j").stage("s:1").save(second)

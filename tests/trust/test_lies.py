@@ -11,13 +11,13 @@ from doubles.outputs import contents, state_on, write_output
 
 from up42_state.buckets.memory import MemoryBucket, MemoryStore
 from up42_state.errors import StageConflictError, StageNotFoundError, UnsupportedStoreError
-from up42_state.stages import overview
+from up42_state.stages import listing
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from up42_state.stage import Stage
-    from up42_state.stages.commit import Commit
+    from up42_state.stages.format.commit import Commit
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -93,7 +93,7 @@ def test_prune_keeps_what_a_listing_does_not_show(
     """Pruning asks for the next commits by name, so that a newest one that is not listed loses nothing,
     whether stages are listed together or each by itself.
     """
-    monkeypatch.setattr(overview, "_PAGE", page)
+    monkeypatch.setattr(listing, "_PAGE", page)
     lying, honest = stages(lag=FOR_EVER)
     save(honest, tmp_path, "old")
     commit = save(lying, tmp_path, "new")

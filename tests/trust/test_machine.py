@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from up42_state.buckets import open_bucket
-from up42_state.buckets.directory import DirectoryBucket
+from up42_state.buckets.directory.bucket import DirectoryBucket
 from up42_state.buckets.memory import MemoryBucket, MemoryStore
 from up42_state.errors import PrunedError, StageNotFoundError, StateError
-from up42_state.settings import Settings
-from up42_state.stages import publish
+from up42_state.settings.model import Settings
+from up42_state.stages.write import publish
 
 if TYPE_CHECKING:
     from up42_state.buckets.base import Bucket

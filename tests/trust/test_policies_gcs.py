@@ -16,8 +16,8 @@ from doubles.roles import read_all, save_all
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
-from up42_state.buckets.gcs import GCSBucket
-from up42_state.settings import Settings
+from up42_state.buckets.gcs.bucket import GCSBucket
+from up42_state.settings.model import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

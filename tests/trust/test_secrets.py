@@ -24,13 +24,14 @@ from doubles.outputs import write_output
 from servers import rclone
 
 from up42_state import State
-from up42_state.buckets import _gcs_errors, open_bucket
-from up42_state.buckets.s3 import S3Bucket
+from up42_state.buckets import open_bucket
+from up42_state.buckets.gcs import errors
+from up42_state.buckets.s3.bucket import S3Bucket
 from up42_state.cli.root import root
 from up42_state.errors import Defect, InvalidDataError, SettingsError, StateError, StorageError
-from up42_state.redaction import clean, without_credentials
-from up42_state.settings import Settings
-from up42_state.stages.commit import mask_secrets
+from up42_state.secrets.redaction import clean, without_credentials
+from up42_state.settings.model import Settings
+from up42_state.stages.format.commit import mask_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -183,7 +184,7 @@ def test_gcs(
     uri = f"{token_server}/token"
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # no request leaves this machine
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(_gcs_errors.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(errors.time, "sleep", lambda _seconds: None)
     settings = Settings(google_key=json.dumps(google_key | {"token_uri": uri}))
     bucket = open_bucket("gs://bucket/prefix", settings)
     with pytest.raises(StorageError) as caught:

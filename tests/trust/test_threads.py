@@ -8,8 +8,8 @@ import sys
 SCRIPT = """
 import os, sys, threading
 from datetime import UTC, datetime
-from up42_state.stages.commit import Commit
-from up42_state.stages.index import Index
+from up42_state.stages.format.commit import Commit
+from up42_state.stages.format.index import Index
 
 key = "j/s:1/commits/00000001.json"
 commit = Commit(job="j", stage="s:1", revision=1, attempt="a", time=datetime.now(UTC), removed=True).render()

@@ -16,12 +16,13 @@ from doubles.wire import IN_BODY, Kind, Rule, Wire, wired
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
-from up42_state.buckets import _s3_client, gcs
-from up42_state.buckets.gcs import GCSBucket
+from up42_state.buckets.gcs import bucket
+from up42_state.buckets.gcs.bucket import GCSBucket
 from up42_state.buckets.probe import ensure_atomic_create
-from up42_state.buckets.s3 import S3Bucket
+from up42_state.buckets.s3 import client
+from up42_state.buckets.s3.bucket import S3Bucket
 from up42_state.errors import IntegrityError, StateError, StoreUnreachableError
-from up42_state.settings import Settings
+from up42_state.settings.model import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,9 +49,9 @@ def impatient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     found = getattr(request.node, "callspec", None)
     if found is None or found.params.get("kind") not in SILENT:
         return False
-    monkeypatch.setattr(_s3_client, "_READ_TIMEOUT", TIMEOUT)
-    monkeypatch.setattr(gcs, "_TIMEOUT", (TIMEOUT, TIMEOUT))
-    monkeypatch.setitem(gcs._ONCE, "timeout", (TIMEOUT, TIMEOUT))
+    monkeypatch.setattr(client, "_READ_TIMEOUT", TIMEOUT)
+    monkeypatch.setattr(bucket, "_TIMEOUT", (TIMEOUT, TIMEOUT))
+    monkeypatch.setitem(bucket._ONCE, "timeout", (TIMEOUT, TIMEOUT))
     return True
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from up42_state._secret_shapes import is_credential
-from up42_state.buckets._addresses import mistaken
-from up42_state.buckets._unfinished import UNFINISHED
+from up42_state.buckets.addresses import mistaken
 from up42_state.buckets.base import Bucket, ObjectInfo, Upload, UploadInfo
 from up42_state.buckets.keys import check_key
+from up42_state.buckets.unfinished import UNFINISHED
 from up42_state.errors import SettingsError, StorageError
-from up42_state.redaction import public_url
+from up42_state.secrets.redaction import public_url
+from up42_state.secrets.shapes import is_credential
 
 if TYPE_CHECKING:
-    from up42_state.settings import Settings
+    from up42_state.settings.model import Settings
 
 __all__ = ["UNFINISHED", "Bucket", "ObjectInfo", "Upload", "UploadInfo", "open_bucket"]
 
@@ -68,7 +68,7 @@ def _source(url: str, settings: Settings | None) -> str:
 
 def _open_known(scheme: str, rest: str, address: _Address, settings: Settings | None) -> Bucket:
     if scheme == "file":
-        from up42_state.buckets.directory import DirectoryBucket
+        from up42_state.buckets.directory.bucket import DirectoryBucket
 
         return DirectoryBucket(_local_path(rest, address))
     name, prefix = _name_and_prefix(rest, address)
@@ -80,10 +80,10 @@ def _open_known(scheme: str, rest: str, address: _Address, settings: Settings | 
     if not name:
         raise address.refused(f"{address} names no bucket")
     if scheme == "s3":
-        from up42_state.buckets.s3 import S3Bucket
+        from up42_state.buckets.s3.bucket import S3Bucket
 
         return S3Bucket(name, prefix, settings or _read_settings())
-    from up42_state.buckets.gcs import GCSBucket
+    from up42_state.buckets.gcs.bucket import GCSBucket
 
     return GCSBucket(name, prefix, settings or _read_settings())
 
@@ -140,6 +140,6 @@ def _name_and_prefix(rest: str, address: _Address) -> tuple[str, str]:
 
 
 def _read_settings() -> Settings:
-    from up42_state.settings import Settings
+    from up42_state.settings.model import Settings
 
     return Settings()

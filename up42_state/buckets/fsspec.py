@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import fsspec.core
 
-from up42_state.buckets._logs import hide_secrets
-from up42_state.buckets._spelling import Spelling, named_folders
-from up42_state.buckets._times import in_utc, moment
 from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
+from up42_state.buckets.directory.spelling import Spelling, named_folders
+from up42_state.buckets.directory.times import in_utc, moment
 from up42_state.buckets.keys import check_key, check_prefix, is_key, key_order
+from up42_state.buckets.network.logs import hide_secrets
 from up42_state.errors import (
     AccessDeniedError,
     ObjectExistsError,
@@ -31,7 +31,7 @@ from up42_state.errors import (
     StoreUnreachableError,
     UnsupportedStoreError,
 )
-from up42_state.redaction import clean, public_url, remember, without_credentials
+from up42_state.secrets.redaction import clean, public_url, remember, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -10,7 +10,7 @@ from up42_state.cli.text import moment, size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from up42_state.stages.commit import Commit
+    from up42_state.stages.format.commit import Commit
 
 __all__ = ["commit_facts", "commit_table"]
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from up42_state.errors import SettingsError
-from up42_state.redaction import credentials_among, remember, without_credentials
+from up42_state.secrets.redaction import credentials_among, remember, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from up42_state.settings import Settings
+    from up42_state.settings.model import Settings
     from up42_state.stage import Stage
     from up42_state.state import Job, State
 
@@ -52,7 +52,7 @@ class Common:
         :param propagate: likewise.
         :raises SettingsError: a setting is malformed or contradicts another.
         """
-        from up42_state.settings import Settings
+        from up42_state.settings.model import Settings
 
         return Place(
             Settings(

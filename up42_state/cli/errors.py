@@ -13,7 +13,7 @@ from click.exceptions import NoArgsIsHelpError
 from up42_state.cli.signals import Ended
 from up42_state.cli.text import plain
 from up42_state.errors import Defect, InvalidDataError, StateError
-from up42_state.redaction import without_credentials
+from up42_state.secrets.redaction import without_credentials
 
 if TYPE_CHECKING:
     from up42_state.cli.common import Common

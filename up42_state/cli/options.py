@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from up42_state import Propagation
-    from up42_state.settings import Settings
+    from up42_state.settings.model import Settings
     from up42_state.stage import Stage
 
 __all__ = [

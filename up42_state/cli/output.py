@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from up42_state.cli.text import plain, width
-from up42_state.redaction import without_secrets
+from up42_state.secrets.redaction import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -50,7 +50,7 @@ class Root(click.Group):
         """A verb, which is the command of its name in its module."""
         if cmd_name not in _VERBS:
             return None
-        command = getattr(import_module(f"up42_state.cli.{_VERBS[cmd_name]}"), cmd_name)
+        command = getattr(import_module(f"up42_state.cli.verbs.{_VERBS[cmd_name]}"), cmd_name)
         assert isinstance(command, click.Command)
         return command
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from unicodedata import combining, east_asian_width
 
-from up42_state._units import size
+from up42_state.units import size
 
 if TYPE_CHECKING:
     from datetime import datetime

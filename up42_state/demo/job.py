@@ -24,20 +24,20 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from up42_state.block import Block
+from up42_state.block.block import Block
 from up42_state.demo.rasters import Raster, write_geotiff, write_png
 from up42_state.errors import TargetConflictError
-from up42_state.features.origin import ORIGIN, Origin
-from up42_state.footprints import Footprint, footprint_map
-from up42_state.local_paths import local_path
-from up42_state.stages.commit import BlockInfo
-from up42_state.stages.history import some_names
+from up42_state.features.text.origin import ORIGIN, Origin
+from up42_state.machine.paths import local_path
+from up42_state.publish.footprints import Footprint, footprint_map
+from up42_state.stages.format.commit import BlockInfo
+from up42_state.stages.format.names import some_names
 from up42_state.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from up42_state.stages.commit import Commit
+    from up42_state.stages.format.commit import Commit
     from up42_state.state import Job, Stage
 
 __all__ = ["Demo", "run_demo"]

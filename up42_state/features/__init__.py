@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from up42_state.features.census import Earlier
 from up42_state.features.check import check, examine
 from up42_state.features.collection import Collection, Feature
-from up42_state.features.files import File, Files
-from up42_state.features.merge import Merge, merge
-from up42_state.features.origin import ORIGIN, Origin
-from up42_state.features.paths import DATA_PATH, check_path, companions, data_paths, quicklooks_of
-from up42_state.features.placement import Addition
-from up42_state.features.report import Conflict, Outcome, Report, StageReport
+from up42_state.features.files.catalogue import File, Files
+from up42_state.features.files.data_paths import DATA_PATH, check_path, companions, data_paths, quicklooks_of
+from up42_state.features.files.sidecars import sidecar_of
+from up42_state.features.files.tree import Tree, scan
+from up42_state.features.merge.matching.earlier import Earlier
+from up42_state.features.merge.placement.paths import Addition
+from up42_state.features.merge.report import Conflict, Outcome, Report, StageReport
 from up42_state.features.selection import Selection
-from up42_state.features.sidecars import sidecar_of
 from up42_state.features.subset import subset
-from up42_state.features.tree import Tree, scan
+from up42_state.features.text.origin import ORIGIN, Origin
 
 __all__ = [
     "DATA_PATH",
@@ -26,7 +25,6 @@ __all__ = [
     "Feature",
     "File",
     "Files",
-    "Merge",
     "Origin",
     "Outcome",
     "Report",
@@ -38,7 +36,6 @@ __all__ = [
     "companions",
     "data_paths",
     "examine",
-    "merge",
     "quicklooks_of",
     "scan",
     "sidecar_of",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from up42_state.features.values import decode
+from up42_state.features.text.values import decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from up42_state.features.cutting import blocks
-from up42_state.features.files import Files
-from up42_state.features.paths import EVERYTHING, above, companions, data_paths, quicklooks_of, sidecars
-from up42_state.features.values import feature_id, heads, properties_of
+from up42_state.features.files.catalogue import Files
+from up42_state.features.files.data_paths import (
+    EVERYTHING,
+    above,
+    companions,
+    data_paths,
+    quicklooks_of,
+    sidecars,
+)
+from up42_state.features.text.fast_layout import blocks
+from up42_state.features.text.values import feature_id, heads, properties_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from up42_state.features.collection import Collection
-    from up42_state.features.files import File
-    from up42_state.features.values import Head
+    from up42_state.features.files.catalogue import File
+    from up42_state.features.text.values import Head
 
     Text = bytes | memoryview
 

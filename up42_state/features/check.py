@@ -17,27 +17,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import Defect, InvalidDataError
-from up42_state.features import syntax
 from up42_state.features.collection import BOM, Collection
-from up42_state.features.cutting import blocks
-from up42_state.features.hints import (
-    WRAP,
-    foreign,
-    looks_like_a_path,
-    names_nothing,
-    number_advice,
-    structure_advice,
+from up42_state.features.files.advice import looks_like_a_path, names_nothing
+from up42_state.features.files.data_paths import (
+    DATA_PATH,
+    EVERYTHING,
+    STRICT,
+    check_path,
+    is_data_property,
+    normal_path,
 )
-from up42_state.features.layout import skip
-from up42_state.features.members import SPACE, members
-from up42_state.features.paths import DATA_PATH, EVERYTHING, STRICT, check_path, is_data_property, normal_path
 from up42_state.features.repair import BY_ITSELF, flattened, is_collection, mended_path
-from up42_state.features.values import Head, decode, feature_id, heads, properties_of
+from up42_state.features.text import syntax
+from up42_state.features.text.fast_layout import blocks
+from up42_state.features.text.hints import WRAP, foreign, number_advice, structure_advice
+from up42_state.features.text.layout import skip
+from up42_state.features.text.members import SPACE, members
+from up42_state.features.text.values import Head, decode, feature_id, heads, properties_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from up42_state.features.tree import Tree
+    from up42_state.features.files.tree import Tree
 
 __all__ = ["Examined", "check", "examine"]
 

@@ -13,9 +13,9 @@ from functools import cached_property
 from itertools import pairwise
 from typing import IO, TYPE_CHECKING, Any, overload
 
-from up42_state.features.cutting import blocks, cut
-from up42_state.features.layout import read_whole, refused
-from up42_state.features.values import Head, decode, feature_id, head, heads, properties_of
+from up42_state.features.text.fast_layout import blocks, cut
+from up42_state.features.text.layout import read_whole, refused
+from up42_state.features.text.values import Head, decode, feature_id, head, heads, properties_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from up42_state.features.values import same_value
+from up42_state.features.text.values import same_value
 
 if TYPE_CHECKING:
     from up42_state.features.collection import Collection

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import geojson
 
 from up42_state.errors import Defect, InvalidDataError, InvalidOutputError
-from up42_state.features.hints import number_advice
+from up42_state.features.text.hints import number_advice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -14,17 +14,23 @@ import msgspec
 
 from up42_state.errors import InvalidDataError
 from up42_state.features.collection import BOM, Collection
-from up42_state.features.edits import rewritten
-from up42_state.features.layout import skip
-from up42_state.features.members import elements, members
-from up42_state.features.paths import DATA_PATH, EVERYTHING, check_path, is_data_property, normal_path
-from up42_state.features.syntax import first_error, property_place
-from up42_state.features.values import decode, head, properties_of
+from up42_state.features.files.data_paths import (
+    DATA_PATH,
+    EVERYTHING,
+    check_path,
+    is_data_property,
+    normal_path,
+)
+from up42_state.features.text.edits import rewritten
+from up42_state.features.text.layout import skip
+from up42_state.features.text.members import elements, members
+from up42_state.features.text.syntax import first_error, property_place
+from up42_state.features.text.values import decode, head, properties_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from up42_state.features.tree import Tree
+    from up42_state.features.files.tree import Tree
 
 __all__ = ["BY_ITSELF", "Change", "flattened", "is_collection", "mended_path", "repair"]
 

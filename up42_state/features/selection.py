@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from up42_state.errors import SettingsError
 from up42_state.features.bounds import Bounds, bounds_of_text
 from up42_state.features.collection import Feature
-from up42_state.features.paths import DATA_PATH, is_data_property, normal_path
+from up42_state.features.files.data_paths import DATA_PATH, is_data_property, normal_path
 from up42_state.features.where import ABSENT, conditions, property_value
 
 if TYPE_CHECKING:

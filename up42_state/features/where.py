@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from up42_state.errors import SettingsError
-from up42_state.features.values import same_value
+from up42_state.features.text.values import same_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

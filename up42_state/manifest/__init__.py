@@ -1,11 +1,11 @@
 """The block manifest: model, schema, validation, capabilities. Pure but for reading the file."""
 
 from up42_state.manifest.capabilities import Key, KeyCheck, Verdict
-from up42_state.manifest.check import check_workflow
 from up42_state.manifest.inherit import inherited_keys
 from up42_state.manifest.label import build_arguments, read_label
+from up42_state.manifest.matching.report import Edge, WorkflowReport
+from up42_state.manifest.matching.workflow import check_workflow
 from up42_state.manifest.model import Machine, Manifest, OptionalFeatures, Parameter
-from up42_state.manifest.report import Edge, WorkflowReport
 from up42_state.manifest.schema import published
 from up42_state.manifest.validation import Validation, validate, validate_text
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import ConflictError, InvalidDataError, NotFoundError, SettingsError
-from up42_state.local_paths import local_path
+from up42_state.machine.paths import local_path
 from up42_state.manifest.images import image_configurations
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from up42_state.errors import Defect, InvalidManifestError, PathNotFoundError, SettingsError
-from up42_state.local_paths import local_path
+from up42_state.machine.paths import local_path
 from up42_state.manifest import schema
 from up42_state.manifest.syntax import MAX_BYTES
 from up42_state.manifest.validation import Validation, validate, validate_text

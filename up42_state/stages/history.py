@@ -15,19 +15,25 @@ from up42_state.errors import (
     StageNotFoundError,
     UnsupportedFormatError,
 )
-from up42_state.stages.commit import Commit
-from up42_state.stages.names import LAST_REVISION, commit_key, commits_prefix, parse_commit_key
+from up42_state.stages.format.commit import Commit
+from up42_state.stages.format.names import (
+    LAST_REVISION,
+    commit_key,
+    commits_prefix,
+    parse_commit_key,
+    some_names,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Literal
 
-    from up42_state.stages.commit import JobMode
+    from up42_state.stages.format.commit import JobMode
     from up42_state.stages.store import Store
 
     State = Literal["restorable", "pruned", "removed"]
 
-__all__ = ["DamagedCommit", "History", "missing_job", "readable", "some_names"]
+__all__ = ["DamagedCommit", "History", "missing_job", "readable"]
 
 _MOST = 64 * 1024 * 1024  # bytes of a commit that are read; a longer one fails its digest
 
@@ -298,13 +304,6 @@ def missing_job(store: Store, job: str) -> JobNotFoundError:
     if len(others) < len(jobs):
         advice = "there are objects below this name, but of no save that was finished and not removed"
     return JobNotFoundError(f"{store.bucket.url} has no job {job}", advice=advice)
-
-
-def some_names(names: Iterable[str], most: int = 8) -> str:
-    """The first few names, and how many more there are."""
-    listed = list(names)
-    shown = ", ".join(listed[:most])
-    return f"{shown} and {len(listed) - most} more" if len(listed) > most else shown
 
 
 def _ranges(numbers: list[int]) -> str:

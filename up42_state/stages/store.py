@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from up42_state.stages.names import is_name
-from up42_state.stages.transfers import Transfers
+from up42_state.stages.format.names import is_name
+from up42_state.stages.transfer.pool import Transfers
 
 if TYPE_CHECKING:
     from up42_state.buckets.base import Bucket

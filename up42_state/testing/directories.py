@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from up42_state.block import Block
+    from up42_state.block.block import Block
 
 __all__ = ["BlockDirs"]
 
@@ -43,10 +43,10 @@ class BlockDirs:
         """The block that the environment describes, in these directories.
 
         :param settings: take precedence over the environment: ``after``, ``propagate``, ``parameters``,
-            ``job_mode`` and any other of :class:`~up42_state.settings.Settings`.
+            ``job_mode`` and any other of :class:`~up42_state.settings.model.Settings`.
         """
-        from up42_state.block import Block
-        from up42_state.settings import Settings
+        from up42_state.block.block import Block
+        from up42_state.settings.model import Settings
 
         return Block.from_env(
             Settings(**settings), input=self.input, output=self.output, quicklooks=self.quicklooks

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from doubles.outputs import contents, write_output
 
 from up42_state import Block, Manifest, propagate
+from up42_state.block.task import run_task
 from up42_state.buckets import open_bucket
 from up42_state.cli.root import root as root_command
 from up42_state.errors import (
@@ -18,8 +19,7 @@ from up42_state.errors import (
 )
 from up42_state.features import Collection, Selection
 from up42_state.manifest import read_label
-from up42_state.settings import Settings
-from up42_state.tasks.exec import run_task
+from up42_state.settings.model import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path

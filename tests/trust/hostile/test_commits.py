@@ -12,8 +12,8 @@ from doubles.outputs import write_output
 from doubles.stored import forge
 
 from up42_state.errors import IntegrityError, UnsupportedFormatError
-from up42_state.stages.commit import _signature
-from up42_state.stages.index import Index
+from up42_state.stages.format.commit import _signature
+from up42_state.stages.format.index import Index
 
 if TYPE_CHECKING:
     from pathlib import Path

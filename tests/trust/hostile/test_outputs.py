@@ -17,7 +17,7 @@ from up42_state.errors import (
     InvalidOutputError,
     TargetConflictError,
 )
-from up42_state.stages.staging import Staging
+from up42_state.stages.local.staging import Staging
 
 if TYPE_CHECKING:
     from pathlib import Path

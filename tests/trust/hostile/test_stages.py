@@ -18,7 +18,7 @@ from up42_state.errors import (
     InvalidDataError,
     UnsupportedFormatError,
 )
-from up42_state.stages.index import DataObject, Entry, Index
+from up42_state.stages.format.index import DataObject, Entry, Index
 
 if TYPE_CHECKING:
     from pathlib import Path

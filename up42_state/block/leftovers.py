@@ -1,0 +1,148 @@
+"""What an earlier run has left in a task's directories: told, and cleared where that is safe.
+
+A directory is cleared if it is known to be a block's: it holds ``data.json``, or our folder, which a task
+leaves where it fails, or it is one of the contract's own. No directory is cleared that somebody is at work
+in: the working directory, home, the folder of the command or of its script, and all that hold one of these.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from up42_state.errors import SettingsError, StateError, TargetConflictError
+from up42_state.machine.lost_found import not_ours
+from up42_state.machine.mounts import mounts_below
+from up42_state.machine.paths import lies_in
+from up42_state.machine.trees import remove_below
+from up42_state.stages.format.names import some_names
+from up42_state.stages.local.directory import OURS, own_folder, survey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+__all__ = ["CONTRACT", "check_clearable", "clear", "code_of", "leave_mark", "leftovers"]
+
+CONTRACT = ("/tmp/input", "/tmp/output", "/tmp/quicklooks")  # noqa: S108 - the contract's
+_MARK = "task"  # in our folder
+_SCRIPTS = frozenset((".jar", ".jl", ".js", ".lua", ".php", ".pl", ".py", ".r", ".rb", ".sh"))
+
+
+def leftovers(directory: Path) -> list[str]:
+    """The files in a directory, by path; empty directories do not count."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        return sorted(_files(directory))
+    return []
+
+
+def check_clearable(directory: Path, *, code: Iterable[Path] = (), force: bool = False) -> None:
+    """Make sure that a directory may be cleared; nothing is changed.
+
+    :param code: files that are being run.
+    :param force: clear what is not known to be a block's as well.
+    :raises SettingsError: somebody is at work there, also by way of a mount below it.
+    :raises TargetConflictError: it is not known to be a block's.
+    """
+    if not directory.is_dir():
+        return
+    for place, what in _occupied(code):
+        if lies_in(place, directory):
+            raise SettingsError(
+                f"{directory} is not cleared: it is, or holds, {what} {place}",
+                advice="give another directory, or clear this one by hand",
+            )
+    _check_mounts(directory)
+    if not force and leftovers(directory) and not _is_known(directory):
+        raise TargetConflictError(
+            f"{directory} is not cleared: it holds {some_names(leftovers(directory))}, and no data.json",
+            advice="give another directory, or have everything in it deleted: force=True (--force)",
+        )
+
+
+def clear(directory: Path) -> None:
+    """Remove everything in a directory, but not the directory: it may be a mount. Links are not followed.
+
+    :raises StateError: something cannot be removed.
+    """
+    if not directory.is_dir():
+        return
+    try:
+        remove_below(directory, keep=not_ours(directory))
+    except OSError as error:
+        if isinstance(error, StateError):
+            raise
+        raise StateError(
+            f"{directory} cannot be cleared: {error.filename or 'something in it'}: {error.strerror}",
+            advice="remove what is in it by hand, or give another directory",
+        ) from error
+
+
+def leave_mark(directory: Path) -> None:
+    """Note in a directory that holds files, and no ``data.json``, that a task has left them."""
+    with suppress(OSError, TargetConflictError):  # the mark is a convenience
+        if not _is_known(directory) and leftovers(directory):
+            (own_folder(directory) / _MARK).touch()
+
+
+def code_of(command: Sequence[str]) -> list[Path]:
+    """The files that a command is known to run: the program, and the script that it is given."""
+    program = shutil.which(command[0])
+    script = next((word for word in command[1:] if not word.startswith("-")), "")
+    return [Path(found) for found in (program, script if _is_script(script) else "") if found]
+
+
+def _files(directory: Path) -> Iterator[str]:
+    for path, status in survey(directory):
+        if not stat.S_ISDIR(status.st_mode):
+            yield path
+
+
+def _is_known(directory: Path) -> bool:
+    """Whether a directory is known to be a block's."""
+    known = any(os.path.lexists(directory / name) for name in ("data.json", OURS))
+    return known or _real(directory) in map(_real, map(Path, CONTRACT))
+
+
+def _real(directory: Path) -> str:
+    """The path of a directory that is no link, with the links above it resolved."""
+    path = os.path.abspath(directory)
+    return os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+
+
+def _occupied(code: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+    """Directories that are not to be cleared, with what they are."""
+    yield Path.cwd(), "the working directory"
+    with suppress(RuntimeError):  # a user without a home
+        yield Path.home(), "the home directory"
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    for file in (*code, *([Path(main)] if main else [])):
+        yield Path(os.path.realpath(file)).parent, f"the folder of {file.name},"
+
+
+def _is_script(word: str) -> bool:
+    path = Path(word) if word and "\0" not in word else None
+    if path is None or not path.is_file():
+        return False
+    if path.suffix.lower() in _SCRIPTS:
+        return True
+    with suppress(OSError), path.open("rb") as file:
+        return file.read(2) == b"#!"
+    return False
+
+
+def _check_mounts(directory: Path) -> None:
+    """Make sure that nothing is mounted below a directory.
+
+    :raises SettingsError: something is.
+    """
+    mounted = mounts_below(directory)
+    if mounted:
+        raise SettingsError(
+            f"{directory} is not cleared: another directory is mounted in it, at {mounted[0]}",
+            advice="unmount it, or clear the directory by hand",
+        )

@@ -1,0 +1,112 @@
+"""What came of a task, for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from up42_state.errors import InvalidDataError, SettingsError, StateError
+from up42_state.secrets.redaction import without_secrets
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from up42_state.block.block import Block
+
+__all__ = ["TaskResult", "prepare_file", "write_file"]
+
+
+@dataclass(kw_only=True)
+class TaskResult:
+    """Filled in while a task runs; what did not happen stays ``None`` or empty.
+
+    :param exit_code: of the process that ran the task.
+    :param outcome: ``saved``, ``unchanged`` or ``kept`` of a save, ``command failed`` where the command did,
+        and ``failed`` where anything else did.
+    :param command_exit_code: the command's; ``None`` where it was not run.
+    :param input: the revisions that the input was made of, as ``JOB/STAGE@REVISION``.
+    :param seconds: how long each step took: ``restore``, ``run``, ``save``.
+    """
+
+    exit_code: int | None = None
+    outcome: str = "failed"
+    command_exit_code: int | None = None
+    commit: dict[str, Any] | None = None
+    input: list[str] = field(default_factory=list)
+    reports: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    error: dict[str, Any] | None = None
+
+    def take(self, block: Block) -> None:
+        """Note what a block has come to."""
+        self.commit = block.commit.to_dict() if block.commit else None
+        self.reports = [report.to_dict() for report in block.reports]
+        self.warnings = list(block.steps.warnings)
+        self.seconds = dict(block.steps.seconds)
+        self.outcome = block.outcome or self.outcome
+
+    def fail(self, error: BaseException) -> None:
+        """Note why the task failed. An error that is not ours is named by its class alone."""
+        if isinstance(error, StateError):
+            defects = error.defects if isinstance(error, InvalidDataError) else ()
+            members = [{"place": d.place, "problem": d.problem, "advice": d.advice} for d in defects]
+            self.error = {"code": error.code, "message": error.message, "advice": error.advice}
+            self.error["defects"] = members
+        else:
+            message = getattr(error, "message", None) or type(error).__name__
+            self.error = {"code": "unexpected", "message": message, "advice": "", "defects": []}
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return dict(self.__dict__)
+
+
+def prepare_file(path: Path) -> None:
+    """Make sure that a result can be written, and that no older one stands there meanwhile.
+
+    :raises SettingsError: it cannot.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"{path} cannot be replaced: {error.strerror}", advice="name another file"
+        ) from error
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise SettingsError(
+            f"no result can be written to {path}", advice="name a file in a directory that is there"
+        )
+
+
+def write_file(path: Path, value: object) -> None:
+    """Write JSON to a file, without secrets, whole or not at all.
+
+    :raises SettingsError: it cannot be written.
+    """
+    try:
+        fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with open(fd, "w", encoding="utf-8") as file:
+                file.write(without_secrets(json.dumps(value, indent=2)) + "\n")
+                os.fchmod(file.fileno(), 0o666 & ~_umask())
+            os.replace(name, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(name)
+            raise
+    except OSError as error:
+        raise SettingsError(
+            f"the result cannot be written to {path}: {error.strerror}",
+            advice="free space or name another file",
+        ) from error
+
+
+def _umask() -> int:
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask

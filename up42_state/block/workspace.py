@@ -1,0 +1,121 @@
+"""The directories of one task: checked, held, and empty where they have to be, for ``Block`` and ``exec``."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from up42_state.block.leftovers import check_clearable, clear, leave_mark, leftovers
+from up42_state.errors import SettingsError, TargetConflictError
+from up42_state.machine.lock import held, held_by_caller
+from up42_state.machine.paths import check_apart, check_no_link, lies_in
+from up42_state.stages.format.names import some_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+__all__ = ["Workspace"]
+
+
+class Workspace:
+    """Where one task finds its input and leaves its output.
+
+    :param stores: directories that hold the state that the task works on.
+    :param restores: whether the input is to be restored into its directory, and is not only read.
+    """
+
+    def __init__(
+        self,
+        *,
+        input: Path,  # noqa: A002 - the block contract's own word
+        output: Path,
+        quicklooks: Path,
+        stores: Iterable[Path] = (),
+        restores: bool = False,
+    ) -> None:
+        self.input, self.output, self.quicklooks = input, output, quicklooks
+        self._stores = list(stores)
+        self._restores = restores
+
+    @property
+    def _own(self) -> dict[str, Path]:
+        """The directories that are written to, by what they are."""
+        own = {"output": self.output, "quicklooks": self.quicklooks}
+        return own | {"input": self.input} if self._restores else own
+
+    @contextmanager
+    def held(
+        self, *, emptied: bool = False, force: bool = False, code: Iterable[Path] = ()
+    ) -> Iterator[list[int]]:
+        """Have the directories for this task alone, the output ones empty; gives the locks' descriptors.
+
+        Everything is checked before any file is touched.
+
+        :param emptied: clear what an earlier run has left; otherwise files in the output or among the
+            quicklooks are refused: they would be saved as this run's.
+        :param force: clear also what is not known to be a block's.
+        :param code: files that are being run, whose folders are never cleared.
+        :raises SettingsError: directories lie in one another, are links, or must not be cleared.
+        :raises TargetConflictError: another task is at work in one, or an earlier one has left files.
+        """
+        if force and not emptied:
+            raise SettingsError(
+                "force is given, and nothing is to be cleared", advice="give clear=True (--clear) as well"
+            )
+        check_apart(stores=self._stores, input=self.input, output=self.output, quicklooks=self.quicklooks)
+        for name, folder in self._own.items():
+            check_no_link(folder, name)
+        for folder in self._own.values():
+            _make(folder)
+        with held(self._locked, [self.input] if not self._restores and self.input.is_dir() else []) as fds:
+            folders = [folder for folder in self._own.values() if not held_by_caller(folder)]
+            if emptied:
+                self._clear(folders, force=force, code=list(code))
+            for folder in folders:
+                if folder != self.input:
+                    _refuse(folder)
+            try:
+                yield fds
+            finally:
+                leave_mark(self.output)
+                leave_mark(self.quicklooks)
+
+    @property
+    def _locked(self) -> list[Path]:
+        """The directories that are held for this task alone; one in the output is held with that."""
+        return [path for path in self._own.values() if path == self.output or not lies_in(path, self.output)]
+
+    def _clear(self, folders: list[Path], *, force: bool, code: list[Path]) -> None:
+        for folder in folders:
+            check_clearable(folder, code=code, force=force)
+        for folder in folders:
+            clear(folder)
+            folder.mkdir(exist_ok=True)  # quicklooks may have lain in the output
+
+
+def _make(folder: Path) -> None:
+    """Make a directory where there is none.
+
+    :raises SettingsError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = "it is a file" if folder.is_file() else error.strerror
+        raise SettingsError(
+            f"{folder} cannot be used as a directory: {problem}", advice="give another directory"
+        ) from error
+
+
+def _refuse(folder: Path) -> None:
+    """Make sure that an earlier run has left nothing.
+
+    :raises TargetConflictError: it has.
+    """
+    left = leftovers(folder)
+    if left:
+        raise TargetConflictError(
+            f"{folder} holds files already: {some_names(left)}",
+            advice="empty it, give another directory, or have it cleared: clear=True (--clear)",
+        )

@@ -1,0 +1,1 @@
+"""What the buckets behind a network share: bodies, connections, logs of SDKs, hosts."""

@@ -1,0 +1,165 @@
+"""``manifest``: validate, publish the schema, label, check, serve."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from up42_state.cli import options
+from up42_state.cli.output import Table, print_result, write_text
+from up42_state.cli.text import plain
+from up42_state.errors import InvalidManifestError, InvalidWorkflowError, SettingsError
+
+if TYPE_CHECKING:
+    from up42_state.cli.common import Common
+    from up42_state.manifest import Validation
+
+__all__ = ["manifest"]
+
+
+@click.group()
+@options.shared
+def manifest() -> None:
+    """Validate, label and match block manifests."""
+
+
+@manifest.command()
+@click.argument("file", required=False)
+@click.option(
+    "--image", metavar="IMAGE", help="Read the label of an image: a name, an archive, an OCI layout."
+)
+@click.option("--warnings", is_flag=True, help="Add the warnings to the JSON.")
+@options.shared
+@click.pass_obj
+def validate(common: Common, file: str | None, image: str | None, warnings: bool) -> None:
+    """Validate the manifest FILE (- for standard input).
+
+    Prints every defect; the exit code is 5 then.
+    """
+    if (file is None) == (image is None):
+        raise click.UsageError("give either FILE or --image")
+    found = _validate(file, image)
+    for warning in found.warnings:
+        common.note(f"warning: {plain(warning)}")
+    name = str(image or file)
+    verdict = f"{name}: {'valid' if found.valid else 'not valid'}"
+    rows = [[str(error)] for error in found.errors]
+    print_result(common, found.to_dict(warnings=warnings), Table(rows=[*rows, [verdict]]))
+    if not found.valid:
+        raise InvalidManifestError(f"the manifest {name} is not valid")
+
+
+def _validate(file: str | None, image: str | None) -> Validation:
+    from up42_state.manifest import read_label, validate_text
+    from up42_state.manifest.model import read_text
+    from up42_state.manifest.syntax import MAX_BYTES
+
+    if image is not None:
+        return validate_text(read_label(image))
+    return validate_text(sys.stdin.buffer.read(MAX_BYTES + 1) if file == "-" else read_text(str(file)))
+
+
+@manifest.command()
+@click.option(
+    "--version", type=click.Choice(["1", "2"]), default="2", show_default=True, help="Of manifests."
+)
+@options.shared
+def schema(version: str) -> None:
+    """Print the JSON Schema of manifests, complete in one document."""
+    from up42_state.manifest import published
+
+    write_text(json.dumps(published(int(version)), indent=2) + "\n")
+
+
+@manifest.command()
+@click.argument("file")
+@options.shared
+@click.pass_obj
+def label(common: Common, file: str) -> None:
+    """Print the docker build arguments that attach the manifest FILE to an image.
+
+    The Dockerfile needs the lines ARG manifest and LABEL "up42_manifest"=$manifest.
+    """
+    from up42_state.manifest import Manifest, build_arguments
+
+    Manifest.read(file)
+    arguments = build_arguments(file)
+    write_text((json.dumps({"arguments": arguments}) if common.json else arguments) + "\n")
+
+
+@manifest.command()
+@click.argument("workflow")
+@click.option("--parameters", metavar="P", help="The job's parameters: a JSON or YAML file, or JSON itself.")
+@click.option(
+    "--manifest", "files", metavar="FILE", multiple=True, help="A manifest for tasks by its name; repeat."
+)
+@options.shared
+@click.pass_obj
+def check(common: Common, workflow: str, parameters: str | None, files: tuple[str, ...]) -> None:
+    """Check that the blocks of the file WORKFLOW fit together, and the job's parameters the blocks.
+
+    Prints what every task is offered and what it needs; the exit code is 5 where that does not match.
+    """
+    from up42_state.cli.verbs.workflow_files import find_manifests, read_document
+    from up42_state.manifest import check_workflow
+
+    document = read_document(workflow)
+    library = find_manifests(document, Path(workflow).parent, files)
+    report = check_workflow(library, _parameters(parameters), workflow=document)
+    for warning in report.warnings:
+        common.note(f"warning: {plain(warning)}")
+    head, *rows = report.rows()
+    print_result(common, report.to_dict(), Table(columns=head, rows=rows))
+    if not report.valid:
+        raise InvalidWorkflowError(f"the workflow {workflow} is not valid", defects=report.errors)
+
+
+def _parameters(given: str | None) -> Any:
+    """Parameters as they stand on the command line, or in the file that is named there."""
+    from up42_state.cli.verbs.workflow_files import read_document
+
+    if given is None or not given.lstrip().startswith("{"):
+        return None if given is None else read_document(given)
+    try:
+        return json.loads(given)
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"--parameters is no JSON: {error}") from error
+
+
+@manifest.command()
+@click.option(
+    "--port",
+    metavar="N",
+    type=click.IntRange(0, 65535),
+    default=8042,
+    show_default=True,
+    help="0: a free one.",
+)
+@click.option(
+    "--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="The address to listen on."
+)
+@options.shared
+@click.pass_obj
+def serve(common: Common, port: int, host: str) -> None:
+    """Answer POST /validate-schema/block as the platform did."""
+    try:
+        from up42_state.manifest.server.service import PATH
+        from up42_state.manifest.server.serving import server
+    except ImportError as error:
+        raise SettingsError(f"{error.name} is missing", advice="pip install 'up42_state[server]'") from error
+    if not host:
+        raise click.UsageError("--host is empty; write 0.0.0.0 to listen on every address")
+    is_ipv6 = ":" in host
+    name = f"[{host}]" if is_ipv6 else host
+    try:
+        listener = socket.create_server((host, port), family=socket.AF_INET6 if is_ipv6 else socket.AF_INET)
+    except OSError as error:
+        raise SettingsError(f"cannot listen on {name}:{port}: {error.strerror}") from error
+    with listener:
+        common.note(f"http://{name}:{listener.getsockname()[1]}{PATH}")
+        server().run(sockets=[listener])

@@ -1,0 +1,123 @@
+"""What the store holds: ``jobs``, ``stages``, ``show``, ``history``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from up42_state.cli import options
+from up42_state.cli.commits import commit_facts, commit_table
+from up42_state.cli.output import Table, print_result
+from up42_state.cli.text import size
+from up42_state.errors import IntegrityError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from up42_state.cli.common import Common
+    from up42_state.stages.format.commit import Commit
+    from up42_state.stages.format.index import Entry
+    from up42_state.stages.history import DamagedCommit
+
+__all__ = ["history", "jobs", "show", "stages"]
+
+
+@click.command()
+@options.shared
+@click.pass_obj
+def jobs(common: Common) -> None:
+    """List the jobs of the store."""
+    keys = [job.key for job in common.place().state.jobs()]
+    if not keys:
+        common.note("the store holds no jobs")
+    print_result(
+        common, [{"job": key} for key in keys], Table(columns=("job",), rows=[(key,) for key in keys])
+    )
+
+
+@click.command()
+@options.job
+@options.shared
+@click.pass_obj
+def stages(common: Common, job: str | None) -> None:
+    """List the stages of a job.
+
+    Where the newest commit of one is damaged, the others are listed, and the exit code is 6.
+    """
+    found = common.place(job=job).job
+    damaged: list[DamagedCommit] = []
+    commits = found.commits(damaged.append)
+    if not commits and not damaged:
+        common.note(f"job {found.key} holds no stages")
+    _print_commits(common, commits, damaged)
+
+
+@click.command()
+@options.job
+@options.stage
+@options.revision
+@options.shared
+@click.pass_obj
+def show(common: Common, job: str | None, stage: str | None, revision: int | None) -> None:
+    """Show a stage and its files."""
+    found = common.place(job=job, stage=stage).stage()
+    commit = found.latest() if revision is None else found.revision(revision)
+    files = found.files(commit.revision)
+    value = commit.to_dict() | {"files": [_file(entry) for entry in files]}
+    print_result(common, value, commit_facts(commit), _file_table(files))
+
+
+@click.command()
+@options.job
+@options.stage
+@options.shared
+@click.pass_obj
+def history(common: Common, job: str | None, stage: str | None) -> None:
+    """List the revisions of a stage, newest first.
+
+    Where the commit of one is damaged, the others are listed, and the exit code is 6.
+    """
+    damaged: list[DamagedCommit] = []
+    found = common.place(job=job, stage=stage).stage()
+    commits = found.history(damaged.append)
+    _print_commits(common, commits, damaged, found.states(commits))
+
+
+def _print_commits(
+    common: Common,
+    commits: Sequence[Commit],
+    damaged: Sequence[DamagedCommit],
+    states: Sequence[str] | None = None,
+) -> None:
+    """Print commits; of those that are damaged, which they are and why.
+
+    :param states: whether each commit's revision can be restored, where that is known.
+    :raises IntegrityError: there are such.
+    """
+    rows = [(f"{item.stage}@{item.revision}", item.error.message) for item in damaged]
+    table = Table(columns=("damaged", "problem"), rows=rows)
+    more = [{"state": state} for state in states] if states is not None else [{} for _ in commits]
+    found = [commit.to_dict() | extra for commit, extra in zip(commits, more, strict=True)]
+    found += [item.to_dict() for item in damaged]
+    print_result(common, found, commit_table(commits, states), table)
+    if damaged:
+        raise IntegrityError(
+            f"{len(damaged)} damaged commit{'s' if len(damaged) > 1 else ''} found",
+            advice=damaged[0].error.advice,
+        )
+
+
+def _file(entry: Entry) -> dict[str, Any]:
+    return {
+        "path": entry.path,
+        "kind": entry.kind,
+        "size": entry.size,
+        "sha256": entry.sha256,
+        "executable": entry.executable,
+    }
+
+
+def _file_table(files: Sequence[Entry]) -> Table:
+    rows = [(entry.name, entry.kind, size(entry.size)) for entry in files]
+    return Table(columns=("file", "kind", "size"), rows=rows, right=frozenset({"size"}))

@@ -1,0 +1,116 @@
+"""``exec``: one task in one container."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from up42_state.cli import options
+from up42_state.cli.common import Common
+from up42_state.cli.output import print_result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from up42_state.block.result import TaskResult
+
+__all__ = ["exec"]
+
+OWN_FAILURE = 125  # as docker's: the other exit codes are the command's
+
+
+class Task(click.Command):
+    """A verb whose exit code is its command's, so that all failures of ours need a code of their own."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Parse the arguments; even what is wrong with those is a failure of ours."""
+        if parent is not None:
+            parent.ensure_object(Common).own_failure = OWN_FAILURE
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(cls=Task, context_settings={"allow_interspersed_args": False})
+@click.argument("command", metavar="-- COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
+@options.job
+@options.stage
+@options.after
+@options.propagated
+@options.propagation_options
+@click.option("--input", "input_", type=options.DIRECTORY, default=options.INPUT, show_default=True)
+@click.option("--output", type=options.DIRECTORY, default=options.OUTPUT, show_default=True)
+@click.option("--quicklooks", type=options.DIRECTORY, default=options.QUICKLOOKS, show_default=True)
+@click.option("--clear", is_flag=True, help="First remove what an earlier run has left there.")
+@click.option("--force", is_flag=True, help="Clear directories that hold no block's output as well.")
+@click.option("--result", type=options.FILE, metavar="FILE", help="Write what came of it to FILE, as JSON.")
+@click.option("--pass-credentials", is_flag=True, help="Leave our credentials in COMMAND's environment.")
+@options.shared
+@click.pass_obj
+def exec(  # noqa: A001 - the verb's name
+    common: Common,
+    /,
+    command: tuple[str, ...],
+    job: str | None,
+    stage: str | None,
+    after: tuple[str, ...],
+    propagate: tuple[str, ...],
+    input_: Path,
+    output: Path,
+    quicklooks: Path,
+    *,
+    clear: bool,
+    force: bool,
+    result: Path | None,
+    pass_credentials: bool,
+    **merging: Any,
+) -> int:
+    """Run a command as one task of a job.
+
+    Restores the --after stages into the input, runs COMMAND, checks its output, propagates, and saves it
+    if COMMAND exits 0. COMMAND's exit code and signals pass through; failures of our own exit 125.
+    """
+    with _told(common, result) as told:
+        from up42_state.block.task import run_task
+
+        place = common.place(job=job, stage=stage, after=after, propagate=propagate)
+        told.exit_code = run_task(
+            command,
+            settings=place.settings,
+            input=input_,
+            output=output,
+            quicklooks=quicklooks,
+            clear=clear,
+            force=force,
+            pass_credentials=pass_credentials,
+            note=lambda text: common.note(f"up42-state: {text}"),
+            result=told,
+            **options.chosen(**merging),
+        )
+    return told.exit_code
+
+
+@contextmanager
+def _told(common: Common, file: Path | None) -> Iterator[TaskResult]:
+    """What came of a task, printed and written where that was asked for, failures included."""
+    from up42_state.block.result import TaskResult, prepare_file, write_file
+
+    result, ready = TaskResult(exit_code=OWN_FAILURE), False
+    try:
+        if file is not None:
+            prepare_file(file)
+            ready = True
+        yield result
+    except BaseException as error:
+        common.hide_misplaced()
+        result.fail(error)
+        result.exit_code = getattr(error, "status", OWN_FAILURE)  # a signal's, where one ended us
+        raise
+    finally:
+        if file is not None and ready:
+            write_file(file, result.to_dict())
+        if common.json:
+            print_result(common, result.to_dict())

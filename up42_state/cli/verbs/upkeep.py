@@ -1,0 +1,151 @@
+"""Looking after a store: ``verify``, ``rm``, ``prune``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from up42_state.cli import options
+from up42_state.cli.output import Table, facts, print_result
+from up42_state.cli.text import size
+from up42_state.errors import IntegrityError, SettingsError, StateError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import timedelta
+
+    from up42_state.cli.common import Common
+    from up42_state.stages.upkeep.prune import Pruned
+    from up42_state.stages.upkeep.verify import Verified
+    from up42_state.state import State
+
+__all__ = ["prune", "rm", "verify"]
+
+
+@click.command()
+@options.job
+@click.option("--stage", metavar="STAGE", help="Only this stage; every stage of the job without it.")
+@options.revision
+@options.shared
+@click.pass_obj
+def verify(common: Common, job: str | None, stage: str | None, revision: int | None) -> None:
+    """Compare every saved byte with its digest.
+
+    Prints what is damaged, and what cannot be restored because of it; the exit code is 6 then.
+    """
+    if revision is not None and stage is None:
+        raise click.UsageError("--revision needs --stage")
+    place = common.place(job=job)
+    with common.progress("verifying") as progress:
+        if stage is None:
+            verified = place.job.verify(progress)
+        else:
+            verified = [place.stage(stage).verify(revision, progress)]
+    print_result(common, [item.to_dict() for item in verified], _verified(verified), _damage(verified))
+    damaged = sum(len(item.damage) for item in verified)
+    if damaged:
+        raise IntegrityError(
+            f"{damaged} damaged object{'s' if damaged > 1 else ''} found",
+            advice="restore them from a backup; restore --partial gives what is undamaged",
+        )
+
+
+def _verified(verified: Sequence[Verified]) -> Table:
+    columns = ("stage", "revision", "objects", "size", "result")
+    rows = [
+        (item.stage, item.revision, item.objects, size(item.bytes), "intact" if item.ok else "damaged")
+        for item in verified
+    ]
+    return Table(columns=columns, rows=rows, right=frozenset({"revision", "objects", "size"}))
+
+
+def _damage(verified: Sequence[Verified]) -> Table:
+    rows = [
+        (damage.key, damage.problem, ", ".join(damage.files)) for item in verified for damage in item.damage
+    ]
+    return Table(columns=("damaged object", "problem", "files"), rows=rows)
+
+
+@click.command()
+@options.job
+@click.option("--stage", metavar="STAGE", help="Only this stage; the whole job without it.")
+@options.shared
+@click.pass_obj
+def rm(common: Common, job: str | None, stage: str | None) -> None:
+    """Remove a stage, or a whole job.
+
+    A removed stage keeps its history, and prune frees its bytes; of a job nothing is left. A whole job is
+    removed only where --job says which: UP42_STATE_JOB is not enough.
+    """
+    place = common.place(job=job)
+    if stage is not None:
+        tombstone = place.stage(stage).delete()
+        removed = {"removed": f"{tombstone.job}/{tombstone.stage}", "revision": tombstone.revision}
+        print_result(common, tombstone.to_dict(), facts(removed))
+        return
+    if job is None:
+        raise SettingsError("nothing says what to remove", advice="give --stage, or --job for a whole job")
+    gone = place.job.delete()
+    if gone.foreign:
+        common.note(
+            f"warning: {len(gone.foreign)} objects that are none of ours were left, such as {gone.foreign[0]}"
+        )
+    _say_what_is_kept(common, place.state)
+    value = {"job": job, "objects": gone.objects, "foreign": list(gone.foreign)}
+    print_result(common, value, facts({"removed": job, "objects": gone.objects}))
+
+
+@click.command()
+@options.job
+@click.option("--keep", type=int, default=3, show_default=True, metavar="N", help="Revisions of each stage.")
+@click.option(
+    "--grace",
+    type=options.duration,
+    metavar="TIME",
+    default="24h",
+    show_default=True,
+    help="Delete only what has been unused for longer: 30m, 24h, 7d, 0.",
+)
+@click.option("--no-writers", is_flag=True, help="Promise that no save runs meanwhile; for a grace below 1h.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+@options.shared
+@click.pass_obj
+def prune(
+    common: Common, job: str | None, keep: int, grace: timedelta, *, no_writers: bool, dry_run: bool
+) -> None:
+    """Delete what is not needed any more.
+
+    That is what the newest revisions of a job do not stand on.
+    """
+    found = common.place(job=job).job
+    pruned = found.prune(keep=keep, grace=grace, no_writers=no_writers, dry_run=dry_run)
+    if pruned.objects:
+        _say_what_is_kept(common, found.state)
+    for warning in pruned.warnings:
+        common.note(f"warning: {warning}")
+    print_result(common, pruned.to_dict(), *_pruned(pruned))
+
+
+def _say_what_is_kept(common: Common, state: State) -> None:
+    """Say it where deleting does not free what was deleted."""
+    try:
+        kept = state.store.bucket.retention()
+    except StateError:  # what was asked for is done
+        return
+    if kept:
+        common.note(f"note: {kept}")
+
+
+def _pruned(pruned: Pruned) -> tuple[Table, Table]:
+    summary = {
+        "would delete" if pruned.dry_run else "deleted": f"{pruned.objects} objects, {size(pruned.bytes)}",
+        "unfinished uploads": pruned.uploads,
+        "left, as not ours": pruned.foreign or "",
+        "waiting for the grace": len(pruned.waiting),
+        "dated in the future": pruned.future or "",
+    }
+    state = "would go" if pruned.dry_run else "deleted"
+    rows = [(attempt, state) for attempt in pruned.attempts]
+    rows += [(attempt, "waiting") for attempt in pruned.waiting]
+    return facts(summary), Table(columns=("save", "state"), rows=rows)

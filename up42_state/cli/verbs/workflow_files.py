@@ -1,0 +1,98 @@
+"""A workflow file and the manifests of its blocks, read for ``manifest check``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from up42_state.errors import InvalidWorkflowError, NotFoundError, PathNotFoundError, SettingsError
+from up42_state.machine.paths import local_path
+from up42_state.manifest import Manifest, read_label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+__all__ = ["find_manifests", "read_document"]
+
+MANIFEST_FILE = "UP42Manifest.json"
+
+
+def read_document(path: str) -> Any:
+    """A YAML or JSON file; JSON by its suffix, anything else is YAML.
+
+    :raises PathNotFoundError: there is no such file.
+    :raises InvalidWorkflowError: it is neither.
+    :raises SettingsError: it may not be read, or its name cannot be a path.
+    """
+    try:
+        text = local_path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise PathNotFoundError(f"there is no file {path}") from error
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidWorkflowError(f"{path} is not UTF-8") from error
+    return _json(text, path) if path.endswith(".json") else _yaml(text, path)
+
+
+def _json(text: str, path: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidWorkflowError(f"{path} is no JSON: {error}") from error
+
+
+def _yaml(text: str, path: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InvalidWorkflowError(f"{path} is no YAML: {error}") from error
+
+
+def find_manifests(document: object, folder: Path, files: Iterable[str]) -> dict[str, Manifest | None]:
+    """The manifests that a workflow names, by what it calls the blocks.
+
+    :param folder: where the workflow file lies: ``block`` is a folder relative to it that holds
+        ``UP42Manifest.json``. The manifest of an ``image`` is its label; a ``python`` block and an image
+        without a label have none.
+    :param files: manifests given besides, known by their names.
+    """
+    library: dict[str, Manifest | None] = {}
+    for path in files:
+        manifest = Manifest.read(path)
+        _note(library, manifest.name, manifest, path)
+    raw = document.get("tasks") if isinstance(document, dict) else document
+    tasks = [task for task in raw if isinstance(task, dict)] if isinstance(raw, list) else []
+    for block in dict.fromkeys(task["block"] for task in tasks if isinstance(task.get("block"), str)):
+        place = folder / block / MANIFEST_FILE
+        if block not in library or place.exists():
+            _note(library, block, Manifest.read(place), str(place))
+    for task in tasks:
+        _add(library, task)
+    return library
+
+
+def _note(library: dict[str, Manifest | None], name: str, manifest: Manifest, place: str) -> None:
+    """Keep a manifest under its name, or under its place if another has that name: the check reports both."""
+    if library.setdefault(name, manifest) != manifest:
+        library[place] = manifest
+
+
+def _add(library: dict[str, Manifest | None], task: Mapping[str, Any]) -> None:
+    block, image, python = (task.get(key) for key in ("block", "image", "python"))
+    if isinstance(block, str):
+        return
+    if isinstance(image, str) and image not in library:
+        library[image] = _of_image(image)
+    elif isinstance(python, str) and str(task.get("name")).rpartition(":")[0] not in library:
+        library[python] = None
+
+
+def _of_image(image: str) -> Manifest | None:
+    try:
+        return Manifest.from_json(read_label(image))
+    except NotFoundError:
+        return None

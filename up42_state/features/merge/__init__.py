@@ -1,0 +1,1 @@
+"""The propagation operator: features of earlier stages in the current collection."""

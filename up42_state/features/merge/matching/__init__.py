@@ -1,0 +1,1 @@
+"""Which features of an earlier stage the current collection has already."""

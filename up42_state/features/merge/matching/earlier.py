@@ -1,0 +1,182 @@
+"""What is read of an earlier stage's features, in one pass over them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from sys import intern
+from typing import TYPE_CHECKING, Any
+
+from up42_state.errors import Defect, InvalidDataError
+from up42_state.features.files.data_paths import data_paths
+from up42_state.features.merge.matching.current import first_other, identity_of
+from up42_state.features.merge.matching.provenance_keys import Keys
+from up42_state.features.merge.matching.row_numbers import Rows
+from up42_state.features.text.edits import plain_place, rewritten, slot
+from up42_state.features.text.fast_layout import blocks
+from up42_state.features.text.members import named, quoted
+from up42_state.features.text.origin import ORIGIN, Origin, may_be_in
+from up42_state.features.text.values import head, heads, properties_of
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Sequence
+
+    from up42_state.features.collection import Collection
+    from up42_state.features.files.catalogue import Files
+    from up42_state.features.selection import Selection
+
+    Text = bytes | memoryview
+
+__all__ = ["Census", "Earlier"]
+
+_TAIL = 512  # bytes of a feature that nearly always hold its properties, where these come last
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """An earlier stage, as the operator sees it.
+
+    :param job: its job's key.
+    :param stage: its name.
+    :param revision: the revision that is taken.
+    :param collection: its ``data.json``.
+    :param files: its files and quicklooks.
+    """
+
+    job: str
+    stage: str
+    revision: int
+    collection: Collection
+    files: Files
+
+    @property
+    def label(self) -> str:
+        """The stage's name as it is used in ids and paths: ``:`` becomes ``-``."""
+        return self.stage.replace(":", "-")
+
+
+class Census:
+    """The features of an earlier stage: which are wanted, and where each first came from.
+
+    ``wanted`` holds their indexes; ``ids`` and ``paths`` the ids and data paths of all, wanted or not.
+
+    :param selection: the features that are wanted; ``None`` for all.
+    """
+
+    def __init__(self, earlier: Earlier, selection: Selection | None) -> None:
+        self.earlier = earlier
+        self.wanted: list[int] = []
+        self.paths: set[str] = set()
+        self._carried: dict[int, str] = {}
+        self._stages: dict[int, str] = {}
+        self._unusable: set[int] = set()
+        self._place = str(Origin(job=earlier.job, stage=earlier.stage, revision=earlier.revision, key=""))
+        self._member = named(ORIGIN, quoted(self._place))[:-1]
+        self._read(selection)
+        self._keys = Keys(earlier.collection, self.ids)
+        self._check_origins()
+
+    def _read(self, selection: Selection | None) -> None:
+        collection = self.earlier.collection
+        self.ids = collection.ids
+        if not collection.is_plain or not self.earlier.files.is_empty:
+            start = 0
+            for block in blocks(collection.raws()):
+                self._add(start, block)
+                start += len(block)
+        everything = list(range(len(self.ids)))
+        self.wanted = everything if selection is None else selection.numbers(collection)
+
+    def _add(self, start: int, block: Sequence[Text]) -> None:
+        """Take in a block of features, of which the first has the index ``start``."""
+        other = first_other(block)
+        if other is not None:
+            raise self._no_object(start + other)
+        found = heads(block)
+        if not self.earlier.files.is_empty or may_be_in([each.properties for each in found]):
+            for index, each in enumerate(found, start):
+                self._read_properties(index, properties_of(each))
+
+    def _no_object(self, index: int) -> InvalidDataError:
+        defect = Defect(f"features[{index}]", "is not an object", "save the stage again without it")
+        return InvalidDataError(f"data.json of {self.earlier.stage} cannot be merged", defects=[defect])
+
+    def _read_properties(self, index: int, properties: dict[str, Any]) -> None:
+        identity = identity_of(properties)
+        if identity is not None:
+            self._carried[index] = identity
+            self._stages[index] = intern(identity.partition("#")[0])
+        elif ORIGIN in properties:
+            self._unusable.add(index)
+        if not self.earlier.files.is_empty:
+            self.paths.update(data_paths(properties, self.earlier.files).values())
+
+    def _check_origins(self) -> None:
+        """Believe no provenance that another feature has, too: such a feature is one of this stage's own.
+
+        Blocks copy properties to what they derive from a feature, and anybody can write any provenance.
+        """
+        claims = Counter(self._carried.values())
+        own: Container[str] = ()
+        if any(identity.startswith(self._own_place) for identity in claims):
+            own = {self._own_identity(index) for index in range(len(self.ids))}
+        for index, identity in list(self._carried.items()):
+            if claims[identity] > 1 or identity in own:
+                del self._carried[index]
+                self._unusable.add(index)
+
+    @cached_property
+    def _rows(self) -> Rows:
+        rows = Rows()
+        if not self._stages:
+            rows.note("", self.ids)
+        else:
+            for index, feature_id in enumerate(self.ids):
+                rows.note(self._stages.get(index, ""), (feature_id,))
+        return rows
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether some of the ids only number rows."""
+        return self._rows.any
+
+    def numbers_row(self, index: int) -> bool:
+        """Whether a feature's id only numbers a row."""
+        return self._rows.any and self._rows.number(self._stages.get(index, ""))
+
+    @property
+    def _own_place(self) -> str:
+        return f"{self.earlier.job}/{self.earlier.stage}#"
+
+    def _own_identity(self, index: int) -> str:
+        return self._own_place + self._keys.of(index)
+
+    def identity(self, index: int) -> str:
+        """The feature's provenance, the revision aside: what it alone carries, or that it is from here."""
+        carried = self._carried.get(index)
+        return self._own_identity(index) if carried is None else carried
+
+    def cannot_carry_origin(self, index: int) -> bool:
+        """Whether the feature's properties are neither an object nor ``null``: no provenance fits in."""
+        feature = bytes(self.earlier.collection.raw(index))
+        return not plain_place(feature) and slot(feature, bytes(head(feature).properties)) is None
+
+    def written(self, index: int) -> tuple[Text, ...]:
+        """A feature in pieces, with its provenance: what it carries already, or that it is from here."""
+        collection = self.earlier.collection
+        document, start, end = collection.document, collection.starts[index], collection.ends[index]
+        feature = document[start:end]
+        if index in self._carried:
+            return (feature,)
+        origin = self._member + self._keys.of(index, feature).encode() + b'"'
+        if index not in self._unusable and plain_place(bytes(document[max(start, end - _TAIL) : end])):
+            return document[start : end - 2], b", ", origin, b"}}"
+        return (self._rewritten(index, bytes(feature), origin),)
+
+    def _rewritten(self, index: int, feature: bytes, origin: bytes) -> bytes:
+        """A feature with the provenance ``origin``, a member's text, wherever its properties are."""
+        if index in self._unusable:
+            return rewritten(feature, values={ORIGIN: self._place + self._keys.of(index)})
+        free = slot(feature, bytes(head(feature).properties))
+        return feature if free is None else free.fill(feature, origin)

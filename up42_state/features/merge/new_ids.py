@@ -1,0 +1,68 @@
+"""Ids for features that are kept beside a current one: ``<stage>~<id>``, or the next that is unused."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from itertools import count
+from typing import TYPE_CHECKING
+
+from up42_state.features.merge.matching.equality_keys import former_ids
+from up42_state.features.text.origin import ORIGIN
+from up42_state.features.text.values import digest, exact, feature_id, head
+
+if TYPE_CHECKING:
+    from up42_state.features.merge.matching.current import Known
+    from up42_state.features.merge.matching.earlier import Census
+
+    Text = bytes | memoryview
+
+__all__ = ["NewIds"]
+
+
+class NewIds:
+    """Gives new ids to features of one earlier stage. No other feature of the merged collection has them.
+
+    Stages of two jobs may have one name, and names that differ in ``:`` and ``-`` give one label.
+    """
+
+    def __init__(self, known: Known, census: Census) -> None:
+        self._known = known
+        self._census = census
+        self._label = census.earlier.label
+        self._next: dict[str, int] = {}
+
+    def of(self, earlier_id: str | float) -> str:
+        """A new id: ``<stage>~<id>``, else ``<stage>~2~<id>`` and so on."""
+        text = str(earlier_id)
+        for number in count(self._next.get(text, 1)):
+            new = f"{self._label}~{text}" if number == 1 else f"{self._label}~{number}~{text}"
+            if new not in self._known.by_id.keys() and new not in self._earlier_ids:  # noqa: SIM118 - no dict
+                self._next[text] = number + 1
+                break
+        return new
+
+    @cached_property
+    def _earlier_ids(self) -> frozenset[str | float | None]:
+        return frozenset(self._census.ids)
+
+    def has(self, earlier_id: str | float, feature: Text) -> bool:
+        """Whether a feature is there under a new id: it can carry no provenance that would tell."""
+        return (str(earlier_id), _without_id(feature)) in self._renamed
+
+    @cached_property
+    def _renamed(self) -> set[tuple[str, bytes]]:
+        found: set[tuple[str, bytes]] = set()
+        for raw in self._known.draft.raws():
+            own = feature_id(head(raw))
+            if isinstance(own, str) and (former := former_ids(own, self._label)):
+                key = _without_id(raw)
+                found.update((each, key) for each in former)
+        return found
+
+
+def _without_id(feature: Text) -> bytes:
+    value = exact(feature)
+    properties = value.get("properties")
+    if isinstance(properties, dict):
+        properties.pop(ORIGIN, None)
+    return digest({name: inner for name, inner in value.items() if name != "id"})

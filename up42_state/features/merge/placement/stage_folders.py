@@ -1,0 +1,90 @@
+"""The folders that files of an earlier stage move to when their own places are taken."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from itertools import count
+from typing import TYPE_CHECKING
+
+from up42_state.features.files.data_paths import RESERVED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from up42_state.features.files.catalogue import Files
+
+__all__ = ["Protected", "StageFolders"]
+
+
+class StageFolders:
+    """``<stage>/``, ``<stage>~2/`` and so on: those that are there, and the first that nobody uses.
+
+    What lies in one that is there belongs to somebody: an earlier application of the same stage, a stage of
+    another job with its name, or one whose name differs in ``:`` and ``-``. It is shared where all bytes are
+    equal, and nothing is added to it.
+
+    :param label: the stage's name, with ``:`` as ``-``.
+    """
+
+    def __init__(self, label: str, current: Files, earlier: Files) -> None:
+        self._label = label
+        self._current = current
+        self._earlier = earlier
+
+    def candidates(self, path: str | None) -> Iterator[str]:
+        """What may stand before the paths of a group: nothing, a folder that has its first file, a new one.
+
+        :param path: the group's first file; ``None`` for a group of empty directories.
+        """
+        yield ""
+        yield from self._holding.get(path, ()) if path is not None else ()
+        yield self._new
+
+    def is_new(self, prefix: str) -> bool:
+        """Whether it is the folder that nobody uses."""
+        return prefix == self._new
+
+    def _names(self) -> Iterator[str]:
+        yield self._label
+        for number in count(2):
+            yield f"{self._label}~{number}"
+
+    @cached_property
+    def _new(self) -> str:
+        unused = (name for name in self._names() if not self._is_used(name))
+        return next(unused) + "/"
+
+    def _is_used(self, name: str) -> bool:
+        return name in RESERVED or self._current.exists(name) or self._earlier.exists(name)
+
+    @cached_property
+    def _holding(self) -> dict[str, list[str]]:
+        """The folders that are there, by the paths of the files in them."""
+        found: dict[str, list[str]] = {}
+        for name in self._names():
+            if not self._is_used(name):
+                break
+            for file in self._current.below(name):
+                found.setdefault(file.path[len(name) + 1 :], []).append(name + "/")
+        return found
+
+
+class Protected:
+    """Directories that nothing is added to, whether directly or further below.
+
+    :param directories: the outermost of them, and any others.
+    """
+
+    def __init__(self, directories: set[str]) -> None:
+        self._known = dict.fromkeys(directories, True)
+
+    def covers(self, directory: str) -> bool:
+        """Whether a directory is one of them, or lies in one. Each is looked up once."""
+        new = []
+        path = directory
+        while path and path not in self._known:
+            new.append(path)
+            path = path.rpartition("/")[0]
+        verdict = self._known.get(path, False)
+        self._known.update(dict.fromkeys(new, verdict))
+        return verdict

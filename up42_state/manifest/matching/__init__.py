@@ -1,0 +1,1 @@
+"""Whether the blocks of a workflow fit together."""

@@ -1,0 +1,179 @@
+"""What the text of a setting means. Messages say what is wrong with a value, never what it is."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from up42_state.secrets.redaction import is_path
+from up42_state.secrets.shapes import is_credential
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+__all__ = [
+    "emulator",
+    "endpoint",
+    "json_object",
+    "key_file",
+    "name",
+    "names",
+    "one_line",
+    "pairs",
+    "region",
+    "service_account",
+    "size",
+]
+
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
+_REGION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?")
+_CREDENTIAL = "looks like a credential, which has a variable of its own (docs/settings.md)"
+_KIB = 1024
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": _KIB, "MIB": _KIB**2, "GIB": _KIB**3}
+
+
+def size(value: object) -> object:
+    """Bytes, from a number or from text such as ``8MiB`` (1024 × 1024) or ``1MB`` (1000 × 1000)."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"([0-9]+)\s*([a-zA-Z]*)", value)
+    if match is None or match[2].upper() not in _UNITS:
+        raise ValueError("is not a size; write bytes, or a whole number with kB, KiB, MB, MiB, GB or GiB")
+    return int(match[1]) * _UNITS[match[2].upper()]
+
+
+def name(value: object) -> object:
+    """The name of a job, a profile, a project: a credential that was put there by mistake would be sent and
+    printed as one.
+    """
+    if isinstance(value, str) and is_credential(value):
+        raise ValueError(_CREDENTIAL)
+    return value
+
+
+def names(value: object) -> object:
+    """Names, separated by commas."""
+    if isinstance(value, str):
+        name(value)
+        value = tuple(text for part in value.split(",") if (text := part.strip()))
+    if isinstance(value, tuple | list):
+        for text in value:
+            name(text)
+    return value
+
+
+def region(value: object) -> object:
+    """A region, which becomes a part of the endpoint's host name."""
+    if isinstance(value, str) and (is_credential(value) or not _REGION.fullmatch(value)):
+        raise ValueError("is not a region; write one such as eu-central-1")
+    return value
+
+
+def key_file(value: object) -> object:
+    """The path of a credentials file; the key itself, which many put there, is told from it."""
+    if isinstance(value, str) and not is_path(value) and (is_credential(value) or not value.isprintable()):
+        raise ValueError("holds a key itself, not the path of a file; give the key in GOOGLE_KEY_STRING")
+    return value
+
+
+def pairs(value: object) -> object:
+    """``CURRENT=EARLIER,…``: pairs of property names, split at the first ``=`` of each."""
+    if not isinstance(value, str):
+        return value
+    name(value)
+    found = [tuple(side.strip() for side in part.partition("=")[::2]) for part in value.split(",")]
+    if "://" in value or not all(
+        current and earlier for current, earlier in found
+    ):  # a URL is in a wrong place
+        raise ValueError(
+            "is not CURRENT=EARLIER, such as properties.scene_id=id (separate several by commas)"
+        )
+    return tuple(found)
+
+
+def json_object(value: object) -> object:
+    """The object of a text in strict JSON (RFC 8259), and what is no text as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        found = json.loads(value, parse_constant=_refuse_constant, parse_float=_finite)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    if not isinstance(found, dict):
+        raise ValueError("is not a JSON object")
+    if _HALF_PAIR.search(json.dumps(found, ensure_ascii=False)):
+        raise ValueError("holds half of a surrogate pair, which is no character")
+    return found
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("holds a number that is too large")
+    return number
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"is not JSON: {name} is no JSON number")
+
+
+def one_line(value: SecretStr) -> SecretStr:
+    """A credential that a header can hold: HTTP clients quote one with a line end in their errors."""
+    if not value.get_secret_value().isprintable():
+        raise ValueError("holds a line end or another control character; is it several lines of a file?")
+    return value
+
+
+def service_account(value: object) -> object:
+    """A service account's key: JSON, plain or in base64.
+
+    Source: Google Cloud, IAM, "Create and delete service account keys", the format of the key file.
+    """
+    if isinstance(value, str):
+        text = value if value.startswith("{") else _decoded(value)
+        value = json_object(text)
+    if isinstance(value, dict):
+        missing = [name for name in ("client_email", "private_key", "token_uri") if not value.get(name)]
+        if value.get("type") != "service_account" or missing:
+            what = f"; it lacks {', '.join(missing)}" if missing else ""
+            raise ValueError(f'is not a service account\'s key (JSON with "type": "service_account"){what}')
+    return value
+
+
+def _decoded(text: str) -> str:
+    compact = "".join(text.split()).replace("-", "+").replace("_", "/")
+    try:
+        return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True).decode()
+    except ValueError:
+        raise ValueError("is neither JSON nor JSON in base64") from None
+
+
+def endpoint(value: object) -> object:
+    """``http(s)://host:port``, without a trailing slash; the emulator's host may come without ``http://``."""
+    if not isinstance(value, str):
+        return value
+    if "@" in value:
+        raise ValueError("holds a user name; give credentials in variables of their own")
+    try:
+        parts = urlsplit(value)
+        known = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # which would quote the value
+        known = False
+    if not known or not value.isprintable() or " " in value:
+        raise ValueError("is not an http:// or https:// URL")
+    if parts.query or parts.fragment:
+        raise ValueError("holds a query, which an endpoint has none of")
+    if any(map(is_credential, (value.partition("://")[2], *parts.netloc.split("."), *parts.path.split("/")))):
+        raise ValueError(_CREDENTIAL)
+    return value.rstrip("/")
+
+
+def emulator(value: object) -> object:
+    """An emulator's address; its host may come without ``http://``."""
+    return endpoint(value if not isinstance(value, str) or "://" in value else f"http://{value}")

@@ -1,0 +1,1 @@
+"""The one way to fill a directory: staging, journal, switch."""

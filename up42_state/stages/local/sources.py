@@ -1,0 +1,130 @@
+"""The files that are to be saved: each must stay what it was when the output was scanned."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from up42_state.errors import Defect, InvalidOutputError
+from up42_state.stages.format.index import DataObject, Entry, Kind, stored_name
+from up42_state.stages.transfer.buffers import allocate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from up42_state.stages.transfer.pool import Transfers
+
+__all__ = ["Source", "Stored", "changed", "fill", "hash_sources", "open_source"]
+
+MIB = 1024 * 1024
+# Locations were resolved when the output was scanned: a link or a pipe there now is another file.
+_AS_SCANNED = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """A local file that is to be saved.
+
+    :param path: relative to the output, or to the quicklook directory.
+    :param location: where to open it.
+    :param size: in bytes, when the output was scanned.
+    :param modified: its modification time then, in nanoseconds.
+    :param group: files of one group go into one pack.
+    :param sha256: its digest, where that is known already.
+    """
+
+    path: str
+    kind: Kind = "file"
+    location: str
+    size: int
+    modified: int
+    executable: bool = False
+    group: str = ""
+    sha256: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its name below ``files/`` and inside packs."""
+        return stored_name(self.kind, self.path)
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """Where a file's bytes are now. ``entry.object`` is not yet set: the index numbers its objects."""
+
+    object: DataObject
+    entry: Entry
+
+
+def hash_sources(transfers: Transfers, sources: Sequence[Source]) -> list[Source]:
+    """Files with their SHA-256 known.
+
+    A worker for each processor has its share of the files: more of them, or a task for each file, would wait
+    for Python's lock more than they win.
+
+    :raises InvalidOutputError: one changed since the output was scanned.
+    """
+    ordered = sorted(sources, key=lambda source: source.size)
+    workers = os.cpu_count() or 1
+    shares = transfers.map(_hash_share, [ordered[number::workers] for number in range(workers)])
+    digests = {name: sha256 for share in shares for name, sha256 in share}
+    return [msgspec.structs.replace(source, sha256=digests[source.name]) for source in sources]
+
+
+def _hash_share(sources: Sequence[Source]) -> list[tuple[str, str]]:
+    room = allocate(MIB)
+    return [(source.name, _hash(source, room)) for source in sources]
+
+
+def _hash(source: Source, room: memoryview) -> str:
+    digest = hashlib.sha256()
+    with open_source(source) as fd:
+        while count := os.readv(fd, [room]):
+            digest.update(room[:count])
+    return digest.hexdigest()
+
+
+@contextmanager
+def open_source(source: Source) -> Iterator[int]:
+    """Open a source and make sure, before and after, that it is still the file that was scanned.
+
+    As a descriptor: of the time that a small file takes, a file object of Python's would be a fifth.
+    """
+    try:
+        fd = os.open(source.location, _AS_SCANNED)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise changed(source.name) from error
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise changed(source.name) from error
+    try:
+        _check_unchanged(fd, source)
+        yield fd
+        _check_unchanged(fd, source)
+    finally:
+        os.close(fd)
+
+
+def _check_unchanged(fd: int, source: Source) -> None:
+    status = os.fstat(fd)
+    if (status.st_size, status.st_mtime_ns) != (source.size, source.modified):
+        raise changed(source.name)
+
+
+def changed(name: str) -> InvalidOutputError:
+    """The error for a file that is not what it was when the output was scanned."""
+    defect = Defect(name, "the file changed while it was saved", "save when the block has finished")
+    return InvalidOutputError("the output changed while it was saved", defects=[defect])
+
+
+def fill(fd: int, buffer: memoryview, source: Source) -> None:
+    """Read exactly as many bytes as the buffer holds."""
+    while buffer:
+        count = os.readv(fd, [buffer])
+        if not count:
+            raise changed(source.name)
+        buffer = buffer[count:]

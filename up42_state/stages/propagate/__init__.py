@@ -1,0 +1,1 @@
+"""The propagation operator over stored stages."""

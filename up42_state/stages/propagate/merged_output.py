@@ -1,0 +1,231 @@
+"""The propagation operator over stored stages: a local output, and earlier stages merged into it in turn."""
+
+from __future__ import annotations
+
+import mmap
+import tempfile
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from up42_state.features import Collection, Earlier, File
+from up42_state.features.carried import left_behind
+from up42_state.features.files.data_paths import all_above
+from up42_state.features.merge.operator import merge
+from up42_state.stages.local.output import Output
+from up42_state.stages.read.selection import catalogue, left_behind_warnings, read_features
+from up42_state.stages.revision import Contents, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import IO
+
+    from up42_state.features import Files, Report, Selection
+    from up42_state.features.merge.operator import Merge
+    from up42_state.stages.format.commit import Commit
+    from up42_state.stages.format.index import Entry
+    from up42_state.stages.propagate.options import Propagation
+    from up42_state.stages.store import Store
+    from up42_state.state import Stage
+
+__all__ = ["Added", "EarlierStage", "Merging", "output_of"]
+
+
+class EarlierStage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """An earlier stage that was read, and the store that it lies in."""
+
+    store: Store
+    contents: Contents
+
+    @property
+    def job(self) -> str:
+        """Its job's key."""
+        return self.contents.commit.job
+
+    @property
+    def name(self) -> str:
+        """Its stage's name."""
+        return self.contents.commit.stage
+
+    @cached_property
+    def _read(self) -> tuple[Collection, Files]:
+        index = self.contents.index
+        return read_features(self.contents.data), catalogue(index.entries, index.directories)
+
+    @property
+    def collection(self) -> Collection:
+        """Its features."""
+        return self._read[0]
+
+    def earlier(self) -> Earlier:
+        """The stage as merging wants it."""
+        collection, files = self._read
+        return Earlier(
+            job=self.job,
+            stage=self.name,
+            revision=self.contents.commit.revision,
+            collection=collection,
+            files=files,
+        )
+
+    def left_behind(self) -> tuple[str, ...]:
+        """What to say of the files that no feature carries: only those of features are brought."""
+        return left_behind_warnings(self.contents.commit, left_behind(*self._read))
+
+
+class Added(msgspec.Struct, frozen=True):
+    """A file of an earlier stage that becomes part of the output.
+
+    :param entry: the file in the earlier stage.
+    :param path: where it goes.
+    """
+
+    stage: EarlierStage
+    entry: Entry
+    path: str
+
+    @property
+    def renamed(self) -> Entry:
+        """The entry under its new path."""
+        entry = self.entry
+        stored = self.stage.contents.index.objects[entry.object]
+        return entry.renamed(stored, self.path, entry.kind, executable=entry.executable)
+
+
+class Merging:
+    """An output while earlier stages are merged into it.
+
+    :param output: the current output, read and checked.
+    """
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._collection = output.collection
+        self._files = output.files
+        self.earlier: list[EarlierStage] = []
+        self.additions: list[Added] = []
+        self.new_directories: list[str] = []
+        self.changed = False
+
+    def apply(self, propagation: Propagation, current: Callable[[Stage], Commit]) -> Report:
+        """Merge the stages of one propagation, and say what became of every feature.
+
+        :param current: gives the revision to take of a stage.
+        :raises NotFoundError: a stage does not exist.
+        :raises IntegrityError: a stage is damaged.
+        :raises FeatureConflictError: features differ, and the propagation asks for an error then.
+        :raises InvalidDataError: a stage's ``data.json`` is not one, or cannot be compared.
+        """
+        found = propagation.commits(current)
+        stages = [
+            EarlierStage(store=stage.job.state.store, contents=load(stage.job.state.store, commit))
+            for stage, commit in found
+        ]
+        self.earlier += stages
+        merged = _merge(self._collection, self._files, propagation, stages)
+        self._take(merged, stages)
+        skipped = [stage for stage in propagation.stages if all(stage is not there for there, _ in found)]
+        warnings = (
+            *(f"{stage} is not there, and was skipped" for stage in skipped),
+            *_unmet(propagation.selection, stages),
+            *merged.report.warnings,
+        )
+        if propagation.form == "forward":
+            warnings += tuple(text for stage in stages for text in stage.left_behind())
+        return msgspec.structs.replace(merged.report, warnings=warnings)
+
+    def _take(self, merged: Merge, stages: list[EarlierStage]) -> None:
+        entries = [{(e.kind, e.path): e for e in stage.contents.index.entries} for stage in stages]
+        for addition in merged.additions:
+            entry = entries[addition.earlier][addition.kind, addition.source]
+            self.additions.append(Added(stages[addition.earlier], entry, addition.target))
+        self.new_directories += merged.directories
+        if merged.changed:
+            self.changed = True
+            self._files = self._files.plus(map(_file, self.additions), self.new_directories)
+            self._collection = Collection(_mapped(merged.write))
+
+    @property
+    def data(self) -> memoryview:
+        """The bytes of ``data.json``."""
+        return self._collection.document
+
+    @property
+    def features(self) -> int:
+        """How many features there are."""
+        return len(self._collection)
+
+    @property
+    def directories(self) -> list[str]:
+        """All directories that hold no file."""
+        wanted = dict.fromkeys([*self._output.directories, *self.new_directories])
+        if not wanted:
+            return []
+        filled = all_above(file.path for file in self._files if file.kind == "file")
+        return [path for path in wanted if path not in filled]
+
+    @property
+    def names(self) -> set[str]:
+        """The names at the top of the output, of files and directories."""
+        files = (file.path for file in self._files if file.kind == "file")
+        return {path.partition("/")[0] for path in (*files, *self.directories)}
+
+
+def output_of(contents: Contents) -> Output:
+    """A stored revision as an output that others are merged into: what a restore without quicklooks gives."""
+    entries = [entry for entry in contents.index.entries if entry.kind == "file"]
+    directories = tuple(contents.index.directories)
+    return Output(
+        root=Path(),
+        seen=(),
+        collection=read_features(contents.data),
+        files=catalogue(entries, directories),
+        directories=directories,
+        folders=frozenset(),
+    )
+
+
+def _merge(
+    collection: Collection, files: Files, propagation: Propagation, stages: list[EarlierStage]
+) -> Merge:
+    properties = propagation.properties
+    if propagation.manifest is not None:
+        from up42_state.manifest import inherited_keys
+
+        properties = inherited_keys(propagation.manifest)
+    return merge(
+        collection,
+        files,
+        [stage.earlier() for stage in stages],
+        form=propagation.form,
+        match=propagation.match,
+        on_conflict=propagation.on_conflict,
+        selection=propagation.selection,
+        properties=properties,
+    )
+
+
+def _unmet(selection: Selection | None, stages: list[EarlierStage]) -> Iterator[str]:
+    """What of the selection meets nothing in a stage."""
+    if selection is None:
+        return
+    for stage in stages:
+        for warning in selection.warnings(stage.collection):
+            yield f"{stage.job}/{stage.name}: {warning}"
+
+
+def _file(added: Added) -> File:
+    entry = added.entry
+    return File(
+        path=added.path, kind=entry.kind, size=entry.size, sha256=entry.sha256, executable=entry.executable
+    )
+
+
+def _mapped(write: Callable[[IO[bytes]], None]) -> mmap.mmap:
+    """What ``write`` writes, mapped from a temporary file: a large collection takes no memory of its own."""
+    with tempfile.TemporaryFile() as file:
+        write(file)
+        file.flush()
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

@@ -1,0 +1,1 @@
+"""Restoring a revision, whole or in part, and reading files of it where they lie."""

@@ -1,0 +1,194 @@
+"""Fetching files out of objects: a plan of range reads, carried out side by side, verified on the way.
+
+Nothing reaches a sink before its digest was checked: files of up to 8 MiB as a whole, larger ones by block.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from up42_state.errors import IntegrityError, ObjectNotFoundError
+from up42_state.stages.format.damage import ASK_VERIFY
+from up42_state.stages.format.index import BLOCK
+from up42_state.stages.transfer.buffers import Buffers, allocate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from up42_state.stages.format.index import Entry, Index
+    from up42_state.stages.store import Store
+
+__all__ = ["Fetcher", "Run", "Segment", "Sink", "damaged_bytes", "plan_runs", "plan_segments"]
+
+RUN = 32 * 1024 * 1024
+SEGMENT = 4 * BLOCK
+GAP = 512 * 1024  # reading past this many unwanted bytes is cheaper than another request
+
+
+class Sink(Protocol):
+    """Takes verified bytes. Called from several threads, for different files or parts of one."""
+
+    def write(self, entry: Entry, offset: int, data: memoryview) -> None:
+        """Write ``data`` at ``offset`` of the entry's file, which is made on the first call."""
+        ...
+
+
+class Run(msgspec.Struct, frozen=True):
+    """One range of one object that holds several small files: one request."""
+
+    object: int
+    start: int
+    length: int
+    entries: Sequence[Entry]
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """Whole blocks of one large file: one request."""
+
+    entry: Entry
+    start: int
+    length: int
+
+
+def plan_runs(entries: Iterable[Entry]) -> Iterator[Run]:
+    """Coalesce small files that lie close together in one object into runs of at most 32 MiB."""
+    ordered = sorted(entries, key=lambda entry: (entry.object, entry.offset))
+    batch: list[Entry] = []
+    start = end = 0
+    for entry in ordered:
+        stop = entry.offset + entry.size
+        fits = batch and batch[0].object == entry.object and entry.offset - end <= GAP
+        if not fits or stop - start > RUN:
+            if batch:
+                yield Run(batch[0].object, start, end - start, batch)
+            batch, start, end = [], entry.offset, entry.offset
+        batch.append(entry)
+        end = max(end, stop)
+    if batch:
+        yield Run(batch[0].object, start, end - start, batch)
+
+
+def _widened(run: Run, size: int) -> Run:
+    """The whole object, where the run is most of it: that is the plainest of requests.
+
+    :param size: of the object, in bytes.
+    """
+    return Run(run.object, 0, size, run.entries) if run.length > size * 7 // 8 else run
+
+
+def plan_segments(entry: Entry, blocks: Iterable[int] | None = None) -> Iterator[Segment]:
+    """Split a large file into segments of up to 32 MiB.
+
+    :param blocks: the numbers of the blocks that are wanted, rising; all of them if ``None``.
+    """
+    wanted = list(range(len(entry.blocks)) if blocks is None else blocks)
+    most = SEGMENT // BLOCK
+    at = 0
+    while at < len(wanted):
+        count = 1
+        while count < most and at + count < len(wanted) and wanted[at + count] == wanted[at] + count:
+            count += 1
+        start = wanted[at] * BLOCK
+        yield Segment(entry, start, min(count * BLOCK, entry.size - start))
+        at += count
+
+
+class Fetcher(msgspec.Struct):
+    """Carries out a plan.
+
+    :param store: where the job lies.
+    :param job: whose objects the index names.
+    :param index: the revision's index.
+    :param sink: takes the bytes.
+    :param progress: called with bytes done and bytes in all.
+    :param missing: called with a file that is damaged or missing, and why; raises to end the fetch.
+    """
+
+    store: Store
+    job: str
+    index: Index
+    sink: Sink
+    missing: Callable[[Entry, IntegrityError | ObjectNotFoundError], None]
+    progress: Callable[[int, int], None] = lambda _done, _total: None
+    _done: int = 0
+    _buffers: Buffers[memoryview] = msgspec.field(default_factory=lambda: Buffers(allocate))
+
+    def fetch(self, entries: Sequence[Entry], have: Callable[[Entry], Sequence[int]] = lambda _: ()) -> None:
+        """Fetch files.
+
+        :param have: the numbers of a large file's blocks that need not be fetched.
+        """
+        total = sum(entry.size for entry in entries)
+        small = [entry for entry in entries if not entry.blocks]
+        with self.store.transfers() as transfers:
+            for run in plan_runs(small):
+                wide = _widened(run, self.index.objects[run.object].size)
+                transfers.start(wide.length, self._fetch_run, wide, total)
+            for entry in entries:
+                if entry.blocks:
+                    known = frozenset(have(entry))
+                    wanted = [number for number in range(len(entry.blocks)) if number not in known]
+                    for segment in plan_segments(entry, wanted):
+                        # Dearer than the block that it holds: more of them would wait for the file's lock.
+                        transfers.start(segment.length, self._fetch_segment, segment, total)
+
+    def _key(self, number: int) -> str:
+        return f"{self.job}/{self.index.objects[number].key}"
+
+    def _fetch_run(self, run: Run, total: int) -> None:
+        buffer = self._buffers.take(run.length)
+        with self._told(run.entries):
+            data = buffer[: sum(map(len, self._pieces(run.object, buffer, run.start, run.length)))]
+            for entry in run.entries:
+                at = entry.offset - run.start
+                self._deliver(entry, 0, data[at : at + entry.size], entry.size, entry.sha256)
+                self._advance(entry.size, total)
+        self._buffers.give(buffer)
+
+    def _fetch_segment(self, segment: Segment, total: int) -> None:
+        """By way of one block's buffer, which stays in the processor's cache until it is written."""
+        entry, offset = segment.entry, segment.start
+        end = segment.start + segment.length
+        buffer = self._buffers.take(BLOCK)
+        with self._told([entry]):
+            for piece in self._pieces(entry.object, buffer, entry.offset + offset, segment.length):
+                size = min(BLOCK, entry.size - offset)
+                self._deliver(entry, offset, piece, size, entry.blocks[offset // BLOCK])
+                self._advance(size, total)
+                offset += size
+            if offset < end:
+                self.missing(entry, damaged_bytes(self._key(entry.object), entry))
+        self._buffers.give(buffer)
+
+    def _pieces(self, number: int, buffer: memoryview, start: int, length: int) -> Iterator[memoryview]:
+        return self.store.bucket.pieces(self._key(number), buffer, start, length) if length else iter(())
+
+    @contextmanager
+    def _told(self, entries: Sequence[Entry]) -> Iterator[None]:
+        """Where there is no object, all files that are wanted of it are missing."""
+        try:
+            yield
+        except ObjectNotFoundError as error:
+            for entry in entries:
+                self.missing(entry, error)
+
+    def _deliver(self, entry: Entry, offset: int, piece: memoryview, size: int, sha256: str) -> None:
+        if len(piece) == size and hashlib.sha256(piece).hexdigest() == sha256:
+            self.sink.write(entry, offset, piece)
+        else:
+            self.missing(entry, damaged_bytes(self._key(entry.object), entry))
+
+    def _advance(self, size: int, total: int) -> None:
+        self._done += size  # a lost update between threads only makes a progress bar lag
+        self.progress(self._done, total)
+
+
+def damaged_bytes(key: str, entry: Entry) -> IntegrityError:
+    """The error for bytes that are not those that were saved."""
+    return IntegrityError(
+        f"{entry.name}: the bytes in {key} are not those that were saved", advice=ASK_VERIFY
+    )

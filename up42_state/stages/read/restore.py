@@ -1,0 +1,164 @@
+"""Restoring a revision into a directory.
+
+Files are completed and verified in ``<target>/.up42_state/restore/`` first. Then the target's ``data.json``,
+if any, is moved aside, the files are renamed in, and the new ``data.json`` comes last. An error before that
+switch leaves the target as it was; after a kill there is no ``data.json``, and the same call continues where
+it stopped, or takes back what was put in where it is another revision's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from up42_state.errors import IntegrityError, ObjectNotFoundError, PrunedError, StateError
+from up42_state.stages.format.index import QUICKLOOKS
+from up42_state.stages.history import History
+from up42_state.stages.local.directory import writing_to
+from up42_state.stages.local.installation import Landing
+from up42_state.stages.read.download import Fetcher
+from up42_state.stages.revision import Contents, load, missing_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from up42_state.stages.format.commit import Commit, JobMode
+    from up42_state.stages.format.index import Entry
+    from up42_state.stages.store import Store
+
+__all__ = ["Chosen", "Restored", "restore", "whole"]
+
+
+class Chosen(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of a revision that is wanted.
+
+    :param data: the ``data.json`` that goes with it.
+    :param features: how many there are in that.
+    :param warnings: what people should hear about the choice.
+    """
+
+    data: bytes
+    features: int
+    entries: Sequence[Entry]
+    directories: Sequence[str]
+    warnings: Sequence[str] = ()
+
+
+class Restored(msgspec.Struct, frozen=True, kw_only=True):
+    """What a restore did.
+
+    :param features: how many features were restored.
+    :param kept: names of files that were there already, byte for byte.
+    :param written: names of files that were fetched.
+    :param damaged: what could not be restored, and why (only where ``partial`` was asked for).
+    :param quicklooks: the directory that quicklooks went into; ``None`` where there were none to restore.
+    :param warnings: what people should hear about what was chosen, and about files that no feature carries.
+    """
+
+    commit: Commit
+    features: int
+    kept: Sequence[str]
+    written: Sequence[str]
+    damaged: dict[str, str] = msgspec.field(default_factory=dict)
+    quicklooks: Path | None = None
+    warnings: Sequence[str] = ()
+
+
+def whole(contents: Contents) -> Chosen:
+    """All of a revision."""
+    return Chosen(
+        data=contents.data,
+        features=contents.commit.totals.features,
+        entries=contents.index.entries,
+        directories=contents.index.directories,
+    )
+
+
+def restore(
+    store: Store,
+    job: str,
+    stage: str,
+    target: Path,
+    *,
+    revision: int | None = None,
+    job_mode: JobMode = "DEFAULT",
+    choose: Callable[[Contents], Chosen] = whole,
+    without: Callable[[Chosen, set[str]], Chosen] | None = None,
+    quicklooks: Path | bool = True,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Restored:
+    """Restore a revision, or what is chosen of it, into a directory.
+
+    :param revision: a number, or ``None`` for the current one.
+    :param choose: picks the wanted part.
+    :param without: leaves out what depends on damaged files, given by name: then damage is reported, not
+        raised.
+    :param quicklooks: where they go; ``True`` for ``<target>/.quicklooks``, ``False`` to leave them out. In
+        ``/tmp/quicklooks`` they would be saved as those of the next output.
+    :param overwrite: replace files that are in the way; others stay.
+    :raises NotFoundError: there is no such stage or revision, or it was pruned.
+    :raises TargetConflictError: the target holds other files; it is untouched.
+    :raises IntegrityError: stored bytes are damaged; the target is untouched.
+    """
+    history = History(store, job, stage)
+    folder = None if isinstance(quicklooks, bool) else quicklooks
+
+    def once() -> Restored:
+        commit = history.current(job_mode) if revision is None else history.at(revision)
+        contents = load(store, commit)
+        chosen = choose(contents)
+        if quicklooks is False:
+            files = [entry for entry in chosen.entries if entry.kind == "file"]
+            chosen = msgspec.structs.replace(chosen, entries=files)
+        with Landing(target, folder, overwrite=overwrite) as landing:
+            restored = _land(store, contents, chosen, landing, without, progress)
+        pictures = any(entry.kind == "quicklook" for entry in chosen.entries)
+        place = (folder or target / QUICKLOOKS) if pictures else None
+        return msgspec.structs.replace(restored, quicklooks=place, warnings=chosen.warnings)
+
+    while True:
+        try:
+            with writing_to(target, *([folder] if folder else [])):
+                return once()
+        except PrunedError:  # it was current, and was superseded and pruned while it was read
+            if revision is not None:
+                raise
+
+
+def _land(
+    store: Store,
+    contents: Contents,
+    chosen: Chosen,
+    landing: Landing,
+    without: Callable[[Chosen, set[str]], Chosen] | None,
+    progress: Callable[[int, int], None],
+) -> Restored:
+    commit = contents.commit
+    landing.begin(f"{commit.name} {commit.attempt}", chosen.data, chosen.entries, chosen.directories)
+    damaged: dict[str, str] = {}
+
+    def missing(entry: Entry, error: IntegrityError | ObjectNotFoundError) -> None:
+        cause: StateError = error
+        if isinstance(error, ObjectNotFoundError):
+            owner = contents.index.objects[entry.object].owner
+            cause = missing_bytes(store, commit, owner, error)
+        if without is None or isinstance(cause, PrunedError):
+            raise cause from error
+        damaged[entry.name] = cause.message
+
+    fetcher = Fetcher(store, commit.job, contents.index, landing, missing, progress)
+    fetcher.fetch(landing.wanted, landing.known_blocks)
+    if damaged and without is not None:
+        chosen = without(chosen, set(damaged))
+    landing.switch(chosen.data, chosen.entries, chosen.directories)
+    left = {entry.name for entry in chosen.entries}
+    return Restored(
+        commit=commit,
+        features=chosen.features,
+        kept=sorted(landing.kept & left),
+        written=sorted(left - landing.kept),
+        damaged=damaged,
+    )

@@ -1,0 +1,91 @@
+"""A revision's contents: its ``data.json`` and its index, read and checked."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from up42_state.errors import IntegrityError, ObjectNotFoundError, PrunedError
+from up42_state.stages.format.damage import ASK_VERIFY, damaged
+from up42_state.stages.format.index import Index
+from up42_state.stages.format.names import attempt_prefix
+from up42_state.stages.history import History
+
+if TYPE_CHECKING:
+    from up42_state.stages.format.commit import Commit, StoredObject
+    from up42_state.stages.store import Store
+
+__all__ = ["Contents", "load", "load_data", "load_index", "missing_bytes"]
+
+
+class Contents(msgspec.Struct, frozen=True, kw_only=True):
+    """What one revision holds.
+
+    :param data: the bytes of its ``data.json``.
+    """
+
+    commit: Commit
+    index: Index
+    data: bytes
+
+
+def load(store: Store, commit: Commit) -> Contents:
+    """Read a revision's index and ``data.json``.
+
+    :raises PrunedError: it is an older revision whose bytes are gone.
+    :raises IntegrityError: one of them is missing or damaged.
+    """
+    return Contents(commit=commit, index=load_index(store, commit), data=load_data(store, commit))
+
+
+def load_index(store: Store, commit: Commit) -> Index:
+    """Read a revision's index; raises as :func:`load` does."""
+    assert commit.index is not None  # checked when the commit was read
+    return Index.parse(_read(store, commit, commit.index), commit.index.key)
+
+
+def load_data(store: Store, commit: Commit) -> bytes:
+    """Read a revision's ``data.json``; raises as :func:`load` does."""
+    assert commit.data is not None
+    return _read(store, commit, commit.data)
+
+
+def _read(store: Store, commit: Commit, stored: StoredObject) -> bytes:
+    try:
+        data = store.bucket.get(stored.key, 0, stored.size + 1)  # no more, whatever lies there
+    except ObjectNotFoundError as error:
+        if not History(store, commit.job, commit.stage).is_newest(commit):
+            raise _pruned(commit) from error
+        raise damaged(commit.name, f"{stored.key} is missing") from error
+    if len(data) != stored.size or hashlib.sha256(data).hexdigest() != stored.sha256:
+        raise damaged(commit.name, f"the bytes of {stored.key} are not those that were saved")
+    return data
+
+
+def missing_bytes(
+    store: Store, commit: Commit, owner: str, error: ObjectNotFoundError
+) -> PrunedError | IntegrityError:
+    """The error for an object that a revision's index names and that is not there.
+
+    Prune removes an attempt's index first, so an older revision whose bytes were pruned can be told from
+    one that is damaged.
+
+    :param owner: the attempt that wrote the object, as ``<stage>/<attempt>``.
+    """
+    stage, _, attempt = owner.partition("/")
+    index = f"{attempt_prefix(commit.job, stage, attempt)}index.json"
+    if not History(store, commit.job, commit.stage).is_newest(commit):
+        try:
+            store.bucket.head(index)
+        except ObjectNotFoundError:
+            return _pruned(commit)
+    return IntegrityError(f"{commit.name} is damaged: {error.message}", advice=ASK_VERIFY)
+
+
+def _pruned(commit: Commit) -> PrunedError:
+    return PrunedError(
+        f"{commit.name} was pruned: its commit is there, its bytes are gone",
+        advice=f"`up42-state history --job {commit.job} --stage {commit.stage}` lists newer revisions",
+    )

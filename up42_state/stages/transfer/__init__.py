@@ -1,0 +1,1 @@
+"""Bytes in flight: threads that move them, and the memory that they may take."""

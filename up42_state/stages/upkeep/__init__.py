@@ -1,0 +1,1 @@
+"""Verifying, pruning and removing what is stored."""

@@ -1,0 +1,254 @@
+"""Verifying: every byte that a revision stands on, read and compared with its digest."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from up42_state.errors import IntegrityError, NotFoundError, ObjectNotFoundError, PrunedError
+from up42_state.stages.format.names import commit_key
+from up42_state.stages.format.packs import frame_digest
+from up42_state.stages.history import History, missing_job
+from up42_state.stages.read.download import Fetcher
+from up42_state.stages.revision import load_data, load_index
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from up42_state.stages.format.commit import Commit, StoredObject
+    from up42_state.stages.format.index import DataObject, Entry, Index
+    from up42_state.stages.store import Store
+
+__all__ = ["Damage", "Verified", "verify_job", "verify_stage"]
+
+T = TypeVar("T")
+
+
+class Damage(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is not what was saved.
+
+    :param key: the object that is damaged or missing.
+    :param problem: what is wrong with it.
+    :param files: the names of the files that cannot be restored because of it.
+    """
+
+    key: str
+    problem: str
+    files: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        return {"key": self.key, "problem": self.problem, "files": list(self.files)}
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """What verifying one revision found.
+
+    :param objects: how many objects were read.
+    :param bytes: how many bytes were read.
+    """
+
+    job: str
+    stage: str
+    revision: int
+    objects: int
+    bytes: int
+    damage: tuple[Damage, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether all of it is what was saved."""
+        return not self.damage
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        return {
+            "job": self.job,
+            "stage": self.stage,
+            "revision": self.revision,
+            "ok": self.ok,
+            "objects": self.objects,
+            "bytes": self.bytes,
+            "damage": [damage.to_dict() for damage in self.damage],
+        }
+
+
+_MISSING = "it is missing"
+_CHANGED = "its bytes are not those that were saved"
+_OF_A_REVISION = 3  # objects that every revision has: commit, index, data.json
+
+
+class _Nowhere:
+    """A sink for bytes that only had to be checked."""
+
+    def write(self, entry: Entry, offset: int, data: memoryview) -> None:
+        """Forget them."""
+
+
+def verify_stage(
+    store: Store,
+    job: str,
+    stage: str,
+    *,
+    revision: int | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Verified:
+    """Read all bytes of a revision and compare them with their digests.
+
+    :param revision: a number, or ``None`` for the newest.
+    :raises NotFoundError: there is no such stage or revision, or it was pruned or removed.
+    """
+    history = History(store, job, stage)
+    number = revision if revision is not None else _newest(history)
+    try:
+        commit = history.sound(number)
+    except IntegrityError as error:
+        damage = Damage(key=commit_key(job, stage, number), problem=str(error))
+        return Verified(job=job, stage=stage, revision=number, objects=1, bytes=0, damage=(damage,))
+    return _verify(store, commit, progress)
+
+
+def verify_job(
+    store: Store, job: str, progress: Callable[[int, int], None] = lambda _done, _total: None
+) -> Iterator[Verified]:
+    """Verify the newest revision of every stage of a job; removed stages are passed over.
+
+    :raises JobNotFoundError: there is no such job.
+    """
+    stages = store.stages(job)
+    if not stages:
+        raise missing_job(store, job)
+    for stage in stages:
+        history = History(store, job, stage)
+        revisions = history.revisions()
+        if revisions and not _is_tombstone(history, revisions[-1]):
+            yield verify_stage(store, job, stage, revision=revisions[-1], progress=progress)
+
+
+def _newest(history: History) -> int:
+    revisions = history.revisions()
+    if revisions and not _is_tombstone(history, revisions[-1]):
+        return revisions[-1]
+    return history.current("DRY_RUN").revision  # says what is missing
+
+
+def _is_tombstone(history: History, revision: int) -> bool:
+    try:
+        return history.read(revision).removed
+    except IntegrityError:
+        return False
+
+
+def _verify(store: Store, commit: Commit, progress: Callable[[int, int], None]) -> Verified:
+    assert commit.data is not None  # checked when the commit was read
+    assert commit.index is not None
+    damage: list[Damage] = []
+    _load(load_data, store, commit, commit.data, damage)
+    index = _load(load_index, store, commit, commit.index, damage)
+    if index is not None:
+        damage += _verify_files(store, commit, index, progress)
+    return Verified(
+        job=commit.job,
+        stage=commit.stage,
+        revision=commit.revision,
+        objects=_OF_A_REVISION + len(index.objects if index else ()),
+        bytes=commit.data.size + commit.index.size + sum(e.size for e in (index.entries if index else ())),
+        damage=tuple(damage),
+    )
+
+
+def _load(
+    load: Callable[[Store, Commit], T],
+    store: Store,
+    commit: Commit,
+    stored: StoredObject,
+    damage: list[Damage],
+) -> T | None:
+    """What a commit names; if it is damaged, that is noted, and there is nothing."""
+    try:
+        return load(store, commit)
+    except PrunedError:
+        raise
+    except (IntegrityError, NotFoundError) as error:
+        damage.append(Damage(key=stored.key, problem=error.message))
+        return None
+
+
+def _verify_files(
+    store: Store, commit: Commit, index: Index, progress: Callable[[int, int], None]
+) -> list[Damage]:
+    found: dict[tuple[str, str], set[str]] = {}
+
+    def report(entry: Entry, problem: str) -> None:
+        key = f"{commit.job}/{index.objects[entry.object].key}"
+        found.setdefault((key, problem), set()).add(entry.name)
+
+    def missing(entry: Entry, error: IntegrityError | ObjectNotFoundError) -> None:
+        report(entry, _MISSING if isinstance(error, ObjectNotFoundError) else _CHANGED)
+
+    packed: dict[int, list[Entry]] = {}
+    single = []
+    for entry in index.entries:
+        if index.objects[entry.object].is_pack:
+            packed.setdefault(entry.object, []).append(entry)
+        else:
+            single.append(entry)
+    Fetcher(store, commit.job, index, _Nowhere(), missing, progress).fetch(single)
+    with store.transfers() as transfers:
+        for number, entries in packed.items():
+            stored = index.objects[number]
+            transfers.start(stored.size, _verify_pack, store, commit.job, stored, entries, report)
+    return [
+        Damage(key=key, problem=problem, files=tuple(sorted(files)))
+        for (key, problem), files in sorted(found.items())
+    ] + _verify_sizes(store, commit, index)
+
+
+def _verify_pack(
+    store: Store, job: str, stored: DataObject, entries: list[Entry], report: Callable[[Entry, str], None]
+) -> None:
+    """Check a whole pack: every file that is wanted of it, and the archive around them."""
+    try:
+        data = memoryview(store.bucket.get(f"{job}/{stored.key}", 0, stored.size + 1))
+    except ObjectNotFoundError:
+        for entry in entries:
+            report(entry, _MISSING)
+        return
+    changed = [entry for entry in entries if not _is_whole(data, entry)]
+    for entry in changed:
+        report(entry, _CHANGED)
+    if changed:
+        return
+    try:
+        framed = len(data) == stored.size and frame_digest(data) == stored.frame
+    except ValueError:
+        framed = False
+    if not framed:
+        for entry in entries:
+            report(entry, "its archive structure is damaged: restore works, GDAL and unzip may not")
+
+
+def _is_whole(pack: memoryview, entry: Entry) -> bool:
+    piece = pack[entry.offset : entry.offset + entry.size]
+    return hashlib.sha256(piece).hexdigest() == entry.sha256
+
+
+def _verify_sizes(store: Store, commit: Commit, index: Index) -> list[Damage]:
+    """Objects of one file that are longer than it: every byte of it is right, and yet they were changed."""
+    single = [stored for stored in index.objects if not stored.is_pack]
+    with store.transfers() as transfers:
+        sizes = transfers.map(lambda stored: _size(store, f"{commit.job}/{stored.key}"), single)
+        return [
+            Damage(key=f"{commit.job}/{stored.key}", problem=f"it has {size} bytes, not {stored.size}")
+            for stored, size in zip(single, sizes, strict=True)
+            if size is not None and size > stored.size
+        ]
+
+
+def _size(store: Store, key: str) -> int | None:
+    try:
+        return store.bucket.head(key).size
+    except ObjectNotFoundError:
+        return None

@@ -1,0 +1,1 @@
+"""Saving an output as the next revision of a stage."""

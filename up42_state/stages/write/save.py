@@ -1,0 +1,273 @@
+"""Saving a block's output as a stage's next revision.
+
+Files and packs, then the index and ``data.json``, then the commit. What the current revision, a parent or a
+propagated stage of the job holds already is referred to, not moved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from up42_state.errors import IntegrityError, NotFoundError, PrunedError, StorageError
+from up42_state.stages.format.commit import Commit, StoredObject, Totals, now
+from up42_state.stages.format.index import BLOCK, Index, content_digest
+from up42_state.stages.format.names import attempt_prefix, new_attempt
+from up42_state.stages.history import History
+from up42_state.stages.local.output import read_output
+from up42_state.stages.local.sources import Stored, hash_sources
+from up42_state.stages.propagate.into_directory import clean_up
+from up42_state.stages.propagate.merged_output import Merging
+from up42_state.stages.revision import load_index
+from up42_state.stages.write.by_reference import Borrowing
+from up42_state.stages.write.lease import References, StaleError
+from up42_state.stages.write.partial import numbered
+from up42_state.stages.write.publish import Precondition, publish
+from up42_state.stages.write.resume import find_interrupted
+from up42_state.stages.write.unchanged import find_reusable
+from up42_state.stages.write.upload import Uploader
+from up42_state.stages.write.writers import writing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+    from typing import Literal
+
+    from up42_state.features import Report
+    from up42_state.features.repair import Change
+    from up42_state.stages.format.commit import BlockInfo, JobMode, Parent
+    from up42_state.stages.local.sources import Source
+    from up42_state.stages.propagate.options import Propagation
+    from up42_state.stages.store import Store
+    from up42_state.stages.write.resume import Interrupted
+    from up42_state.state import Stage
+
+    Outcome = Literal["saved", "unchanged", "kept"]
+
+__all__ = ["Save"]
+
+_ATTEMPTS = 5  # at a save whose references vanish
+
+
+class Save(msgspec.Struct, frozen=True, kw_only=True):
+    """One save: what is saved, where, and on what condition. See :meth:`up42_state.state.Stage.save`.
+
+    :param parameters: the block's, as the commit is to hold them: without secrets.
+    """
+
+    store: Store
+    job: str
+    stage: str
+    output: Path
+    quicklooks: Path | bool = True
+    parents: tuple[Parent, ...] = ()
+    propagations: tuple[Propagation, ...] = ()
+    precondition: Precondition = msgspec.field(default_factory=Precondition)
+    block: BlockInfo | None = None
+    parameters: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    fingerprint: str = ""
+    job_mode: JobMode = "DEFAULT"
+    progress: Callable[[int, int], None] = lambda _done, _total: None
+    report: Callable[[Report], None] = lambda _report: None
+    outcome: Callable[[Outcome], None] = lambda _outcome: None
+    mend: bool = False
+    warning: Callable[[str], None] = lambda _text: None
+    change: Callable[[Change], None] = lambda _change: None
+
+    def run(self) -> Commit:
+        """Save, and give the commit that stands in the end.
+
+        :raises InvalidOutputError: the output has defects, or changes meanwhile.
+        :raises StageConflictError: the precondition does not allow for what is there.
+        :raises StorageError: the job was removed or pruned again and again meanwhile.
+        """
+        for _ in range(_ATTEMPTS):
+            attempt = new_attempt()
+            with suppress(StaleError, PrunedError), writing(attempt):  # what it stands on may be gone by now
+                return self._run(_Attempt(self.store, self.job, self.stage, attempt))
+        raise StorageError(
+            f"what the save of {self.job}/{self.stage} stands on was removed {_ATTEMPTS} times while it ran",
+            advice="save again when the job is not being removed or pruned",
+        )
+
+    def _run(self, attempt: _Attempt) -> Commit:
+        references = References(self.store, self.job)
+        newest = History(self.store, self.job, self.stage).newest()
+        references.read(newest)
+        standing = self.precondition.settle(newest, self.job_mode)
+        if standing is not None:
+            self.outcome("kept")
+            return standing
+        clean_up(self.output, self.quicklooks)
+        output = read_output(self.output, self.quicklooks, dry_run=self.job_mode == "DRY_RUN", mend=self.mend)
+        merged = Merging(output)
+        reports = [merged.apply(propagation, self._current) for propagation in self.propagations]
+        previous = _previous(self.store, newest)
+        borrowing = Borrowing(self.store, self.job, attempt.prefix, references, previous)
+        borrowed = borrowing.borrow(merged.additions)
+        known = [*([previous] if previous else ()), *self._nearby(merged, references)]
+        total = sum(source.size for source in output.sources)
+        left = find_interrupted(self.store, self.job, self.stage, newest, total)
+        uploader = Uploader(self.store, self.job, self.stage, attempt.id, total, self.progress)
+        stored = [*self._store(output.sources, known, left, uploader), *borrowed]
+        index = _index(stored, merged.directories)
+        draft = self._draft(attempt, newest, previous, index, merged)
+        references.add(set(draft.refers) - {f"{self.stage}/{attempt.id}"})
+        references.wrote(attempt.prefix, _keys(draft, index))
+        output.check_unchanged()
+        commit = publish(self.store, draft, newest, self.precondition, references.check)
+        uploader.recorder.forget()
+        for warning in output.warnings:
+            self.warning(warning)
+        for change in output.changes:
+            self.change(change)
+        for report in reports:
+            self.report(report)
+        self.outcome(_outcome(draft, commit))
+        return commit
+
+    def _current(self, stage: Stage) -> Commit:
+        """What is referred to must be current, or it may be pruned meanwhile (:class:`References`)."""
+        return stage.latest(self.job_mode)
+
+    def _nearby(self, merged: Merging, references: References) -> Iterator[Index]:
+        """Yield the indexes of the job's other stages whose files the output may hold as they are.
+
+        Those are the propagated stages, and the parents. Of a parent the current revision is taken, whichever
+        one the output was made from: a revision that is no longer current may be pruned meanwhile.
+        """
+        seen = {self.stage}
+        for earlier in merged.earlier:
+            if (earlier.job, earlier.store.place) == (self.job, self.store.place):
+                seen.add(earlier.name)
+                references.read(earlier.contents.commit)
+                yield earlier.contents.index
+        for name in dict.fromkeys(parent.stage for parent in self.parents if parent.job == self.job):
+            if name not in seen:
+                try:
+                    newest = History(self.store, self.job, name).newest()
+                except IntegrityError:
+                    continue  # a damaged parent is no reason not to save
+                index = _previous(self.store, newest)
+                if index is not None:
+                    references.read(newest)
+                    yield index
+
+    def _store(
+        self, sources: list[Source], current: Sequence[Index], left: Interrupted, uploader: Uploader
+    ) -> list[Stored]:
+        """Make sure that every file is in the store, and say where.
+
+        Only files of a size that is known are hashed beforehand: another's bytes are nowhere yet.
+
+        :param current: indexes of revisions that may be referred to.
+        """
+        known = [*current, *left.indexes]
+        sizes = {entry.size for index in known for entry in index.entries}
+        familiar = [source for source in sources if source.size in sizes]
+        reusable: dict[str, Stored] = {}
+        if familiar:
+            with self.store.transfers() as transfers:
+                hashed = {source.name: source for source in hash_sources(transfers, familiar)}
+            sources = [hashed.get(source.name, source) for source in sources]
+            reusable = find_reusable(sources, known, self.store.pack_below)
+            reusable = left.take_over(self.store, self.job, uploader, sources, reusable)
+        waiting = [source for source in sources if source.name not in reusable]
+        return [*reusable.values(), *uploader.upload(waiting, left.uploads)]
+
+    def _draft(
+        self, attempt: _Attempt, newest: Commit | None, previous: Index | None, index: Index, merged: Merging
+    ) -> Commit:
+        """The commit, once everything that it names is in the store."""
+        same = newest if newest and index == previous else None
+        # referring to a small data.json alone would keep the whole older attempt from being pruned
+        known = newest if same or len(merged.data) > BLOCK else None
+        data = attempt.put("data.json", merged.data, known.data if known else None)
+        listing = (same and same.index) or attempt.put("index.json", index.render(), None)
+        refers = {*index.refers, *(_owner(self.job, item) for item in (data, listing))}
+        own = f"{self.stage}/{attempt.id}"
+        return Commit(
+            job=self.job,
+            stage=self.stage,
+            revision=1,
+            attempt=attempt.id,
+            time=now(),
+            job_mode=self.job_mode,
+            block=self.block,
+            parents=self.parents,
+            parameters=dict(self.parameters),
+            fingerprint=self.fingerprint,
+            content=content_digest(data.size, data.sha256, index.entries, index.directories),
+            refers=tuple(sorted(refers)),
+            totals=Totals(
+                features=merged.features,
+                files=len(index.entries),
+                bytes=sum(entry.size for entry in index.entries),
+                referenced=sum(e.size for e in index.entries if index.objects[e.object].owner != own),
+            ),
+            index=listing,
+            data=data,
+        )
+
+
+class _Attempt(msgspec.Struct, frozen=True):
+    """Everything that this save writes."""
+
+    store: Store
+    job: str
+    stage: str
+    id: str
+
+    @property
+    def prefix(self) -> str:
+        return attempt_prefix(self.job, self.stage, self.id)
+
+    def put(self, name: str, data: bytes | memoryview, known: StoredObject | None) -> StoredObject:
+        """Write an object, unless ``known`` is the same."""
+        stored = StoredObject(key=self.prefix + name, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+        if known is not None and (known.size, known.sha256) == (stored.size, stored.sha256):
+            return known
+        self.store.bucket.put(stored.key, data)
+        return stored
+
+
+def _outcome(draft: Commit, standing: Commit) -> Outcome:
+    """What a save came to: its own revision, one of the same output, or another that it gave way to."""
+    if standing.attempt == draft.attempt:
+        return "saved"
+    return "unchanged" if standing.same_output(draft) else "kept"
+
+
+def _previous(store: Store, newest: Commit | None) -> Index | None:
+    """The index of the current revision, whose bytes may be referred to.
+
+    One that is damaged is no reason not to save: then everything is written anew.
+    """
+    if newest is None or newest.removed:
+        return None
+    try:
+        return load_index(store, newest)
+    except (IntegrityError, NotFoundError):
+        return None
+
+
+def _index(stored: Iterable[Stored], directories: Sequence[str]) -> Index:
+    """Number the objects and sort the entries."""
+    objects, entries = numbered(stored)
+    return Index(objects=objects, entries=entries, directories=tuple(sorted(directories)))
+
+
+def _keys(draft: Commit, index: Index) -> set[str]:
+    """The keys of all objects that a commit stands on and that its own save wrote."""
+    keys = {f"{draft.job}/{stored.key}" for stored in index.objects}
+    keys |= {stored.key for stored in (draft.index, draft.data) if stored is not None}
+    prefix = attempt_prefix(draft.job, draft.stage, draft.attempt)
+    return {key for key in keys if key.startswith(prefix)}
+
+
+def _owner(job: str, stored: StoredObject) -> str:
+    stage, _, attempt, _ = stored.key.removeprefix(f"{job}/").split("/", 3)
+    return f"{stage}/{attempt}"
