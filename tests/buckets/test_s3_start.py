@@ -78,7 +78,7 @@ from up42_state.errors import StateError
 bucket = None
 start.finish_loading()
 start.start_loading.cache_clear()
-for name in [name for name in sys.modules if name.startswith(("botocore", "up42_state.buckets._s3_c"))]:
+for name in [name for name in sys.modules if name.startswith(("botocore", "up42_state.buckets.s3.c"))]:
     del sys.modules[name]
 sys.modules["botocore.session"] = None
 bucket = opened()

@@ -79,7 +79,7 @@ def test_the_block_gets_features_back_from_two_stages_before(job: Job, run: Run)
 
 def test_the_block_is_fifteen_lines() -> None:
     """As promised."""
-    assert len((EXAMPLES / "block" / "block/block.py").read_text().splitlines()) == 15
+    assert len((EXAMPLES / "block" / "block.py").read_text().splitlines()) == 15
 
 
 def test_the_blocks_manifest_is_valid() -> None:

@@ -71,9 +71,9 @@ def test_what_is_shown_as_output_comes_out(readme_output: str) -> None:
 
 
 def test_the_block_that_is_shown_is_the_file() -> None:
-    """The README shows examples/block/block.py, whole."""
+    """The README shows examples/block.py, whole."""
     shown = [example.text for example in of("python", README) if is_the_file(example)]
-    assert shown == [(ROOT / "examples" / "block" / "block/block.py").read_text()]
+    assert shown == [(ROOT / "examples" / "block" / "block.py").read_text()]
 
 
 def test_the_test_that_is_shown_passes(pytester: pytest.Pytester) -> None:

@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from up42_state.features import Collection
-from up42_state.features.text import subset
+from up42_state.features import Collection, subset
 
 DOCUMENT = b"""{"bbox": [0, 0, 3, 3], "type": "FeatureCollection", "extra": {"bbox": 1},
   "features": [

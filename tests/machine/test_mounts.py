@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Has the system say that something is mounted: (where, which file system, what of it)."""
 
-    def table(*mounts: tuple[str, str, str]) -> None:
+    def table(*mounted: tuple[str, str, str]) -> None:
         lines = ["20 1 8:1 / / rw - ext4 /dev/sda1 rw"]
-        for point, device, root in mounts:
+        for point, device, root in mounted:
             where, what = (text.replace(" ", "\\040") for text in (f"{tmp_path}/{point}", root))
             lines.append(
                 f"21 20 {device} {what.replace('HERE', str(tmp_path))} {where} rw shared:1 - ext4 x rw"
@@ -35,7 +35,7 @@ def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
 
 
 @pytest.mark.parametrize(
-    ("mounts", "shared"),
+    ("table", "shared"),
     [
         ([], False),
         ([("out", "8:1", "HERE/store")], True),
@@ -52,10 +52,10 @@ def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
     ],
 )
 def test_mounts_of_the_same_files_are_found(
-    mounted: Callable[..., None], tmp_path: Path, mounts: list[tuple[str, str, str]], *, shared: bool
+    mounted: Callable[..., None], tmp_path: Path, table: list[tuple[str, str, str]], *, shared: bool
 ) -> None:
     """By file system and place in it, above, at and below either path; the last mount at a place counts."""
-    mounted(*mounts)
+    mounted(*table)
     assert share_files(tmp_path / "out", tmp_path / "store") is shared
     assert share_files(tmp_path / "store", tmp_path / "out") is shared
 
