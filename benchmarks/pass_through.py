@@ -25,9 +25,9 @@ def main(url: str) -> None:
             output = data.files(Path(folder, form), count, size)
             job = State(url or f"file://{folder}/store").job(uuid.uuid4().hex)
             begun = time.monotonic()
-            first = job.stage("a:1").save(output)
+            first = job.stage("a:1").save(output).commit
             middle = time.monotonic()
-            second = job.stage("b:1").save(output, after=[first])
+            second = job.stage("b:1").save(output, after=[first]).commit
             ended = time.monotonic()
             moved = second.totals.bytes - second.totals.referenced
             print(f"{form}: {first.totals.bytes / MB:.0f} MB saved in {middle - begun:.2f} s,", end=" ")
