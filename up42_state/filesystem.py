@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 
+from up42_state.contract import DATA_JSON
 from up42_state.errors import AccessDeniedError, PathNotFoundError
 from up42_state.stages.format.index import BLOCK
 from up42_state.stages.read.reader import open_entry
@@ -150,7 +151,7 @@ class StageFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is no
                 advice="write up42state://JOB/STAGE/PATH; data.json is such a path, too",
             )
         commit = handle.latest()
-        if inner == "data.json":
+        if inner == DATA_JSON:
             data = load_data(self._state.store, commit)
             return io.BytesIO(data), len(data)
         listing = self._listing(handle, commit)
@@ -179,7 +180,7 @@ class StageFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is no
         prefix = f"{inner}/" if inner else ""
         names = {file.path for file in files.starting(prefix)} if prefix else {file.path for file in files}
         names |= {found for found in files.directories if found.startswith(prefix)}
-        names |= {"data.json"} if not prefix else set()
+        names |= {DATA_JSON} if not prefix else set()
         children = sorted({prefix + name[len(prefix) :].partition("/")[0] for name in names})
         return [_entry(f"{job}/{stage}", child, files, data) for child in children]
 
@@ -227,7 +228,7 @@ def _directory(path: str) -> dict[str, Any]:
 
 
 def _entry(stage: str, path: str, files: Files, data: int) -> dict[str, Any]:
-    if path == "data.json":
+    if path == DATA_JSON:
         return {"name": f"{stage}/{path}", "size": data, "type": "file"}
     if files.is_directory(path):
         return _directory(f"{stage}/{path}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from up42_state.machine.paths import check_apart, local_path
+from up42_state.contract import INPUT, OUTPUT, check_apart, check_there, quicklooks_in, quicklooks_of
+from up42_state.machine.paths import local_path
 from up42_state.stages.format.names import check_stage, several
 from up42_state.stages.history import History
 
@@ -59,7 +60,7 @@ class Stage:
 
     def save(
         self,
-        output: PathLike = "/tmp/output",  # noqa: S108 - the block contract names it
+        output: PathLike = OUTPUT,
         *,
         after: Iterable[str | Stage | Commit] = (),
         propagate: Iterable[str | Stage | Propagation] = (),
@@ -105,11 +106,10 @@ class Stage:
         from up42_state.stages.write.publish import Precondition
         from up42_state.stages.write.save import Save
 
-        check_apart(
-            stores=self._local_roots,
-            output=local_path(output),
-            quicklooks=None if isinstance(quicklooks, bool) else local_path(quicklooks),
-        )
+        folder = local_path(output)
+        pictures = quicklooks_of(folder, quicklooks)
+        check_apart(stores=self._local_roots, output=folder, quicklooks=pictures)
+        check_there(quicklooks)
         mode = check_job_mode(job_mode or self._job_mode)
         parents = [
             made if isinstance(made, Commit) else self._sibling(made).latest(mode) for made in several(after)
@@ -118,8 +118,8 @@ class Stage:
             store=self._store,
             job=self.job.key,
             stage=self.name,
-            output=local_path(output),
-            quicklooks=quicklooks if isinstance(quicklooks, bool) else local_path(quicklooks),
+            output=folder,
+            quicklooks=pictures,
             parents=tuple(parent.as_parent() for parent in parents),
             propagations=tuple(self._propagation(item).resolve() for item in several(propagate)),
             precondition=Precondition(if_exists, expect),
@@ -133,7 +133,7 @@ class Stage:
 
     def restore(
         self,
-        target: PathLike = "/tmp/input",  # noqa: S108 - the block contract names it
+        target: PathLike = INPUT,
         *,
         where: Where | None = None,
         bbox: Sequence[float] | None = None,
@@ -171,19 +171,20 @@ class Stage:
         from up42_state.stages.read.restore import restore
         from up42_state.stages.read.selection import choose, without
 
-        for folder in (target, quicklooks):
-            if not isinstance(folder, bool):
-                check_apart(stores=self._local_roots, target=local_path(folder))
+        folder = local_path(target)
+        pictures = quicklooks_in(folder, quicklooks)
+        for filled in (folder, pictures):
+            check_apart(stores=self._local_roots, target=filled)
         return restore(
             self._store,
             self.job.key,
             self.name,
-            local_path(target),
+            folder,
             revision=revision,
             job_mode=job_mode or self._job_mode,
             choose=choose(Selection.of(where, bbox, ids, path)),
             without=without if partial else None,
-            quicklooks=quicklooks if isinstance(quicklooks, bool) else local_path(quicklooks),
+            quicklooks=pictures,
             overwrite=overwrite,
             progress=progress or _silent,
         )

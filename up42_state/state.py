@@ -8,8 +8,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from up42_state.contract import OUTPUT, check_apart, check_there, quicklooks_of
 from up42_state.errors import SettingsError
-from up42_state.machine.paths import check_apart, local_path
+from up42_state.machine.paths import local_path
 from up42_state.secrets.redaction import public_url
 from up42_state.stage import Stage
 from up42_state.stages.format.names import check_job, several, split_stage
@@ -208,7 +209,7 @@ class Job:
 
 
 def propagate(
-    into: PathLike = "/tmp/output",  # noqa: S108 - the block contract names it
+    into: PathLike = OUTPUT,
     stages: Iterable[Stage] = (),
     *,
     quicklooks: PathLike | bool = True,
@@ -222,6 +223,8 @@ def propagate(
 
     :param into: the directory with the current ``data.json``.
     :param stages: the earlier stages, in order.
+    :param quicklooks: the directory of quicklooks: ``True`` for ``/tmp/quicklooks`` beside ``/tmp/output``,
+        and for ``<into>/.quicklooks`` elsewhere; ``False`` leaves quicklooks out.
     :param job_mode: in ``DRY_RUN`` data paths need not exist; ``None`` takes what the first stage's settings
         say (``UP42_JOB_MODE``).
     :param options: as of :class:`~up42_state.Propagation`: ``form``, ``match``,
@@ -238,15 +241,14 @@ def propagate(
     propagation = Propagation(stages=tuple(several(stages)), **options)
     modes = [job_mode, *(stage.job.state.settings.job_mode for stage in propagation.stages)]
     roots = {stage.job.state.store.bucket.local_root for stage in propagation.stages}
-    check_apart(
-        stores=filter(None, roots),
-        output=local_path(into),
-        quicklooks=None if isinstance(quicklooks, bool) else local_path(quicklooks),
-    )
+    folder = local_path(into)
+    pictures = quicklooks_of(folder, quicklooks)
+    check_apart(stores=filter(None, roots), output=folder, quicklooks=pictures)
+    check_there(quicklooks)
     (report,) = materialise(
-        local_path(into),
+        folder,
         [propagation.resolve()],
-        quicklooks=quicklooks if isinstance(quicklooks, bool) else local_path(quicklooks),
+        quicklooks=pictures,
         job_mode=next(filter(None, modes), "DEFAULT"),
         progress=progress or _silent,
     )

@@ -286,6 +286,16 @@ def test_inherit_fills_in_properties(job: Job, tmp_path: Path) -> None:
     assert (found["properties"]["sensor"], found["properties"]["v"]) == ("SPOT", 2)
 
 
+def test_quicklooks_can_be_left_out(job: Job, scenes: Path, current: Path) -> None:
+    """``quicklooks=False`` brings none of an earlier stage, and is not stopped by one of the same name."""
+    (current / ".quicklooks").mkdir()
+    (current / ".quicklooks/tile_0005.jpg").write_bytes(b"another")
+    report = propagate(current, [job.stage("scenes:1")], quicklooks=False)
+    assert report.appended == 29
+    assert (current / "tile_0005.tfw").read_bytes() == b"sidecar"
+    assert [path.read_bytes() for path in (current / ".quicklooks").iterdir()] == [b"another"]
+
+
 def test_staging_is_gone_afterwards(job: Job, scenes: Path, current: Path) -> None:
     """Nothing of ours stays in the directory."""
     propagate(current, [job.stage("scenes:1")])

@@ -10,10 +10,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from up42_state.block.identity import Identity
-from up42_state.block.inputs import DATA_JSON, Inputs, has_data
+from up42_state.block.inputs import Inputs, has_data
 from up42_state.block.outputs import write_output
 from up42_state.block.steps import Steps, counted
 from up42_state.block.workspace import Workspace
+from up42_state.contract import DATA_JSON, INPUT, OUTPUT, QUICKLOOKS
 from up42_state.errors import PathNotFoundError, SettingsError
 from up42_state.features.objects import feature_collection
 from up42_state.machine.paths import local_path
@@ -38,9 +39,7 @@ if TYPE_CHECKING:
 
     PathLike = str | os.PathLike[str]
 
-__all__ = ["INPUT", "OUTPUT", "QUICKLOOKS", "Block"]
-
-INPUT, OUTPUT, QUICKLOOKS = "/tmp/input", "/tmp/output", "/tmp/quicklooks"  # noqa: S108 - the contract's
+__all__ = ["Block"]
 
 
 class Block:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from up42_state.contract import DATA_JSON, QUICKLOOK_FOLDER
 from up42_state.errors import PrunedError, StateError, TargetConflictError
 from up42_state.machine.mounts import mounts_below
 from up42_state.machine.trees import remove_tree
-from up42_state.stages.format.index import QUICKLOOKS
 from up42_state.stages.format.names import some_names
 from up42_state.stages.local.changes import mounted
 from up42_state.stages.local.directory import OURS, own_folder, remove_own, survey, writing_to
@@ -34,9 +34,8 @@ if TYPE_CHECKING:
     from up42_state.stages.propagate.merged_output import Merging
     from up42_state.state import Stage
 
-__all__ = ["DATA_JSON", "FilledInput", "Inputs", "has_data"]
+__all__ = ["FilledInput", "Inputs", "has_data"]
 
-DATA_JSON = "data.json"
 _MERGING = "merging"  # being filled
 _MERGED = "merged"  # whole, being moved up
 _MADE_OF = "made-of.json"
@@ -196,11 +195,11 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         reports = materialise(
             folder,
             [self._others.resolve()],
-            quicklooks=False,
+            quicklooks=None,
             job_mode=self.job_mode,
             current=lambda _history: next(taken),
         )
-        remove_tree(folder / QUICKLOOKS)
+        remove_tree(folder / QUICKLOOK_FOLDER)
         (own_folder(folder) / _MADE_OF).write_bytes(self._made_of(made_of))
         return made_of, reports
 

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from up42_state.contract import DATA_JSON, INPUT, OUTPUT, QUICKLOOKS
 from up42_state.errors import SettingsError, StateError, TargetConflictError
 from up42_state.machine.lost_found import not_ours
 from up42_state.machine.mounts import mounts_below
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CONTRACT", "check_clearable", "clear", "code_of", "leave_mark", "leftovers"]
 
-CONTRACT = ("/tmp/input", "/tmp/output", "/tmp/quicklooks")  # noqa: S108 - the contract's
+CONTRACT = (INPUT, OUTPUT, QUICKLOOKS)
 _MARK = "task"  # in our folder
 _SCRIPTS = frozenset((".jar", ".jl", ".js", ".lua", ".php", ".pl", ".py", ".r", ".rb", ".sh"))
 
@@ -59,7 +60,7 @@ def check_clearable(directory: Path, *, code: Iterable[Path] = (), force: bool =
     _check_mounts(directory)
     if not force and leftovers(directory) and not _is_known(directory):
         raise TargetConflictError(
-            f"{directory} is not cleared: it holds {some_names(leftovers(directory))}, and no data.json",
+            f"{directory} is not cleared: it holds {some_names(leftovers(directory))}, and no {DATA_JSON}",
             advice="give another directory, or have everything in it deleted: force=True (--force)",
         )
 
@@ -104,7 +105,7 @@ def _files(directory: Path) -> Iterator[str]:
 
 def _is_known(directory: Path) -> bool:
     """Whether a directory is known to be a block's."""
-    known = any(os.path.lexists(directory / name) for name in ("data.json", OURS))
+    known = any(os.path.lexists(directory / name) for name in (DATA_JSON, OURS))
     return known or _real(directory) in map(_real, map(Path, CONTRACT))
 
 

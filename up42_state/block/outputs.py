@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from up42_state.contract import DATA_JSON, QUICKLOOK_FOLDER
 from up42_state.errors import InvalidOutputError
 from up42_state.features import check, scan
 from up42_state.features.objects import render, writable
-from up42_state.stages.format.index import QUICKLOOKS
 from up42_state.stages.local.directory import OURS, own_folder, remove_own, writing_to
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from up42_state.errors import Defect
 
 __all__ = ["write_output"]
-
-DATA_JSON = "data.json"
 
 
 def write_output(directory: Path, collection: Mapping[str, Any], *, dry_run: bool = False) -> None:
@@ -32,7 +30,7 @@ def write_output(directory: Path, collection: Mapping[str, Any], *, dry_run: boo
     """
     directory.mkdir(parents=True, exist_ok=True)
     data, defects = _rendered(collection)
-    defects += check(data, scan(directory, ignore=(OURS, QUICKLOOKS)), dry_run=dry_run)
+    defects += check(data, scan(directory, ignore=(OURS, QUICKLOOK_FOLDER)), dry_run=dry_run)
     if defects:
         raise InvalidOutputError("the output has defects, and was not written", defects=defects)
     with writing_to(directory):

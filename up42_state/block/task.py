@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from up42_state.block.block import INPUT, OUTPUT, QUICKLOOKS, Block
+from up42_state.block.block import Block
 from up42_state.block.environment import child_environment, hidden_names
 from up42_state.block.leftovers import code_of
 from up42_state.block.parameters import with_parameters
 from up42_state.block.process import run
 from up42_state.block.result import TaskResult
+from up42_state.contract import INPUT, OUTPUT, QUICKLOOKS
 from up42_state.errors import SettingsError
 from up42_state.machine.lock import HELD, name_of
 

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from up42_state.block.leftovers import check_clearable, clear, leave_mark, leftovers
+from up42_state.contract import check_apart
 from up42_state.errors import SettingsError, TargetConflictError
 from up42_state.machine.lock import held, held_by_caller
-from up42_state.machine.paths import check_apart, check_no_link, lies_in
+from up42_state.machine.paths import check_no_link, lies_in
 from up42_state.stages.format.names import some_names
 
 if TYPE_CHECKING:

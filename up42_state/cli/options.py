@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 __all__ = [
     "DIRECTORY",
     "FILE",
-    "INPUT",
-    "OUTPUT",
-    "QUICKLOOKS",
     "after",
     "chosen",
     "duration",
@@ -40,8 +37,6 @@ __all__ = [
 ]
 
 F = TypeVar("F", bound="Callable[..., Any]")
-
-INPUT, OUTPUT, QUICKLOOKS = "/tmp/input", "/tmp/output", "/tmp/quicklooks"  # noqa: S108 - the contract's
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 

@@ -9,6 +9,7 @@ import click
 from up42_state.cli import options
 from up42_state.cli.commits import commit_facts
 from up42_state.cli.output import Table, print_result
+from up42_state.contract import INPUT, OUTPUT
 from up42_state.errors import IntegrityError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ __all__ = ["restore", "save"]
 
 
 @click.command()
-@click.argument("directory", metavar="[DIR]", default=options.OUTPUT, type=options.DIRECTORY)
+@click.argument("directory", metavar="[DIR]", default=OUTPUT, type=options.DIRECTORY)
 @options.job
 @options.stage
 @options.after
@@ -104,7 +105,7 @@ def _note_propagation(common: Common, report: Report) -> None:
 
 @click.command()
 @click.argument("stage")
-@click.argument("directory", metavar="[DIR]", default=options.INPUT, type=options.DIRECTORY)
+@click.argument("directory", metavar="[DIR]", default=INPUT, type=options.DIRECTORY)
 @options.job
 @options.revision
 @options.selection

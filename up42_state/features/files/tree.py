@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from up42_state.contract import DATA_JSON
 from up42_state.errors import Defect
 from up42_state.features.files.catalogue import File, Files
 from up42_state.features.files.data_paths import LONGEST_PATH
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Tree", "scan"]
 
-DATA_JSON = "data.json"
 
 # Links to directories can name each other so that few of them give endless paths: d1/x -> d2, d1/y -> d2, …
 _MOST_LINKED = 100_000

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from up42_state.contract import DATA_JSON
 from up42_state.stages.format.commit import FORMAT, check_format
 from up42_state.stages.format.damage import damaged, decoded
 from up42_state.stages.format.index_checks import problems
-from up42_state.stages.format.records import BLOCK, QUICKLOOKS, DataObject, Entry, Kind, stored_name
+from up42_state.stages.format.records import BLOCK, DataObject, Entry, Kind, stored_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["BLOCK", "QUICKLOOKS", "DataObject", "Entry", "Index", "Kind", "content_digest", "stored_name"]
+__all__ = ["BLOCK", "DataObject", "Entry", "Index", "Kind", "content_digest", "stored_name"]
 
 
 class Index(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +77,7 @@ def content_digest(
 
     The kind of an executable file is ``executable`` here, so that a changed bit is another output.
     """
-    rows = [("data", "data.json", data_size, data_sha256)]
+    rows = [("data", DATA_JSON, data_size, data_sha256)]
     rows += [("executable" if e.executable else e.kind, e.path, e.size, e.sha256) for e in entries]
     rows += [("directory", path, 0, "") for path in directories]
     digest = hashlib.sha256()

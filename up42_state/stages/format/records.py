@@ -6,10 +6,11 @@ from typing import Literal, Self
 
 import msgspec
 
-__all__ = ["BLOCK", "QUICKLOOKS", "DataObject", "Entry", "Kind", "stored_name"]
+from up42_state.contract import QUICKLOOK_FOLDER
+
+__all__ = ["BLOCK", "DataObject", "Entry", "Kind", "stored_name"]
 
 BLOCK = 8 * 1024 * 1024
-QUICKLOOKS = ".quicklooks"
 Kind = Literal["file", "quicklook"]
 
 
@@ -78,4 +79,4 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
 
 def stored_name(kind: Kind, path: str) -> str:
     """A file's name below ``files/`` and inside packs: quicklooks stand below ``.quicklooks/``."""
-    return f"{QUICKLOOKS}/{path}" if kind == "quicklook" else path
+    return f"{QUICKLOOK_FOLDER}/{path}" if kind == "quicklook" else path

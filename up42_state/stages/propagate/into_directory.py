@@ -10,16 +10,15 @@ from __future__ import annotations
 import hashlib
 import os
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from up42_state.contract import QUICKLOOK_FOLDER
 from up42_state.errors import IntegrityError, ObjectNotFoundError
 from up42_state.features.files.data_paths import all_above
-from up42_state.stages.format.index import QUICKLOOKS
 from up42_state.stages.local.changes import Changes
 from up42_state.stages.local.directory import OURS, writing_to
 from up42_state.stages.local.journal import Journal, digest_of, take_back
-from up42_state.stages.local.output import quicklook_folder, read_output
+from up42_state.stages.local.output import read_output
 from up42_state.stages.local.staging import Stagings
 from up42_state.stages.local.undo import undo
 from up42_state.stages.propagate.merged_output import Merging
@@ -28,6 +27,7 @@ from up42_state.stages.revision import missing_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     from up42_state.features import Report
@@ -48,14 +48,14 @@ def materialise(
     into: Path,
     propagations: Sequence[EarlierHistories],
     *,
-    quicklooks: Path | bool = True,
+    quicklooks: Path | None,
     job_mode: JobMode = "DEFAULT",
     current: Callable[[History], Commit] | None = None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> list[Report]:
     """Carry out propagations in a directory, one after the other, and replace its ``data.json`` once.
 
-    :param quicklooks: the directory of quicklooks, as a save takes it.
+    :param quicklooks: the directory of quicklooks; ``None`` leaves quicklooks out.
     :param job_mode: in ``DRY_RUN`` data paths need not exist, and stages that dry runs saved are taken, too.
     :param current: gives the revision to take of a history, if it is not to be the newest.
     :return: what became of every feature, for each propagation.
@@ -66,6 +66,8 @@ def materialise(
     merging = Merging(read_output(into, quicklooks, dry_run=job_mode == "DRY_RUN"))
     current = current or (lambda history: history.current(job_mode))
     reports = [merging.apply(propagation, current) for propagation in propagations]
+    if quicklooks is None:
+        merging.additions = [added for added in merging.additions if added.entry.kind == "file"]
     if merging.changed:
         folder = _folder_for(into, quicklooks)
         with writing_to(into, *([folder] if folder else [])), _Delivery(into, folder) as delivery:
@@ -75,7 +77,7 @@ def materialise(
     return reports
 
 
-def clean_up(into: Path, quicklooks: Path | bool = True) -> None:
+def clean_up(into: Path, quicklooks: Path | None = None) -> None:
     """Take away what a propagation that was killed has added to a directory."""
     if not (into / OURS / _STAGING).is_dir():
         return
@@ -83,12 +85,9 @@ def clean_up(into: Path, quicklooks: Path | bool = True) -> None:
         delivery.undo()
 
 
-def _folder_for(into: Path, quicklooks: Path | bool) -> Path | None:
-    """Where quicklooks go, or ``None`` for ``<into>/.quicklooks``."""
-    folder = quicklook_folder(into, quicklooks)
-    if folder is None and quicklooks is True and os.path.abspath(into) == "/tmp/output":  # noqa: S108 - the block contract names it
-        folder = Path("/tmp/quicklooks")  # noqa: S108 - the block contract names it
-    return None if folder == into / QUICKLOOKS else folder
+def _folder_for(into: Path, quicklooks: Path | None) -> Path | None:
+    """The directory of quicklooks where that lies elsewhere than in the output."""
+    return None if quicklooks == into / QUICKLOOK_FOLDER else quicklooks
 
 
 class _Delivery:

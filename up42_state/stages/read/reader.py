@@ -8,8 +8,9 @@ import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from up42_state.contract import DATA_JSON, QUICKLOOK_FOLDER
 from up42_state.errors import ObjectNotFoundError, PathNotFoundError
-from up42_state.stages.format.index import BLOCK, QUICKLOOKS
+from up42_state.stages.format.index import BLOCK
 from up42_state.stages.format.names import some_names
 from up42_state.stages.read.download import damaged_bytes
 from up42_state.stages.revision import missing_bytes
@@ -36,14 +37,14 @@ def find_entry(commit: Commit, index: Index, path: str) -> Entry:
             return entry
     raise PathNotFoundError(
         f"{commit.name} has no file {path!r}",
-        advice="data() and features() give it" if path == "data.json" else _nearby(path, index),
+        advice="data() and features() give it" if path == DATA_JSON else _nearby(path, index),
     )
 
 
 def _nearby(path: str, index: Index) -> str:
     folder = path.rpartition("/")[0]
     near = [entry.name for entry in index.entries if entry.name.rpartition("/")[0] == folder]
-    return f"beside it lie {some_names(near)}" if near else f"quicklooks lie below {QUICKLOOKS}/"
+    return f"beside it lie {some_names(near)}" if near else f"quicklooks lie below {QUICKLOOK_FOLDER}/"
 
 
 class StageFile(io.RawIOBase):

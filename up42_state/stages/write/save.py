@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from up42_state.contract import DATA_JSON
 from up42_state.errors import IntegrityError, NotFoundError, PrunedError, StorageError
 from up42_state.stages.format.commit import Commit, StoredObject, Totals, now
 from up42_state.stages.format.index import BLOCK, Index, content_digest
@@ -72,6 +73,7 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
 class Save(msgspec.Struct, frozen=True, kw_only=True):
     """One save: what is saved, where, and on what condition. See :meth:`up42_state.Stage.save`.
 
+    :param quicklooks: the directory of quicklooks; ``None`` leaves quicklooks out.
     :param parameters: the block's, as the commit is to hold them: without secrets.
     """
 
@@ -79,7 +81,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
     job: str
     stage: str
     output: Path
-    quicklooks: Path | bool = True
+    quicklooks: Path | None
     parents: tuple[Parent, ...] = ()
     propagations: tuple[EarlierHistories, ...] = ()
     precondition: Precondition = msgspec.field(default_factory=Precondition)
@@ -196,7 +198,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         same = newest if newest and index == previous else None
         # referring to a small data.json alone would keep the whole older attempt from being pruned
         known = newest if same or len(merged.data) > BLOCK else None
-        data = attempt.put("data.json", merged.data, known.data if known else None)
+        data = attempt.put(DATA_JSON, merged.data, known.data if known else None)
         listing = (same and same.index) or attempt.put("index.json", index.render(), None)
         refers = {*index.refers, *(_owner(self.job, item) for item in (data, listing))}
         own = f"{self.stage}/{attempt.id}"
