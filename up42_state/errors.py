@@ -25,12 +25,11 @@ the command line ends with::
     │   └── InvalidWorkflowError      invalid-workflow      5
     ├── IntegrityError                integrity             6
     │   └── UnsupportedFormatError    unsupported-format    6
-    ├── StorageError                  storage               7   OSError
-    │   ├── StoreUnreachableError     store-unreachable     7
-    │   ├── AccessDeniedError         access-denied         7   PermissionError
-    │   ├── UnsupportedStoreError     unsupported-store     7
-    │   └── CommitUncertainError      commit-uncertain      7
-    └── BlockError                    block-failed          8
+    └── StorageError                  storage               7   OSError
+        ├── StoreUnreachableError     store-unreachable     7
+        ├── AccessDeniedError         access-denied         7   PermissionError
+        ├── UnsupportedStoreError     unsupported-store     7
+        └── CommitUncertainError      commit-uncertain      7
 """
 
 from __future__ import annotations
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessDeniedError",
-    "BlockError",
     "BucketNotFoundError",
     "CommitUncertainError",
     "ConflictError",
@@ -288,17 +286,3 @@ class CommitUncertainError(StorageError):
     """The store did not answer whether the commit was written, and it could not be read back."""
 
     code = "commit-uncertain"
-
-
-class BlockError(StateError):
-    """A block failed.
-
-    :param exit_code: the exit code of the block's command, or ``None`` where it raised.
-    """
-
-    code = "block-failed"
-    exit_status = 8
-
-    def __init__(self, message: str, *, exit_code: int | None = None, advice: str = "") -> None:
-        super().__init__(message, advice=advice)
-        self.exit_code = exit_code

@@ -31,7 +31,9 @@ def manifest() -> None:
 @manifest.command()
 @click.argument("file", required=False)
 @click.option(
-    "--image", metavar="IMAGE", help="Read the label of an image: a name, an archive, an OCI layout."
+    "--image",
+    metavar="IMAGE",
+    help="Read an image's label: its name, an OCI layout, or a file with what docker inspect printed.",
 )
 @click.option("--warnings", is_flag=True, help="Add the warnings to the JSON.")
 @options.shared
