@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from referencing import Registry
 
 __all__ = [
-    "VERSIONS",
     "documented",
     "files",
     "machine_resources",
@@ -29,7 +28,6 @@ __all__ = [
     "value_validator",
 ]
 
-VERSIONS = (1, 2)
 VALUES = "urn:up42-state:values"
 
 

@@ -155,7 +155,6 @@ class _Scanner:
                 executable=bool(status.st_mode & stat.S_IXUSR),
                 location=location,
                 mtime_ns=status.st_mtime_ns,
-                inode=status.st_ino,
             )
             self.files.append(file)
 
