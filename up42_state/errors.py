@@ -1,7 +1,6 @@
-"""The tree of errors.
+"""The tree of errors, grouped by what a caller would do about them.
 
-Grouped by what the caller would do about them; each class has a stable ``code`` and the exit status that
-the command line ends with::
+Each class has a stable ``code``, and the exit status that the command line ends with::
 
     StateError                        state                 1
     ├── SettingsError                 settings              2   ValueError
@@ -88,7 +87,7 @@ class Defect:
     advice: str = ""
 
     def __post_init__(self) -> None:
-        """Documents may hold secrets, and a defect quotes them."""
+        """Take secrets out of the problem: it quotes the document, which may hold some."""
         object.__setattr__(self, "problem", without_credentials(self.problem))
 
     def __str__(self) -> str:
@@ -107,7 +106,7 @@ class StateError(Exception):
     exit_status: ClassVar[int] = 1
 
     def __init__(self, message: str, *, advice: str = "") -> None:
-        # An SDK's own words are often part of it, and those quote whatever they were given.
+        # Messages often include an SDK's words, and an SDK quotes whatever it was given.
         self.message = without_credentials(message)
         self.advice = without_credentials(advice) if advice else ""
         super().__init__(self.message)
@@ -167,7 +166,7 @@ class RevisionNotFoundError(NotFoundError):
 
 
 class PrunedError(RevisionNotFoundError):
-    """The revision was there, but its bytes were pruned."""
+    """The revision existed, but its bytes were pruned."""
 
     code = "pruned"
 
@@ -179,7 +178,7 @@ class PathNotFoundError(NotFoundError):
 
 
 class ConflictError(StateError):
-    """Something else is already where this should go."""
+    """Something else stands where the result should go."""
 
     code = "conflict"
     exit_status = 4
@@ -192,7 +191,7 @@ class ObjectExistsError(ConflictError, FileExistsError):
 
 
 class StageConflictError(ConflictError):
-    """The stage has another revision than the caller allowed for."""
+    """The stage has a revision that the caller's ``expect`` or ``if_exists`` does not allow."""
 
     code = "stage-conflict"
 
@@ -258,7 +257,7 @@ class UnsupportedFormatError(IntegrityError):
 
 
 class StorageError(StateError, OSError):
-    """The store did not do what it was asked to."""
+    """The store did not do what it was asked to do."""
 
     code = "storage"
     exit_status = 7
@@ -271,13 +270,13 @@ class StoreUnreachableError(StorageError):
 
 
 class AccessDeniedError(StorageError, PermissionError):
-    """The store refused the credentials, or what they may do."""
+    """The store refused the credentials, or does not permit them the operation."""
 
     code = "access-denied"
 
 
 class UnsupportedStoreError(StorageError):
-    """The store lacks something that the stage format stands on."""
+    """The store lacks a capability that the operation needs."""
 
     code = "unsupported-store"
 

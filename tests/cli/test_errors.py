@@ -9,7 +9,6 @@ import click
 import pytest
 from doubles.advice import unknown_options
 
-from up42_state import errors
 from up42_state.cli.common import Common
 from up42_state.cli.errors import report
 from up42_state.errors import Defect, InvalidOutputError, StateError
@@ -193,11 +192,6 @@ def test_malformed_setting(call: Callable[..., Result]) -> None:
     assert result.exit_code == 2
     assert "UP42_STATE_MEMORY" in result.stderr
     assert "planted" not in result.stderr
-
-
-def test_exit_codes_of_the_documentation() -> None:
-    """The table of ``docs/cli.md`` and the tree of errors name the same exit codes."""
-    assert {kind.exit_status for kind in _classes(errors.StateError)} == set(range(1, 9))
 
 
 @pytest.mark.parametrize(

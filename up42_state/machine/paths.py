@@ -1,4 +1,4 @@
-"""Paths on this machine, as callers give them, and which of them must not lie in one another."""
+"""Check paths on this machine as callers give them, and which of them lie in one another."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _QUICKLOOKS = ".quicklooks"
 
 
 def local_path(path: PathLike) -> Path:
-    """A path that the system can be asked about; whether something is there is not looked at.
+    """Return a path that the system can be asked about; whether it exists is not looked at.
 
-    :raises SettingsError: it has a character that no file name can have: NUL, which ends a path for the
-        system (POSIX, "Pathname"), or a lone surrogate, which stands for no bytes; or it is empty, as a
-        variable that nobody has set is, and does not mean the working directory.
+    :raises SettingsError: the path is empty (as a variable that nobody has set; it does not mean the working
+        directory), or holds a character that no file name can have: NUL, which ends a path (POSIX,
+        "Pathname"), or a lone surrogate, which stands for no bytes.
     """
     name = os.fspath(path)
     if not name:
@@ -44,7 +44,7 @@ def local_path(path: PathLike) -> Path:
 
 
 def lies_in(inner: PathLike, outer: PathLike) -> bool:
-    """Whether a path is a directory, or lies somewhere below it; neither of the two needs to exist.
+    """Return True if a path is a directory or lies somewhere below it; neither needs to exist.
 
     Directories are compared by device and inode, so that links and ``..`` hide nothing.
     """
@@ -59,13 +59,13 @@ def check_apart(
     quicklooks: PathLike | None = None,
     target: PathLike | None = None,
 ) -> None:
-    """Make sure that stores and a task's directories do not lie in one another. Nothing is changed.
+    """Check that stores and a task's directories do not lie in one another.
 
-    The one exception: quicklooks may lie in ``<output>/.quicklooks``.
+    Quicklooks may lie in ``<output>/.quicklooks``, where a save looks for them.
 
     :param stores: directories that hold state.
-    :param target: what a restore fills.
-    :raises SettingsError: two overlap; the message says which, and what would happen.
+    :param target: the directory that a restore fills.
+    :raises SettingsError: two directories overlap; the message says which, and what would happen.
     """
     given = {"input": input, "output": output, "quicklooks": quicklooks, "target": target}
     places = {f"{name} directory": path for name, path in given.items() if path is not None}
@@ -88,12 +88,12 @@ def check_apart(
 
 
 def check_no_link(path: Path, name: str) -> None:
-    """Make sure that a directory that will be filled or emptied is not a link to another one.
+    """Refuse a directory that is a link: filling or emptying it would change another directory.
 
     Its parents may be links, as ``/tmp`` is on some systems.
 
     :param name: what the directory is, for the message.
-    :raises SettingsError: it is a link.
+    :raises SettingsError: the directory is a link.
     """
     if path.is_symlink():
         raise SettingsError(
@@ -107,9 +107,10 @@ def _same(path: PathLike, other: PathLike) -> bool:
 
 
 def _keys(path: PathLike) -> list[Key]:
-    """What the system knows a directory by, and each one above it, innermost first.
+    """Return an identity of a path and of each directory above it, innermost first.
 
-    A part that is not there is known by the directory above it and its own name.
+    The identity is the device and the inode. A part that does not exist is identified by the directory above
+    it and its own name.
     """
     real = Path(os.path.realpath(path))
     keys: list[Key] = []

@@ -122,7 +122,7 @@ def check(common: Common, workflow: str, parameters: str | None, files: tuple[st
 
 
 def _parameters(given: str | None) -> Any:
-    """Parameters as they stand on the command line, or in the file that is named there."""
+    """Parse the job's parameters: JSON on the command line, or a file that is named there."""
     from up42_state.cli.verbs.workflow_files import read_document
 
     if given is None or not given.lstrip().startswith("{"):

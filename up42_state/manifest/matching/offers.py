@@ -1,8 +1,8 @@
-"""What a task offers to the tasks after it, and what one of those makes of it: one edge at a time.
+"""Compare one edge of a workflow: what a task offers to the tasks after it, and what such a task needs.
 
-A task offers one set of capabilities for each meta capability (raster, vector, misc) and each kind of data
-that it may put out, and those of the stages that it propagates. A need is met where one single offer meets
-all keys under its meta capability: keys of two offers are never mixed.
+A task makes one offer for each meta capability (raster, vector, misc) and each kind of data that it may
+output, and passes on the offers of the stages that it propagates. One single offer has to meet all the keys
+that are needed under its meta capability: keys of two offers are never mixed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Offer:
     values: Mapping[Key, Alternatives]
 
     def to_dict(self) -> dict[str, Any]:
-        """As the capabilities of a manifest, with the task."""
+        """Return the offer as the capabilities of a manifest, with the task."""
         capabilities: dict[str, Any] = {}
         for key, alternatives in self.values.items():
             place = capabilities
@@ -61,7 +61,7 @@ class Offer:
 def offers_of(
     task: str, manifest: Manifest | None, incoming: Sequence[Offer], parameters: Mapping[str, object]
 ) -> tuple[Offer, ...]:
-    """What a task offers, given what comes in to it. Empty where its output capabilities are.
+    """Return what a task offers, given what comes in to it; nothing if its output capabilities are empty.
 
     :param parameters: what the block runs with, defaults included.
     """
@@ -82,7 +82,7 @@ def offers_of(
 
 
 def distinct(offers: Iterable[Offer]) -> tuple[Offer, ...]:
-    """Each offer once, in order."""
+    """Return each offer once, in order."""
     kept: list[Offer] = []
     for offer in offers:
         if offer not in kept:
@@ -91,7 +91,7 @@ def distinct(offers: Iterable[Offer]) -> tuple[Offer, ...]:
 
 
 def _read(meta: str, needs: Needs, incoming: Sequence[Offer]) -> list[Offer]:
-    """The offers that the block reads: those that meet its needs, or all where none does."""
+    """Return the offers that the block reads: those that meet its needs, or all if none does."""
     candidates = [offer for offer in incoming if offer.version == 2 and offer.meta == meta]
     met = [offer for offer in candidates if _verdict(_compare_all(needs, offer)) != Verdict.FAILS]
     return met or candidates
@@ -100,7 +100,7 @@ def _read(meta: str, needs: Needs, incoming: Sequence[Offer]) -> list[Offer]:
 def check_needs(
     manifest: Manifest, incoming: Sequence[Offer], parameters: Mapping[str, object]
 ) -> tuple[KeyCheck, ...]:
-    """Match everything that a block needs with what comes in to it.
+    """Compare everything that a block needs with what comes in to it.
 
     :param parameters: what the block runs with, defaults included.
     """
@@ -113,7 +113,7 @@ def check_needs(
 
 
 def _check_meta(meta: str, needs: Needs, incoming: Sequence[Offer]) -> list[KeyCheck]:
-    """The best of the offers, the first of those that are equally good."""
+    """Compare the needs with each offer, and return the checks of the best one; of equals the first."""
     needed = needs or {Key(meta, "", ""): (VERSION_1_VALUE,)}
     tried = [_compare_all(needs, offer) for offer in incoming if offer.version == 2 and offer.meta == meta]
     best = min(tried, key=_failings) if tried else _missing(needed, Verdict.FAILS)
@@ -140,7 +140,7 @@ def _missing(needs: Needs, verdict: Verdict, source: str | None = None) -> list[
 
 
 def _check_names(needed: set[Key], incoming: Sequence[Offer]) -> tuple[KeyCheck, ...]:
-    """Version 1: both sides have the same dotted names, none may be left over on either."""
+    """Compare dotted names of version 1: both sides must have the same names, and none may be left over."""
     offers = [offer for offer in incoming if offer.version == 1]
     if not offers:
         verdict = Verdict.NOT_COMPARABLE if incoming else Verdict.FAILS
@@ -164,6 +164,6 @@ def _verdict(checks: Iterable[KeyCheck]) -> Verdict:
 
 
 def _failings(checks: Iterable[KeyCheck]) -> tuple[int, int]:
-    """Fewer failing keys are better, then fewer that are only possible."""
+    """Return a sort key: fewer keys that fail are better, then fewer that are only possible."""
     verdicts = [check.verdict for check in checks]
     return verdicts.count(Verdict.FAILS), verdicts.count(Verdict.POSSIBLE)

@@ -1,7 +1,8 @@
-"""The tasks of a workflow in the platform's form, as far as the check needs them.
+"""Read the tasks of a workflow document in the platform's form, as far as the check needs them.
 
-``[{"name": "tiling:1", "parentName": null, "blockId": "…"}]``, or an object that has this list under
-``tasks``. Ours in addition: ``parentName`` may be a list, and ``propagate`` names stages to pass on.
+The platform's form is ``[{"name": "tiling:1", "parentName": null, "blockId": "…"}]``. This package also takes
+an object that has the list under ``tasks``, a list as ``parentName``, and ``propagate``, the names of stages
+whose features a task passes on.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Task:
 
 
 def read_tasks(workflow: object) -> tuple[list[Task], list[Defect]]:
-    """The tasks of a workflow document, and everything that is wrong with it."""
+    """Return the tasks of a workflow document, and all defects of the document."""
     raw = workflow.get("tasks") if isinstance(workflow, dict) else workflow
     if not isinstance(raw, (list, tuple)):
         return [], [Defect("#", "no list of tasks")]
@@ -82,7 +83,7 @@ def _duplicates(tasks: Sequence[Task]) -> Iterable[Defect]:
 
 
 def _unknown(tasks: Sequence[Task]) -> Iterable[Defect]:
-    """Parents and stages that are no tasks; ``JOB/STAGE`` is a stage of another job, not known here."""
+    """Yield a defect for every parent and stage that is no task. ``JOB/STAGE`` is a stage of another job."""
     known = {task.name for task in tasks}
     for task in tasks:
         for parent in task.parents:
@@ -96,7 +97,7 @@ def _unknown(tasks: Sequence[Task]) -> Iterable[Defect]:
 
 
 def in_order(tasks: Sequence[Task]) -> tuple[list[Task], list[Defect]]:
-    """The tasks so that each comes after its parents and the stages that it propagates.
+    """Sort tasks so that each comes after its parents and after the stages that it propagates.
 
     Tasks on a cycle are left out, as those that follow them, and the cycle is a defect.
     """
@@ -119,7 +120,7 @@ def in_order(tasks: Sequence[Task]) -> tuple[list[Task], list[Defect]]:
 
 
 def _stable(ordered: list[Task], before: Mapping[str, set[str]], position: Mapping[str, int]) -> list[Task]:
-    """In levels of the graph, and within a level in the order of the document."""
+    """Sort by levels of the graph, and within a level by the order of the document."""
     level: dict[str, int] = {}
     for task in ordered:
         level[task.name] = 1 + max((level[name] for name in before[task.name]), default=0)
