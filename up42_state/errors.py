@@ -94,6 +94,10 @@ class Defect:
         text = f"{self.place}: {self.problem}"
         return f"{text}; {self.advice}" if self.advice else text
 
+    def to_dict(self) -> dict[str, str]:
+        """Return the defect as a JSON object."""
+        return {"place": self.place, "problem": self.problem, "advice": self.advice}
+
 
 class StateError(Exception):
     """Anything that up42_state itself reports.
