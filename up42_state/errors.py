@@ -100,9 +100,9 @@ class Defect:
 
 
 class StateError(Exception):
-    """Anything that up42_state itself reports.
+    """The base of all errors that up42_state itself reports.
 
-    :param message: what happened, naming the thing it happened to; secrets are taken out of it.
+    :param message: what happened, and to which job, stage, file or setting; secrets are taken out.
     :param advice: what the reader can do next.
     """
 

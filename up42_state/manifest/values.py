@@ -29,8 +29,8 @@ def is_number(value: object) -> bool:
 def check_value(definition: Mapping[str, Any], value: Any, path: Path) -> list[Defect]:
     """Return the defects of a value of the parameter that ``definition`` describes.
 
-    :param definition: the parameter as the manifest has it. What is malformed in it is left out of account,
-        so that one mistake is reported once.
+    :param definition: the parameter as the manifest has it. Malformed members of it are ignored, so that one
+        mistake is reported once.
     :param path: where the value stands; the defects begin with it.
     """
     expected = _value_schema(definition)
@@ -103,7 +103,10 @@ def _item_type(items: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _limits(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """Range and choice, each value once, unless no value could meet them."""
+    """Return the parameter's range and its choice as keywords of JSON Schema.
+
+    A range without any value is left out: the manifest's own validation reports it.
+    """
     limits: dict[str, Any] = {
         name: definition[name] for name in ("minimum", "maximum") if is_number(definition.get(name))
     }

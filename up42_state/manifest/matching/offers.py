@@ -38,7 +38,7 @@ class Offer:
     """One kind of data that comes out of a task.
 
     :param task: the task that made it.
-    :param version: of the manifest that says so; ``None`` where the task's block has none.
+    :param version: the specification version of the task's manifest; ``None`` if it has no manifest.
     :param meta: ``raster``, ``vector`` or ``misc``; empty in version 1.
     """
 
@@ -63,7 +63,7 @@ def offers_of(
 ) -> tuple[Offer, ...]:
     """Return what a task offers, given what comes in to it; nothing if its output capabilities are empty.
 
-    :param parameters: what the block runs with, defaults included.
+    :param parameters: the parameters that the block runs with, defaults included.
     """
     if manifest is None:
         return (Offer(task=task, version=None, values={}),)
@@ -102,7 +102,7 @@ def check_needs(
 ) -> tuple[KeyCheck, ...]:
     """Compare everything that a block needs with what comes in to it.
 
-    :param parameters: what the block runs with, defaults included.
+    :param parameters: the parameters that the block runs with, defaults included.
     """
     if manifest.superseded:
         return _check_names({Key("", "", name) for name in manifest.input_capabilities}, incoming)
