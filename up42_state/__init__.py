@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from up42_state.block.block import Block
     from up42_state.errors import StateError
     from up42_state.manifest import Manifest, check_workflow
+    from up42_state.propagation import Propagation
     from up42_state.settings.model import Settings
     from up42_state.stage import Stage
     from up42_state.stages.format.commit import Commit
-    from up42_state.stages.propagate.options import Propagation
     from up42_state.state import Job, State, propagate
 
 __all__ = [
@@ -42,7 +42,7 @@ _HOMES = {
     "Commit": "stages.format.commit",
     "Job": "state",
     "Manifest": "manifest",
-    "Propagation": "stages.propagate.options",
+    "Propagation": "propagation",
     "Settings": "settings.model",
     "Stage": "stage",
     "State": "state",

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from up42_state.features import Report
     from up42_state.features.repair import Change
+    from up42_state.propagation import Propagation
     from up42_state.stages.format.commit import BlockInfo, Commit, JobMode
     from up42_state.stages.format.index import Entry
     from up42_state.stages.history import DamagedCommit
-    from up42_state.stages.propagate.options import Propagation
     from up42_state.stages.read.restore import Restored
     from up42_state.stages.store import Store
     from up42_state.stages.upkeep.verify import Verified
@@ -131,7 +131,7 @@ class Stage:
             output=local_path(output),
             quicklooks=quicklooks if isinstance(quicklooks, bool) else local_path(quicklooks),
             parents=tuple(parent.as_parent() for parent in parents),
-            propagations=tuple(self._propagation(item) for item in several(propagate)),
+            propagations=tuple(self._propagation(item).resolve() for item in several(propagate)),
             precondition=Precondition(if_exists, expect),
             block=block,
             parameters=mask_secrets(parameters or {}),
@@ -322,7 +322,7 @@ class Stage:
         return self.job.stage(stage) if isinstance(stage, str) else stage
 
     def _propagation(self, item: str | Stage | Propagation) -> Propagation:
-        from up42_state.stages.propagate.options import Propagation
+        from up42_state.propagation import Propagation
 
         return item if isinstance(item, Propagation) else Propagation(stages=(self._sibling(item),))
 

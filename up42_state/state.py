@@ -224,7 +224,7 @@ def propagate(
     :param stages: the earlier stages, in order.
     :param job_mode: in ``DRY_RUN`` data paths need not exist; ``None`` takes what the first stage's settings
         say (``UP42_JOB_MODE``).
-    :param options: as of :class:`~up42_state.stages.propagate.options.Propagation`: ``form``, ``match``,
+    :param options: as of :class:`~up42_state.Propagation`: ``form``, ``match``,
         ``on_conflict``, ``where``, ``bbox``, ``ids``, ``path``, ``missing``, ``properties``, ``manifest``.
     :return: what became of every feature.
     :raises SettingsError: ``into`` or ``quicklooks`` cannot be a path (it holds NUL), or one of these and the
@@ -232,8 +232,8 @@ def propagate(
     :raises InvalidOutputError: the current output has defects.
     :raises FeatureConflictError: features differ and ``on_conflict`` is ``error``.
     """
+    from up42_state.propagation import Propagation
     from up42_state.stages.propagate.into_directory import materialise
-    from up42_state.stages.propagate.options import Propagation
 
     propagation = Propagation(stages=tuple(several(stages)), **options)
     modes = [job_mode, *(stage.job.state.settings.job_mode for stage in propagation.stages)]
@@ -245,7 +245,7 @@ def propagate(
     )
     (report,) = materialise(
         local_path(into),
-        [propagation],
+        [propagation.resolve()],
         quicklooks=quicklooks if isinstance(quicklooks, bool) else local_path(quicklooks),
         job_mode=next(filter(None, modes), "DEFAULT"),
         progress=progress or _silent,

@@ -17,9 +17,9 @@ from up42_state.block.workspace import Workspace
 from up42_state.errors import PathNotFoundError, SettingsError
 from up42_state.features.objects import feature_collection
 from up42_state.machine.paths import local_path
+from up42_state.propagation import checked_options
 from up42_state.stages.format.commit import check_job_mode
 from up42_state.stages.format.names import several
-from up42_state.stages.propagate.options import checked_options
 
 if TYPE_CHECKING:
     import os
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     import geojson
 
     from up42_state.features import Report
+    from up42_state.propagation import Propagation
     from up42_state.settings.model import Settings
     from up42_state.stages.format.commit import BlockInfo, Commit, JobMode
-    from up42_state.stages.propagate.options import Propagation
     from up42_state.stages.write.save import Outcome
     from up42_state.state import Stage
 
@@ -67,7 +67,7 @@ class Block:
     :param note: takes messages for people; ``None`` writes them to stderr.
     :param options: how the ``propagate`` stages are merged into the output, and the second and further
         ``after`` stages into the first: ``form``, ``match``, ``on_conflict``, ``where``, ``bbox``, ``ids``,
-        ``path`` and ``missing`` of :class:`~up42_state.stages.propagate.options.Propagation`; those that are
+        ``path`` and ``missing`` of :class:`~up42_state.Propagation`; those that are
         ``None`` count as not given. ``missing`` holds for ``propagate`` alone: an input has to be there.
     :raises InvalidNameError: a stage name is malformed.
     :raises SettingsError: stages are named, but no job to find them in; a directory cannot be a path, or
@@ -180,12 +180,12 @@ class Block:
         """Note earlier stages, whose features and files become part of the output at the end.
 
         :param stages: names in this job, ``JOB/STAGE``, or handles; in order.
-        :param options: as of :class:`~up42_state.stages.propagate.options.Propagation`: ``form``, ``match``,
+        :param options: as of :class:`~up42_state.Propagation`: ``form``, ``match``,
             ``on_conflict``, ``where``, ``bbox``, ``ids``, ``path``, ``missing``, ``properties`` and
             ``manifest``. Without ``match`` and ``on_conflict`` those of the block hold.
         :raises SettingsError: an option is none of its choices, or a name needs a job and there is none.
         """
-        from up42_state.stages.propagate.options import Propagation
+        from up42_state.propagation import Propagation
 
         found = tuple(self._earlier(stage) for stage in stages)
         shared = {name: self._options[name] for name in ("match", "on_conflict") if name in self._options}
@@ -351,7 +351,10 @@ class Block:
         from up42_state.stages.propagate.into_directory import materialise
 
         found = materialise(
-            self.output_dir, self._propagations, quicklooks=self.quicklooks_dir, job_mode=self.job_mode
+            self.output_dir,
+            [propagation.resolve() for propagation in self._propagations],
+            quicklooks=self.quicklooks_dir,
+            job_mode=self.job_mode,
         )
         self.reports = [*self._merged, *found]
         self.steps.merged("propagated", found)

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from up42_state.features import Report
+    from up42_state.propagation import Propagation
     from up42_state.stages.format.commit import Commit, JobMode
     from up42_state.stages.propagate.merged_output import Merging
-    from up42_state.stages.propagate.options import Propagation
     from up42_state.state import Stage
 
 __all__ = ["DATA_JSON", "Inputs", "Restored", "has_data"]
@@ -126,11 +126,11 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
 
         contents = load(self.stages[0].job.state.store, commits[0])
         merging, taken = Merging(output_of(contents)), iter(commits[1:])
-        return merging, merging.apply(self._others, lambda _stage: next(taken))
+        return merging, merging.apply(self._others.resolve(), lambda _history: next(taken))
 
     @property
     def _others(self) -> Propagation:
-        from up42_state.stages.propagate.options import Propagation
+        from up42_state.propagation import Propagation
 
         return Propagation(stages=tuple(self.stages[1:]), **self.options)
 
@@ -195,10 +195,10 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         made_of, taken = [first, *commits[1:]], iter(commits[1:])
         reports = materialise(
             folder,
-            [self._others],
+            [self._others.resolve()],
             quicklooks=False,
             job_mode=self.job_mode,
-            current=lambda _stage: next(taken),
+            current=lambda _history: next(taken),
         )
         remove_tree(folder / QUICKLOOKS)
         (own_folder(folder) / _MADE_OF).write_bytes(self._made_of(made_of))

@@ -65,13 +65,16 @@ class History:
     """
 
     def __init__(self, store: Store, job: str, stage: str) -> None:
-        self._store = store
+        self.store = store
         self.job = job
         self.stage = stage
 
+    def __str__(self) -> str:
+        return f"{self.job}/{self.stage}"
+
     def revisions(self) -> list[int]:
         """The numbers of all revisions, rising; empty where the stage was never saved."""
-        listed = self._store.bucket.list(commits_prefix(self.job, self.stage))
+        listed = self.store.bucket.list(commits_prefix(self.job, self.stage))
         numbers = (parse_commit_key(info.key) for info in listed)
         return [number for number in numbers if number]
 
@@ -82,7 +85,7 @@ class History:
         :raises IntegrityError: it is damaged.
         """
         key = commit_key(self.job, self.stage, revision)
-        return Commit.parse(self._store.bucket.get(key, 0, _MOST + 1), key)
+        return Commit.parse(self.store.bucket.get(key, 0, _MOST + 1), key)
 
     def find(self, revision: int) -> Commit | None:
         """The same, and ``None`` where there is none: the whole job is being removed, commits first."""
@@ -146,7 +149,7 @@ class History:
         if revision - 1 in numbers or len(numbers) == 1:
             return False
         try:
-            self._store.bucket.head(commit_key(self.job, self.stage, revision - 1))
+            self.store.bucket.head(commit_key(self.job, self.stage, revision - 1))
         except ObjectNotFoundError:
             return True
         return False
@@ -225,7 +228,7 @@ class History:
             numbers = {revision} if before is None else {before, revision}
             return self.checked(found, numbers) if isinstance(found, Commit) else found
 
-        with self._store.transfers() as transfers:
+        with self.store.transfers() as transfers:
             return readable(transfers.map(look, reversed(steps)), damaged)
 
     def states(self, commits: Sequence[Commit]) -> list[State]:
@@ -233,14 +236,14 @@ class History:
 
         Pruning deletes an attempt's ``index.json`` first, so the index tells. One request each, side by side.
         """
-        with self._store.transfers() as transfers:
+        with self.store.transfers() as transfers:
             return list(transfers.map(self._state, commits))
 
     def _state(self, commit: Commit) -> State:
         if commit.removed or commit.index is None:
             return "removed"
         try:
-            self._store.bucket.head(commit.index.key)
+            self.store.bucket.head(commit.index.key)
         except ObjectNotFoundError:
             return "pruned"
         return "restorable"
@@ -257,7 +260,7 @@ class History:
 
     def _has_commits(self, stage: str) -> bool:
         """Whether anything was saved there: what a save that died, or a web console, left has no commit."""
-        return self._store.bucket.holds(commits_prefix(self.job, stage))
+        return self.store.bucket.holds(commits_prefix(self.job, stage))
 
     def _no_revision(self, revision: int, why: str) -> RevisionNotFoundError:
         return RevisionNotFoundError(
@@ -266,7 +269,7 @@ class History:
         )
 
     def _missing(self) -> NotFoundError:
-        stages = self._store.stages(self.job)
+        stages = self.store.stages(self.job)
         if stages:
             others = [name for name in stages if name != self.stage and self._has_commits(name)]
             advice = f"it has {some_names(others)}" if others else "no save of it was finished"
@@ -274,7 +277,7 @@ class History:
             if stem in others:  # as tables and messages write a revision
                 advice = f"the stage is {stem}; revision={number} chooses (restore --revision {number})"
             return StageNotFoundError(f"job {self.job} has no stage {self.stage}", advice=advice)
-        return missing_job(self._store, self.job)
+        return missing_job(self.store, self.job)
 
 
 def readable(

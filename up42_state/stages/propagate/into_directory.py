@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from up42_state.features import Report
     from up42_state.stages.format.commit import Commit, JobMode
     from up42_state.stages.format.index import Entry
+    from up42_state.stages.history import History
     from up42_state.stages.local.staging import Staging
     from up42_state.stages.propagate.merged_output import Added, EarlierStage
-    from up42_state.stages.propagate.options import Propagation
-    from up42_state.state import Stage
+    from up42_state.stages.propagate.options import EarlierHistories
 
 __all__ = ["clean_up", "materialise"]
 
@@ -46,25 +46,25 @@ _DATA = "data.json"
 
 def materialise(
     into: Path,
-    propagations: Sequence[Propagation],
+    propagations: Sequence[EarlierHistories],
     *,
     quicklooks: Path | bool = True,
     job_mode: JobMode = "DEFAULT",
-    current: Callable[[Stage], Commit] | None = None,
+    current: Callable[[History], Commit] | None = None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> list[Report]:
     """Carry out propagations in a directory, one after the other, and replace its ``data.json`` once.
 
     :param quicklooks: the directory of quicklooks, as a save takes it.
     :param job_mode: in ``DRY_RUN`` data paths need not exist, and stages that dry runs saved are taken, too.
-    :param current: gives the revision to take of a stage, if it is not to be the newest.
+    :param current: gives the revision to take of a history, if it is not to be the newest.
     :return: what became of every feature, for each propagation.
     :raises InvalidOutputError: the current output has defects.
     :raises FeatureConflictError: features differ, and a propagation asks for an error then.
     """
     clean_up(into, quicklooks)
     merging = Merging(read_output(into, quicklooks, dry_run=job_mode == "DRY_RUN"))
-    current = current or (lambda stage: stage.latest(job_mode))
+    current = current or (lambda history: history.current(job_mode))
     reports = [merging.apply(propagation, current) for propagation in propagations]
     if merging.changed:
         folder = _folder_for(into, quicklooks)

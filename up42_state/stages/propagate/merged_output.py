@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from up42_state.features.merge.operator import Merge
     from up42_state.stages.format.commit import Commit
     from up42_state.stages.format.index import Entry
-    from up42_state.stages.propagate.options import Propagation
+    from up42_state.stages.history import History
+    from up42_state.stages.propagate.options import EarlierHistories
     from up42_state.stages.store import Store
-    from up42_state.state import Stage
 
 __all__ = ["Added", "EarlierStage", "Merging", "output_of"]
 
@@ -109,30 +109,30 @@ class Merging:
         self.new_directories: list[str] = []
         self.changed = False
 
-    def apply(self, propagation: Propagation, current: Callable[[Stage], Commit]) -> Report:
+    def apply(self, earlier: EarlierHistories, current: Callable[[History], Commit]) -> Report:
         """Merge the stages of one propagation, and say what became of every feature.
 
-        :param current: gives the revision to take of a stage.
+        :param current: gives the revision to take of a history.
         :raises NotFoundError: a stage does not exist.
         :raises IntegrityError: a stage is damaged.
         :raises FeatureConflictError: features differ, and the propagation asks for an error then.
         :raises InvalidDataError: a stage's ``data.json`` is not one, or cannot be compared.
         """
-        found = propagation.commits(current)
+        found = list(zip(earlier.histories, earlier.commits(current), strict=True))
         stages = [
-            EarlierStage(store=stage.job.state.store, contents=load(stage.job.state.store, commit))
-            for stage, commit in found
+            EarlierStage(store=history.store, contents=load(history.store, commit))
+            for history, commit in found
+            if commit is not None
         ]
         self.earlier += stages
-        merged = _merge(self._collection, self._files, propagation, stages)
+        merged = _merge(self._collection, self._files, earlier, stages)
         self._take(merged, stages)
-        skipped = [stage for stage in propagation.stages if all(stage is not there for there, _ in found)]
         warnings = (
-            *(f"{stage} is not there, and was skipped" for stage in skipped),
-            *_unmet(propagation.selection, stages),
+            *(f"{history} is not there, and was skipped" for history, commit in found if commit is None),
+            *_unmet(earlier.selection, stages),
             *merged.report.warnings,
         )
-        if propagation.form == "forward":
+        if earlier.form == "forward":
             warnings += tuple(text for stage in stages for text in stage.left_behind())
         return msgspec.structs.replace(merged.report, warnings=warnings)
 
@@ -188,22 +188,17 @@ def output_of(contents: Contents) -> Output:
 
 
 def _merge(
-    collection: Collection, files: Files, propagation: Propagation, stages: list[EarlierStage]
+    collection: Collection, files: Files, earlier: EarlierHistories, stages: list[EarlierStage]
 ) -> Merge:
-    properties = propagation.properties
-    if propagation.manifest is not None:
-        from up42_state.manifest import inherited_keys
-
-        properties = inherited_keys(propagation.manifest)
     return merge(
         collection,
         files,
         [stage.earlier() for stage in stages],
-        form=propagation.form,
-        match=propagation.match,
-        on_conflict=propagation.on_conflict,
-        selection=propagation.selection,
-        properties=properties,
+        form=earlier.form,
+        match=earlier.match,
+        on_conflict=earlier.on_conflict,
+        selection=earlier.selection,
+        properties=earlier.properties,
     )
 
 

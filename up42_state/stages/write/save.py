@@ -40,10 +40,9 @@ if TYPE_CHECKING:
     from up42_state.features.repair import Change
     from up42_state.stages.format.commit import BlockInfo, JobMode, Parent
     from up42_state.stages.local.sources import Source
-    from up42_state.stages.propagate.options import Propagation
+    from up42_state.stages.propagate.options import EarlierHistories
     from up42_state.stages.store import Store
     from up42_state.stages.write.resume import Interrupted
-    from up42_state.state import Stage
 
     Outcome = Literal["saved", "unchanged", "kept"]
 
@@ -53,7 +52,7 @@ _ATTEMPTS = 5  # at a save whose references vanish
 
 
 class Save(msgspec.Struct, frozen=True, kw_only=True):
-    """One save: what is saved, where, and on what condition. See :meth:`up42_state.state.Stage.save`.
+    """One save: what is saved, where, and on what condition. See :meth:`up42_state.Stage.save`.
 
     :param parameters: the block's, as the commit is to hold them: without secrets.
     """
@@ -64,7 +63,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
     output: Path
     quicklooks: Path | bool = True
     parents: tuple[Parent, ...] = ()
-    propagations: tuple[Propagation, ...] = ()
+    propagations: tuple[EarlierHistories, ...] = ()
     precondition: Precondition = msgspec.field(default_factory=Precondition)
     block: BlockInfo | None = None
     parameters: Mapping[str, Any] = msgspec.field(default_factory=dict)
@@ -129,9 +128,9 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         self.outcome(_outcome(draft, commit))
         return commit
 
-    def _current(self, stage: Stage) -> Commit:
+    def _current(self, history: History) -> Commit:
         """What is referred to must be current, or it may be pruned meanwhile (:class:`References`)."""
-        return stage.latest(self.job_mode)
+        return history.current(self.job_mode)
 
     def _nearby(self, merged: Merging, references: References) -> Iterator[Index]:
         """Yield the indexes of the job's other stages whose files the output may hold as they are.
