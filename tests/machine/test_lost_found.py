@@ -11,7 +11,7 @@ from doubles.outputs import tiles, write_output
 from doubles.users import NOBODY, nobody
 
 from up42_state import Block, State
-from up42_state.machine.lost_found import not_ours
+from up42_state.machine.lost_found import file_system_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,11 +124,11 @@ def test_a_store_on_a_volume(volume: Path, home: Path) -> None:
 
 def test_a_directory_of_this_name_with_something_in_it_is_the_users(tmp_path: Path) -> None:
     """Only what is empty, or cannot be looked into, is the file system's."""
-    assert not_ours(tmp_path) == frozenset()
+    assert file_system_names(tmp_path) == frozenset()
     (tmp_path / "lost+found").mkdir()
-    assert not_ours(tmp_path) == {"lost+found"}
+    assert file_system_names(tmp_path) == {"lost+found"}
     (tmp_path / "lost+found" / "mine.txt").touch()
-    assert not_ours(tmp_path) == frozenset()
+    assert file_system_names(tmp_path) == frozenset()
     output = write_output(tmp_path / "out", {"lost+found/a.tif": b"a"})
     stage = State(f"file://{tmp_path}/store").job("j").stage("s:1")
     stage.save(output)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from up42_state.errors import SettingsError, StateError, TargetConflictError
-from up42_state.machine.lost_found import not_ours
+from up42_state.machine.lost_found import file_system_names
 from up42_state.machine.mounts import mounts_below
 from up42_state.machine.paths import lies_in
 from up42_state.machine.trees import remove_below
@@ -75,7 +75,7 @@ def clear(directory: Path) -> None:
     if not directory.is_dir():
         return
     try:
-        remove_below(directory, keep=not_ours(directory))
+        remove_below(directory, keep=file_system_names(directory))
     except OSError as error:
         if isinstance(error, StateError):
             raise

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from up42_state.block.leftovers import check_clearable, clear, leave_mark, leftovers
 from up42_state.errors import SettingsError, TargetConflictError
-from up42_state.machine.lock import held, held_by_caller
+from up42_state.machine.lock import locked, locked_by_caller
 from up42_state.machine.paths import check_apart, check_no_link, lies_in
 from up42_state.stages.format.names import some_names
 
@@ -68,8 +68,8 @@ class Workspace:
             check_no_link(folder, name)
         for folder in self._own.values():
             _make(folder)
-        with held(self._locked, [self.input] if not self._restores and self.input.is_dir() else []) as fds:
-            folders = [folder for folder in self._own.values() if not held_by_caller(folder)]
+        with locked(self._locked, [self.input] if not self._restores and self.input.is_dir() else []) as fds:
+            folders = [folder for folder in self._own.values() if not locked_by_caller(folder)]
             if emptied:
                 self._clear(folders, force=force, code=list(code))
             for folder in folders:
