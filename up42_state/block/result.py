@@ -95,7 +95,7 @@ def write_file(path: Path, value: object) -> None:
         try:
             with open(fd, "w", encoding="utf-8") as file:
                 file.write(without_secrets(json.dumps(value, indent=2)) + "\n")
-                os.fchmod(file.fileno(), 0o666 & ~_umask())
+                os.fchmod(file.fileno(), 0o666 & ~_umask())  # mkstemp makes files for their owner alone
             os.replace(name, path)
         except BaseException:
             with suppress(OSError):
@@ -109,6 +109,6 @@ def write_file(path: Path, value: object) -> None:
 
 
 def _umask() -> int:
-    umask = os.umask(0o077)
+    umask = os.umask(0o077)  # it cannot be read without being set; for that moment, let files be private
     os.umask(umask)
     return umask

@@ -102,7 +102,7 @@ def in_order(tasks: Sequence[Task]) -> tuple[list[Task], list[Defect]]:
 
     A cycle is a defect; the tasks on it and those that follow them are left out.
     """
-    by_name = {task.name: task for task in reversed(tasks)}
+    by_name = {task.name: task for task in reversed(tasks)}  # of two tasks with one name the first counts
     before = {task.name: {*task.parents, *task.propagate} & by_name.keys() for task in by_name.values()}
     sorter = TopologicalSorter(before)
     defects: list[Defect] = []
