@@ -259,6 +259,14 @@ def test_a_name_is_looked_up_with_the_tools_of_this_machine(tools: Path) -> None
     assert read_label("tiling:1") == TEXT
 
 
+def test_a_tag_after_the_name_of_a_file(tmp_path: Path, tools: Path) -> None:
+    """A file holds one answer, so a tag after its name is not dropped: the whole text names an image."""
+    path = tmp_path / "inspect.json"
+    path.write_text(json.dumps(INSPECTIONS["podman image inspect"]))
+    with pytest.raises(NotFoundError, match=r"no file and no image .*inspect\.json:other"):
+        read_label(f"{path}:other")
+
+
 @pytest.mark.parametrize("name", ["tiling:1", "--help"])
 def test_an_image_that_no_tool_knows(tools: Path, name: str) -> None:
     """Names that a tool would take for an option are not passed on."""
