@@ -87,7 +87,11 @@ _SHARED = (
 
 def shared(function: F) -> F:
     """Add the options of every verb: ``--url``, ``--json``, ``--quiet``, ``--debug``."""
-    for option in reversed(_SHARED):
+    return _add(_SHARED, function)
+
+
+def _add(options: Sequence[Callable[[F], F]], function: F) -> F:
+    for option in reversed(options):  # as decorators apply: the last one first
         function = option(function)
     return function
 
@@ -119,16 +123,12 @@ def chosen(**given: Any) -> dict[str, Any]:
 
 def selection(function: F) -> F:
     """Add the options that choose features: ``--where``, ``--bbox``, ``--id``, ``--path``."""
-    for option in reversed(_SELECTION):
-        function = option(function)
-    return function
+    return _add(_SELECTION, function)
 
 
 def propagation_options(function: F) -> F:
     """Add the options of merging earlier stages: form, match, on-conflict, missing, and :func:`selection`."""
-    for option in reversed((*_MERGING, *_SELECTION, _MISSING)):
-        function = option(function)
-    return function
+    return _add((*_MERGING, *_SELECTION, _MISSING), function)
 
 
 def merging(settings: Settings, **given: Any) -> dict[str, Any]:
