@@ -13,7 +13,6 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 ENVIRONMENT = ROOT / ".cache" / "bench-venv"
 PEERS = HERE / "peers"
-OURS = HERE / "ours"
 
 
 def install() -> None:
@@ -47,8 +46,8 @@ def peer_script(name: str) -> list[str]:
 
 
 def our_script(name: str) -> list[str]:
-    """A script of ``ours/``, run by the Python that has up42_state."""
-    return [sys.executable, str(OURS / name)]
+    """A script of ``ours/`` by its name, run in ``ROOT`` by the Python that has up42_state."""
+    return [sys.executable, "-m", f"benchmarks.ours.{name}"]
 
 
 def our_command() -> str:

@@ -82,13 +82,13 @@ def check_apart(
     quicklooks: PathLike | None = None,
     target: PathLike | None = None,
 ) -> None:
-    """Make sure that stores and a task's directories do not lie in one another. Nothing is changed.
+    """Check that stores and a task's directories do not lie in one another.
 
-    The one exception: quicklooks may lie in ``<output>/.quicklooks``.
+    Quicklooks may lie in ``<output>/.quicklooks``, where a save looks for them.
 
     :param stores: directories that hold state.
-    :param target: what a restore fills.
-    :raises SettingsError: two overlap; the message says which, and what would happen.
+    :param target: the directory that a restore fills.
+    :raises SettingsError: two directories overlap; the message says which, and what would happen.
     """
     given = {"input": input, "output": output, "quicklooks": quicklooks, "target": target}
     places = {f"{name} directory": path for name, path in given.items() if path is not None}

@@ -1,4 +1,4 @@
-"""Paths on this machine, as callers give them, and which of them lie in one another."""
+"""Check paths on this machine as callers give them, and which of them lie in one another."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["check_no_link", "lies_in", "local_path"]
 
 
 def local_path(path: PathLike) -> Path:
-    """A path that the system can be asked about; whether something is there is not looked at.
+    """Return a path that the system can be asked about; whether it exists is not looked at.
 
-    :raises SettingsError: it has a character that no file name can have: NUL, which ends a path for the
-        system (POSIX, "Pathname"), or a lone surrogate, which stands for no bytes; or it is empty, as a
-        variable that nobody has set is, and does not mean the working directory.
+    :raises SettingsError: the path is empty (as a variable that nobody has set; it does not mean the working
+        directory), or holds a character that no file name can have: NUL, which ends a path (POSIX,
+        "Pathname"), or a lone surrogate, which stands for no bytes.
     """
     name = os.fspath(path)
     if not name:
@@ -38,7 +38,7 @@ def local_path(path: PathLike) -> Path:
 
 
 def lies_in(inner: PathLike, outer: PathLike) -> bool:
-    """Whether a path is a directory, or lies somewhere below it; neither of the two needs to exist.
+    """Return True if a path is a directory or lies somewhere below it; neither needs to exist.
 
     Directories are compared by device and inode, so that links and ``..`` hide nothing.
     """
@@ -46,12 +46,12 @@ def lies_in(inner: PathLike, outer: PathLike) -> bool:
 
 
 def check_no_link(path: Path, name: str) -> None:
-    """Make sure that a directory that will be filled or emptied is not a link to another one.
+    """Refuse a directory that is a link: filling or emptying it would change another directory.
 
     Its parents may be links, as ``/tmp`` is on some systems.
 
     :param name: what the directory is, for the message.
-    :raises SettingsError: it is a link.
+    :raises SettingsError: the directory is a link.
     """
     if path.is_symlink():
         raise SettingsError(
@@ -61,9 +61,10 @@ def check_no_link(path: Path, name: str) -> None:
 
 
 def _keys(path: PathLike) -> list[Key]:
-    """What the system knows a directory by, and each one above it, innermost first.
+    """Return an identity of a path and of each directory above it, innermost first.
 
-    A part that is not there is known by the directory above it and its own name.
+    The identity is the device and the inode. A part that does not exist is identified by the directory above
+    it and its own name.
     """
     real = Path(os.path.realpath(path))
     keys: list[Key] = []

@@ -1,4 +1,4 @@
-"""``doctor``: settings and the live store, looked at before a job relies on them."""
+"""``doctor``: check the settings and the live store before a job relies on them."""
 
 from __future__ import annotations
 

@@ -31,7 +31,9 @@ def manifest() -> None:
 @manifest.command()
 @click.argument("file", required=False)
 @click.option(
-    "--image", metavar="IMAGE", help="Read the label of an image: a name, an archive, an OCI layout."
+    "--image",
+    metavar="IMAGE",
+    help="Read an image's label: its name, an OCI layout, or a file with what docker inspect printed.",
 )
 @click.option("--warnings", is_flag=True, help="Add the warnings to the JSON.")
 @options.shared
@@ -120,7 +122,7 @@ def check(common: Common, workflow: str, parameters: str | None, files: tuple[st
 
 
 def _parameters(given: str | None) -> Any:
-    """Parameters as they stand on the command line, or in the file that is named there."""
+    """Parse the job's parameters: JSON on the command line, or a file that is named there."""
     from up42_state.cli.verbs.workflow_files import read_document
 
     if given is None or not given.lstrip().startswith("{"):

@@ -1,4 +1,4 @@
-"""``propagate``: earlier stages merged into a directory."""
+"""``propagate``: merge earlier stages into a directory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the store holds: ``jobs``, ``stages``, ``show``, ``history``."""
+"""``jobs``, ``stages``, ``show`` and ``history``: list what the store holds."""
 
 from __future__ import annotations
 
@@ -90,10 +90,10 @@ def _print_commits(
     damaged: Sequence[DamagedCommit],
     states: Sequence[str] | None = None,
 ) -> None:
-    """Print commits; of those that are damaged, which they are and why.
+    """Print commits, and the damaged ones with what is wrong with them.
 
-    :param states: whether each commit's revision can be restored, where that is known.
-    :raises IntegrityError: there are such.
+    :param states: whether each revision can be restored, if the caller has looked.
+    :raises IntegrityError: a commit is damaged.
     """
     rows = [(f"{item.stage}@{item.revision}", item.error.message) for item in damaged]
     table = Table(columns=("damaged", "problem"), rows=rows)

@@ -1,4 +1,4 @@
-"""``exec``: one task in one container."""
+"""``exec``: run a command as one task of a job."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ OWN_FAILURE = 125  # as docker's: the other exit codes are the command's
 
 
 class Task(click.Command):
-    """A verb whose exit code is its command's, so that all failures of ours need a code of their own."""
+    """A verb that ends with the exit code of its command, so that its own failures need one code for all."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        """Parse the arguments; even what is wrong with those is a failure of ours."""
+        """Parse the arguments; an error in the arguments is a failure of the verb itself, too."""
         if parent is not None:
             parent.ensure_object(Common).own_failure = OWN_FAILURE
         return super().make_context(info_name, args, parent, **extra)
@@ -96,7 +96,7 @@ def exec(  # noqa: A001 - the verb's name
 
 @contextmanager
 def _told(common: Common, file: Path | None) -> Iterator[TaskResult]:
-    """What came of a task, printed and written where that was asked for, failures included."""
+    """Give a result to fill in; print it and write it to the file at the end, even after a failure."""
     from up42_state.block.result import TaskResult, prepare_file, write_file
 
     result, ready = TaskResult(exit_code=OWN_FAILURE), False

@@ -1,4 +1,4 @@
-"""Between a directory and the store: ``save``, ``restore``."""
+"""``save`` and ``restore``: move an output between a directory and the store."""
 
 from __future__ import annotations
 

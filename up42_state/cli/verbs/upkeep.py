@@ -1,4 +1,4 @@
-"""Looking after a store: ``verify``, ``rm``, ``prune``."""
+"""``verify``, ``rm`` and ``prune``: look after a store."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def prune(
 
 
 def _say_what_is_kept(common: Common, state: State) -> None:
-    """Say it where deleting does not free what was deleted."""
+    """Print a note if the store keeps what is deleted, so that deleting frees no space."""
     try:
         kept = state.store.bucket.retention()
     except StateError:  # what was asked for is done

@@ -1,4 +1,4 @@
-"""A workflow file and the manifests of its blocks, read for ``manifest check``."""
+"""Read a workflow file and the manifests of its blocks for ``manifest check``."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ MANIFEST_FILE = "UP42Manifest.json"
 
 
 def read_document(path: str) -> Any:
-    """A YAML or JSON file; JSON by its suffix, anything else is YAML.
+    """Read a YAML or JSON file: JSON if its name ends in ``.json``, otherwise YAML.
 
     :raises PathNotFoundError: there is no such file.
-    :raises InvalidWorkflowError: it is neither.
-    :raises SettingsError: it may not be read, or its name cannot be a path.
+    :raises InvalidWorkflowError: the file is not UTF-8, or neither JSON nor YAML.
+    :raises SettingsError: the file may not be read, or its name cannot be a path.
     """
     try:
         text = local_path(path).read_text(encoding="utf-8-sig")
@@ -53,7 +53,7 @@ def _yaml(text: str, path: str) -> Any:
 
 
 def find_manifests(document: object, folder: Path, files: Iterable[str]) -> dict[str, Manifest | None]:
-    """The manifests that a workflow names, by what it calls the blocks.
+    """Return the manifests of the blocks in a workflow, under the names that the workflow has for the blocks.
 
     :param folder: where the workflow file lies: ``block`` is a folder relative to it that holds
         ``UP42Manifest.json``. The manifest of an ``image`` is its label; a ``python`` block and an image
@@ -76,7 +76,7 @@ def find_manifests(document: object, folder: Path, files: Iterable[str]) -> dict
 
 
 def _note(library: dict[str, Manifest | None], name: str, manifest: Manifest, place: str) -> None:
-    """Keep a manifest under its name, or under its place if another has that name: the check reports both."""
+    """Keep a manifest under its name, or under its path if another has that name: the check reports both."""
     if library.setdefault(name, manifest) != manifest:
         library[place] = manifest
 
