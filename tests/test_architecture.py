@@ -125,7 +125,7 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
     },
     "__init__": {
         *("block", "errors", "manifest.__init__", "propagation", "settings", "stage"),
-        *("stages.format", "state"),
+        *("stages.format", "stages.read", "stages.write", "state"),
     },
 }
 

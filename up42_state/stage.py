@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     import geojson
 
-    from up42_state.features import Report
-    from up42_state.features.repair import Change
     from up42_state.propagation import Propagation
     from up42_state.stages.format.commit import BlockInfo, Commit, JobMode
     from up42_state.stages.format.index import Entry
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
     from up42_state.stages.store import Store
     from up42_state.stages.upkeep.verify import Verified
     from up42_state.stages.write.publish import IfExists
-    from up42_state.stages.write.save import Outcome
+    from up42_state.stages.write.save import Saved
     from up42_state.state import Job
 
     Progress = Callable[[int, int], None]
@@ -74,11 +72,7 @@ class Stage:
         job_mode: JobMode | None = None,
         repair: bool = False,
         progress: Progress | None = None,
-        report: Callable[[Report], None] | None = None,
-        warning: Callable[[str], None] | None = None,
-        change: Callable[[Change], None] | None = None,
-        outcome: Callable[[Outcome], None] | None = None,
-    ) -> Commit:
+    ) -> Saved:
         """Save a block's output as the stage's next revision.
 
         The output is checked first and nothing is uploaded while it has a defect. Content that equals the
@@ -99,12 +93,8 @@ class Stage:
         :param repair: save a mended ``data.json`` where it holds what real blocks are known to write
             (``docs/data-json.md`` lists it); the file in ``output`` stays as it is.
         :param progress: called with bytes done and bytes in all.
-        :param report: called with what became of every feature, once for each propagation.
-        :param warning: called with what is no defect and should be looked at, in words.
-        :param change: called with each thing that was mended: its place, what stood there, what does now.
-        :param outcome: called with ``saved``, ``unchanged`` (the revision there is of the same output), or
-            ``kept`` (it stays because of ``if_exists``, or because this is a dry run).
-        :return: the commit that stands there in the end.
+        :return: the commit that stands in the end, whether it is new, what became of every propagated
+            feature, what should be looked at, and what was mended.
         :raises InvalidOutputError: the output has defects, all of which it lists.
         :raises SettingsError: ``parameters`` cannot be written as JSON, a path cannot be one, or
             ``if_exists`` or ``job_mode`` is none of its choices; or the store, the output and the quicklooks
@@ -138,11 +128,7 @@ class Stage:
             fingerprint=fingerprint,
             job_mode=mode,
             progress=progress or _silent,
-            report=report or (lambda _report: None),
-            outcome=outcome or (lambda _outcome: None),
             mend=repair,
-            warning=warning or (lambda _text: None),
-            change=change or (lambda _change: None),
         ).run()
 
     def restore(
@@ -159,8 +145,7 @@ class Stage:
         quicklooks: PathLike | bool = True,
         job_mode: JobMode | None = None,
         progress: Progress | None = None,
-        report: Callable[[Restored], None] | None = None,
-    ) -> Commit:
+    ) -> Restored:
         """Restore a revision, or a part of it, into a directory; verified, and resumed after a kill.
 
         :param where: properties that features must have, ``{"sensor": "SPOT"}`` or ``["cloud<20"]``.
@@ -174,8 +159,8 @@ class Stage:
         :param job_mode: whose current revision: only ``DRY_RUN`` gets what a dry run saved; ``None`` takes
             ``UP42_JOB_MODE``.
         :param progress: called with bytes done and bytes in all.
-        :param report: called with what was written, what was there already, and what is damaged.
-        :return: the commit that was restored.
+        :return: the commit that was restored, what was written, what was there already, what is damaged,
+            and what should be looked at.
         :raises NotFoundError: there is no such stage or revision.
         :raises SettingsError: ``target`` or ``quicklooks`` cannot be a path (it holds NUL), or lies in the
             store, or the store in it.
@@ -189,7 +174,7 @@ class Stage:
         for folder in (target, quicklooks):
             if not isinstance(folder, bool):
                 check_apart(stores=self._local_roots, target=local_path(folder))
-        restored = restore(
+        return restore(
             self._store,
             self.job.key,
             self.name,
@@ -202,9 +187,6 @@ class Stage:
             overwrite=overwrite,
             progress=progress or _silent,
         )
-        if report is not None:
-            report(restored)
-        return restored.commit
 
     def latest(self, job_mode: JobMode | None = None) -> Commit:
         """The current revision's commit.

@@ -25,6 +25,7 @@ from up42_state.state import Stage
 
 if TYPE_CHECKING:
     from up42_state.stages.format.commit import Commit
+    from up42_state.stages.read.restore import Restored
     from up42_state.state import Job
 
 Saved = Callable[..., None]
@@ -279,7 +280,7 @@ def before_each_restore(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], N
     """Have something happen between looking a stage up and reading it."""
     restore = Stage.restore
 
-    def meanwhile(self: Stage, *arguments: Any, **options: Any) -> Commit:
+    def meanwhile(self: Stage, *arguments: Any, **options: Any) -> Restored:
         happens()
         return restore(self, *arguments, **options)
 

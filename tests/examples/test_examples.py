@@ -59,7 +59,7 @@ def names(job: Job, stage: str) -> list[str | None]:
 
 
 def test_the_block_gets_features_back_from_two_stages_before(job: Job, run: Run) -> None:
-    """The output holds what the block kept, and the scenes that the stage between had dropped."""
+    """The output holds what the block kept of its input, and the scenes that the stage between dropped."""
     done = run(
         "python examples/block/block.py",
         UP42_STATE_STAGE="bright:1",

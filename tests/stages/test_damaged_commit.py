@@ -45,7 +45,7 @@ def stage(job: Job, bucket: FaultyBucket, tmp_path: Path) -> Stage:
     output = write_output(tmp_path / "out", {"a.tif": b"a", "b.tif": b"b"})
     job.stage("s:1").save(output)
     (output / "b.tif").write_bytes(b"changed")
-    bucket.put(job.stage("s:1").save(output).key, b"{}")
+    bucket.put(job.stage("s:1").save(output).commit.key, b"{}")
     return job.stage("s:1")
 
 
@@ -91,7 +91,7 @@ def test_the_stage_can_be_removed_and_saved_again(stage: Stage, tmp_path: Path) 
     assert (stage.delete().revision, stage.exists()) == (3, False)
     with pytest.raises(StageNotFoundError, match=r"was removed \(revision 3\)"):
         stage.restore(tmp_path / "in")
-    assert stage.save(tmp_path / "out").revision == 4
+    assert stage.save(tmp_path / "out").commit.revision == 4
     stage.restore(tmp_path / "in")
     assert contents(tmp_path / "in") == contents(tmp_path / "out")
     assert all(verified.ok for verified in stage.job.verify())

@@ -54,7 +54,7 @@ def test_a_commit_beyond_a_gap_is_refused_and_named(
     assert [found.ok for found in job.verify()] == [False]
     assert stage.verify(revision=1).ok
     bucket.delete([key])
-    assert stage.save(output).revision == 2
+    assert stage.save(output).commit.revision == 2
 
 
 def test_prune_deletes_nothing_for_a_commit_beyond_a_gap(
@@ -80,7 +80,7 @@ def test_a_removal_lets_a_stage_go_on_beyond_a_gap(job: Job, bucket: FaultyBucke
     stage.save(write_output(tmp_path / "out", tiles(2)))
     forge(bucket, job, 7)
     assert stage.delete().revision == 8
-    assert stage.save(tmp_path / "out").revision == 9
+    assert stage.save(tmp_path / "out").commit.revision == 9
 
 
 def test_no_removal_is_advised_where_none_can_follow(job: Job, bucket: FaultyBucket, tmp_path: Path) -> None:

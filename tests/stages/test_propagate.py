@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from doubles import faulty
@@ -42,7 +42,7 @@ def test_by_reference_gives_what_a_directory_would(
     job: Job, scenes: Path, current: Path, tmp_path: Path
 ) -> None:
     """A save that propagates is restored as if it had been propagated first – and moves no file of it."""
-    commit = job.stage("last:1").save(current, propagate=["scenes:1"])
+    commit = job.stage("last:1").save(current, propagate=["scenes:1"]).commit
     job.stage("last:1").restore(tmp_path / "in")
     propagate(current, [job.stage("scenes:1")])
     assert contents(tmp_path / "in") == contents(current)
@@ -72,8 +72,8 @@ def test_propagating_twice_is_propagating_once(job: Job, scenes: Path, current: 
 
 def test_saving_a_propagation_twice_makes_one_revision(job: Job, scenes: Path, current: Path) -> None:
     """Equal content by reference is equal content."""
-    first = job.stage("last:1").save(current, propagate=["scenes:1"])
-    assert job.stage("last:1").save(current, propagate=["scenes:1"]) == first
+    first = job.stage("last:1").save(current, propagate=["scenes:1"]).commit
+    assert job.stage("last:1").save(current, propagate=["scenes:1"]).commit == first
 
 
 def test_another_job_gets_copies_of_its_own(
@@ -96,12 +96,12 @@ def test_what_was_copied_before_is_not_copied_again(
     """A later revision refers to the copies of the one before, also where something else has changed."""
     other: Bucket = MemoryBucket("memory://elsewhere") if elsewhere == "store" else bucket
     stage = state_on(other).job("later").stage("last:1")
-    first = stage.save(current, propagate=[job.stage("scenes:1")])
+    first = stage.save(current, propagate=[job.stage("scenes:1")]).commit
     before = {info.key for info in other.list("later/") if "/attempts/" in info.key}
-    assert stage.save(current, propagate=[job.stage("scenes:1")]) == first
+    assert stage.save(current, propagate=[job.stage("scenes:1")]).commit == first
     assert {info.key for info in other.list("later/") if "/attempts/" in info.key} == before
     (current / "new.tif").write_bytes(b"changed")
-    second = stage.save(current, propagate=[job.stage("scenes:1")])
+    second = stage.save(current, propagate=[job.stage("scenes:1")]).commit
     assert second.totals.bytes - second.totals.referenced == len(b"changed")
     assert stage.verify().ok
 
@@ -294,6 +294,5 @@ def test_staging_is_gone_afterwards(job: Job, scenes: Path, current: Path) -> No
 
 def test_a_save_reports_what_it_propagated(job: Job, scenes: Path, current: Path) -> None:
     """Whoever saves with propagations is told what became of every feature, for each of them."""
-    reports: list[Any] = []
-    job.stage("last:1").save(current, propagate=["scenes:1"], report=reports.append)
+    reports = job.stage("last:1").save(current, propagate=["scenes:1"]).reports
     assert [(report.appended, report.after) for report in reports] == [(29, 31)]

@@ -266,7 +266,7 @@ def test_a_reader_gets_the_revision_that_superseded_his(worlds: Callable[[], Wor
     world = worlds()
     have_first(world)
     world.at, world.also = 4, supersede_and_prune  # the commit, data.json and the index have been read
-    commit = world.job.stage("s:1").restore(tmp_path / "in")
+    commit = world.job.stage("s:1").restore(tmp_path / "in").commit
     assert commit.revision == 2
     assert contents(tmp_path / "in") == contents(tmp_path / "other")
 

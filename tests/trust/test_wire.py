@@ -224,7 +224,7 @@ def test_conflicting_write(s3: tuple[Wire, Bucket], output: Path, tmp_path: Path
     stage = state_on(s3[1]).job(f"job-{uuid.uuid4()}").stage("s:1")
     key = stage.job.key
     rule = s3[0].add(Rule(kind="409", match=lambda r: r.names(key) and "If-None-Match" in r.headers))
-    assert stage.save(output).revision == 1
+    assert stage.save(output).commit.revision == 1
     assert (rule.hits, len(rule.seen)) == (1, 2)
     tally("wire: 409", "got over")
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from up42_state.propagation import Propagation
     from up42_state.settings.model import Settings
     from up42_state.stages.format.commit import BlockInfo, Commit, JobMode
-    from up42_state.stages.write.save import Outcome
+    from up42_state.stages.write.save import Outcome, Saved
     from up42_state.state import Stage
 
     PathLike = str | os.PathLike[str]
@@ -256,10 +256,8 @@ class Block:
             self._finish_here()
             return None
         parents, identity = self._made_from(), Identity.find(self._info)
-        reports: list[Report] = []
-        outcomes: list[Outcome] = []
         with self.steps.timed("save"):
-            self.commit = self.stage.save(
+            saved = self.stage.save(
                 self.output_dir,
                 after=parents,
                 propagate=self._propagations,
@@ -268,14 +266,11 @@ class Block:
                 parameters=self.parameters,
                 fingerprint=identity.fingerprint(self.parameters, parents),
                 job_mode=self.job_mode,
-                report=reports.append,
-                warning=self.steps.warn,
-                outcome=outcomes.append,
             )
-        (self.outcome,) = outcomes
-        self.reports = [*self._merged, *reports]
-        self._tell(self.commit, reports)
-        return self.commit
+        self.commit, self.outcome = saved.commit, saved.outcome
+        self.reports = [*self._merged, *saved.reports]
+        self._tell(saved)
+        return saved.commit
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -314,13 +309,16 @@ class Block:
         else:
             self._made_from()
 
-    def _tell(self, commit: Commit, reports: list[Report]) -> None:
-        self.steps.merged("propagated", reports)
+    def _tell(self, saved: Saved) -> None:
+        for warning in saved.warnings:
+            self.steps.warn(warning)
+        self.steps.merged("propagated", saved.reports)
+        commit = saved.commit
         if commit.job_mode != self.job_mode:
             why = f"a dry run never supersedes real output, which is {commit.name}"
             self.steps.done("save", f"nothing was saved: {why}")
         else:
-            self.steps.done("save", f"{self.outcome} {commit.name}: {counted(commit)}")
+            self.steps.done("save", f"{saved.outcome} {commit.name}: {counted(commit)}")
 
     def _earlier(self, stage: str | Stage) -> Stage:
         if not isinstance(stage, str):

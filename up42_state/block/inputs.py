@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from up42_state.stages.propagate.merged_output import Merging
     from up42_state.state import Stage
 
-__all__ = ["DATA_JSON", "Inputs", "Restored", "has_data"]
+__all__ = ["DATA_JSON", "FilledInput", "Inputs", "has_data"]
 
 DATA_JSON = "data.json"
 _MERGING = "merging"  # being filled
@@ -43,7 +43,7 @@ _MADE_OF = "made-of.json"
 _CLEAR = "have it cleared (clear=True, --clear), empty it, or give another input directory"
 
 
-class Restored(msgspec.Struct, frozen=True, kw_only=True):
+class FilledInput(msgspec.Struct, frozen=True, kw_only=True):
     """An input, and what it is made of.
 
     :param reports: what became of every feature, where stages were merged.
@@ -74,7 +74,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     job_mode: JobMode = "DEFAULT"
     options: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
-    def restore(self) -> Restored:
+    def restore(self) -> FilledInput:
         """Fill the directory. Files of a single stage that are there already are kept.
 
         :raises NotFoundError: there is no such stage.
@@ -82,18 +82,18 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         """
         if len(self.stages) == 1:
             try:
-                commit = self.stages[0].restore(self.target, quicklooks=False, job_mode=self.job_mode)
+                restored = self.stages[0].restore(self.target, quicklooks=False, job_mode=self.job_mode)
             except TargetConflictError as error:
                 if "overwrite" in error.advice:  # which a restore takes, and no task
                     error.advice = _CLEAR
                 raise
-            return Restored(commits=[commit])
+            return FilledInput(commits=[restored.commit])
         while True:
             commits = self._current()
             with suppress(PrunedError), writing_to(self.target):  # one was pruned before it was read
                 return self._restore_merged(commits)
 
-    def check(self) -> Restored:
+    def check(self) -> FilledInput:
         """Compare an input that is there already with what the stages would give, by its ``data.json``.
 
         :raises NotFoundError: there is no such stage.
@@ -104,7 +104,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
             with suppress(PrunedError):  # one was superseded and pruned before it was read
                 return self._check(commits)
 
-    def _check(self, commits: list[Commit]) -> Restored:
+    def _check(self, commits: list[Commit]) -> FilledInput:
         reports: list[Report] = []
         if len(commits) == 1:
             wanted = commits[0].data.sha256 if commits[0].data else ""
@@ -117,7 +117,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
                 advice="have it cleared (clear=True, --clear) to restore the input; or name no earlier "
                 "stages (after, UP42_STATE_AFTER), if the input that is there is meant",
             )
-        return Restored(commits=commits, reports=reports)
+        return FilledInput(commits=commits, reports=reports)
 
     def _planned(self, commits: Sequence[Commit]) -> tuple[Merging, Report]:
         """What a merge would give. No file is fetched."""
@@ -142,7 +142,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         made_of = [[commit.name, commit.attempt] for commit in commits]
         return msgspec.json.encode([made_of, repr(sorted(self.options.items()))])
 
-    def _restore_merged(self, commits: list[Commit]) -> Restored:
+    def _restore_merged(self, commits: list[Commit]) -> FilledInput:
         merged = self.target / OURS / _MERGED
         reports: list[Report] | None = None
         if _made_of(merged) != self._made_of(commits) or not self._is_whole(merged):
@@ -155,7 +155,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
             reports = [self._planned(commits)[1]]
         _move_up(merged, self.target)
         remove_own(self.target, _MERGED)
-        return Restored(commits=commits, reports=reports)
+        return FilledInput(commits=commits, reports=reports)
 
     def _check_free(self, commits: Sequence[Commit]) -> None:
         """Make sure that nothing is in the way. An empty directory, or a mount of one, may be there beside.
@@ -192,7 +192,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         from up42_state.stages.propagate.into_directory import materialise
 
         first = self.stages[0].restore(folder, quicklooks=False, job_mode=self.job_mode)
-        made_of, taken = [first, *commits[1:]], iter(commits[1:])
+        made_of, taken = [first.commit, *commits[1:]], iter(commits[1:])
         reports = materialise(
             folder,
             [self._others.resolve()],

@@ -124,7 +124,7 @@ def test_a_future_format_is_refused(job: Job, root: Path, bucket: FaultyBucket) 
     with pytest.raises(UnsupportedFormatError, match="newer release"):
         job.stage("s").restore(root / "in")
     forge(bucket, "3f0c", "t", ATTEMPT, index=Index().render(), format="1.99", **{"new member": {"x": [1]}})
-    assert job.stage("t").restore(root / "in").format == "1.99"
+    assert job.stage("t").restore(root / "in").commit.format == "1.99"
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_foreign_objects_are_no_commits(job: Job, root: Path, bucket: FaultyBuck
     """Objects that somebody laid beside the commits neither hide a stage nor stop a save or a prune."""
     bucket.put(key, b"{}")
     output = write_output(root / "out", {"a.tif": b"a"})
-    assert job.stage("s").save(output).revision == 1
+    assert job.stage("s").save(output).commit.revision == 1
     assert job.stage("s").latest().revision == 1
     assert [commit.revision for commit in job.stage("s").history()] == [1]
     assert job.prune().attempts == ()

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from up42_state.cli.common import Common
     from up42_state.features import Report
-    from up42_state.features.repair import Change
     from up42_state.stages.read.restore import Restored
     from up42_state.stages.write.publish import IfExists
 
@@ -69,12 +68,8 @@ def save(
     place = common.place(job=job, stage=stage, after=after, propagate=propagate)
     target = place.stage()
     earlier = options.propagations(place.stages(place.settings.propagate), place.settings, **merging)
-    reports: list[Report] = []
-    outcomes: list[str] = []
-    warnings: list[str] = []
-    changes: list[Change] = []
     with common.progress("saving") as progress:
-        commit = target.save(
+        saved = target.save(
             directory,
             after=place.stages(place.settings.after),
             propagate=earlier,
@@ -83,25 +78,21 @@ def save(
             quicklooks=quicklooks or True,
             parameters=place.settings.parameters,
             progress=progress,
-            report=reports.append,
             repair=repair,
-            warning=warnings.append,
-            change=changes.append,
-            outcome=outcomes.append,
         )
-    (outcome,) = outcomes
-    for text in [*(f"warning: {warning}" for warning in warnings), *(f"mended {each}" for each in changes)]:
-        common.note(text)
-    for report in reports:
+    for warning in saved.warnings:
+        common.note(f"warning: {warning}")
+    for change in saved.changes:
+        common.note(f"mended {change}")
+    for report in saved.reports:
         _note_propagation(common, report)
-        warnings += report.warnings
-    value = commit.to_dict() | {
-        "outcome": outcome,
-        "propagated": [report.to_dict() for report in reports],
-        "warnings": warnings,
-        "changes": [change.to_dict() for change in changes],
+    value = saved.commit.to_dict() | {
+        "outcome": saved.outcome,
+        "propagated": [report.to_dict() for report in saved.reports],
+        "warnings": [*saved.warnings, *(text for report in saved.reports for text in report.warnings)],
+        "changes": [change.to_dict() for change in saved.changes],
     }
-    print_result(common, value, commit_facts(commit, outcome=outcome))
+    print_result(common, value, commit_facts(saved.commit, outcome=saved.outcome))
 
 
 def _note_propagation(common: Common, report: Report) -> None:
@@ -146,19 +137,16 @@ def restore(
     where --quicklooks says.
     """
     source = common.place(job=job).stage(stage)
-    reports: list[Restored] = []
     with common.progress("restoring") as progress:
-        source.restore(
+        restored = source.restore(
             directory,
             revision=revision,
             overwrite=overwrite,
             partial=partial,
             quicklooks=quicklooks or True,
             progress=progress,
-            report=reports.append,
             **options.chosen(**selection),
         )
-    (restored,) = reports
     for warning in restored.warnings:
         common.note(f"warning: {warning}")
     if not restored.features and restored.commit.totals.features:

@@ -46,9 +46,27 @@ if TYPE_CHECKING:
 
     Outcome = Literal["saved", "unchanged", "kept"]
 
-__all__ = ["Save"]
+__all__ = ["Save", "Saved"]
 
 _ATTEMPTS = 5  # at a save whose references vanish
+
+
+class Saved(msgspec.Struct, frozen=True, kw_only=True):
+    """What a save did.
+
+    :param commit: the commit that stands in the end.
+    :param outcome: ``saved``, ``unchanged`` (the revision there is of the same output), or ``kept`` (the
+        revision there stays because of ``if_exists``, or because this is a dry run).
+    :param reports: what became of every feature, one report for each propagation.
+    :param warnings: what is no defect of the output and should be looked at; reports have their own.
+    :param changes: what was mended in ``data.json``: the place, what stood there, what does now.
+    """
+
+    commit: Commit
+    outcome: Outcome
+    reports: Sequence[Report] = ()
+    warnings: Sequence[str] = ()
+    changes: Sequence[Change] = ()
 
 
 class Save(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,14 +88,10 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str = ""
     job_mode: JobMode = "DEFAULT"
     progress: Callable[[int, int], None] = lambda _done, _total: None
-    report: Callable[[Report], None] = lambda _report: None
-    outcome: Callable[[Outcome], None] = lambda _outcome: None
     mend: bool = False
-    warning: Callable[[str], None] = lambda _text: None
-    change: Callable[[Change], None] = lambda _change: None
 
-    def run(self) -> Commit:
-        """Save, and give the commit that stands in the end.
+    def run(self) -> Saved:
+        """Save the output.
 
         :raises InvalidOutputError: the output has defects, or changes meanwhile.
         :raises StageConflictError: the precondition does not allow for what is there.
@@ -92,14 +106,13 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
             advice="save again when the job is not being removed or pruned",
         )
 
-    def _run(self, attempt: _Attempt) -> Commit:
+    def _run(self, attempt: _Attempt) -> Saved:
         references = References(self.store, self.job)
         newest = History(self.store, self.job, self.stage).newest()
         references.read(newest)
         standing = self.precondition.settle(newest, self.job_mode)
         if standing is not None:
-            self.outcome("kept")
-            return standing
+            return Saved(commit=standing, outcome="kept")
         clean_up(self.output, self.quicklooks)
         output = read_output(self.output, self.quicklooks, dry_run=self.job_mode == "DRY_RUN", mend=self.mend)
         merged = Merging(output)
@@ -119,14 +132,13 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         output.check_unchanged()
         commit = publish(self.store, draft, newest, self.precondition, references.check)
         uploader.recorder.forget()
-        for warning in output.warnings:
-            self.warning(warning)
-        for change in output.changes:
-            self.change(change)
-        for report in reports:
-            self.report(report)
-        self.outcome(_outcome(draft, commit))
-        return commit
+        return Saved(
+            commit=commit,
+            outcome=_outcome(draft, commit),
+            reports=reports,
+            warnings=output.warnings,
+            changes=output.changes,
+        )
 
     def _current(self, history: History) -> Commit:
         """What is referred to must be current, or it may be pruned meanwhile (:class:`References`)."""
