@@ -43,7 +43,7 @@ def jobs(common: Common) -> None:
 def stages(common: Common, job: str | None) -> None:
     """List the stages of a job.
 
-    Where the newest commit of one is damaged, the others are listed, and the exit code is 6.
+    If the newest commit of a stage is damaged, the others are listed, and the exit code is 6.
     """
     found = common.place(job=job).job
     damaged: list[DamagedCommit] = []
@@ -76,7 +76,7 @@ def show(common: Common, job: str | None, stage: str | None, revision: int | Non
 def history(common: Common, job: str | None, stage: str | None) -> None:
     """List the revisions of a stage, newest first.
 
-    Where the commit of one is damaged, the others are listed, and the exit code is 6.
+    If the commit of a revision is damaged, the others are listed, and the exit code is 6.
     """
     damaged: list[DamagedCommit] = []
     found = common.place(job=job, stage=stage).stage()

@@ -35,7 +35,7 @@ __all__ = ["restore", "save"]
     type=click.Choice(["replace", "skip", "error"]),
     default="replace",
     show_default=True,
-    help="What to do where the stage has a revision already.",
+    help="What to do if the stage has a revision already.",
 )
 @click.option("--expect", type=click.IntRange(min=0), metavar="N", help="Save only on top of revision N.")
 @click.option(

@@ -32,7 +32,7 @@ __all__ = ["prune", "rm", "verify"]
 def verify(common: Common, job: str | None, stage: str | None, revision: int | None) -> None:
     """Compare every saved byte with its digest.
 
-    Prints what is damaged, and what cannot be restored because of it; the exit code is 6 then.
+    Prints what is damaged and what cannot be restored because of it; the exit code is 6 if anything is.
     """
     if revision is not None and stage is None:
         raise click.UsageError("--revision needs --stage")
@@ -76,7 +76,7 @@ def rm(common: Common, job: str | None, stage: str | None) -> None:
     """Remove a stage, or a whole job.
 
     A removed stage keeps its history, and prune frees its bytes; of a job nothing is left. A whole job is
-    removed only where --job says which: UP42_STATE_JOB is not enough.
+    removed only if --job names it: UP42_STATE_JOB is not enough.
     """
     place = common.place(job=job)
     if stage is not None:
@@ -116,7 +116,7 @@ def prune(
 ) -> None:
     """Delete what is not needed any more.
 
-    That is what the newest revisions of a job do not stand on.
+    That is everything that the newest revisions of each stage of a job do not use.
     """
     found = common.place(job=job).job
     pruned = found.prune(keep=keep, grace=grace, no_writers=no_writers, dry_run=dry_run)
