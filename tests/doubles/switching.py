@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from doubles.outputs import contents
 from up42_state.errors import StateError
-from up42_state.stages.local.installation import Landing
-from up42_state.stages.propagate.into_directory import _Delivery
+from up42_state.stages.local.installation import Installation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -99,7 +98,7 @@ def sweep(
     monkeypatch: pytest.MonkeyPatch,
     prepare: Callable[[], Path],
     call: Callable[[Path], object],
-    begins: Begin = ((Landing, "switch"), (_Delivery, "switch")),
+    begins: Begin = ((Installation, "switch"),),
 ) -> dict[str, int]:
     """Fail each call of the switch in turn; how often the directory was as before, and how often half.
 
