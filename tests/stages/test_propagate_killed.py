@@ -11,6 +11,7 @@ from doubles.outputs import contents, data_paths, write_output
 
 from up42_state import propagate
 from up42_state.stages.local.directory import Directory
+from up42_state.stages.local.installation import Installation
 from up42_state.stages.local.staging import Staging
 from up42_state.stages.propagate import into_directory
 
@@ -38,7 +39,7 @@ def test_what_a_kill_left_is_taken_away(
     move_new = Directory.move_new
     with monkeypatch.context() as patch:
         patch.setattr(Directory, "move_new", dying)
-        patch.setattr(into_directory._Delivery, "__exit__", _let_go)
+        patch.setattr(Installation, "__exit__", _let_go)
         with pytest.raises(KeyboardInterrupt):
             propagate(current, [job.stage("scenes:1")])
     assert contents(current) != before
@@ -46,8 +47,8 @@ def test_what_a_kill_left_is_taken_away(
     assert contents(current) == before
 
 
-def _let_go(delivery: into_directory._Delivery, *_: object) -> None:
-    for root in delivery._roots:
+def _let_go(installation: Installation, *_: object) -> None:
+    for root in installation._roots:
         root.close()
 
 
@@ -66,7 +67,7 @@ def test_quicklooks_that_a_kill_left_are_taken_away(
     move_in = Directory.move_in
     with monkeypatch.context() as patch:
         patch.setattr(Directory, "move_in", dying)
-        patch.setattr(into_directory._Delivery, "__exit__", _let_go)
+        patch.setattr(Installation, "__exit__", _let_go)
         with pytest.raises(KeyboardInterrupt):
             propagate(current, [job.stage("scenes:1")], quicklooks=pictures)
     assert (pictures / "tile_0005.jpg").exists()
@@ -84,7 +85,7 @@ def test_a_kill_after_the_switch_takes_nothing_away(
 
     with monkeypatch.context() as patch:
         patch.setattr(Staging, "remove", die)
-        patch.setattr(into_directory._Delivery, "__exit__", _let_go)
+        patch.setattr(Installation, "__exit__", _let_go)
         with pytest.raises(KeyboardInterrupt):
             propagate(current, [job.stage("scenes:1")])
     into_directory.clean_up(current)

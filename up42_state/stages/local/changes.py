@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from up42_state.stages.local.staging import Staging
 
-__all__ = ["Changes", "mounted"]
+__all__ = ["Changes", "directories_of"]
 
 _UNTOUCHED = "give another directory; nothing there was changed"
 _EFFECTIVE = os.access in os.supports_effective_ids
@@ -56,7 +56,7 @@ class Changes(msgspec.Struct, kw_only=True):
         :raises StateError: a folder may not be written to, or a file's bits may not be changed.
         """
         folders = all_above([*self.moved, *self.away, *self.made]) | self.emptied | self.made
-        there = _directories(root, folders)
+        there = directories_of(root, folders)
         nearest = _nearest(folders, there)
         filled = {nearest[path.rpartition("/")[0]] for path in self.moved | self.away}
         filled |= self.emptied & there.keys()
@@ -64,10 +64,10 @@ class Changes(msgspec.Struct, kw_only=True):
         self._check_mounts(root, filled)
         own = there[""].device
         if os.fstat(root.fd).st_dev != own:
-            raise mounted(root.path, OURS)
+            raise _mounted(root.path, OURS)
         for folder in sorted(filled):
             if there[folder].device != own:
-                raise mounted(root.path, folder)
+                raise _mounted(root.path, folder)
         for folder in sorted(filled | grown):
             if not there[folder].writable:
                 raise _not_writable(root, folder)
@@ -88,7 +88,7 @@ class Changes(msgspec.Struct, kw_only=True):
         changed = self.moved | self.away | filled | all_above(filled)
         for point in sorted(points):
             if point in changed or not self.away.isdisjoint(above(point)):
-                raise mounted(root.path, point)
+                raise _mounted(root.path, point)
 
 
 class _Folder(msgspec.Struct, frozen=True):
@@ -98,7 +98,7 @@ class _Folder(msgspec.Struct, frozen=True):
     writable: bool
 
 
-def _directories(root: Staging, paths: Iterable[str]) -> dict[str, _Folder]:
+def directories_of(root: Staging, paths: Iterable[str]) -> dict[str, _Folder]:
     """Those of the paths that are directories. The directory itself, an empty path, is one."""
     there: dict[str, _Folder] = {}
     for path in sorted({"", *paths}):  # a directory comes before what is in it
@@ -153,7 +153,7 @@ def _check_mode(root: Staging, path: str) -> None:
         os.close(fd)
 
 
-def mounted(root: Path, path: str) -> TargetConflictError:
+def _mounted(root: Path, path: str) -> TargetConflictError:
     """The error for a mount where files of a directory are to be replaced."""
     return TargetConflictError(
         f"{root}/{path} is a mount or a volume of its own within {root}: "
