@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from up42_state.errors import TargetConflictError
 from up42_state.features.files.data_paths import above, all_above, folded
 from up42_state.features.files.sidecars import JOURNALS
-from up42_state.stages.format.index import BLOCK
+from up42_state.stages.format.index import BLOCK_BYTES
 from up42_state.stages.format.names import some_names
 from up42_state.stages.local.changes import Changes
 from up42_state.stages.local.directory import EXECUTABLE, executable_bits, survey
@@ -206,7 +206,7 @@ class Landing:
             return []
         with open(fd, "rb") as file:
             found = enumerate(entry.blocks)
-            return [n for n, digest in found if hashlib.sha256(file.read(BLOCK)).hexdigest() == digest]
+            return [n for n, digest in found if hashlib.sha256(file.read(BLOCK_BYTES)).hexdigest() == digest]
 
     def write(self, entry: Entry, offset: int, data: memoryview) -> None:
         """Write verified bytes of a file into staging."""
