@@ -17,7 +17,7 @@ from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 
 from up42_state.contract import DATA_JSON
 from up42_state.errors import AccessDeniedError, PathNotFoundError
-from up42_state.stages.format.index import BLOCK
+from up42_state.stages.format.index import BLOCK_BYTES
 from up42_state.stages.read.reader import open_entry
 from up42_state.stages.read.selection import catalogue
 from up42_state.stages.revision import load_data, load_index
@@ -61,7 +61,7 @@ class StageFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec is not ty
     :param options: the options of fsspec's own class.
     """
 
-    DEFAULT_BLOCK_SIZE = BLOCK
+    DEFAULT_BLOCK_SIZE = BLOCK_BYTES
 
     def __init__(self, system: StageFileSystem, path: str, source: BinaryIO, **options: Any) -> None:
         self._source = source

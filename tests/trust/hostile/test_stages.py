@@ -18,7 +18,7 @@ from up42_state.errors import (
     InvalidDataError,
     UnsupportedFormatError,
 )
-from up42_state.stages.format.index import DataObject, Entry, Index
+from up42_state.stages.format.index import Entry, Index, PackOrFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,7 @@ def _entry(path: str, **changes: Any) -> Entry:
 
 def _index(*entries: Entry, directories: tuple[str, ...] = (), size: int = 5) -> Index:
     key = f"s/attempts/{ATTEMPT}/files/x"
-    return Index(objects=(DataObject(key=key, size=size),), entries=entries, directories=directories)
+    return Index(objects=(PackOrFile(key=key, size=size),), entries=entries, directories=directories)
 
 
 HOSTILE_INDEXES = {
@@ -67,11 +67,11 @@ HOSTILE_INDEXES = {
     "terabytes": _index(_entry("a", size=2**42, blocks=())),
     "negative object": _index(size=-5),
     "pack that is too large": Index(
-        objects=(DataObject(key=f"s/attempts/{ATTEMPT}/packs/0.zip", size=2**40),)
+        objects=(PackOrFile(key=f"s/attempts/{ATTEMPT}/packs/0.zip", size=2**40),)
     ),
-    "object twice": Index(objects=(DataObject(key=f"s/attempts/{ATTEMPT}/files/x", size=5),) * 2),
-    "object out": Index(objects=(DataObject(key=f"s/attempts/{ATTEMPT}/../../../other/x", size=5),)),
-    "object absolute": Index(objects=(DataObject(key="/etc/passwd", size=5),)),
+    "object twice": Index(objects=(PackOrFile(key=f"s/attempts/{ATTEMPT}/files/x", size=5),) * 2),
+    "object out": Index(objects=(PackOrFile(key=f"s/attempts/{ATTEMPT}/../../../other/x", size=5),)),
+    "object absolute": Index(objects=(PackOrFile(key="/etc/passwd", size=5),)),
 }
 
 

@@ -17,7 +17,7 @@ import msgspec
 
 from up42_state.errors import TargetConflictError
 from up42_state.features.files.data_paths import folded
-from up42_state.stages.format.index import BLOCK
+from up42_state.stages.format.index import BLOCK_BYTES
 from up42_state.stages.local.comparison import Comparison
 from up42_state.stages.local.directory import DATA, executable_bits
 from up42_state.stages.local.journal import Journal, digest_of
@@ -232,7 +232,7 @@ class Installation:
             return []
         with open(fd, "rb") as file:
             found = enumerate(entry.blocks)
-            return [n for n, digest in found if hashlib.sha256(file.read(BLOCK)).hexdigest() == digest]
+            return [n for n, digest in found if hashlib.sha256(file.read(BLOCK_BYTES)).hexdigest() == digest]
 
     def write(self, entry: Entry, offset: int, data: memoryview) -> None:
         """Write verified bytes of a file into staging."""

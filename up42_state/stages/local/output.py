@@ -185,7 +185,7 @@ def _source(file: File, group: str) -> Source:
         kind=file.kind,
         location=file.location or "",
         size=file.size,
-        modified=file.mtime_ns or 0,
+        mtime_ns=file.mtime_ns or 0,
         executable=file.executable,
         group=group,
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from up42_state.features import Collection, Earlier, File
+from up42_state.features import Collection, Earlier
 from up42_state.features.carried import left_behind
 from up42_state.features.files.data_paths import all_above
 from up42_state.features.merge.operator import merge
@@ -150,7 +150,9 @@ class Merging:
         self.new_directories += merged.directories
         if merged.changed:
             self.changed = True
-            self._files = self._files.plus(map(_file, self.additions), self.new_directories)
+            self._files = self._files.plus(
+                (added.entry.as_file(added.path) for added in self.additions), self.new_directories
+            )
             self._collection = Collection(_mapped(merged.write))
 
     @property
@@ -215,13 +217,6 @@ def _unmet(selection: Selection | None, stages: list[EarlierStage]) -> Iterator[
     for stage in stages:
         for warning in selection.warnings(stage.collection):
             yield f"{stage.job}/{stage.name}: {warning}"
-
-
-def _file(added: Added) -> File:
-    entry = added.entry
-    return File(
-        path=added.path, kind=entry.kind, size=entry.size, sha256=entry.sha256, executable=entry.executable
-    )
 
 
 def _mapped(write: Callable[[IO[bytes]], None]) -> mmap.mmap:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from up42_state.contract import DATA_JSON, QUICKLOOK_FOLDER
 from up42_state.errors import ObjectNotFoundError, PathNotFoundError
-from up42_state.stages.format.index import BLOCK
+from up42_state.stages.format.index import BLOCK_BYTES
 from up42_state.stages.format.names import some_names
 from up42_state.stages.read.download import damaged_bytes
 from up42_state.stages.revision import missing_bytes
@@ -95,7 +95,7 @@ class StageFile(io.RawIOBase):
         """
         if self._at >= self._entry.size:
             return 0
-        number, start = divmod(self._at, BLOCK)
+        number, start = divmod(self._at, BLOCK_BYTES)
         data = self._block(number)
         view = memoryview(buffer).cast("B")
         count = min(len(view), len(data) - start)
@@ -116,9 +116,9 @@ class StageFile(io.RawIOBase):
     def _fetch(self, number: int) -> bytes:
         entry = self._entry
         key = f"{self._commit.job}/{self._object.key}"
-        wanted = min(BLOCK, entry.size - number * BLOCK)
+        wanted = min(BLOCK_BYTES, entry.size - number * BLOCK_BYTES)
         try:
-            data = self._store.bucket.get(key, entry.offset + number * BLOCK, wanted)
+            data = self._store.bucket.get(key, entry.offset + number * BLOCK_BYTES, wanted)
         except ObjectNotFoundError as error:
             raise missing_bytes(self._store, self._commit, self._object.owner, error) from error
         digest = entry.blocks[number] if entry.blocks else entry.sha256

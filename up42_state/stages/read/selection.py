@@ -109,7 +109,4 @@ def read_features(data: bytes) -> Collection:
 
 def catalogue(entries: Iterable[Entry], directories: Iterable[str]) -> Files:
     """A stored revision's files, as the features' rules look things up in them."""
-    found = (
-        File(path=e.path, kind=e.kind, size=e.size, sha256=e.sha256, executable=e.executable) for e in entries
-    )
-    return Files(found, directories)
+    return Files((entry.as_file() for entry in entries), directories)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from up42_state.stages.format.commit import Commit, StoredObject
-    from up42_state.stages.format.index import DataObject, Entry, Index
+    from up42_state.stages.format.index import Entry, Index, PackOrFile
     from up42_state.stages.store import Store
 
 __all__ = ["Damage", "Verified", "verify_job", "verify_stage"]
@@ -207,7 +207,7 @@ def _verify_files(
 
 
 def _verify_pack(
-    store: Store, job: str, stored: DataObject, entries: list[Entry], report: Callable[[Entry, str], None]
+    store: Store, job: str, stored: PackOrFile, entries: list[Entry], report: Callable[[Entry, str], None]
 ) -> None:
     """Check a whole pack: every file that is wanted of it, and the archive around them."""
     try:

@@ -18,14 +18,14 @@ from up42_state.stages.format.commit import FORMAT, check_format
 from up42_state.stages.format.damage import damaged, decoded
 from up42_state.stages.format.index_checks import problems
 from up42_state.stages.format.names import PARTIAL
-from up42_state.stages.format.records import DataObject, Entry  # noqa: TC001 - msgspec reads the types
+from up42_state.stages.format.records import Entry, PackOrFile  # noqa: TC001 - msgspec reads the types
 from up42_state.stages.write.writers import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from up42_state.buckets.base import Bucket, Upload
-    from up42_state.stages.local.sources import Stored
+    from up42_state.stages.format.records import StoredFile
 
 __all__ = ["Begun", "Record", "Recorder", "is_worth_it", "numbered", "passing_over"]
 
@@ -81,7 +81,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     format: str = FORMAT
     writer: Writer = msgspec.field(default_factory=Writer)
-    objects: tuple[DataObject, ...] = ()
+    objects: tuple[PackOrFile, ...] = ()
     entries: tuple[Entry, ...] = ()
     uploads: tuple[Begun, ...] = ()
 
@@ -131,13 +131,13 @@ class Recorder:
     def __init__(self, bucket: Bucket, prefix: str, total: int) -> None:
         self._bucket, self._prefix, self._total = bucket, prefix, total
         self._lock = threading.Lock()
-        self._stored: list[Stored] = []
+        self._stored: list[StoredFile] = []
         self._uploads: dict[str, tuple[Upload, Begun]] = {}
         self._bytes = 0
         self._written: list[str] = []  # the keys of the records
         self.named: set[str] = set()  # tokens of the uploads that records name
 
-    def stored(self, items: Iterable[Stored]) -> None:
+    def stored(self, items: Iterable[StoredFile]) -> None:
         """Note files that are in the store."""
         with self._lock:
             for item in items:
@@ -179,7 +179,7 @@ class Recorder:
             self._bucket.put(key, msgspec.json.encode(record))
 
 
-def numbered(stored: Iterable[Stored]) -> tuple[tuple[DataObject, ...], tuple[Entry, ...]]:
+def numbered(stored: Iterable[StoredFile]) -> tuple[tuple[PackOrFile, ...], tuple[Entry, ...]]:
     """Objects in the order of their keys, and entries, which number them, in the order of an index."""
     items = sorted(stored, key=lambda item: (item.entry.kind, item.entry.path))
     objects = tuple(sorted({item.object for item in items}, key=lambda found: found.key))

@@ -16,7 +16,7 @@ import msgspec
 from up42_state.features.files.data_paths import folded_together
 from up42_state.stages.format.index import Index
 from up42_state.stages.format.names import PARTIAL, attempt_prefix, attempts_prefix, is_attempt, is_ours
-from up42_state.stages.local.sources import Source, Stored
+from up42_state.stages.format.records import StoredFile
 from up42_state.stages.write.partial import Begun, Record, is_worth_it, passing_over
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from up42_state.buckets.base import ObjectInfo
     from up42_state.stages.format.commit import Commit
-    from up42_state.stages.format.index import DataObject, Entry
+    from up42_state.stages.format.index import Entry, PackOrFile
+    from up42_state.stages.local.sources import Source
     from up42_state.stages.store import Store
     from up42_state.stages.write.upload import Uploader
 
@@ -46,8 +47,13 @@ class Interrupted(msgspec.Struct, frozen=True):
     uploads: dict[str, Begun] = {}
 
     def take_over(
-        self, store: Store, job: str, uploader: Uploader, sources: Iterable[Source], found: dict[str, Stored]
-    ) -> dict[str, Stored]:
+        self,
+        store: Store,
+        job: str,
+        uploader: Uploader,
+        sources: Iterable[Source],
+        found: dict[str, StoredFile],
+    ) -> dict[str, StoredFile]:
         """Copy what is wanted of it into the attempt that goes on; say where each file is now.
 
         :param found: where files are, by name; those that are elsewhere stay as they are.
@@ -55,7 +61,7 @@ class Interrupted(msgspec.Struct, frozen=True):
         """
         left = {stored.key for index in self.indexes for stored in index.objects}
         names = {source.name: uploader.object_name(source) for source in sources if source.name in found}
-        targets: dict[DataObject, str] = {}
+        targets: dict[PackOrFile, str] = {}
         numbers = count()
         for name, stored in found.items():
             if stored.object.key in left and stored.object not in targets:
@@ -68,7 +74,7 @@ class Interrupted(msgspec.Struct, frozen=True):
             moved = dict(zip(targets, copies, strict=True))
         uploader.copied = {name for stored, name in wanted.items() if moved[stored] is not None}
         taken = {
-            name: Stored(copy, stored.entry)
+            name: StoredFile(copy, stored.entry)
             for name, stored in found.items()
             if (copy := moved.get(stored.object)) is not None
         }
@@ -143,7 +149,7 @@ class _Attempt(msgspec.Struct, frozen=True):
 
     def index(self) -> Index:
         """The files that are there, whole."""
-        objects: list[DataObject] = []
+        objects: list[PackOrFile] = []
         entries: list[Entry] = []
         for record in self.records:
             entries += [
@@ -164,7 +170,7 @@ class _Attempt(msgspec.Struct, frozen=True):
         done = {key.removeprefix(attempt_prefix(self.job, self.stage, self.id)) for key in self.objects}
         return {token: begun for token, begun in found.items() if begun.name not in done}
 
-    def _is_there(self, stored: DataObject) -> bool:
+    def _is_there(self, stored: PackOrFile) -> bool:
         info = self.objects.get(f"{self.job}/{stored.key}")
         return info is not None and info.size == stored.size
 
@@ -189,7 +195,7 @@ def _read(store: Store, info: ObjectInfo) -> Record | None:
     return None
 
 
-def _copy(store: Store, job: str, uploader: Uploader, stored: DataObject, name: str) -> DataObject | None:
+def _copy(store: Store, job: str, uploader: Uploader, stored: PackOrFile, name: str) -> PackOrFile | None:
     """Copy an object into the attempt that goes on; ``None`` where that cannot be.
 
     :param name: that it gets there; empty where it would be like another one's.

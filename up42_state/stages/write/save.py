@@ -15,11 +15,11 @@ import msgspec
 from up42_state.contract import DATA_JSON
 from up42_state.errors import IntegrityError, NotFoundError, PrunedError, StorageError
 from up42_state.stages.format.commit import Commit, StoredObject, Totals, now
-from up42_state.stages.format.index import BLOCK, Index, content_digest
+from up42_state.stages.format.index import BLOCK_BYTES, Index, content_digest
 from up42_state.stages.format.names import attempt_prefix, new_attempt
 from up42_state.stages.history import History
 from up42_state.stages.local.output import read_output
-from up42_state.stages.local.sources import Stored, hash_sources
+from up42_state.stages.local.sources import hash_sources
 from up42_state.stages.propagate.into_directory import clean_up
 from up42_state.stages.propagate.merged_output import Merging
 from up42_state.stages.revision import load_index
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from up42_state.features import Report
     from up42_state.features.repair import Change
     from up42_state.stages.format.commit import BlockInfo, JobMode, Parent
+    from up42_state.stages.format.records import StoredFile
     from up42_state.stages.local.sources import Source
     from up42_state.stages.propagate.options import EarlierHistories
     from up42_state.stages.store import Store
@@ -154,7 +155,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         """
         seen = {self.stage}
         for earlier in merged.earlier:
-            if (earlier.job, earlier.store.place) == (self.job, self.store.place):
+            if (earlier.job, earlier.store.identity) == (self.job, self.store.identity):
                 seen.add(earlier.name)
                 references.read(earlier.contents.commit)
                 yield earlier.contents.index
@@ -171,7 +172,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
 
     def _store(
         self, sources: list[Source], current: Sequence[Index], left: Interrupted, uploader: Uploader
-    ) -> list[Stored]:
+    ) -> list[StoredFile]:
         """Make sure that every file is in the store, and say where.
 
         Only files of a size that is known are hashed beforehand: another's bytes are nowhere yet.
@@ -181,7 +182,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         known = [*current, *left.indexes]
         sizes = {entry.size for index in known for entry in index.entries}
         familiar = [source for source in sources if source.size in sizes]
-        reusable: dict[str, Stored] = {}
+        reusable: dict[str, StoredFile] = {}
         if familiar:
             with self.store.transfers() as transfers:
                 hashed = {source.name: source for source in hash_sources(transfers, familiar)}
@@ -197,7 +198,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         """The commit, once everything that it names is in the store."""
         same = newest if newest and index == previous else None
         # referring to a small data.json alone would keep the whole older attempt from being pruned
-        known = newest if same or len(merged.data) > BLOCK else None
+        known = newest if same or len(merged.data) > BLOCK_BYTES else None
         data = attempt.put(DATA_JSON, merged.data, known.data if known else None)
         listing = (same and same.index) or attempt.put("index.json", index.render(), None)
         refers = {*index.refers, *(_owner(self.job, item) for item in (data, listing))}
@@ -267,7 +268,7 @@ def _previous(store: Store, newest: Commit | None) -> Index | None:
         return None
 
 
-def _index(stored: Iterable[Stored], directories: Sequence[str]) -> Index:
+def _index(stored: Iterable[StoredFile], directories: Sequence[str]) -> Index:
     """Number the objects and sort the entries."""
     objects, entries = numbered(stored)
     return Index(objects=objects, entries=entries, directories=tuple(sorted(directories)))
