@@ -98,9 +98,9 @@ class _Values(BaseModel):
         origins = {name: item.origin for name, item in found.items()}
         _remember(self, given)
         try:
-            super().__init__(**given, origins=origins)
+            super().__init__(**given | {"origins": origins})
         except ValidationError as error:
-            problems = list(_problems(error, origins))
+            problems = list(dict.fromkeys(_problems(error, origins)))
         else:
             problems = list(_contradictions(self))
         if problems:  # raised outside of the handler, so that no error that holds values is chained to it
@@ -171,14 +171,14 @@ class Settings(BaseSettings, _Values):
 
     def __init__(self, *, _secrets_dir: Iterable[str | Path] = SECRET_DIRECTORIES, **arguments: Any) -> None:
         refuse_quotes(os.environ)
+        # BaseSettings has options of its own there, such as _env_file.
+        if private := [name for name in arguments if name.startswith("_")]:
+            raise SettingsError(f"argument {private[0]}: extra inputs are not permitted")
         given: dict[str, Any] = {
             name: Found(value, Origin("argument", name, Rank.ARGUMENT))
             for name, value in arguments.items()
             if value is not None
         }
-        # Checked here, as BaseSettings takes _env_file and its like for options of its own.
-        if unknown := [f"argument {name}" for name in given if name not in variables(type(self))]:
-            raise SettingsError(f"{', '.join(unknown)}: there is no such setting")
         # BaseSettings lets the sources find values, and hands those that count to its next base, _Values.
         super().__init__(_secrets_dir=tuple(_secrets_dir), **given)
 
@@ -219,8 +219,8 @@ def variables(settings_cls: type[_Values] = Settings) -> dict[str, Variable]:
 
 def _remember(settings: _Values, given: dict[str, Any]) -> None:
     """Have the secrets that were given taken out of all that leaves the process."""
-    known = variables()
-    secret = (value for name, value in given.items() if known[name].secret)
+    known = variables(type(settings))
+    secret = (value for name, value in given.items() if name in known and known[name].secret)
     url = given.get("url")
     remember(settings, map(_text_of, secret), url if isinstance(url, str) else "")
 
