@@ -42,7 +42,7 @@ def _variable(name: str) -> Variable:
 
 
 def _store(*names: str, secret: bool = False) -> Variable:
-    """Variables that every program reads, and before them ours for the store alone."""
+    """Return variables that other programs read as well, led by the name for the store alone."""
     return Variable((f"UP42_STATE_{names[0]}", *names), secret)
 
 
@@ -51,7 +51,7 @@ _Sse = Literal["AES256", "aws:kms", "aws:kms:dsse"] | None
 
 
 class _Values(BaseModel):
-    """The fields of :class:`Settings`, checked, and the origin of each value."""
+    """The fields of :class:`Settings`, checked together, and the origin of each value."""
 
     url: Annotated[str | None, Field(repr=False), _variable("UP42_STATE_URL")] = None
     job: Annotated[values.Name, _variable("UP42_STATE_JOB")] = None
@@ -98,9 +98,9 @@ class _Values(BaseModel):
         origins = {name: item.origin for name, item in found.items()}
         _remember(self, given)
         try:
-            super().__init__(**given, origins=origins)
+            super().__init__(**given | {"origins": origins})
         except ValidationError as error:
-            problems = list(_problems(error, origins))
+            problems = list(dict.fromkeys(_problems(error, origins)))
         else:
             problems = list(_contradictions(self))
         if problems:  # raised outside of the handler, so that no error that holds values is chained to it
@@ -110,37 +110,35 @@ class _Values(BaseModel):
 
     @property
     def parameters_text(self) -> str:
-        """The parameters as the text that they came as; empty where they came as values, or not at all."""
+        """The text that the block's parameters were given as; empty if there was no text."""
         return self._parameters_text
 
     @property
     def parameters_file(self) -> str:
-        """The file that the parameters were read from; empty where they did not come from one."""
-        origin = self.origin("parameters")
-        return origin.path if origin else ""
+        """The file that the block's parameters were read from; empty if they came from elsewhere."""
+        return self.origins["parameters"].path if "parameters" in self.origins else ""
 
     def source(self, name: str) -> str:
-        """Where an attribute's value came from: ``argument``, ``default``, or which variable or file."""
-        origin = self.origin(name)
-        return origin.text if origin else "default"
+        """Say where an attribute's value came from: ``argument``, ``default``, or which variable or file."""
+        return self.origins[name].text if name in self.origins else "default"
 
     def origin(self, name: str) -> Origin | None:
-        """Where an attribute's value came from, with the variable's name and rank; ``None`` of a default."""
+        """Return the origin of an attribute's value, or ``None`` if the value is the default."""
         return self.origins.get(name)
 
     def is_own(self, name: str) -> bool:
-        """Whether a value was given for the store alone: as an argument, or under a name of ours."""
-        origin = self.origin(name)
-        return origin is not None and origin.rank is not Rank.GENERAL
+        """Tell whether a value was given for the store alone: as an argument, or under a name of ours."""
+        return name in self.origins and self.origins[name].rank is not Rank.GENERAL
 
     def variable(self, name: str) -> str:
-        """What to name in advice about an attribute: the variable that its value came from, or the argument;
-        of a default, the first that every program reads.
+        """Name what advice about an attribute should name: the variable that gave the value, or the argument.
+
+        Of a default, that is the variable that other programs read as well.
         """
-        origin = self.origin(name)
-        if origin is not None:
-            return f"the argument {name}" if origin.rank is Rank.ARGUMENT else origin.variable
-        return variables(type(self))[name].names_of(Rank.GENERAL)[0]
+        if name not in self.origins:
+            return variables(type(self))[name].names_of(Rank.GENERAL)[0]
+        origin = self.origins[name]
+        return f"the argument {name}" if origin.rank is Rank.ARGUMENT else origin.variable
 
 
 class Settings(BaseSettings, _Values):
@@ -167,18 +165,18 @@ class Settings(BaseSettings, _Values):
     :raises SettingsError: a value is malformed or contradicts another, or a secret file cannot be read.
     """
 
-    model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     def __init__(self, *, _secrets_dir: Iterable[str | Path] = SECRET_DIRECTORIES, **arguments: Any) -> None:
         refuse_quotes(os.environ)
+        # BaseSettings has options of its own there, such as _env_file.
+        if private := [name for name in arguments if name.startswith("_")]:
+            raise SettingsError(f"argument {private[0]}: extra inputs are not permitted")
         given: dict[str, Any] = {
             name: Found(value, Origin("argument", name, Rank.ARGUMENT))
             for name, value in arguments.items()
             if value is not None
         }
-        # Checked here, as BaseSettings takes _env_file and its like for options of its own.
-        if unknown := [f"argument {name}" for name in given if name not in variables(type(self))]:
-            raise SettingsError(f"{', '.join(unknown)}: there is no such setting")
         # BaseSettings lets the sources find values, and hands those that count to its next base, _Values.
         super().__init__(_secrets_dir=tuple(_secrets_dir), **given)
 
@@ -189,15 +187,16 @@ class Settings(BaseSettings, _Values):
         The library's source of the environment knows no ranks, and ``.env`` files are not to be read.
         """
         directories = given["file_secret_settings"].secrets_dir
-        ranks, kinds = (Rank.OWN, Rank.GENERAL), (Environment, Files)
-        ours = [kind(cls, rank, directories) for rank in ranks for kind in kinds]
+        ours = [
+            kind(cls, rank, directories) for rank in (Rank.OWN, Rank.GENERAL) for kind in (Environment, Files)
+        ]
         return (given["init_settings"], *ours)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled without secrets: who unpickles reads them anew, where that process finds its own.
+        """Pickle settings without secrets: the process that unpickles them reads secrets of its own.
 
-        What travels otherwise counts as an argument there. A URL that holds credentials does not travel, nor
-        does what the environment says of credentials that lie on this machine.
+        Every other value travels, and counts as an argument there. A URL that holds credentials stays here,
+        and so do a profile and a key file that the environment named, as both lie on this machine.
         """
         fields = variables(type(self)).items()
         public = {name: getattr(self, name) for name, variable in fields if not variable.secret}
@@ -212,15 +211,15 @@ class Settings(BaseSettings, _Values):
 
 
 def variables(settings_cls: type[_Values] = Settings) -> dict[str, Variable]:
-    """Every field that has a variable, with it."""
+    """Return the variables of every field that has any."""
     fields = settings_cls.model_fields.items()
     return {name: variable for name, field in fields if (variable := Variable.of(field))}
 
 
 def _remember(settings: _Values, given: dict[str, Any]) -> None:
-    """Have the secrets that were given taken out of all that leaves the process."""
-    known = variables()
-    secret = (value for name, value in given.items() if known[name].secret)
+    """Have the secrets among the given values taken out of every text that leaves the process."""
+    known = variables(type(settings))
+    secret = (value for name, value in given.items() if name in known and known[name].secret)
     url = given.get("url")
     remember(settings, map(_text_of, secret), url if isinstance(url, str) else "")
 
@@ -232,18 +231,18 @@ def _text_of(value: Any) -> str:
 
 
 _KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
-_IDENTITIES = (  # the fields of one, and those of them that make one
+_IDENTITIES = (  # the fields of each identity, and those that decide; any field of the rank OWN decides, too
     ((*_KEYS, "aws_profile"), ("aws_access_key_id", "aws_profile")),
     (("google_key", "google_application_credentials"),) * 2,
 )
 
 
 def _of_one_identity(found: dict[str, Found]) -> dict[str, Found]:
-    """Credentials are a set: what was given as an argument, or for the store alone, is not mixed with what
-    lies around elsewhere.
+    """Leave out the parts of an identity whose rank is lower than the rank of the part that decides.
 
-    boto3 does likewise: keys given to a session leave out the environment's token, and so does a profile.
+    A session token of the environment, for one, does not belong to a key that was given as an argument.
     """
+    # boto3 does likewise: keys given to a session leave out the environment's token, and so does a profile.
     for fields, leading in _IDENTITIES:
         ranks = {name: found[name].origin.rank for name in fields if name in found}
         decisive = (rank for name, rank in ranks.items() if name in leading or rank is Rank.OWN)
@@ -253,6 +252,7 @@ def _of_one_identity(found: dict[str, Found]) -> dict[str, Found]:
 
 
 def _problems(error: ValidationError, origins: dict[str, Origin]) -> Iterator[str]:
+    """Yield what is wrong with each value, without the value."""
     for detail in error.errors(include_url=False, include_input=False):
         name = str(detail["loc"][0]) if detail["loc"] else "settings"
         message = _bound(name, detail.get("ctx", {})) or detail["msg"].removeprefix("Value error, ")
@@ -260,16 +260,16 @@ def _problems(error: ValidationError, origins: dict[str, Origin]) -> Iterator[st
 
 
 def _bound(name: str, bounds: dict[str, Any]) -> str:
-    """What a number must be, a size in units that it may be given in; empty where that is not the problem."""
+    """Say which bound a number breaks, of a size in MiB; return an empty text for any other problem."""
     for key, words in (("ge", "at least"), ("le", "at most")):
-        if isinstance(bounds.get(key), int):
-            number = bounds[key]
+        if isinstance(number := bounds.get(key), int):
             is_size = name in {"memory", "pack_below"} and number
             return f"must be {words} {f'{number // MIB}MiB' if is_size else number}"
     return ""
 
 
 def _contradictions(settings: _Values) -> Iterator[str]:
+    """Yield what is wrong with values that are sound alone, and not together."""
     key_id, secret = settings.aws_access_key_id, settings.aws_secret_access_key
     if key_id and not secret:
         yield _incomplete(settings, "aws_access_key_id", "aws_secret_access_key")
@@ -291,6 +291,6 @@ def _incomplete(settings: _Values, name: str, missing: str) -> str:
 
 
 def _place(name: str, origins: dict[str, Origin]) -> str:
-    """What to name in a message: the variable, the file, or the argument."""
+    """Name the variable, the file or the argument that gave a value."""
     origin = origins.get(name)
     return origin.text if origin and origin.rank is not Rank.ARGUMENT else f"argument {name}"

@@ -52,7 +52,7 @@ class Rank(IntEnum):
 class Origin:
     """Where a value was found.
 
-    :param text: the place in words, for people.
+    :param text: the place in words.
     :param variable: the variable's name, without ``_FILE``; for an argument, the attribute's name.
     :param path: the file that holds the value; empty where no file does.
     """

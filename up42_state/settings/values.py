@@ -17,14 +17,14 @@ from up42_state.secrets.shapes import is_credential
 __all__ = ["Hidden", "Host", "Key", "KeyFile", "Name", "Names", "Object", "Pairs", "Region", "Size", "Url"]
 
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
-_REGION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?")
+_REGION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?")  # a label (RFC 1123 §2.1)
 _CREDENTIAL = "looks like a credential, which has a variable of its own (docs/settings.md)"
 _KIB = 1024
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": _KIB, "MIB": _KIB**2, "GIB": _KIB**3}
 
 
 def _size(value: object) -> object:
-    """Bytes, from a number or from text such as ``8MiB`` (1024 × 1024) or ``1MB`` (1000 × 1000)."""
+    """Return bytes, from a number or from text such as ``8MiB`` (1024 × 1024) or ``1MB`` (1000 × 1000)."""
     if not isinstance(value, str):
         return value
     match = re.fullmatch(r"([0-9]+)\s*([a-zA-Z]*)", value)
@@ -34,16 +34,15 @@ def _size(value: object) -> object:
 
 
 def _name(value: object) -> object:
-    """The name of a job, a profile, a project: a credential that was put there by mistake would be sent and
-    printed as one.
-    """
+    """Refuse a credential in place of the name of a job, a profile or a project."""
+    # Names are sent to servers and printed, so a credential that was put here by mistake would be, too.
     if isinstance(value, str) and is_credential(value):
         raise ValueError(_CREDENTIAL)
     return value
 
 
 def _names(value: object) -> object:
-    """Names, separated by commas."""
+    """Split names at commas; a credential is refused before a comma in it takes it apart."""
     if isinstance(value, str):
         _name(value)
         return tuple(text for part in value.split(",") if (text := part.strip()))
@@ -51,21 +50,21 @@ def _names(value: object) -> object:
 
 
 def _region(value: object) -> object:
-    """A region, which becomes a part of the endpoint's host name."""
+    """Refuse what cannot be a region: botocore makes it a part of the endpoint's host name."""
     if isinstance(value, str) and (is_credential(value) or not _REGION.fullmatch(value)):
         raise ValueError("is not a region; write one such as eu-central-1")
     return value
 
 
 def _key_file(value: object) -> object:
-    """The path of a credentials file; the key itself, which many put there, is told from it."""
+    """Refuse the text of a key, which many put in place of the path of a key file."""
     if isinstance(value, str) and not is_path(value) and (is_credential(value) or not value.isprintable()):
         raise ValueError("holds a key itself, not the path of a file; give the key in GOOGLE_KEY_STRING")
     return value
 
 
 def _pairs(value: object) -> object:
-    """``CURRENT=EARLIER,…``: pairs of property names, split at the first ``=`` of each."""
+    """Split ``CURRENT=EARLIER,…`` into pairs of property names, each at its first ``=``."""
     if not isinstance(value, str):
         return value
     _name(value)
@@ -79,7 +78,7 @@ def _pairs(value: object) -> object:
 
 
 def _json_object(value: object) -> object:
-    """The object of a text in strict JSON (RFC 8259), and what is no text as it is."""
+    """Read a text as an object in strict JSON (RFC 8259); return any other value as it is."""
     if not isinstance(value, str):
         return value
     try:
@@ -98,7 +97,7 @@ def _json_object(value: object) -> object:
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError("holds a number that is too large")
+        raise ValueError("holds a number that is too large")  # 1e999, which Python reads as infinity
     return number
 
 
@@ -107,14 +106,14 @@ def _refuse_constant(name: str) -> object:
 
 
 def _one_line(value: SecretStr) -> SecretStr:
-    """A credential that a header can hold: HTTP clients quote one with a line end in their errors."""
+    """Refuse a credential with a line end in it, as HTTP clients quote a header with one in their errors."""
     if not value.get_secret_value().isprintable():
         raise ValueError("holds a line end or another control character; is it several lines of a file?")
     return value
 
 
 def _service_account(value: object) -> object:
-    """A service account's key: JSON, plain or in base64.
+    """Read a service account's key, which is JSON, plain or in base64.
 
     Source: Google Cloud, IAM, "Create and delete service account keys", the format of the key file.
     """
@@ -138,7 +137,7 @@ def _decoded(text: str) -> str:
 
 
 def _endpoint(value: object) -> object:
-    """``http(s)://host:port``, without a trailing slash; the emulator's host may come without ``http://``."""
+    """Check the URL of a store, ``http(s)://host:port``, and take the slash at its end away."""
     if not isinstance(value, str):
         return value
     if "@" in value:
@@ -158,7 +157,7 @@ def _endpoint(value: object) -> object:
 
 
 def _host(value: object) -> object:
-    """An emulator's address; its host may come without ``http://``."""
+    """Check an emulator's address, which may come without ``http://``."""
     return _endpoint(value if not isinstance(value, str) or "://" in value else f"http://{value}")
 
 
