@@ -28,7 +28,7 @@ __all__ = ["history", "jobs", "show", "stages"]
 @click.pass_obj
 def jobs(common: Common) -> None:
     """List the jobs of the store."""
-    keys = [job.key for job in common.place().state.jobs()]
+    keys = [job.key for job in common.handles().state.jobs()]
     if not keys:
         common.note("the store holds no jobs")
     print_result(
@@ -45,7 +45,7 @@ def stages(common: Common, job: str | None) -> None:
 
     If the newest commit of a stage is damaged, the others are listed, and the exit code is 6.
     """
-    found = common.place(job=job).job
+    found = common.handles(job=job).job
     damaged: list[DamagedCommit] = []
     commits = found.commits(damaged.append)
     if not commits and not damaged:
@@ -61,7 +61,7 @@ def stages(common: Common, job: str | None) -> None:
 @click.pass_obj
 def show(common: Common, job: str | None, stage: str | None, revision: int | None) -> None:
     """Show a stage and its files."""
-    found = common.place(job=job, stage=stage).stage()
+    found = common.handles(job=job, stage=stage).stage()
     commit = found.latest() if revision is None else found.revision(revision)
     files = found.files(commit.revision)
     value = commit.to_dict() | {"files": [_file(entry) for entry in files]}
@@ -79,7 +79,7 @@ def history(common: Common, job: str | None, stage: str | None) -> None:
     If the commit of a revision is damaged, the others are listed, and the exit code is 6.
     """
     damaged: list[DamagedCommit] = []
-    found = common.place(job=job, stage=stage).stage()
+    found = common.handles(job=job, stage=stage).stage()
     commits = found.history(damaged.append)
     _print_commits(common, commits, damaged, found.states(commits))
 
