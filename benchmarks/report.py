@@ -86,6 +86,8 @@ def _table(results: Sequence[Result]) -> str:
 
 def _seconds(result: Result) -> str:
     times = ", ".join(f"{seconds:.2f}" for seconds in result.times)
+    if not result.seconds:
+        return "–"
     return f"{result.seconds:.2f} ({times})" if times else f"{result.seconds:.2f}"
 
 
