@@ -259,6 +259,23 @@ def test_a_planted_link_leads_nowhere(stage: Stage, tmp_path: Path, monkeypatch:
     assert not list(outside.iterdir())
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_file_that_appears_meanwhile_is_not_replaced(
+    stage: Stage, bucket: FaultyBucket, tmp_path: Path, overwrite: bool
+) -> None:
+    """What somebody writes while files are fetched is theirs, and stands; nothing else was added."""
+    target = tmp_path / "in"
+
+    def write(_name: str, key: str) -> None:
+        if "/packs/" in key:
+            (target / "tile_0001.tif").write_bytes(b"mine")
+
+    bucket.operations.on_operation = write
+    with pytest.raises(TargetConflictError, match=r"tile_0001\.tif appeared meanwhile"):
+        stage.restore(target, overwrite=overwrite)
+    assert contents(target) == {"tile_0001.tif": (b"mine", False)}
+
+
 def test_our_folder_may_not_be_a_link(stage: Stage, tmp_path: Path) -> None:
     """A link planted in place of our staging folder is refused."""
     (tmp_path / "in").mkdir()

@@ -11,7 +11,7 @@ from up42_state.errors import TargetConflictError
 from up42_state.features.files.data_paths import above, all_above
 from up42_state.features.files.sidecars import JOURNALS
 from up42_state.stages.format.names import some_names
-from up42_state.stages.local.changes import Changes, directories_of
+from up42_state.stages.local.changes import directories_of
 from up42_state.stages.local.directory import DATA, EXECUTABLE, executable_bits, survey
 from up42_state.stages.local.journal import Journal
 
@@ -40,7 +40,7 @@ class Comparison:
         self.kept: set[str] = set()  # files that are there, byte for byte
         self.modes: dict[str, int] = {}  # of kept files that get other executable bits
         self.folders: set[str] = set()  # directories that are there
-        self._aside: list[str] = []
+        self.aside: set[str] = set()  # what is moved out of the way, with all that is in it
 
     def look_beside(self) -> None:
         """Find the directories that files are added to. What is there stays."""
@@ -52,15 +52,14 @@ class Comparison:
         :param data: the ``data.json`` that is wanted.
         :raises TargetConflictError: something would be lost, and ``overwrite`` was not asked for.
         """
-        # First of all: a data.json that is there describes nothing any more once the first file is replaced.
-        self._aside = [DATA] if self._is_main else []
+        self.aside = {DATA} if self._is_main else set()
         made = self._made
         in_the_way: list[str] = []  # what may not be read may hold anything
         for path, status in survey(self.root.path, in_the_way if self._is_main else []):
             if stat.S_ISDIR(status.st_mode):
                 self.folders.add(path)
                 if path in self.wanted:
-                    self._aside.append(path)
+                    self.aside.add(path)
             elif path in self.wanted and self._is_equal(path, status, self.wanted[path]):
                 self._keep(path, status.st_mode)
             elif self._is_main and path == DATA and self._is_data(status, data):
@@ -68,7 +67,7 @@ class Comparison:
             elif self._is_main or path in self.wanted or path in made:
                 in_the_way.append(path)
                 if path in self.wanted or path in made or _is_journal(path, self.wanted):
-                    self._aside.append(path)
+                    self.aside.add(path)
         if in_the_way and not overwrite:
             raise TargetConflictError(
                 f"{self.root.path} holds other files: {some_names(sorted(in_the_way))}",
@@ -99,19 +98,20 @@ class Comparison:
             return file.read() == data
 
     @property
-    def changes(self) -> Changes:
-        """What the switch is going to change."""
-        away = set(self._aside)
-        replaced = away & self.folders
-        return Changes(
-            moved=(self.wanted.keys() - self.kept) | ({DATA} if self._is_main else set()),
-            away=away,
-            emptied={
-                path for path in self.folders if replaced and not replaced.isdisjoint((path, *above(path)))
-            },
-            made=set(self.directories),
-            modes=set(self.modes),
-        )
+    def new(self) -> dict[str, Entry]:
+        """The files that are put in."""
+        return {path: entry for path, entry in self.wanted.items() if path not in self.kept}
+
+    @property
+    def moved(self) -> set[str]:
+        """Where files are moved to, ``data.json`` included."""
+        return self.new.keys() | ({DATA} if self._is_main else set())
+
+    @property
+    def emptied(self) -> set[str]:
+        """Directories that are moved aside, and those in them."""
+        replaced = self.aside & self.folders
+        return {path for path in self.folders if replaced and not replaced.isdisjoint((path, *above(path)))}
 
     def journal(self, about: str, data: str, left: Journal) -> Journal:
         """What the switch puts into the directory, and moves aside.
@@ -119,14 +119,16 @@ class Comparison:
         :param data: the digest of the new ``data.json``.
         :param left: what the call that is continued has put in.
         """
-        new = [(path, entry.sha256) for path, entry in self.wanted.items() if path not in self.kept]
-        made = all_above([*(path for path, _ in new), *self.directories]).union(self.directories)
+        new = self.new
+        made = all_above([*new, *self.directories]).union(self.directories)
         # Names that no killed call has used: a directory cannot be renamed onto another that holds files.
-        aside = {f"aside-{uuid.uuid4()}": path for path in self._aside}
+        # data.json comes first: it describes nothing any more once another file is replaced.
+        paths = sorted(self.aside, key=lambda path: (path != DATA, path))
+        aside = {f"aside-{uuid.uuid4()}": path for path in paths}
         return Journal(
             about=about,
             data=data,
-            files=[*left.files, *new],
+            files=[*left.files, *((path, entry.sha256) for path, entry in new.items())],
             directories=[*left.directories, *(made - self.folders)],
             aside=left.aside | aside,
             kept=[*left.kept, *self._kept_modes()],

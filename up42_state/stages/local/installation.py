@@ -18,6 +18,7 @@ import msgspec
 from up42_state.errors import TargetConflictError
 from up42_state.features.files.data_paths import folded
 from up42_state.stages.format.index import BLOCK_BYTES
+from up42_state.stages.local.changes import check
 from up42_state.stages.local.comparison import Comparison
 from up42_state.stages.local.directory import DATA, executable_bits
 from up42_state.stages.local.journal import Journal, digest_of
@@ -140,7 +141,7 @@ class Installation:
             else:
                 part.compare(plan.data, overwrite=self._overwrite)
         for part in self._parts.values():
-            part.changes.check(part.root)
+            check(part)
         if not self._resumed:
             Journal(about=self._about).write(self._main)
         self._check_alike([*self._numbers, *plan.directories])

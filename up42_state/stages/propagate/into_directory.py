@@ -14,7 +14,7 @@ from up42_state.stages.local.directory import OURS, writing_to
 from up42_state.stages.local.installation import ADDING, Installation, Plan
 from up42_state.stages.local.output import read_output
 from up42_state.stages.propagate.merged_output import Merging
-from up42_state.stages.read.restore import fetch
+from up42_state.stages.read.download import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from up42_state.contract import QUICKLOOK_FOLDER
-from up42_state.errors import IntegrityError, ObjectNotFoundError, PrunedError, StateError
+from up42_state.errors import PrunedError, StateError
 from up42_state.stages.history import History
 from up42_state.stages.local.directory import writing_to
 from up42_state.stages.local.installation import Installation, Plan
-from up42_state.stages.read.download import Fetcher
-from up42_state.stages.revision import Contents, load, missing_bytes
+from up42_state.stages.read.download import fetch
+from up42_state.stages.revision import Contents, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from up42_state.stages.format.index import Entry
     from up42_state.stages.store import Store
 
-__all__ = ["Chosen", "Restored", "fetch", "restore", "whole"]
+__all__ = ["Chosen", "Restored", "restore", "whole"]
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,34 +163,4 @@ def _plan(commit: Commit, chosen: Chosen) -> Plan:
         data=chosen.data,
         entries=chosen.entries,
         directories=chosen.directories,
-    )
-
-
-def fetch(
-    store: Store,
-    contents: Contents,
-    installation: Installation,
-    entries: Sequence[Entry],
-    damaged: Callable[[Entry, StateError], None],
-    progress: Callable[[int, int], None],
-) -> None:
-    """Fetch files of a revision into the staging of an installation, but for what is staged already.
-
-    :param entries: files of the revision, under the paths that they get.
-    :param damaged: called with a file that is damaged, missing or pruned, and its error; raises to end this.
-    """
-
-    def missing(entry: Entry, error: IntegrityError | ObjectNotFoundError) -> None:
-        if not isinstance(error, ObjectNotFoundError):
-            damaged(entry, error)
-            return
-        owner = contents.index.objects[entry.object].owner
-        try:
-            raise missing_bytes(store, contents.commit, owner, error) from error
-        except StateError as cause:
-            damaged(entry, cause)
-
-    job = contents.commit.job
-    Fetcher(store, job, contents.index, installation, missing, progress).fetch(
-        entries, installation.known_blocks
     )
