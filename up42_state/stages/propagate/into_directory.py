@@ -7,7 +7,6 @@ added; after a kill the next call, or the next save, does.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -174,8 +173,7 @@ class _Delivery:
     def switch(self, merging: Merging) -> None:
         """Put the files under paths that nothing uses, then ``data.json`` in its place."""
         main = self._main
-        main.put(_DATA, merging.data)
-        digest = hashlib.sha256(merging.data).hexdigest()
+        digest = main.put_runs(_DATA, merging.runs())
         journals = {root: self._journal(root, digest, merging) for root in reversed(list(self._roots))}
         for root, journal in journals.items():
             journal.write(root)
