@@ -28,7 +28,7 @@ STANDS_ON: dict[str, set[str]] = {
     "settings": {"secrets"},
     # data.json
     "features.text": set(),
-    "features.files": {"machine"},
+    "features.files": {"features.text", "machine"},
     "features": {"features.files", "features.text"},
     "features.merge.draft": {"features", "features.text"},
     "features.merge.matching": {"features", "features.files", "features.merge.draft", "features.text"},

@@ -135,9 +135,7 @@ class Merging:
         :raises InvalidDataError: a stage's ``data.json`` is not one, or cannot be compared.
         """
         found = list(zip(earlier.histories, earlier.commits(current), strict=True))
-        stages = [
-            EarlierStage.read(history.store, commit) for history, commit in found if commit is not None
-        ]
+        stages = [EarlierStage.read(history.store, commit) for history, commit in found if commit is not None]
         self.earlier += stages
         merged = _merge(self._whole(), self._files, earlier, stages)
         self._take(merged, stages)
