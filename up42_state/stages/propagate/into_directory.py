@@ -174,6 +174,7 @@ class _Delivery:
         """Put the files under paths that nothing uses, then ``data.json`` in its place."""
         main = self._main
         digest = main.put_runs(_DATA, merging.runs())
+        merging.check_unchanged()
         journals = {root: self._journal(root, digest, merging) for root in reversed(list(self._roots))}
         for root, journal in journals.items():
             journal.write(root)

@@ -170,6 +170,13 @@ class Merging:
         """The bytes of ``data.json``, in runs: enough for what writes it once."""
         return self._collection.runs() if self._merged is None else self._merged.runs()
 
+    def check_unchanged(self) -> None:
+        """Make sure that the current ``data.json`` is what was read: its bytes go into the merged one.
+
+        :raises InvalidOutputError: it changed.
+        """
+        self._output.check_unchanged()
+
     @property
     def data(self) -> memoryview:
         """The bytes of ``data.json``."""
