@@ -25,7 +25,7 @@ from up42_state.stages.format.names import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Literal
 
     from up42_state.stages.format.commit import JobMode
@@ -210,12 +210,10 @@ class History:
             raise found.error
         return found
 
-    def all(self, damaged: Callable[[DamagedCommit], None] | None = None) -> list[Commit]:
-        """Every commit, newest first, tombstones too.
+    def survey(self) -> list[Commit | DamagedCommit]:
+        """Read every commit, newest first, tombstones too; of a damaged one, say why it cannot be read.
 
-        :param damaged: told of each that is damaged; ``None`` raises.
         :raises StageNotFoundError: there is none.
-        :raises IntegrityError: one is damaged, and nobody is told.
         """
         revisions = self.revisions()
         if not revisions:
@@ -229,7 +227,7 @@ class History:
             return self.checked(found, numbers) if isinstance(found, Commit) else found
 
         with self.store.transfers() as transfers:
-            return readable(transfers.map(look, reversed(steps)), damaged)
+            return [found for found in transfers.map(look, reversed(steps)) if found is not None]
 
     def states(self, commits: Sequence[Commit]) -> list[State]:
         """What has become of revisions, in the order given: whether each can be restored.
@@ -280,22 +278,16 @@ class History:
         return missing_job(self.store, self.job)
 
 
-def readable(
-    found: Iterable[Commit | DamagedCommit | None], damaged: Callable[[DamagedCommit], None] | None
-) -> list[Commit]:
-    """The commits among what was looked for.
+def readable(found: Iterable[Commit | DamagedCommit]) -> list[Commit]:
+    """Return the commits, if none of them is damaged.
 
-    :param damaged: told of each that is damaged; ``None`` raises.
-    :raises IntegrityError: one is damaged, and nobody is told.
+    :raises IntegrityError: one is damaged.
     """
     commits = []
     for item in found:
-        if not isinstance(item, DamagedCommit):
-            commits += [item] if item is not None else []
-        elif damaged is None:
+        if isinstance(item, DamagedCommit):
             raise item.error
-        else:
-            damaged(item)
+        commits.append(item)
     return commits
 
 
