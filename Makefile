@@ -59,7 +59,7 @@ format: $(VENV)/.dev  ## put the code into its format
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.dev  ## measure ours beside the tools people use
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 localstack:  ## S3 on this machine, without docker, with the bucket made; Ctrl-C ends it
 	$(PYTHON) localstack/start.py

@@ -302,6 +302,19 @@ def test_staging_is_gone_afterwards(job: Job, scenes: Path, current: Path) -> No
     assert ".up42_state" not in os.listdir(current)
 
 
+def test_progress_is_that_of_all_stages(job: Job, scenes: Path, current: Path, tmp_path: Path) -> None:
+    """It does not begin anew with each stage, and ends with all bytes of all stages."""
+    extra = write_output(tmp_path / "extra", {"x.tif": b"12345"}, [feature("x.tif", "x")])
+    job.stage("extra:1").save(extra)
+    told: list[tuple[int, int]] = []
+    propagate(
+        current, [job.stage("scenes:1"), job.stage("extra:1")], progress=lambda *told_: told.append(told_)
+    )
+    done, total = told[-1]
+    assert done == total > 5
+    assert {told_total for _, told_total in told} == {total}
+
+
 def test_a_save_reports_what_it_propagated(job: Job, scenes: Path, current: Path) -> None:
     """Whoever saves with propagations is told what became of every feature, for each of them."""
     reports = job.stage("last:1").save(current, propagate=["scenes:1"]).reports

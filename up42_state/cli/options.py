@@ -107,7 +107,10 @@ propagated = click.option(
 )
 
 revision = click.option(
-    "--revision", type=click.IntRange(min=1), metavar="N", help="Its number; the current one without it."
+    "--revision",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of the revision; the newest one without it.",
 )
 
 

@@ -77,10 +77,10 @@ def exec(  # noqa: A001 - the verb's name
     with _told(common, result) as told:
         from up42_state.block.task import run_task
 
-        place = common.place(job=job, stage=stage, after=after, propagate=propagate)
+        handles = common.handles(job=job, stage=stage, after=after, propagate=propagate)
         told.exit_code = run_task(
             command,
-            settings=place.settings,
+            settings=handles.settings,
             input=input_,
             output=output,
             quicklooks=quicklooks,

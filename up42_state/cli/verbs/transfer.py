@@ -35,7 +35,7 @@ __all__ = ["restore", "save"]
     type=click.Choice(["replace", "skip", "error"]),
     default="replace",
     show_default=True,
-    help="What to do where the stage has a revision already.",
+    help="What to do if the stage has a revision already.",
 )
 @click.option("--expect", type=click.IntRange(min=0), metavar="N", help="Save only on top of revision N.")
 @click.option(
@@ -66,18 +66,18 @@ def save(
 
     The output in DIR (/tmp/output) is checked, and becomes the next revision of the stage.
     """
-    place = common.place(job=job, stage=stage, after=after, propagate=propagate)
-    target = place.stage()
-    earlier = options.propagations(place.stages(place.settings.propagate), place.settings, **merging)
+    handles = common.handles(job=job, stage=stage, after=after, propagate=propagate)
+    target = handles.stage()
+    earlier = options.propagations(handles.stages(handles.settings.propagate), handles.settings, **merging)
     with common.progress("saving") as progress:
         saved = target.save(
             directory,
-            after=place.stages(place.settings.after),
+            after=handles.stages(handles.settings.after),
             propagate=earlier,
             if_exists=if_exists,
             expect=expect,
             quicklooks=quicklooks or True,
-            parameters=place.settings.parameters,
+            parameters=handles.settings.parameters,
             progress=progress,
             repair=repair,
         )
@@ -137,7 +137,7 @@ def restore(
     STAGE goes into DIR (/tmp/input), every byte verified. Its quicklooks go into DIR/.quicklooks, or
     where --quicklooks says.
     """
-    source = common.place(job=job).stage(stage)
+    source = common.handles(job=job).stage(stage)
     with common.progress("restoring") as progress:
         restored = source.restore(
             directory,

@@ -67,18 +67,18 @@ def find_manifests(document: object, folder: Path, files: Iterable[str]) -> dict
     raw = document.get("tasks") if isinstance(document, dict) else document
     tasks = [task for task in raw if isinstance(task, dict)] if isinstance(raw, list) else []
     for block in dict.fromkeys(task["block"] for task in tasks if isinstance(task.get("block"), str)):
-        place = folder / block / MANIFEST_FILE
-        if block not in library or place.exists():
-            _note(library, block, Manifest.read(place), str(place))
+        file = folder / block / MANIFEST_FILE
+        if block not in library or file.exists():
+            _note(library, block, Manifest.read(file), str(file))
     for task in tasks:
         _add(library, task)
     return library
 
 
-def _note(library: dict[str, Manifest | None], name: str, manifest: Manifest, place: str) -> None:
+def _note(library: dict[str, Manifest | None], name: str, manifest: Manifest, path: str) -> None:
     """Keep a manifest under its name, or under its path if another has that name: the check reports both."""
     if library.setdefault(name, manifest) != manifest:
-        library[place] = manifest
+        library[path] = manifest
 
 
 def _add(library: dict[str, Manifest | None], task: Mapping[str, Any]) -> None:

@@ -20,7 +20,7 @@ from up42_state.stages.format.records import BLOCK_BYTES, Entry, Kind, PackOrFil
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["BLOCK_BYTES", "PackOrFile", "Entry", "Index", "Kind", "content_digest", "stored_name"]
+__all__ = ["BLOCK_BYTES", "Entry", "Index", "Kind", "PackOrFile", "content_digest", "stored_name"]
 
 
 class Index(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "DATA",
     "EXECUTABLE",
     "OURS",
     "UNKNOWN",
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 OURS = ".up42_state"
+DATA = "data.json"
 EXECUTABLE = 0o111
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 

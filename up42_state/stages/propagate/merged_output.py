@@ -14,6 +14,7 @@ from up42_state.features import Collection, Earlier
 from up42_state.features.carried import left_behind
 from up42_state.features.files.data_paths import all_above
 from up42_state.features.merge.operator import merge
+from up42_state.stages.format.index import stored_name
 from up42_state.stages.local.output import Output
 from up42_state.stages.read.selection import catalogue, left_behind_warnings, read_features
 from up42_state.stages.revision import Contents, load
@@ -85,6 +86,11 @@ class Added(msgspec.Struct, frozen=True):
     stage: EarlierStage
     entry: Entry
     path: str
+
+    @property
+    def name(self) -> str:
+        """Its name there: unique over files and quicklooks."""
+        return stored_name(self.entry.kind, self.path)
 
     @property
     def renamed(self) -> Entry:

@@ -11,18 +11,21 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from up42_state.errors import IntegrityError, ObjectNotFoundError
+from up42_state.errors import IntegrityError, ObjectNotFoundError, StateError
 from up42_state.stages.format.damage import ASK_VERIFY
 from up42_state.stages.format.index import BLOCK_BYTES
+from up42_state.stages.revision import missing_bytes
 from up42_state.stages.transfer.buffers import Buffers, allocate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from up42_state.stages.format.index import Entry, Index
+    from up42_state.stages.local.installation import Installation
+    from up42_state.stages.revision import Contents
     from up42_state.stages.store import Store
 
-__all__ = ["Fetcher", "Run", "Segment", "Sink", "damaged_bytes", "plan_runs", "plan_segments"]
+__all__ = ["Fetcher", "Run", "Segment", "Sink", "damaged_bytes", "fetch", "plan_runs", "plan_segments"]
 
 RUN = 32 * 1024 * 1024
 SEGMENT = 4 * BLOCK_BYTES
@@ -185,6 +188,36 @@ class Fetcher(msgspec.Struct):
     def _advance(self, size: int, total: int) -> None:
         self._done += size  # a lost update between threads only makes a progress bar lag
         self.progress(self._done, total)
+
+
+def fetch(
+    store: Store,
+    contents: Contents,
+    installation: Installation,
+    entries: Sequence[Entry],
+    damaged: Callable[[Entry, StateError], None],
+    progress: Callable[[int, int], None],
+) -> None:
+    """Fetch files of a revision, but for the blocks that a killed call has staged.
+
+    :param entries: files of the revision, under the paths that they get.
+    :param damaged: called with a file that is damaged, missing or pruned, and its error; raises to end this.
+    """
+
+    def missing(entry: Entry, error: IntegrityError | ObjectNotFoundError) -> None:
+        if not isinstance(error, ObjectNotFoundError):
+            damaged(entry, error)
+            return
+        owner = contents.index.objects[entry.object].owner
+        try:
+            raise missing_bytes(store, contents.commit, owner, error) from error
+        except StateError as cause:
+            damaged(entry, cause)
+
+    job = contents.commit.job
+    Fetcher(store, job, contents.index, installation, missing, progress).fetch(
+        entries, installation.known_blocks
+    )
 
 
 def damaged_bytes(key: str, entry: Entry) -> IntegrityError:

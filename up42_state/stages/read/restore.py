@@ -1,9 +1,8 @@
 """Restoring a revision into a directory.
 
-Files are completed and verified in ``<target>/.up42_state/restore/`` first. Then the target's ``data.json``,
-if any, is moved aside, the files are renamed in, and the new ``data.json`` comes last. An error before that
-switch leaves the target as it was; after a kill there is no ``data.json``, and the same call continues where
-it stopped, or takes back what was put in where it is another revision's.
+A revision, or what is chosen of it, is the plan of an installation. Its files are fetched and verified first.
+Then the target's ``data.json``, if any, is moved aside, the files are renamed in, and the new ``data.json``
+comes last. After a kill in the middle of this there is no ``data.json``, and the same call continues.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from up42_state.contract import QUICKLOOK_FOLDER
-from up42_state.errors import IntegrityError, ObjectNotFoundError, PrunedError, StateError
+from up42_state.errors import PrunedError, StateError
 from up42_state.stages.history import History
 from up42_state.stages.local.directory import writing_to
-from up42_state.stages.local.installation import Landing
-from up42_state.stages.read.download import Fetcher
-from up42_state.stages.revision import Contents, load, missing_bytes
+from up42_state.stages.local.installation import Installation, Plan
+from up42_state.stages.read.download import fetch
+from up42_state.stages.revision import Contents, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -112,8 +111,8 @@ def restore(
         if quicklooks is None:
             files = [entry for entry in chosen.entries if entry.kind == "file"]
             chosen = msgspec.structs.replace(chosen, entries=files)
-        with Landing(target, folder, overwrite=overwrite) as landing:
-            restored = _land(store, contents, chosen, landing, without, progress)
+        with Installation(target, folder, overwrite=overwrite) as installation:
+            restored = _install(store, contents, chosen, installation, without, progress)
         pictures = any(entry.kind == "quicklook" for entry in chosen.entries)
         place = quicklooks if pictures else None
         return msgspec.structs.replace(restored, quicklooks=place, warnings=chosen.warnings)
@@ -127,37 +126,41 @@ def restore(
                 raise
 
 
-def _land(
+def _install(
     store: Store,
     contents: Contents,
     chosen: Chosen,
-    landing: Landing,
+    installation: Installation,
     without: Callable[[Chosen, set[str]], Chosen] | None,
     progress: Callable[[int, int], None],
 ) -> Restored:
     commit = contents.commit
-    landing.begin(f"{commit.name} {commit.attempt}", chosen.data, chosen.entries, chosen.directories)
     damaged: dict[str, str] = {}
 
-    def missing(entry: Entry, error: IntegrityError | ObjectNotFoundError) -> None:
-        cause: StateError = error
-        if isinstance(error, ObjectNotFoundError):
-            owner = contents.index.objects[entry.object].owner
-            cause = missing_bytes(store, commit, owner, error)
-        if without is None or isinstance(cause, PrunedError):
-            raise cause from error
-        damaged[entry.name] = cause.message
+    def leave_out(entry: Entry, error: StateError) -> None:
+        if without is None or isinstance(error, PrunedError):
+            raise error
+        damaged[entry.name] = error.message
 
-    fetcher = Fetcher(store, commit.job, contents.index, landing, missing, progress)
-    fetcher.fetch(landing.wanted, landing.known_blocks)
+    installation.begin(_plan(commit, chosen))
+    fetch(store, contents, installation, installation.wanted, leave_out, progress)
     if damaged and without is not None:
         chosen = without(chosen, set(damaged))
-    landing.switch(chosen.data, chosen.entries, chosen.directories)
+    installation.switch(_plan(commit, chosen))
     left = {entry.name for entry in chosen.entries}
     return Restored(
         commit=commit,
         features=chosen.features,
-        kept=sorted(landing.kept & left),
-        written=sorted(left - landing.kept),
+        kept=sorted(installation.kept & left),
+        written=sorted(left - installation.kept),
         damaged=damaged,
+    )
+
+
+def _plan(commit: Commit, chosen: Chosen) -> Plan:
+    return Plan(
+        what=f"{commit.name} {commit.attempt}",
+        data=chosen.data,
+        entries=chosen.entries,
+        directories=chosen.directories,
     )

@@ -36,7 +36,6 @@ __all__ = ["Uploader", "block_digests"]
 
 MIN_PACKED = 16
 MAX_KEY = 1024
-MIB = 1024 * 1024
 # Packs that are filled at once; while one is sent the next is filled. Small files are many short calls, and
 # threads that make them side by side wait for Python's lock more than they win.
 _PACKING = 1
