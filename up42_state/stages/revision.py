@@ -41,20 +41,30 @@ def load(store: Store, commit: Commit) -> Contents:
 
 
 def load_index(store: Store, commit: Commit) -> Index:
-    """Read a revision's index; raises as :func:`load` does."""
+    """Read the index of a revision.
+
+    :raises PrunedError: it is an older revision whose bytes are gone.
+    :raises IntegrityError: the index is missing or damaged.
+    """
     assert commit.index is not None  # checked when the commit was read
     return Index.parse(_read(store, commit, commit.index), commit.index.key)
 
 
 def load_data(store: Store, commit: Commit) -> bytes:
-    """Read a revision's ``data.json``; raises as :func:`load` does."""
+    """Read the ``data.json`` of a revision.
+
+    :raises PrunedError: it is an older revision whose bytes are gone.
+    :raises IntegrityError: the ``data.json`` is missing or damaged.
+    """
     assert commit.data is not None
     return _read(store, commit, commit.data)
 
 
 def _read(store: Store, commit: Commit, stored: StoredObject) -> bytes:
     try:
-        data = store.bucket.get(stored.key, 0, stored.size + 1)  # no more, whatever lies there
+        data = store.bucket.get(
+            stored.key, 0, stored.size + 1
+        )  # one byte more than it has shows a longer object, and an enormous one is not read
     except ObjectNotFoundError as error:
         if not History(store, commit.job, commit.stage).is_newest(commit):
             raise _pruned(commit) from error
