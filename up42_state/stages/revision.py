@@ -62,9 +62,8 @@ def load_data(store: Store, commit: Commit) -> bytes:
 
 def _read(store: Store, commit: Commit, stored: StoredObject) -> bytes:
     try:
-        data = store.bucket.get(
-            stored.key, 0, stored.size + 1
-        )  # one byte more than it has shows a longer object, and an enormous one is not read
+        # One byte more than the object has shows one that grew, and none is read whole, however large.
+        data = store.bucket.get(stored.key, 0, stored.size + 1)
     except ObjectNotFoundError as error:
         if not History(store, commit.job, commit.stage).is_newest(commit):
             raise _pruned(commit) from error

@@ -153,7 +153,7 @@ class Fetcher(msgspec.Struct):
         self._buffers.give(buffer)
 
     def _fetch_segment(self, segment: Segment, total: int) -> None:
-        """Fetch a segment through a buffer of one block, which stays in the processor's cache until written."""
+        """Fetch a segment through a buffer of one block, which stays in the processor's cache."""
         entry, offset = segment.entry, segment.start
         end = segment.start + segment.length
         buffer = self._buffers.take(BLOCK_BYTES)
