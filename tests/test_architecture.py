@@ -126,7 +126,7 @@ STANDS_ON: dict[str, set[str]] = {
     "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
     "cli": {"__init__", "secrets", "settings", "stage", "stages.format", "state", "units"},
     "cli.verbs": {
-        *("block", "cli", "contract", "demo", "doctor", "machine", "state"),
+        *("block", "cli", "contract", "demo", "doctor", "machine", "stages", "state"),
         *("manifest.__init__", "manifest", "manifest.matching", "manifest.server"),
     },
     "cli.__init__": {"cli"},

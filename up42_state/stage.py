@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from up42_state.contract import INPUT, OUTPUT, check_apart, check_there, quicklooks_in, quicklooks_of
 from up42_state.machine.paths import local_path
 from up42_state.stages.format.names import check_stage, several
-from up42_state.stages.history import History
+from up42_state.stages.history import History, readable
 
 if TYPE_CHECKING:
     import io
@@ -204,14 +204,20 @@ class Stage:
         """
         return self._history.at(number)
 
-    def history(self, damaged: Callable[[DamagedCommit], None] | None = None) -> list[Commit]:
+    def history(self) -> list[Commit]:
         """Every revision's commit, newest first; removals too.
 
-        :param damaged: told of each that is damaged; ``None`` raises.
         :raises StageNotFoundError: there is none.
-        :raises IntegrityError: one is damaged, and nobody is told.
+        :raises IntegrityError: one is damaged (:meth:`survey` gives the others).
         """
-        return self._history.all(damaged)
+        return readable(self._history.survey())
+
+    def survey(self) -> list[Commit | DamagedCommit]:
+        """Every revision's commit, newest first; of a damaged one, its revision and why it cannot be read.
+
+        :raises StageNotFoundError: there is none.
+        """
+        return self._history.survey()
 
     def states(self, commits: Sequence[Commit]) -> list[str]:
         """Whether revisions of this stage can be restored.

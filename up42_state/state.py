@@ -14,6 +14,7 @@ from up42_state.machine.paths import local_path
 from up42_state.secrets.redaction import public_url
 from up42_state.stage import Stage
 from up42_state.stages.format.names import check_job, several, split_stage
+from up42_state.stages.history import DamagedCommit, readable
 from up42_state.stages.store import Store
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from up42_state.features import Report
     from up42_state.settings.model import Settings
     from up42_state.stages.format.commit import Commit, JobMode
-    from up42_state.stages.history import DamagedCommit
     from up42_state.stages.upkeep.prune import Pruned
     from up42_state.stages.upkeep.remove import Removed
     from up42_state.stages.upkeep.verify import Verified
@@ -149,21 +149,27 @@ class Job:
         """Every stage of the job that can be restored, by name.
 
         :raises JobNotFoundError: there is no such job.
-        :raises IntegrityError: the newest commit of one is damaged (:meth:`commits` gives the others).
+        :raises IntegrityError: the newest commit of one is damaged (:meth:`survey` gives the others).
         """
         return [self.stage(commit.stage) for commit in self.commits()]
 
-    def commits(self, damaged: Callable[[DamagedCommit], None] | None = None) -> list[Commit]:
+    def commits(self) -> list[Commit]:
         """The newest commit of every stage that was not removed, by stage name.
 
-        :param damaged: told of each that is damaged; ``None`` raises.
         :raises JobNotFoundError: there is no such job.
-        :raises IntegrityError: one is damaged, and nobody is told.
+        :raises IntegrityError: one is damaged (:meth:`survey` gives the others).
+        """
+        return readable(self.survey())
+
+    def survey(self) -> list[Commit | DamagedCommit]:
+        """The newest commit of every stage that was not removed; of a damaged one, why it cannot be read.
+
+        :raises JobNotFoundError: there is no such job.
         """
         from up42_state.stages.listing import newest_commits
 
-        newest = newest_commits(self.state.store, self.key, damaged)
-        return [commit for commit in newest if not commit.removed]
+        newest = newest_commits(self.state.store, self.key)
+        return [found for found in newest if isinstance(found, DamagedCommit) or not found.removed]
 
     def verify(self, progress: Progress | None = None) -> list[Verified]:
         """Read every byte of the newest revision of every stage and compare it with its digest.

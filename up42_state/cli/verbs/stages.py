@@ -13,7 +13,7 @@ from up42_state.cli.text import size
 from up42_state.errors import IntegrityError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from up42_state.cli.common import Common
     from up42_state.stages.format.commit import Commit
@@ -46,8 +46,7 @@ def stages(common: Common, job: str | None) -> None:
     If the newest commit of a stage is damaged, the others are listed, and the exit code is 6.
     """
     found = common.handles(job=job).job
-    damaged: list[DamagedCommit] = []
-    commits = found.commits(damaged.append)
+    commits, damaged = _split(found.survey())
     if not commits and not damaged:
         common.note(f"job {found.key} holds no stages")
     _print_commits(common, commits, damaged)
@@ -78,10 +77,23 @@ def history(common: Common, job: str | None, stage: str | None) -> None:
 
     If the commit of a revision is damaged, the others are listed, and the exit code is 6.
     """
-    damaged: list[DamagedCommit] = []
     found = common.handles(job=job, stage=stage).stage()
-    commits = found.history(damaged.append)
+    commits, damaged = _split(found.survey())
     _print_commits(common, commits, damaged, found.states(commits))
+
+
+def _split(found: Iterable[Commit | DamagedCommit]) -> tuple[list[Commit], list[DamagedCommit]]:
+    """The commits that can be read, and those that are damaged."""
+    from up42_state.stages.history import DamagedCommit
+
+    commits: list[Commit] = []
+    damaged: list[DamagedCommit] = []
+    for item in found:
+        if isinstance(item, DamagedCommit):
+            damaged.append(item)
+        else:
+            commits.append(item)
+    return commits, damaged
 
 
 def _print_commits(

@@ -120,7 +120,7 @@ class PackWriter:
 
 
 def frame_digest(data: memoryview) -> str:
-    """The same digest as :attr:`PackWriter.frame`, of a pack that was read back.
+    """Compute :attr:`PackWriter.frame` of a pack that was read back.
 
     :raises ValueError: it is no archive that a :class:`PackWriter` wrote.
     """

@@ -81,7 +81,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
         )
 
     def renamed(self, stored: PackOrFile, path: str, kind: Kind, *, executable: bool) -> Self:
-        """The same bytes under another path; a packed file remembers its name in the pack.
+        """Return the entry under another path; a packed file remembers its name in the pack.
 
         :param stored: the object that holds the bytes.
         """

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
-    "DATA",
     "EXECUTABLE",
     "OURS",
     "UNKNOWN",
@@ -35,7 +34,6 @@ __all__ = [
 ]
 
 OURS = ".up42_state"
-DATA = "data.json"
 EXECUTABLE = 0o111
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 

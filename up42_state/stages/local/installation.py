@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
+from up42_state.contract import DATA_JSON
 from up42_state.errors import TargetConflictError
 from up42_state.features.files.data_paths import folded
 from up42_state.stages.format.index import BLOCK_BYTES
 from up42_state.stages.local.changes import check
 from up42_state.stages.local.comparison import Comparison
-from up42_state.stages.local.directory import DATA, executable_bits
+from up42_state.stages.local.directory import executable_bits
 from up42_state.stages.local.journal import Journal, digest_of
 from up42_state.stages.local.staging import Stagings
 from up42_state.stages.local.undo import undo
@@ -176,7 +177,7 @@ class Installation:
         for root in self._roots:
             root.open()
         main = Journal.read(self._main)
-        if main.data and digest_of(self._main, DATA) != main.data:
+        if main.data and digest_of(self._main, DATA_JSON) != main.data:
             journals = {root: Journal.read(root) for root in self._roots}
             self._left = {root: found for root, found in journals.items() if found.about == main.about}
         return main
@@ -247,7 +248,7 @@ class Installation:
         :param plan: the one that was begun, or a part of it.
         """
         main = self._main
-        digest = main.put_runs(DATA, plan.data() if callable(plan.data) else (plan.data,))
+        digest = main.put_runs(DATA_JSON, plan.data() if callable(plan.data) else (plan.data,))
         self._narrow(plan)
         journals = {
             root: part.journal(self._about, digest, self._left.get(root, Journal()))
@@ -273,7 +274,7 @@ class Installation:
             main.directory.enter(path.split("/"))
         for entry in sorted(plan.entries, key=lambda entry: entry.name):
             self._switch_file(entry)
-        main.directory.move_in(main.fd, DATA, DATA)
+        main.directory.move_in(main.fd, DATA_JSON, DATA_JSON)
 
     def _switch_file(self, entry: Entry) -> None:
         root, path = self._roots.of(entry), self._roots.place(entry)

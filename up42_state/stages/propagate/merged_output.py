@@ -54,12 +54,12 @@ class EarlierStage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @property
     def job(self) -> str:
-        """Its job's key."""
+        """The key of the job that the stage belongs to."""
         return self.contents.commit.job
 
     @property
     def name(self) -> str:
-        """Its stage's name."""
+        """The name of the stage."""
         return self.contents.commit.stage
 
     @cached_property
@@ -69,11 +69,11 @@ class EarlierStage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @property
     def collection(self) -> Collection:
-        """Its features."""
+        """The features of the stage."""
         return self._read[0]
 
     def earlier(self) -> Earlier:
-        """The stage as merging wants it."""
+        """Return the stage in the form that the propagation operator takes."""
         collection, files = self._read
         return Earlier(
             job=self.job,
@@ -84,7 +84,7 @@ class EarlierStage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         )
 
     def left_behind(self) -> tuple[str, ...]:
-        """What to say of the files that no feature carries: only those of features are brought."""
+        """Warn of the files that no feature carries: a propagation brings the files of features alone."""
         return left_behind_warnings(self.contents.commit, left_behind(*self._read))
 
 
@@ -101,7 +101,7 @@ class Added(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """Its name there: unique over files and quicklooks."""
+        """The name of the file in the output: unique over files and quicklooks."""
         return stored_name(self.entry.kind, self.path)
 
     @property

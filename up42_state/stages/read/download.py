@@ -153,7 +153,7 @@ class Fetcher(msgspec.Struct):
         self._buffers.give(buffer)
 
     def _fetch_segment(self, segment: Segment, total: int) -> None:
-        """By way of one block's buffer, which stays in the processor's cache until it is written."""
+        """Fetch a segment through a buffer of one block, which stays in the processor's cache."""
         entry, offset = segment.entry, segment.start
         end = segment.start + segment.length
         buffer = self._buffers.take(BLOCK_BYTES)
@@ -172,7 +172,7 @@ class Fetcher(msgspec.Struct):
 
     @contextmanager
     def _told(self, entries: Sequence[Entry]) -> Iterator[None]:
-        """Where there is no object, all files that are wanted of it are missing."""
+        """Report all wanted files of an object as missing if the object is not there."""
         try:
             yield
         except ObjectNotFoundError as error:

@@ -64,11 +64,11 @@ class StageFile(io.RawIOBase):
         self._at = 0
 
     def readable(self) -> bool:
-        """It is."""
+        """Return True: the file is opened for reading."""
         return True
 
     def seekable(self) -> bool:
-        """It is."""
+        """Return True: any position can be read at the cost of one request."""
         return True
 
     def tell(self) -> int:

@@ -84,7 +84,7 @@ class _Nowhere:
     """A sink for bytes that only had to be checked."""
 
     def write(self, entry: Entry, offset: int, data: memoryview) -> None:
-        """Forget them."""
+        """Forget bytes: the download has verified them."""
 
 
 def verify_stage(
@@ -209,7 +209,7 @@ def _verify_files(
 def _verify_pack(
     store: Store, job: str, stored: PackOrFile, entries: list[Entry], report: Callable[[Entry, str], None]
 ) -> None:
-    """Check a whole pack: every file that is wanted of it, and the archive around them."""
+    """Check a whole pack: the wanted files in it, and the bytes of the archive around files."""
     try:
         data = memoryview(store.bucket.get(f"{job}/{stored.key}", 0, stored.size + 1))
     except ObjectNotFoundError:

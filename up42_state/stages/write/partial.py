@@ -55,18 +55,18 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[int, str] = {}
 
     def with_part(self, number: int, digests: tuple[str, ...], tag: str) -> Begun:
-        """The same upload, with this part alone."""
+        """Return a record of this upload that names one part alone."""
         return msgspec.structs.replace(self, parts={number: digests}, tags={number: tag} if tag else {})
 
     def joined(self, newer: Begun) -> Begun:
-        """The same upload, with the parts of both; of a part that was sent twice, the newer."""
+        """Return a record of this upload with the parts of both; of a part sent twice, the newer one."""
         tags = {number: tag for number, tag in self.tags.items() if number not in newer.parts}
         return msgspec.structs.replace(
             newer, parts={**self.parts, **newer.parts}, tags={**tags, **newer.tags}
         )
 
     def of(self, job: str) -> LeftUpload:
-        """The same, as its bucket knows it."""
+        """Return this upload as its bucket knows it."""
         return LeftUpload(
             key=f"{job}/{self.key}",
             token=self.token,
@@ -77,7 +77,7 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What an attempt had stored since the record before: objects, the files in them, parts of uploads."""
+    """What an attempt stored after its record before: objects, the files in them, parts of uploads."""
 
     format: str = FORMAT
     writer: Writer = msgspec.field(default_factory=Writer)

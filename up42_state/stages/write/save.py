@@ -228,7 +228,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Attempt(msgspec.Struct, frozen=True):
-    """Everything that this save writes."""
+    """One try of a save: the objects that it writes lie below its prefix."""
 
     store: Store
     job: str
@@ -240,7 +240,7 @@ class _Attempt(msgspec.Struct, frozen=True):
         return attempt_prefix(self.job, self.stage, self.id)
 
     def put(self, name: str, data: bytes | memoryview, known: StoredObject | None) -> StoredObject:
-        """Write an object, unless ``known`` is the same."""
+        """Write an object, unless ``known`` is an object of the same bytes; return the one that is there."""
         stored = StoredObject(key=self.prefix + name, size=len(data), sha256=hashlib.sha256(data).hexdigest())
         if known is not None and (known.size, known.sha256) == (stored.size, stored.sha256):
             return known
@@ -249,7 +249,7 @@ class _Attempt(msgspec.Struct, frozen=True):
 
 
 def _outcome(draft: Commit, standing: Commit) -> Outcome:
-    """What a save came to: its own revision, one of the same output, or another that it gave way to."""
+    """Tell whether a save made its revision, found one of the same output, or gave way to another."""
     if standing.attempt == draft.attempt:
         return "saved"
     return "unchanged" if standing.same_output(draft) else "kept"
