@@ -199,7 +199,7 @@ class Wider(Settings):
 
 
 def test_pydantic_settings_is_loaded_when_settings_are_read() -> None:
-    """Neither the package nor a handle of a stage loads pydantic-settings; reading settings does."""
+    """Neither the package nor its State loads pydantic-settings; the class of settings does."""
     code = """
 import sys, up42_state
 from up42_state import State
