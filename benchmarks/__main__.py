@@ -15,7 +15,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from benchmarks import curves, environment, report, servers
 from benchmarks.contest import Bench
@@ -38,7 +38,7 @@ def main() -> None:
     :raises SystemExit: a part failed; what the others came to is printed nevertheless.
     """
     options = _options()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the servers and the data go then, too
+    signal.signal(signal.SIGTERM, _end)
     environment.install()
     folder = Path(tempfile.mkdtemp(prefix="up42-bench-", dir=options.data))
     began = time.monotonic()
@@ -60,6 +60,12 @@ def main() -> None:
         _write(options.write, parts, points)
     if failed:
         raise SystemExit(f"failed, and not in the table: {', '.join(failed)}")
+
+
+def _end(_signal: int, _frame: object) -> NoReturn:
+    """End the servers and remove the data; ``timeout`` sends the signal twice."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _measure(options: argparse.Namespace, folder: Path) -> tuple[list[Work], list[curves.Point], list[str]]:
