@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 STRIDE = 5  # a prime, so that a sample falls on each kind of request where kinds take turns by two or four
 
@@ -30,3 +34,19 @@ in_two_parts = pytest.mark.parametrize(
     "part",
     [pytest.param(Part.SAMPLE, id="sample"), pytest.param(Part.REST, id="rest", marks=pytest.mark.long)],
 )
+
+
+def sampled(pairs: Iterable[tuple[str, str]]) -> list[Any]:
+    """The parameters of a test of pairs. All are long but those of the sample, in which each name occurs."""
+    rows: list[str] = []
+    columns: list[str] = []
+    parameters = []
+    for row, column in pairs:
+        for name, names in ((row, rows), (column, columns)):
+            if name not in names:
+                names.append(name)
+        step = rows.index(row) + columns.index(column) + 1  # each row's sample falls on other columns
+        parameters.append(
+            pytest.param(row, column, marks=[] if Part.SAMPLE.takes(step) else pytest.mark.long)
+        )
+    return parameters
