@@ -29,7 +29,7 @@ STANDS_ON: dict[str, set[str]] = {
     "settings": {"secrets"},
     # data.json
     "features.text": set(),
-    "features.files": {"contract", "machine"},
+    "features.files": {"contract", "features.text", "machine"},
     "features": {"contract", "features.files", "features.text"},
     "features.merge.draft": {"features", "features.text"},
     "features.merge.matching": {"features", "features.files", "features.merge.draft", "features.text"},

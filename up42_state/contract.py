@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DATA_JSON",
     "INPUT",
+    "MANIFEST",
     "OUTPUT",
     "QUICKLOOKS",
     "QUICKLOOK_FOLDER",
@@ -34,6 +35,7 @@ __all__ = [
 
 INPUT, OUTPUT, QUICKLOOKS = "/tmp/input", "/tmp/output", "/tmp/quicklooks"  # noqa: S108 - the contract's
 DATA_JSON = "data.json"
+MANIFEST = "UP42Manifest.json"  # in a block's folder
 QUICKLOOK_FOLDER = ".quicklooks"  # in an output or a restored input: quicklooks of its own
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from up42_state.contract import MANIFEST
 from up42_state.stages.format.commit import BlockInfo, fingerprint
 
 if TYPE_CHECKING:
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
 
     from up42_state.stages.format.commit import Commit
 
-__all__ = ["MANIFEST", "Identity"]
-
-MANIFEST = "UP42Manifest.json"
+__all__ = ["Identity"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,11 +109,10 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     def _planned(self, commits: Sequence[Commit]) -> tuple[Merging, Report, list[Added]]:
         """What a merge would give, and the files that it is made of. No file is fetched."""
         from up42_state.stages.propagate.merged_output import Added, EarlierStage, Merging, output_of
-        from up42_state.stages.revision import load
 
         store = self.stages[0].job.state.store
-        first = EarlierStage(store=store, contents=load(store, commits[0]))
-        merging, taken = Merging(output_of(first.contents)), iter(commits[1:])
+        first = EarlierStage.read(store, commits[0])
+        merging, taken = Merging(output_of(first)), iter(commits[1:])
         report = merging.apply(self._others.resolve(), lambda _history: next(taken))
         files = [Added(first, entry, entry.path) for entry in first.contents.index.entries]
         return (

@@ -102,6 +102,13 @@ class Collection(Sequence[Feature]):
         """Whether it is known that all features are objects, and that none carries a provenance."""
         return self._layout.is_plain
 
+    @property
+    def names_no_files(self) -> bool:
+        """Whether it is known that all features are objects with properties, and that none has a property
+        which is a data path by its name.
+        """
+        return self._layout.names_no_files
+
     @cached_property
     def ids(self) -> Sequence[str | int | float | None]:
         """Every feature's :attr:`Feature.id`, in order."""

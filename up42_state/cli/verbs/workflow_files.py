@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from up42_state.contract import MANIFEST
 from up42_state.errors import InvalidWorkflowError, NotFoundError, PathNotFoundError, SettingsError
 from up42_state.machine.paths import local_path
 from up42_state.manifest import Manifest, read_label
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["find_manifests", "read_document"]
-
-MANIFEST_FILE = "UP42Manifest.json"
 
 
 def read_document(path: str) -> Any:
@@ -67,7 +66,7 @@ def find_manifests(document: object, folder: Path, files: Iterable[str]) -> dict
     raw = document.get("tasks") if isinstance(document, dict) else document
     tasks = [task for task in raw if isinstance(task, dict)] if isinstance(raw, list) else []
     for block in dict.fromkeys(task["block"] for task in tasks if isinstance(task.get("block"), str)):
-        file = folder / block / MANIFEST_FILE
+        file = folder / block / MANIFEST
         if block not in library or file.exists():
             _note(library, block, Manifest.read(file), str(file))
     for task in tasks:

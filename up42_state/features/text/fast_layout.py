@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from up42_state.features.text.data_names import may_name_files
 from up42_state.features.text.layout import OUTLINE, Layout, skip
 from up42_state.features.text.members import members, value_end
 from up42_state.features.text.origin import may_be_in
@@ -74,12 +75,14 @@ class _Cutter:
         rest = b"".join((self._document[start : features.start], b"[]", self._document[features.end :]))
         kind = OUTLINE.decode(rest).type
         ids: list[str | int | float | None] = []
-        is_plain = True
+        is_plain = names_no_files = True
         for block in blocks(map(self._document.__getitem__, map(slice, self._starts, self._ends))):
             heads = strict_heads(block)
             ids += ids_of(heads)
-            is_plain = is_plain and not may_be_in([head.properties for head in heads])
-        return Layout(kind, found, self._starts, self._ends, ids, is_plain)
+            properties = [head.properties for head in heads]
+            is_plain = is_plain and not may_be_in(properties)
+            names_no_files = names_no_files and all(properties) and not may_name_files(properties)
+        return Layout(kind, found, self._starts, self._ends, ids, is_plain, names_no_files)
 
     def _end_of(self, name: str, start: int) -> int:
         return self._cut(start) if name == "features" else value_end(self._document, start)

@@ -27,7 +27,7 @@ from up42_state.stages.local.staging import Stagings
 from up42_state.stages.local.undo import undo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -46,13 +46,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What is wanted in a directory.
 
     :param what: names the revisions and options that it is made of.
-    :param data: the new ``data.json``.
+    :param data: the new ``data.json``. Where files are added to an output, what gives its bytes in runs: a
+        large one is never held as a whole.
     :param entries: files and quicklooks, under the paths that they get.
     :param directories: those that hold no file.
     """
 
     what: str
-    data: bytes | memoryview
+    data: bytes | memoryview | Callable[[], Iterable[bytes | memoryview]]
     entries: Sequence[Entry]
     directories: Sequence[str]
 
@@ -63,7 +64,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return json.dumps(
             {
                 "restoring": self.what,
-                "data": hashlib.sha256(self.data).hexdigest(),
+                "data": "" if callable(self.data) else hashlib.sha256(self.data).hexdigest(),
                 "names": hashlib.sha256(names).hexdigest(),
             }
         )
@@ -140,6 +141,7 @@ class Installation:
             if self._adding:
                 part.look_beside()
             else:
+                assert not callable(plan.data)  # it is compared with the one that is there
                 part.compare(plan.data, overwrite=self._overwrite)
         for part in self._parts.values():
             check(part)
@@ -246,8 +248,7 @@ class Installation:
         :param plan: the one that was begun, or a part of it.
         """
         main = self._main
-        main.put(DATA_JSON, plan.data)
-        digest = hashlib.sha256(plan.data).hexdigest()
+        digest = main.put_runs(DATA_JSON, plan.data() if callable(plan.data) else (plan.data,))
         self._narrow(plan)
         journals = {
             root: part.journal(self._about, digest, self._left.get(root, Journal()))

@@ -7,6 +7,7 @@ the next save, does.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from up42_state.contract import QUICKLOOK_FOLDER
@@ -17,7 +18,7 @@ from up42_state.stages.propagate.merged_output import Merging
 from up42_state.stages.read.download import fetch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from up42_state.errors import StateError
@@ -61,7 +62,7 @@ def materialise(
     folder = _folder_for(into, quicklooks)
     plan = Plan(
         what="propagation",
-        data=merging.data,
+        data=partial(_data, merging),
         entries=[added.renamed for added in merging.additions],
         directories=merging.new_directories,
     )
@@ -73,6 +74,15 @@ def materialise(
         fetch_added(installation, merging.additions, progress)
         installation.switch(plan)
     return reports
+
+
+def _data(merging: Merging) -> Iterator[bytes | memoryview]:
+    """Yield the merged ``data.json`` in runs.
+
+    :raises InvalidOutputError: the current one changed meanwhile: its bytes are part of the merged one.
+    """
+    yield from merging.runs()
+    merging.check_unchanged()
 
 
 def clean_up(into: Path, quicklooks: Path | None = None, *, keep_staged: bool = False) -> None:

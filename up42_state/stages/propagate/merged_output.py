@@ -6,7 +6,7 @@ import mmap
 import tempfile
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
@@ -17,11 +17,10 @@ from up42_state.features.merge.operator import merge
 from up42_state.stages.format.index import stored_name
 from up42_state.stages.local.output import Output
 from up42_state.stages.read.selection import catalogue, left_behind_warnings, read_features
-from up42_state.stages.revision import Contents, load
+from up42_state.stages.revision import Listing, load_index, map_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import IO
 
     from up42_state.features import Files, Report, Selection
     from up42_state.features.merge.operator import Merge
@@ -35,10 +34,23 @@ __all__ = ["Added", "EarlierStage", "Merging", "output_of"]
 
 
 class EarlierStage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """An earlier stage that was read, and the store that it lies in."""
+    """An earlier stage that was read, and the store that it lies in.
+
+    :param data: the bytes of its ``data.json``.
+    """
 
     store: Store
-    contents: Contents
+    contents: Listing
+    data: bytes | mmap.mmap
+
+    @classmethod
+    def read(cls, store: Store, commit: Commit) -> Self:
+        """Read a stage's revision.
+
+        :raises IntegrityError: it is damaged.
+        """
+        contents = Listing(commit=commit, index=load_index(store, commit))
+        return cls(store=store, contents=contents, data=map_data(store, commit))
 
     @property
     def job(self) -> str:
@@ -53,7 +65,7 @@ class EarlierStage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def _read(self) -> tuple[Collection, Files]:
         index = self.contents.index
-        return read_features(self.contents.data), catalogue(index.entries, index.directories)
+        return read_features(self.data), catalogue(index.entries, index.directories)
 
     @property
     def collection(self) -> Collection:
@@ -114,6 +126,9 @@ class Merging:
         self.additions: list[Added] = []
         self.new_directories: list[str] = []
         self.changed = False
+        self.features = len(output.collection)
+        self._merged: Merge | None = None  # what was merged into the collection, and not put together yet
+        self._written: memoryview | None = None
 
     def apply(self, earlier: EarlierHistories, current: Callable[[History], Commit]) -> Report:
         """Merge the stages of one propagation, and say what became of every feature.
@@ -125,13 +140,9 @@ class Merging:
         :raises InvalidDataError: a stage's ``data.json`` is not one, or cannot be compared.
         """
         found = list(zip(earlier.histories, earlier.commits(current), strict=True))
-        stages = [
-            EarlierStage(store=history.store, contents=load(history.store, commit))
-            for history, commit in found
-            if commit is not None
-        ]
+        stages = [EarlierStage.read(history.store, commit) for history, commit in found if commit is not None]
         self.earlier += stages
-        merged = _merge(self._collection, self._files, earlier, stages)
+        merged = _merge(self._whole(), self._files, earlier, stages)
         self._take(merged, stages)
         warnings = (
             *(f"{history} is not there, and was skipped" for history, commit in found if commit is None),
@@ -153,17 +164,34 @@ class Merging:
             self._files = self._files.plus(
                 (added.entry.as_file(added.path) for added in self.additions), self.new_directories
             )
-            self._collection = Collection(_mapped(merged.write))
+            self._merged, self._written = merged, None
+        self.features = merged.report.after
+
+    def _whole(self) -> Collection:
+        """The collection, put together if something was merged into it."""
+        if self._merged is not None:
+            self._collection, self._merged = Collection(self.data), None
+        return self._collection
+
+    def runs(self) -> Iterator[bytes | memoryview]:
+        """The bytes of ``data.json``, in runs: enough for what writes it once."""
+        return self._collection.runs() if self._merged is None else self._merged.runs()
+
+    def check_unchanged(self) -> None:
+        """Make sure that the current ``data.json`` is what was read: its bytes go into the merged one.
+
+        :raises InvalidOutputError: it changed.
+        """
+        self._output.check_unchanged()
 
     @property
     def data(self) -> memoryview:
         """The bytes of ``data.json``."""
-        return self._collection.document
-
-    @property
-    def features(self) -> int:
-        """How many features there are."""
-        return len(self._collection)
+        if self._merged is None:
+            return self._collection.document
+        if self._written is None:
+            self._written = memoryview(_mapped(self._merged))
+        return self._written
 
     @property
     def directories(self) -> list[str]:
@@ -181,14 +209,15 @@ class Merging:
         return {path.partition("/")[0] for path in (*files, *self.directories)}
 
 
-def output_of(contents: Contents) -> Output:
+def output_of(stage: EarlierStage) -> Output:
     """A stored revision as an output that others are merged into: what a restore without quicklooks gives."""
-    entries = [entry for entry in contents.index.entries if entry.kind == "file"]
-    directories = tuple(contents.index.directories)
+    index = stage.contents.index
+    entries = [entry for entry in index.entries if entry.kind == "file"]
+    directories = tuple(index.directories)
     return Output(
         root=Path(),
         seen=(),
-        collection=read_features(contents.data),
+        collection=stage.collection,
         files=catalogue(entries, directories),
         directories=directories,
         folders=frozenset(),
@@ -219,9 +248,9 @@ def _unmet(selection: Selection | None, stages: list[EarlierStage]) -> Iterator[
             yield f"{stage.job}/{stage.name}: {warning}"
 
 
-def _mapped(write: Callable[[IO[bytes]], None]) -> mmap.mmap:
-    """What ``write`` writes, mapped from a temporary file: a large collection takes no memory of its own."""
+def _mapped(merged: Merge) -> mmap.mmap:
+    """A merged ``data.json``, mapped from a temporary file: a large one takes no memory of its own."""
     with tempfile.TemporaryFile() as file:
-        write(file)
+        merged.write(file)
         file.flush()
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

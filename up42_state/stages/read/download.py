@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from up42_state.stages.format.index import Entry, Index
     from up42_state.stages.local.installation import Installation
-    from up42_state.stages.revision import Contents
+    from up42_state.stages.revision import Listing
     from up42_state.stages.store import Store
 
 __all__ = ["Fetcher", "Run", "Segment", "Sink", "damaged_bytes", "fetch", "plan_runs", "plan_segments"]
@@ -192,7 +192,7 @@ class Fetcher(msgspec.Struct):
 
 def fetch(
     store: Store,
-    contents: Contents,
+    contents: Listing,
     installation: Installation,
     entries: Sequence[Entry],
     damaged: Callable[[Entry, StateError], None],

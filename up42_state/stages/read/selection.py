@@ -14,6 +14,7 @@ from up42_state.stages.format.names import some_names
 from up42_state.stages.read.restore import Chosen, whole
 
 if TYPE_CHECKING:
+    import mmap
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from up42_state.features import Selection
@@ -96,7 +97,7 @@ def without(chosen: Chosen, damaged: set[str]) -> Chosen:
     )
 
 
-def read_features(data: bytes) -> Collection:
+def read_features(data: bytes | mmap.mmap) -> Collection:
     """The features of a stored ``data.json``, which may be one that no check of ours has seen.
 
     :raises InvalidDataError: it is not JSON in UTF-8, or not a FeatureCollection.
@@ -104,7 +105,7 @@ def read_features(data: bytes) -> Collection:
     defect = encoding_defect(memoryview(data))
     if defect is not None:
         raise InvalidDataError("a stored data.json cannot be read", defects=[defect])
-    return Collection.read(data)
+    return Collection(data)
 
 
 def catalogue(entries: Iterable[Entry], directories: Iterable[str]) -> Files:

@@ -20,7 +20,7 @@ from up42_state.features.text.origin import ORIGIN, Origin, may_be_in
 from up42_state.features.text.values import head, heads, properties_of
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from up42_state.features.collection import Collection
     from up42_state.features.files.catalogue import Files
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     Text = bytes | memoryview
 
 __all__ = ["Census", "Earlier"]
-
-_TAIL = 512  # bytes of a feature that nearly always hold its properties, where these come last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,15 +162,23 @@ class Census:
 
     def written(self, index: int) -> tuple[Text, ...]:
         """A feature in pieces, with its provenance: what it carries already, or that it is from here."""
+        return next(self.all_written((index,)))
+
+    def all_written(self, indexes: Iterable[int]) -> Iterator[tuple[Text, ...]]:
+        """Features as :meth:`written` gives each."""
         collection = self.earlier.collection
-        document, start, end = collection.document, collection.starts[index], collection.ends[index]
-        feature = document[start:end]
-        if index in self._carried:
-            return (feature,)
-        origin = self._member + self._keys.of(index, feature).encode() + b'"'
-        if index not in self._unusable and plain_place(bytes(document[max(start, end - _TAIL) : end])):
-            return document[start : end - 2], b", ", origin, b"}}"
-        return (self._rewritten(index, bytes(feature), origin),)
+        document, starts, ends = collection.document, collection.starts, collection.ends
+        key, member = self._keys.of, b", " + self._member
+        for index in indexes:
+            start, end = starts[index], ends[index]
+            feature = bytes(document[start:end])  # a copy: its bytes are gone through several times
+            if index in self._carried:
+                yield (feature,)
+            elif index not in self._unusable and plain_place(feature):
+                yield document[start : end - 2], member, key(index, feature).encode(), b'"}}'
+            else:
+                origin = self._member + key(index, feature).encode() + b'"'
+                yield (self._rewritten(index, feature, origin),)
 
     def _rewritten(self, index: int, feature: bytes, origin: bytes) -> bytes:
         """A feature with the provenance ``origin``, a member's text, wherever its properties are."""
