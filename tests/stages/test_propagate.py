@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,13 +17,16 @@ from up42_state.buckets.memory import MemoryBucket
 from up42_state.errors import (
     FeatureConflictError,
     IntegrityError,
+    InvalidOutputError,
     StageNotFoundError,
     StateError,
     StoreUnreachableError,
     TargetConflictError,
 )
+from up42_state.stages import revision
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from doubles.faulty import FaultyBucket
@@ -221,6 +226,70 @@ def test_several_propagations_in_turn(job: Job, scenes: Path, current: Path, tmp
         "tile_0002.tif",
         "x.tif",
     ]
+
+
+def test_a_large_data_json_gives_what_a_small_one_does(
+    job: Job, scenes: Path, current: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond some size a stage's data.json goes through a file, and the merged bytes are the same."""
+    other = shutil.copytree(current, tmp_path / "other")
+    propagate(current, [job.stage("scenes:1")])
+    monkeypatch.setattr(revision, "_MAPPED_FROM", 1)
+    propagate(other, [job.stage("scenes:1")])
+    assert contents(other) == contents(current)
+
+
+@pytest.mark.parametrize("size", [1, 2**25], ids=["large", "small"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[:-1],
+        lambda data: data + b" ",
+        lambda data: data.replace(b"tile_0007", b"tile_0008"),
+        lambda _data: None,
+    ],
+    ids=["cut off", "longer", "another", "missing"],
+)
+def test_a_damaged_data_json_is_not_merged(
+    job: Job,
+    scenes: Path,
+    current: Path,
+    bucket: FaultyBucket,
+    monkeypatch: pytest.MonkeyPatch,
+    size: int,
+    damage: Callable[[bytes], bytes | None],
+) -> None:
+    """Whatever its size: bytes that are not those that were saved are an error that names the object."""
+    monkeypatch.setattr(revision, "_MAPPED_FROM", size)
+    before = contents(current)
+    stored = job.stage("scenes:1").latest().data
+    assert stored is not None
+    changed = damage(bucket.get(stored.key))
+    if changed is None:
+        bucket.delete([stored.key])
+    else:
+        bucket.put(stored.key, changed)
+    with pytest.raises(IntegrityError, match=f"scenes:1@1 is damaged: .*{re.escape(stored.key)}"):
+        propagate(current, [job.stage("scenes:1")])
+    assert contents(current) == before
+
+
+def test_a_data_json_that_changes_meanwhile_is_not_replaced(
+    job: Job, scenes: Path, current: Path, bucket: FaultyBucket
+) -> None:
+    """What the block writes into data.json after it was read is not lost, and nothing is added."""
+    write_output(current, {}, [])
+    before = contents(current)
+    changed = b'{"type":"FeatureCollection","features":[] }'
+
+    def write(_name: str, key: str) -> None:
+        if "/packs/" in key:
+            (current / "data.json").write_bytes(changed)
+
+    bucket.operations.on_operation = write
+    with pytest.raises(InvalidOutputError, match=r"data\.json"):
+        propagate(current, [job.stage("scenes:1")])
+    assert contents(current) == before | {"data.json": (changed, False)}
 
 
 def test_a_missing_stage_is_an_error_or_skipped(job: Job, scenes: Path, current: Path) -> None:
