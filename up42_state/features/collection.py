@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import IO, TYPE_CHECKING, Any, overload
 
-from up42_state.features.text.fast_layout import blocks, cut
+from up42_state.features.text.fast_layout import batches, cut
 from up42_state.features.text.layout import read_whole, refused
 from up42_state.features.text.values import Head, decode, feature_id, head, heads, properties_of
 
@@ -114,7 +114,7 @@ class Collection(Sequence[Feature]):
         """Every feature's :attr:`Feature.id`, in order."""
         if self._layout.ids is not None:
             return self._layout.ids
-        return [feature_id(each) for block in blocks(self.raws()) for each in heads(block)]
+        return [feature_id(each) for batch in batches(self.raws()) for each in heads(batch)]
 
     def __len__(self) -> int:
         return len(self.starts)

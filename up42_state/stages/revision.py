@@ -73,10 +73,13 @@ def load_data(store: Store, commit: Commit) -> bytes:
 
 
 def map_data(store: Store, commit: Commit) -> bytes | mmap.mmap:
-    """Read a revision's ``data.json``; raises as :func:`load` does.
+    """Read the ``data.json`` of a revision, a large one without taking memory for it.
 
     A large one goes through a temporary file that nobody else can reach, and is mapped: it takes no memory
     of this process, and what was verified cannot be changed by whoever writes to the store.
+
+    :raises PrunedError: it is an older revision whose bytes are gone.
+    :raises IntegrityError: the ``data.json`` is missing or damaged.
     """
     assert commit.data is not None
     stored = commit.data

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     Text = bytes | memoryview
 
-__all__ = ["BLOCK", "blocks", "cut"]
+__all__ = ["BATCH", "batches", "cut"]
 
-BLOCK = 1024  # features that are read together: fast, and small in memory
+BATCH = 1024  # features that are read together: fast, and small in memory
 
 _SPACE = rb"[ \t\n\r]*"
 _TYPE = _SPACE.join((b"", b'"type"', b":", b'"Feature"'))
@@ -49,11 +49,11 @@ def cut(document: memoryview, start: int) -> Layout | None:
         return None
 
 
-def blocks(features: Iterable[Text]) -> Iterator[Sequence[Text]]:
-    """Some features after the other."""
+def batches(features: Iterable[Text]) -> Iterator[Sequence[Text]]:
+    """Yield features in lists of at most BATCH."""
     features = iter(features)
-    while block := list(islice(features, BLOCK)):
-        yield block
+    while batch := list(islice(features, BATCH)):
+        yield batch
 
 
 class _Cutter:
@@ -76,8 +76,8 @@ class _Cutter:
         kind = OUTLINE.decode(rest).type
         ids: list[str | int | float | None] = []
         is_plain = names_no_files = True
-        for block in blocks(map(self._document.__getitem__, map(slice, self._starts, self._ends))):
-            heads = strict_heads(block)
+        for batch in batches(map(self._document.__getitem__, map(slice, self._starts, self._ends))):
+            heads = strict_heads(batch)
             ids += ids_of(heads)
             properties = [head.properties for head in heads]
             is_plain = is_plain and not may_be_in(properties)

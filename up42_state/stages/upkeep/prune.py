@@ -146,7 +146,7 @@ def prune(
 
 
 def _end_uploads(store: Store, job: str, ages: Ages, *, dry_run: bool) -> tuple[int, set[str]]:
-    """Discard unfinished uploads that were begun long ago; how many, and the attempts of the others.
+    """Discard unfinished uploads that were begun long ago; return how many, and the attempts of the others.
 
     Done before anything is listed: a save whose one large file takes longer than the grace has either
     completed it, and the listing shows a new object of its attempt, or fails.
@@ -180,7 +180,10 @@ def _list(store: Store, job: str) -> _Job:
 
 
 def _list_stage(store: Store, job: str, stage: str, objects: Iterable[ObjectInfo] | None) -> _Job:
-    """One stage. Of one with many objects, the names of its attempts, and after those its commits."""
+    """List one stage: all of its objects, or, if it has many, the names of its attempts and its commits.
+
+    Commits are listed after attempts, so that a commit written meanwhile protects an attempt listed before.
+    """
     listed = _Job()
     if objects is None:
         attempts = list(store.bucket.prefixes(attempts_prefix(job, stage)))
@@ -200,7 +203,7 @@ def _list_stage(store: Store, job: str, stage: str, objects: Iterable[ObjectInfo
 
 
 def _add_unlisted(store: Store, job: str, listed: _Job) -> bool:
-    """Add commits that a lagging listing does not show; whether there are any.
+    """Add commits that a lagging listing does not show. Return True if there are any.
 
     Numbers have no gaps, so the next ones are asked for.
     """
@@ -226,7 +229,7 @@ def _later(store: Store, job: str, stage: str, known: Iterable[int]) -> dict[int
 
 
 def _in_use(store: Store, job: str, listed: _Job, keep: int, ages: Ages) -> set[str]:
-    """Every attempt that a kept commit refers to, or one that was unlinked only lately."""
+    """Collect the attempts that a kept commit, or one unlinked only lately, refers to."""
     wanted = [
         (stage, revision)
         for stage, commits in listed.commits.items()

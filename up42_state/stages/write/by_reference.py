@@ -1,7 +1,7 @@
-"""Taking files of earlier stages into a revision without moving them.
+"""Takes files of earlier stages into a revision without moving their bytes.
 
 Within a job an entry refers to the bytes where they lie. From another job whole objects are copied within
-the store, so that each job can be removed by itself; from another store their bytes pass through here, and
+the store, so that each job can be removed by itself; from another store bytes pass through this process, and
 are verified.
 """
 
@@ -32,9 +32,9 @@ __all__ = ["Borrowing"]
 
 
 class Borrowing:
-    """Borrows files for one attempt.
+    """Refers to files of earlier stages for one attempt.
 
-    :param prefix: of the attempt; copies go below it.
+    :param prefix: the prefix of the attempt; copies go below it.
     :param previous: the index of the current revision: what it has copied need not be copied again.
     """
 
@@ -64,7 +64,7 @@ class Borrowing:
         return [self._stored(added, copied.get((id(added.stage), _object(added).key))) for added in additions]
 
     def _stored(self, added: Added, copied: PackOrFile | None) -> StoredFile:
-        """Where a file's bytes are now."""
+        """Say where the bytes of a file are, once they can be referred to."""
         if self._is_here(added.stage):
             self._references.read(added.stage.contents.commit)
             self._references.add([_object(added).owner])
@@ -75,7 +75,7 @@ class Borrowing:
         return StoredFile(self._previous.objects[held.object], held)
 
     def _is_held(self, added: Added) -> bool:
-        """Whether the current revision has the same file in the same place."""
+        """Return True if the current revision has the same file under the same path."""
         held, wanted = self._held.get(added.renamed.name), added.renamed
         return held is not None and (held.sha256, held.size, held.executable) == (
             wanted.sha256,
@@ -138,7 +138,7 @@ class Borrowing:
 def _check_files(data: bytes, source: str, size: int, entries: Sequence[Entry]) -> None:
     """Make sure that an object holds the bytes of its files.
 
-    :raises IntegrityError: it does not.
+    :raises IntegrityError: the object is damaged.
     """
     for entry in entries:
         piece = memoryview(data)[entry.offset : entry.offset + entry.size]

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Uploader", "block_digests"]
 
-MIN_PACKED = 16
-MAX_KEY = 1024
+MIN_PACKED = 16  # small files; fewer become objects of their own, which any tool reads
+MAX_KEY = 1024  # bytes of UTF-8 (Amazon S3, "Naming Amazon S3 objects"; Cloud Storage, "Object names")
 # Packs that are filled at once; while one is sent the next is filled. Small files are many short calls, and
 # threads that make them side by side wait for Python's lock more than they win.
 _PACKING = 1
@@ -54,7 +54,7 @@ class _Parts(msgspec.Struct, frozen=True):
 class Uploader:
     """Uploads the files of one attempt.
 
-    :param stage: whose attempt it is.
+    :param stage: the stage that the attempt belongs to.
     :param total: bytes of all files of the output, those that are in the store already included.
     :param progress: called with bytes done and bytes in all.
     """
@@ -124,7 +124,7 @@ class Uploader:
             raise
 
     def _split(self, sources: Iterable[Source]) -> tuple[list[Source], list[Source]]:
-        """Which files go into packs, and which become objects of their own."""
+        """Split files into those that go into packs, and those that become objects of their own."""
         below = self._store.pack_below
         small = [source for source in sources if source.size < below]
         if len(small) < MIN_PACKED:
@@ -176,9 +176,9 @@ class Uploader:
         )
 
     def _digests(self, source: Source, data: memoryview) -> tuple[str, tuple[str, ...]]:
-        """The digest of the file and of its blocks.
+        """Hash a file, and its blocks of 8 MiB.
 
-        :raises InvalidOutputError: it is not what it was when it was hashed before.
+        :raises InvalidOutputError: the file is not what it was when it was hashed before.
         """
         sha256 = hashlib.sha256(data).hexdigest()
         if source.sha256 and source.sha256 != sha256:
@@ -268,7 +268,7 @@ class Uploader:
         return digests
 
     def object_name(self, source: Source) -> str:
-        """The key of a file that is an object of its own, below its attempt."""
+        """The name, below its attempt, of the object that holds this file alone."""
         if self._is_key(source.name):
             return f"files/{source.name}"
         return f"long/{hashlib.sha256(source.name.encode()).hexdigest()}"
@@ -279,7 +279,7 @@ class Uploader:
 
 
 def _kept(upload: Upload, number: int) -> bool:
-    """Take a part that was left; whether it could be."""
+    """Keep a part that an interrupted save sent. Return True if the store still has it."""
     with passing_over():
         upload.keep(number)
         return True
@@ -288,9 +288,9 @@ def _kept(upload: Upload, number: int) -> bool:
 
 @contextmanager
 def _still_there() -> Iterator[None]:
-    """An upload that is gone was another save's to go on with, or a prune's to discard.
+    """Start again where an upload is gone: another save went on with it, or prune ended it.
 
-    :raises StaleError: it is gone.
+    :raises StaleError: the upload is gone.
     """
     try:
         yield

@@ -14,7 +14,7 @@ from up42_state.features.merge.matching.current import first_other, identity_of
 from up42_state.features.merge.matching.provenance_keys import Keys
 from up42_state.features.merge.matching.row_numbers import Rows
 from up42_state.features.text.edits import plain_place, rewritten, slot
-from up42_state.features.text.fast_layout import blocks
+from up42_state.features.text.fast_layout import batches
 from up42_state.features.text.members import named, quoted
 from up42_state.features.text.origin import ORIGIN, Origin, may_be_in
 from up42_state.features.text.values import head, heads, properties_of
@@ -80,18 +80,18 @@ class Census:
         self.ids = collection.ids
         if not collection.is_plain or not self.earlier.files.is_empty:
             start = 0
-            for block in blocks(collection.raws()):
-                self._add(start, block)
-                start += len(block)
+            for batch in batches(collection.raws()):
+                self._add(start, batch)
+                start += len(batch)
         everything = list(range(len(self.ids)))
         self.wanted = everything if selection is None else selection.numbers(collection)
 
-    def _add(self, start: int, block: Sequence[Text]) -> None:
+    def _add(self, start: int, batch: Sequence[Text]) -> None:
         """Take in a block of features, of which the first has the index ``start``."""
-        other = first_other(block)
+        other = first_other(batch)
         if other is not None:
             raise self._no_object(start + other)
-        found = heads(block)
+        found = heads(batch)
         if not self.earlier.files.is_empty or may_be_in([each.properties for each in found]):
             for index, each in enumerate(found, start):
                 self._read_properties(index, properties_of(each))
