@@ -37,8 +37,9 @@ class Propagation(msgspec.Struct, frozen=True, kw_only=True):
         carried out.
     :param form: ``forward`` appends features that the current output lacks; ``inherit`` gives features the
         properties they lack from their origin feature.
-    :param match: pairs of names (a property of the current feature, a property of the earlier feature): two
-        features with equal values of all pairs are one feature. ``None`` compares ids and content.
+    :param match: pairs (a member of the current feature, a member of the earlier one), such as
+        ``("properties.scene_id", "id")``, tried in order: features with equal values are one feature.
+        ``None`` pairs features by ids, content and data paths.
     :param on_conflict: which feature is kept where an earlier feature and its current one differ:
         ``current``, ``earlier`` or ``both``; ``error`` raises an error.
     :param where: only features with these properties, ``{"sensor": "SPOT"}`` or ``["cloud<20"]``.
@@ -79,7 +80,7 @@ class Propagation(msgspec.Struct, frozen=True, kw_only=True):
                 )
         if self.properties is not None and self.manifest is not None:
             raise SettingsError("both properties and manifest are given", advice="give one of them")
-        # A save whose references vanish starts again and asks for the ids once more: an iterator would be empty
+        # A save whose references vanish starts again, and reads the ids again: an iterator would be empty.
         if self.ids is not None and not isinstance(self.ids, str):
             msgspec.structs.force_setattr(self, "ids", tuple(self.ids))
 
