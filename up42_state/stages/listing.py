@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["list_stages", "newest_commits"]
 
 _PAGE = 1000  # objects that S3 and GCS list in one request at most
-# Objects of one stage, at a tenth of a request's objects: listing this many costs a tenth of asking for the stage.
+# Objects of one stage: a tenth of a page, so listing this many costs a tenth of a request for the stage.
 _FEW = 100
 
 

@@ -42,8 +42,8 @@ __all__ = [
     "split_stage",
 ]
 
-# A job key and a stage name are each one part of keys, and names of directories in a store on this machine. So
-# there is no slash, no dot in front (".." and hidden files), and less than the 255 bytes of NAME_MAX.
+# A job key and a stage name are each one part of keys, and names of directories in a store on this machine.
+# So there is no slash, no dot in front (".." and hidden files), and less than the 255 bytes of NAME_MAX.
 NAME = r"[A-Za-z0-9][A-Za-z0-9._\-:+=@]{0,199}"
 _NAME = re.compile(NAME)
 _COMMIT = re.compile(r"([0-9]{8})\.json")

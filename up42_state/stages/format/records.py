@@ -11,8 +11,8 @@ from up42_state.features.files.catalogue import File
 
 __all__ = ["BLOCK_BYTES", "Entry", "Kind", "PackOrFile", "StoredFile", "stored_name"]
 
-# Bytes. A file is hashed in blocks of this size as well, so that a reader verifies a range without the rest of
-# the file. Smaller blocks would make indexes larger: a file of 1 TiB has 131,072 blocks.
+# Bytes. A file is hashed in blocks of this size as well, so that a reader verifies a range without the rest
+# of the file. Smaller blocks would make indexes larger: a file of 1 TiB has 131,072 blocks.
 BLOCK_BYTES = 8 * 1024 * 1024
 Kind = Literal["file", "quicklook"]
 

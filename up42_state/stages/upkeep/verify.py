@@ -108,7 +108,7 @@ def verify_stage(
     :param job: a checked job key.
     :param stage: a checked stage name.
     :param revision: a revision's number; ``None`` for the newest revision.
-    :param progress: called with bytes done and bytes in all.
+    :param progress: called with bytes done and bytes in all, of files outside packs.
     :raises NotFoundError: there is no such stage or revision, or the revision was removed.
     :raises PrunedError: the bytes of the revision were deleted.
     """
@@ -131,7 +131,7 @@ def verify_job(
 
     :param store: the store that the job lies in.
     :param job: a checked job key.
-    :param progress: called with bytes done and bytes in all of one stage.
+    :param progress: called with bytes done and bytes in all, of one stage's files outside packs.
     :raises JobNotFoundError: there is no such job.
     """
     stages = store.stages(job)
