@@ -74,6 +74,7 @@ class BlockInfo(_Record, frozen=True, kw_only=True):
 class Parent(_Record, frozen=True, kw_only=True):
     """A revision of an earlier stage that an output was made from.
 
+    :param revision: the number of the revision.
     :param attempt: the id of the save that wrote the revision.
     :param content: the digest of the revision's files and ``data.json``.
     """
@@ -183,7 +184,10 @@ class Commit(_Record, frozen=True, kw_only=True):
         return not self.removed and (self.job_mode == "DEFAULT" or job_mode == "DRY_RUN")
 
     def same_output(self, other: Commit) -> bool:
-        """Return True if two revisions have equal content, fingerprints, parents and job modes."""
+        """Return True if two revisions have equal content, fingerprints, parents and job modes.
+
+        A save of the same output makes no new revision. Times, parameters and attempts do not count.
+        """
         return (self.content, self.fingerprint, self.parents, self.job_mode, self.removed) == (
             other.content,
             other.fingerprint,

@@ -102,7 +102,7 @@ def verify_stage(
 ) -> Verified:
     """Read every byte of a revision and compare all bytes with their digests.
 
-    A damaged commit is damage that is found, and no error.
+    A damaged commit is reported as damage, and raises no error.
 
     :param store: the store that the job lies in.
     :param job: a checked job key.
@@ -145,6 +145,10 @@ def verify_job(
 
 
 def _newest(history: History) -> int:
+    """Return the number of the newest revision, also if its commit is damaged: that is to be reported.
+
+    :raises StageNotFoundError: there is no such stage, or the stage was removed.
+    """
     revisions = history.revisions()
     if revisions and not _is_tombstone(history, revisions[-1]):
         return revisions[-1]
@@ -186,7 +190,7 @@ def _load(
     """Load what a commit names; if that is damaged, add to ``damage`` and return ``None``."""
     try:
         return load(store, commit)
-    except PrunedError:
+    except PrunedError:  # bytes that prune deleted are no damage
         raise
     except (IntegrityError, NotFoundError) as error:
         damage.append(Damage(key=stored.key, problem=error.message))
@@ -198,6 +202,7 @@ def _verify_files(
 ) -> list[Damage]:
     problems: dict[tuple[str, str], set[str]] = {}  # names of files, by key and problem
 
+    # Called by several threads: setdefault of a dict and add of a set are each one step for other threads.
     def report(entry: Entry, problem: str) -> None:
         key = f"{commit.job}/{index.objects[entry.object].key}"
         problems.setdefault((key, problem), set()).add(entry.name)
