@@ -69,6 +69,10 @@ class Block:
         ``after`` stages into the first: ``form``, ``match``, ``on_conflict``, ``where``, ``bbox``, ``ids``,
         ``path`` and ``missing`` of :class:`~up42_state.Propagation`. Options that are ``None`` count as not
         given. ``missing`` holds for ``propagate`` alone: a stage of the input has to exist.
+    :ivar input_dir: the directory of the input; ``output_dir`` and ``quicklooks_dir`` likewise.
+    :ivar commit: the commit that is current after the save; ``None`` before, and without a stage to save.
+    :ivar outcome: what the save did: ``saved``, ``unchanged`` or ``kept``; ``None`` before.
+    :ivar reports: what became of every feature: reports of the merged input, then of propagated stages.
     :raises InvalidNameError: a stage name is malformed.
     :raises SettingsError: stages are given by name, and no job to find them in; a directory cannot be a path;
         or an option or the job mode is none of its choices.
