@@ -12,8 +12,8 @@ import pytest
 from buckets.scripted import Answer, Script, answering, serving
 from buckets.uploads import MIB, random_bytes
 
-from up42_state.buckets.base import LeftUpload
 from up42_state.buckets.s3.bucket import S3Bucket
+from up42_state.buckets.uploads import LeftUpload
 from up42_state.errors import (
     AccessDeniedError,
     BucketNotFoundError,

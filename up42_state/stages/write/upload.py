@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
-    from up42_state.buckets.base import Upload
+    from up42_state.buckets.uploads import Upload
     from up42_state.stages.store import Store
     from up42_state.stages.transfer.pool import Transfers
 
