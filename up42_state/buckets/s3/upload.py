@@ -36,13 +36,16 @@ _CONFLICTS = 5  # attempts at a write that the store answers with 409
 
 
 def as_body(data: Buffer) -> bytes:
-    """What boto3 takes for a body and sends in one piece.
+    """What botocore takes for a body and sends in one piece.
 
-    boto3 joins bytes to the headers, which copies them, and sends byte arrays as they are. It takes no memory
-    views, so a large one is copied once. Its types do not name byte arrays.
+    botocore's own types name bytes only. It takes byte arrays as well, and sends those as they are; bytes it
+    joins to the headers, which copies them. It takes no memory views: one that shows a whole byte array is
+    that array, and another large one is copied.
     """
     if isinstance(data, memoryview) and data.nbytes > _SMALL:
-        return cast("bytes", bytearray(data))
+        shown = data.obj
+        whole = isinstance(shown, bytearray) and len(shown) == data.nbytes and data.c_contiguous
+        return cast("bytes", shown if whole else bytearray(data))
     return cast("bytes", data) if isinstance(data, bytearray) else bytes(data)
 
 
