@@ -53,9 +53,10 @@ class Comparison:
         :raises TargetConflictError: something would be lost, and ``overwrite`` was not asked for.
         """
         self.aside = {DATA} if self._is_main else set()
-        made = self._made
         in_the_way: list[str] = []  # what may not be read may hold anything
-        for path, status in survey(self.root.path, in_the_way if self._is_main else []):
+        found = list(survey(self.root.path, in_the_way if self._is_main else []))
+        made = self._made if found else set()
+        for path, status in found:
             if stat.S_ISDIR(status.st_mode):
                 self.folders.add(path)
                 if path in self.wanted:

@@ -21,9 +21,8 @@ from up42_state.stages.format.index import BLOCK
 from up42_state.stages.local.changes import check
 from up42_state.stages.local.comparison import Comparison
 from up42_state.stages.local.directory import DATA, executable_bits
-from up42_state.stages.local.journal import Journal, digest_of
+from up42_state.stages.local.journal import Journal, digest_of, undo
 from up42_state.stages.local.staging import Stagings
-from up42_state.stages.local.undo import undo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
