@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import data
+from benchmarks.contest import environment
 from benchmarks.environment import our_script
 from benchmarks.measure import run
 
@@ -100,8 +101,8 @@ def _series(points: Iterable[Point]) -> list[tuple[str, str, list[Point]]]:
 
 def _point(bench: Bench, of: str, count: int, folder: str) -> list[Point]:
     print(f"  curve: {count:,} {of}", file=sys.stderr)
-    command = [*our_script("curve.py"), of, str(count), folder]
-    sample = run(command, bench.environment(proxied=True))
+    command = [*our_script("curve"), of, str(count), folder]
+    sample = run(command, environment(bench.way, bench.way.proxy))
     return [{**json.loads(line), "of": of} for line in sample.output.splitlines()]
 
 

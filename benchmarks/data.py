@@ -27,6 +27,13 @@ def files(folder: Path, count: int, size: int, *, per_directory: int = 100) -> P
     return _write(folder, features)
 
 
+def scaled(folder: Path, count: int, size: int, scale: float) -> Path:
+    """An output of :func:`files` with a part of the bytes: fewer files, or a smaller one."""
+    if count == 1:
+        return files(folder, 1, int(size * scale))
+    return files(folder, max(1, int(count * scale)), size)
+
+
 def large_file(folder: Path, size: int) -> Path:
     """An output of one file of random bytes."""
     folder.mkdir(parents=True)
@@ -40,6 +47,11 @@ def _noise(seed: int, size: int) -> Iterator[bytes]:
     source = random.Random(seed)
     for begin in range(0, size, 16 * MIB):
         yield source.randbytes(min(16 * MIB, size - begin))
+
+
+def nothing(folder: Path) -> Path:
+    """An output without features."""
+    return _write(folder, [])
 
 
 def change(folder: Path, part: float, seed: str) -> None:

@@ -7,13 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 ENVIRONMENT = ROOT / ".cache" / "bench-venv"
 PEERS = HERE / "peers"
-OURS = HERE / "ours"
 
 
 def install() -> None:
@@ -47,8 +47,8 @@ def peer_script(name: str) -> list[str]:
 
 
 def our_script(name: str) -> list[str]:
-    """A script of ``ours/``, run by the Python that has up42_state."""
-    return [sys.executable, str(OURS / name)]
+    """A script of ``ours/`` by its name, run in ``ROOT`` by the Python that has up42_state."""
+    return [sys.executable, "-m", f"benchmarks.ours.{name}"]
 
 
 def our_command() -> str:
@@ -57,10 +57,11 @@ def our_command() -> str:
 
 
 def versions() -> dict[str, str]:
-    """What is measured, and the version of each."""
+    """What is measured, and the version of each; ours first, with the boto3 that it runs on."""
     listed = _output(peer("python"), "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check")
     installed = dict(line.split("==") for line in listed.split() if "==" in line)
     found = {
+        "up42_state": f"{version('up42_state')} on boto3 {version('boto3')}",
         "s5cmd": re.sub("-.*", "", _output(peer("s5cmd"), "version")).removeprefix("v"),
         "rclone": _output(peer("rclone"), "version").split()[1].removeprefix("v"),
     }

@@ -1,4 +1,4 @@
-"""The servers that are measured on, each behind a counting proxy; on the loopback, stopped at the end."""
+"""The servers that are measured on, on the loopback; each is stopped at the end."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from benchmarks import certificate
 from benchmarks.environment import ROOT, peer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 KEY, SECRET, BUCKET = "bench", "bench-secret", "bench"
@@ -32,24 +33,43 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way to a server.
+
+    :param endpoint: where the timed rounds go.
+    :param proxy: endpoint of a counting proxy for the round that is not timed; empty where none can count
+        (over TLS a proxy sees no requests).
+    :param trust: variables that tell the clients which certificate authority to trust.
+    """
+
+    endpoint: str
+    proxy: str = ""
+    trust: Mapping[str, str] = field(default_factory=dict)
+
+    def counts(self) -> Counts | None:
+        """What passed through the proxy since the last call."""
+        if not self.proxy:
+            return None
+        with urllib.request.urlopen(f"{self.proxy}/--counts", timeout=10) as answer:
+            return Counts(**json.load(answer))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """A running server.
 
-    :param direct: its own endpoint.
-    :param proxied: the endpoint of the proxy before it.
+    :param plain: the way to it over HTTP.
+    :param near: the way over HTTP on which each request is delayed; without one as ``plain``.
+    :param tls: the way over TLS; without one as ``plain``.
     :param pid: of the server's process.
-    :param objects: the directory whose files are its objects, where it has one.
+    :param objects: the directory whose files are its objects.
     """
 
-    direct: str
-    proxied: str
+    plain: Way
+    near: Way
+    tls: Way
     pid: int
-    objects: Path | None = None
-
-    def counts(self) -> Counts:
-        """What passed through the proxy since the last call."""
-        with urllib.request.urlopen(f"{self.proxied}/--counts", timeout=10) as answer:
-            return Counts(**json.load(answer))
+    objects: Path
 
     def cpu(self) -> float:
         """Seconds of processor time that the server has taken so far."""
@@ -59,40 +79,47 @@ class Server:
 
 
 @contextmanager
-def rclone(folder: Path, delay: float = 0.0) -> Iterator[Server]:
-    """``rclone serve s3`` over a directory: fast, and without create-only writes (hence the single writer).
+def s3(folder: Path, delay: float) -> Iterator[Server]:
+    """``rclone serve s3`` over a directory, over HTTP and TLS at once.
 
-    Without its own checks of checksums: it would read every object once more to list it, and hash all that
-    it takes and gives several times, which no store of objects does.
+    It knows no create-only writes, hence the setting for a single writer. Without its own checks of
+    checksums: with them it reads every object once more to list it, and hashes all that it takes and gives
+    several times, which no store of objects does. Without HTTP/2, which Amazon's S3 does not speak either.
     """
     (folder / BUCKET).mkdir(parents=True)
-    port = free_port()
-    command = [peer("rclone"), "serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", f"{KEY},{SECRET}"]
-    command += ["--config", "", "--no-modtime", "--etag-hash", "", "--ignore-checksum", "--no-checksum"]
-    command += [str(folder)]
-    with _running(command, port) as pid, _proxy(port, delay) as proxied:
-        yield Server(direct=f"http://127.0.0.1:{port}", proxied=proxied, pid=pid, objects=folder / BUCKET)
+    made = certificate.make(folder.with_name("certificates"))
+    http, tls = free_port(), free_port()
+    command = [peer("rclone"), "serve", "s3", "--auth-key", f"{KEY},{SECRET}", "--config", ""]
+    command += ["--addr", f"http://127.0.0.1:{http}", "--addr", f"tls://127.0.0.1:{tls}"]
+    command += ["--cert", str(made.server), "--key", str(made.key)]
+    command += ["--no-modtime", "--etag-hash", "", "--ignore-checksum", "--no-checksum", str(folder)]
+    authority = str(made.authority)
+    trust = {"AWS_CA_BUNDLE": authority, "RCLONE_CA_CERT": authority}
+    with ExitStack() as stack:
+        pid = stack.enter_context(_running(command, http, GODEBUG="http2server=0"))
+        counting, delaying = (stack.enter_context(_proxy(http, seconds)) for seconds in (0, delay))
+        yield Server(
+            plain=Way(endpoint=f"http://127.0.0.1:{http}", proxy=counting),
+            near=Way(endpoint=delaying, proxy=delaying),
+            tls=Way(endpoint=f"https://127.0.0.1:{tls}", trust=trust),
+            pid=pid,
+            objects=folder / BUCKET,
+        )
 
 
 @contextmanager
-def gcs(delay: float = 0.0) -> Iterator[Server]:
-    """The emulator that the tests use, which enforces preconditions; objects are in memory."""
+def gcs() -> Iterator[Way]:
+    """The emulator of Google Cloud Storage that the tests use, with the bucket made; objects in memory."""
     port = free_port()
     command = [sys.executable, str(ROOT / "tests" / "servers" / "gcs.py"), str(port)]
-    with _running(command, port) as pid, _proxy(port, delay) as proxied:
-        yield Server(direct=f"http://127.0.0.1:{port}", proxied=proxied, pid=pid)
-
-
-@contextmanager
-def localstack(folder: Path, delay: float = 0.0) -> Iterator[Server]:
-    """LocalStack: slow, but with create-only writes, so that the probe and racing saves are real."""
-    start = [sys.executable, str(ROOT / "localstack" / "start.py")]
-    subprocess.run([*start, "--install-only"], check=True)
-    port = free_port()
-    command = [*start, "--port", str(port), "--bucket", BUCKET, "--data", str(folder)]
-    ready = f"http://127.0.0.1:{port}/_localstack/init/ready"
-    with _running(command, port, ready) as pid, _proxy(port, delay) as proxied:
-        yield Server(direct=f"http://127.0.0.1:{port}", proxied=proxied, pid=pid)
+    with _running(command, port), _proxy(port, 0) as proxy:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/storage/v1/b?project=bench",
+            data=json.dumps({"name": BUCKET}).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        urllib.request.urlopen(request, timeout=10).close()
+        yield Way(endpoint=proxy, proxy=proxy)
 
 
 def free_port() -> int:
@@ -111,40 +138,32 @@ def _proxy(port: int, delay: float) -> Iterator[str]:
 
 
 @contextmanager
-def _running(command: Sequence[str], port: int, ready: str = "") -> Iterator[int]:
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def _running(command: Sequence[str], port: int, **environment: str) -> Iterator[int]:
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
-        _wait(process, port, ready)
+        _wait(process, port)
         yield process.pid
     finally:
         process.terminate()
         process.wait(20)
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, ready: str) -> None:
+def _wait(process: subprocess.Popen[bytes], port: int) -> None:
+    """Wait until something listens on the port.
+
+    :raises SystemExit: the process ended, or nothing did in two minutes.
+    """
     deadline = time.monotonic() + 120
-    while not _answers(port, ready):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise SystemExit(f"{process.args!r} does not come up")
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), 2).close()
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit(f"{process.args!r} does not come up") from None
         time.sleep(0.05)
-
-
-def _answers(port: int, ready: str) -> bool:
-    try:
-        if not ready:
-            socket.create_connection(("127.0.0.1", port), 2).close()
-            return True
-        with urllib.request.urlopen(ready, timeout=2) as answer:
-            return b'"SUCCESSFUL"' in answer.read()
-    except OSError:
-        return False
-
-
-def make_gcs_bucket(server: Server) -> None:
-    """Make the bucket in the emulator."""
-    request = urllib.request.Request(
-        f"{server.direct}/storage/v1/b?project=bench",
-        data=json.dumps({"name": BUCKET}).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    urllib.request.urlopen(request, timeout=10).close()

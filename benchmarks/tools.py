@@ -1,10 +1,9 @@
-"""The command lines that copy a directory to the store and back: ours and the peers'."""
+"""The tools that copy a directory to the store and back, ours and the peers'."""
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.contest import Contender
@@ -12,135 +11,130 @@ from benchmarks.environment import our_command, our_script, peer, peer_script
 from benchmarks.servers import BUCKET
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from benchmarks.contest import Bench
 
-BARE = "no verify, no commit"
-OURS = "up42_state"
-WARM = "up42_state, in a running process"
+__all__ = ["BOTO3", "COMMANDS", "LIBRARIES", "OURS", "S5CMD", "Tool", "forget", "restoring", "saving"]
+
+OURS, S5CMD, BOTO3 = "up42_state", "s5cmd", "boto3"
+_BARE = "no verify, no commit"
 
 
-def saving(bench: Bench, source: Path, work: str) -> list[Contender]:
-    """Copy ``source`` to a new place in the store, each round to another; what was timed is removed."""
-    up42, folder = our_command(), str(source)
-    contenders = [
-        Contender(
-            name=OURS,
-            command=lambda tag: [up42, "save", folder, "--job", f"{work}-{tag}", "--stage", "s:1", "--quiet"],
-        ),
-        Contender(
-            name=WARM,
-            command=lambda tag: [*our_script("warm.py"), "save", folder, f"{work}-warm-{tag}", "s:1"],
-        ),
-        Contender(
-            name="s5cmd",
-            command=lambda tag: [peer("s5cmd"), "cp", f"{folder}/", f"s3://{BUCKET}/{work}/s5cmd-{tag}/"],
-            cannot=BARE,
-        ),
-        Contender(
-            name="rclone",
-            command=lambda tag: [
-                *_rclone(),
-                "--s3-upload-concurrency",
-                "16",
-                folder,
-                f"peer:{BUCKET}/{work}/rclone-{tag}",
-            ],
-            cannot="no commit",
-        ),
-        Contender(
-            name="aws s3",
-            command=lambda tag: [
-                *(peer("aws"), "s3", "cp", "--recursive", "--quiet"),
-                *(folder, f"s3://{BUCKET}/{work}/aws-{tag}/"),
-            ],
-            cannot=BARE,
-        ),
-        Contender(
-            name="boto3",
-            command=lambda tag: [
-                *peer_script("copy_boto3.py"),
-                *("up", folder, BUCKET, f"{work}/boto3-{tag}"),
-            ],
-            cannot=BARE,
-        ),
-        Contender(
-            name="obstore",
-            command=lambda tag: [
-                *peer_script("copy_obstore.py"),
-                *("up", folder, BUCKET, f"{work}/obstore-{tag}"),
-            ],
-            cannot=BARE,
-        ),
-    ]
-    return [replace(contender, prepare=lambda _: forget(bench, work)) for contender in contenders]
+@dataclass(frozen=True, kw_only=True)
+class Tool:
+    """A tool that copies directories.
+
+    :param save: the command that copies a folder to a place in the bucket, given both.
+    :param restore: the command that copies a place in the bucket to a folder, given both.
+    :param save_lacks: what ``save`` leaves out that ours does.
+    :param restore_lacks: what ``restore`` leaves out that ours does.
+    """
+
+    name: str
+    save: Callable[[str, str], list[str]]
+    restore: Callable[[str, str], list[str]]
+    save_lacks: str = _BARE
+    restore_lacks: str = _BARE
 
 
-def forget(bench: Bench, work: str, rounds: str = "r*") -> None:
-    """Remove what rounds have stored: it lies in memory, and large files soon fill that."""
-    if bench.server.objects is not None:
-        for stored in (f"state/{work}-{rounds}", f"state/{work}-warm-{rounds}", f"{work}/*-{rounds}"):
-            for place in bench.server.objects.glob(stored):
-                shutil.rmtree(place)
+def saving(bench: Bench, tools: Sequence[Tool], work: str, folder: str) -> list[Contender]:
+    """Contenders that copy ``folder`` to a new place in each round.
+
+    What timed rounds have stored is removed before the next one: it lies in memory, and large files soon
+    fill that. What the watched round has stored stays for :func:`restoring`.
+    """
+
+    def contender(tool: Tool) -> Contender:
+        return Contender(
+            name=tool.name,
+            command=lambda tag: tool.save(folder, _place(work, tool, tag)),
+            prepare=lambda _: forget(bench, work, "r[0-9]*"),
+            lacks=tool.save_lacks,
+        )
+
+    return [contender(tool) for tool in tools]
 
 
-def restoring(bench: Bench, work: str) -> list[Contender]:
-    """Copy back what the watched round of :func:`saving` has stored, each round into an empty directory."""
+def restoring(bench: Bench, tools: Sequence[Tool], work: str) -> list[Contender]:
+    """Contenders that copy what the watched round of :func:`saving` has stored into a new directory."""
     target = bench.folder / "target"
-    up42, folder = our_command(), str(target)
-    empty = partial(_empty, target)
-    return [
-        Contender(
-            name=OURS,
-            command=lambda _: [up42, "restore", "s:1", folder, "--job", f"{work}-w", "--quiet"],
-            prepare=empty,
-        ),
-        Contender(
-            name=WARM,
-            command=lambda _: [*our_script("warm.py"), "restore", folder, f"{work}-w", "s:1"],
-            prepare=empty,
-        ),
-        Contender(
-            name="s5cmd",
-            command=lambda _: [peer("s5cmd"), "cp", f"s3://{BUCKET}/{work}/s5cmd-w/*", f"{folder}/"],
-            prepare=empty,
-            cannot=BARE,
-        ),
-        Contender(
-            name="rclone",
-            command=lambda _: [*_rclone(), f"peer:{BUCKET}/{work}/rclone-w", folder],
-            prepare=empty,
-            cannot="verifies MD5 of what is not in parts",
-        ),
-        Contender(
-            name="aws s3",
-            command=lambda _: [
-                *(peer("aws"), "s3", "cp", "--recursive", "--quiet"),
-                *(f"s3://{BUCKET}/{work}/aws-w/", folder),
-            ],
-            prepare=empty,
-            cannot=BARE,
-        ),
-        Contender(
-            name="boto3",
-            command=lambda _: [*peer_script("copy_boto3.py"), "down", folder, BUCKET, f"{work}/boto3-w"],
-            prepare=empty,
-            cannot=BARE,
-        ),
-        Contender(
-            name="obstore",
-            command=lambda _: [*peer_script("copy_obstore.py"), "down", folder, BUCKET, f"{work}/obstore-w"],
-            prepare=empty,
-            cannot=BARE,
-        ),
-    ]
+
+    def contender(tool: Tool) -> Contender:
+        return Contender(
+            name=tool.name,
+            command=lambda _: tool.restore(_place(work, tool, "w"), str(target)),
+            prepare=lambda _: shutil.rmtree(target, ignore_errors=True),
+            lacks=tool.restore_lacks,
+        )
+
+    return [contender(tool) for tool in tools]
 
 
-def _rclone() -> list[str]:
-    """Without its default of four transfers, and without looking first for what is there."""
-    return [peer("rclone"), "copy", "--transfers", "16", "--checkers", "16", "--no-check-dest"]
+def forget(bench: Bench, work: str, rounds: str = "*") -> None:
+    """Remove what rounds of a work have stored; ours lies in the folder ``state``."""
+    for pattern in (f"{work}-*-{rounds}", f"state/{work}-*-{rounds}"):
+        for place in bench.server.objects.glob(pattern):
+            shutil.rmtree(place)
 
 
-def _empty(target: Path, _tag: str) -> None:
-    shutil.rmtree(target, ignore_errors=True)
+def _place(work: str, tool: Tool, tag: str) -> str:
+    return f"{work}-{tool.name.replace(' ', '')}-{tag}"
+
+
+def _rclone(*places: str) -> list[str]:
+    """rclone without its default of four transfers, and without looking first for what is there."""
+    options = ("--transfers", "16", "--checkers", "16", "--s3-upload-concurrency", "16", "--no-check-dest")
+    return [peer("rclone"), "copy", *options, *places]
+
+
+def _aws(*places: str) -> list[str]:
+    return [peer("aws"), "s3", "cp", "--recursive", "--quiet", *places]
+
+
+COMMANDS = (
+    Tool(
+        name=OURS,
+        save=lambda folder, job: [our_command(), "save", folder, "--job", job, "--stage", "s:1", "--quiet"],
+        restore=lambda job, folder: [our_command(), "restore", "s:1", folder, "--job", job, "--quiet"],
+        save_lacks="",
+        restore_lacks="",
+    ),
+    Tool(
+        name=S5CMD,
+        save=lambda folder, place: [peer("s5cmd"), "cp", f"{folder}/", f"s3://{BUCKET}/{place}/"],
+        restore=lambda place, folder: [peer("s5cmd"), "cp", f"s3://{BUCKET}/{place}/*", f"{folder}/"],
+    ),
+    Tool(
+        name="rclone",
+        save=lambda folder, place: _rclone(folder, f"peer:{BUCKET}/{place}"),
+        restore=lambda place, folder: _rclone(f"peer:{BUCKET}/{place}", folder),
+        save_lacks="no commit",
+        restore_lacks="verifies MD5 of what is not in parts",
+    ),
+    Tool(
+        name="aws s3",
+        save=lambda folder, place: _aws(folder, f"s3://{BUCKET}/{place}/"),
+        restore=lambda place, folder: _aws(f"s3://{BUCKET}/{place}/", folder),
+    ),
+)
+
+LIBRARIES = (
+    Tool(
+        name=OURS,
+        save=lambda folder, job: [*our_script("warm"), "save", folder, job, "s:1"],
+        restore=lambda job, folder: [*our_script("warm"), "restore", folder, job, "s:1"],
+        save_lacks="",
+        restore_lacks="",
+    ),
+    Tool(
+        name="obstore",
+        save=lambda folder, place: [*peer_script("copy_obstore.py"), "up", folder, BUCKET, place],
+        restore=lambda place, folder: [*peer_script("copy_obstore.py"), "down", folder, BUCKET, place],
+    ),
+    Tool(
+        name=BOTO3,
+        save=lambda folder, place: [*peer_script("copy_boto3.py"), "up", folder, BUCKET, place],
+        restore=lambda place, folder: [*peer_script("copy_boto3.py"), "down", folder, BUCKET, place],
+    ),
+)

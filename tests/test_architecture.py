@@ -24,12 +24,13 @@ STANDS_ON: dict[str, set[str]] = {
     "units": set(),
     "__init__": set(),  # it loads names when they are asked for
     "machine": set(),
+    "contract": {"machine"},
     "publish": set(),
     "settings": {"secrets"},
     # data.json
     "features.text": set(),
-    "features.files": {"machine"},
-    "features": {"features.files", "features.text"},
+    "features.files": {"contract", "features.text", "machine"},
+    "features": {"contract", "features.files", "features.text"},
     "features.merge.draft": {"features", "features.text"},
     "features.merge.matching": {"features", "features.files", "features.merge.draft", "features.text"},
     "features.merge.placement": {"features.files", "features.merge.matching"},
@@ -64,22 +65,32 @@ STANDS_ON: dict[str, set[str]] = {
     },
     # stages
     "stages.transfer": set(),
-    "stages.format": {"buckets.__init__", "buckets.keys", "features.files", "secrets", "stages.transfer"},
+    "stages.format": {
+        *("buckets.__init__", "buckets.keys", "contract", "features.files", "secrets", "stages.transfer"),
+    },
     "stages": {"buckets.base", "stages.format", "stages.transfer"},
     "stages.local": {
-        *("features.__init__", "features", "features.files", "machine"),
+        *("contract", "features.__init__", "features", "features.files", "machine"),
         *("stages.format", "stages.transfer"),
     },
     "stages.read": {
-        *("features.__init__", "features", "features.files", "features.text"),
+        *("contract", "features.__init__", "features", "features.files", "features.text"),
         *("stages", "stages.format", "stages.local", "stages.transfer"),
     },
     "stages.propagate": {
-        *("features.__init__", "features", "features.files", "features.merge", "manifest.__init__"),
+        *("contract", "features.__init__", "features", "features.files", "features.merge"),
         *("stages", "stages.format", "stages.local", "stages.read"),
     },
     "stages.write": {
-        *("buckets.__init__", "buckets", "buckets.base", "features.__init__", "features", "features.files"),
+        *(
+            "contract",
+            "buckets.__init__",
+            "buckets",
+            "buckets.base",
+            "features.__init__",
+            "features",
+            "features.files",
+        ),
         *("stages", "stages.format", "stages.local", "stages.propagate", "stages.read", "stages.transfer"),
     },
     "stages.upkeep": {
@@ -87,25 +98,35 @@ STANDS_ON: dict[str, set[str]] = {
         *("stages", "stages.format", "stages.read", "stages.write"),
     },
     # what people hold in their hands
+    "propagation": {"features.__init__", "manifest.__init__", "stages", "stages.propagate"},
     "stage": {
-        *("features.__init__", "features", "machine", "stages", "stages.format"),
+        *("contract", "features.__init__", "features", "machine", "propagation", "stages", "stages.format"),
         *("stages.propagate", "stages.read", "stages.upkeep", "stages.write"),
     },
     "state": {
-        *("buckets.__init__", "machine", "secrets", "settings", "stage"),
+        *("contract", "buckets.__init__", "machine", "propagation", "secrets", "settings", "stage"),
         *("stages", "stages.format", "stages.propagate", "stages.upkeep"),
     },
-    "filesystem": {"stages", "stages.format", "stages.read", "state"},
+    "filesystem": {"contract", "stages", "stages.format", "stages.read", "state"},
     "doctor": {"buckets.__init__", "buckets", "buckets.base", "secrets", "settings", "units"},
     "block": {
-        *("features.__init__", "features", "features.files", "machine", "secrets", "settings"),
+        *(
+            "contract",
+            "features.__init__",
+            "features",
+            "features.files",
+            "machine",
+            "propagation",
+            "secrets",
+            "settings",
+        ),
         *("stages", "stages.format", "stages.local", "stages.propagate", "state"),
     },
     "demo": {"block", "features.text", "machine", "publish", "stages.format", "state"},
-    "testing": {"block", "buckets.__init__", "settings", "state"},
+    "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
     "cli": {"__init__", "secrets", "settings", "stage", "stages.format", "state", "units"},
     "cli.verbs": {
-        *("block", "cli", "demo", "doctor", "machine", "state"),
+        *("block", "cli", "contract", "demo", "doctor", "machine", "stages", "state"),
         *("manifest.__init__", "manifest", "manifest.matching", "manifest.server"),
     },
     "cli.__init__": {"cli"},
@@ -113,8 +134,7 @@ STANDS_ON: dict[str, set[str]] = {
 
 # What may be named in types besides: settings and handles that are given to a function.
 NAMES_IN_TYPES: dict[str, set[str]] = {
-    "stages.propagate": {"state"},
-    "stages.write": {"state"},
+    "propagation": {"stage"},
     "stage": {"state"},
     "filesystem": {"features.__init__"},
     "state": {"features.__init__"},
@@ -124,8 +144,8 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
         *("stages.read", "stages.upkeep", "stages.write"),
     },
     "__init__": {
-        *("block", "errors", "manifest.__init__", "settings", "stage"),
-        *("stages.format", "stages.propagate", "state"),
+        *("block", "errors", "manifest.__init__", "propagation", "settings", "stage"),
+        *("stages.format", "stages.read", "stages.write", "state"),
     },
 }
 
@@ -213,6 +233,13 @@ def test_arrows_run_one_way(module: str) -> None:
             | (NAMES_IN_TYPES.get(part, set()) if found.in_types else set())
         )
         assert part_of(target) in allowed, f"{module} imports {target}"
+
+
+def test_stages_know_no_handles() -> None:
+    """The low layer takes histories and commits: in types, too, it names no handle and no manifest."""
+    above = {"propagation", "stage", "state", "block", "manifest", "manifest.__init__"}
+    for part in (part for part in STANDS_ON if part.partition(".")[0] == "stages"):
+        assert not (STANDS_ON[part] | NAMES_IN_TYPES.get(part, set())) & above
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))

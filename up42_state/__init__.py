@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from up42_state.block.block import Block
     from up42_state.errors import StateError
     from up42_state.manifest import Manifest, check_workflow
+    from up42_state.propagation import Propagation
     from up42_state.settings.model import Settings
     from up42_state.stage import Stage
     from up42_state.stages.format.commit import Commit
-    from up42_state.stages.propagate.options import Propagation
+    from up42_state.stages.read.restore import Restored
+    from up42_state.stages.write.save import Saved
     from up42_state.state import Job, State, propagate
 
 __all__ = [
@@ -27,6 +29,8 @@ __all__ = [
     "Job",
     "Manifest",
     "Propagation",
+    "Restored",
+    "Saved",
     "Settings",
     "Stage",
     "State",
@@ -42,7 +46,9 @@ _HOMES = {
     "Commit": "stages.format.commit",
     "Job": "state",
     "Manifest": "manifest",
-    "Propagation": "stages.propagate.options",
+    "Propagation": "propagation",
+    "Restored": "stages.read.restore",
+    "Saved": "stages.write.save",
     "Settings": "settings.model",
     "Stage": "stage",
     "State": "state",

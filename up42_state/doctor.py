@@ -1,7 +1,7 @@
-"""Checking settings and a live store before a job relies on them.
+"""Check the settings and a live store before a job relies on them.
 
-Every check does to the store what saving and restoring do, below ``.up42_state/``, and takes away what it
-wrote. A store that does something else than it says is found here rather than in the middle of a job.
+The checks do to the store what saving and restoring do, below ``.up42_state/``, and remove what they wrote.
+So a store that behaves differently than it claims is found before a job starts, not in the middle of one.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ _SIZES = frozenset(("memory", "pack_below"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where a setting came from.
+    """A setting, its value, and where the value came from.
 
     :param name: the attribute of :class:`~up42_state.settings.model.Settings`.
-    :param value: for people; of a secret only that it is set.
-    :param source: ``argument``, ``default``, or which variable or file.
+    :param value: the value for people; of a secret only that it is set.
+    :param source: ``argument``, ``default``, or the name of a variable or file.
     """
 
     name: str
@@ -49,18 +49,18 @@ class Origin:
     source: str
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
+        """Return the origin as a JSON object."""
         return {"name": self.name, "value": self.value, "source": self.source}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that was looked at.
+    """The outcome of one check.
 
     :param outcome: ``pass``, ``fail``, or ``skip``.
-    :param detail: what was found; of a skipped one, why.
+    :param detail: what was found; for a skipped check, why it was skipped.
     :param advice: what to do about a failure.
-    :param status: the exit code of the failure, 0 where it did not fail.
+    :param status: the exit code of a failure, 0 for any other outcome.
     """
 
     name: str
@@ -70,12 +70,12 @@ class Check:
     status: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
+        """Return the check as a JSON object."""
         return {"name": self.name, "outcome": self.outcome, "detail": self.detail, "advice": self.advice}
 
 
 def origins(settings: Settings) -> list[Origin]:
-    """Where each setting came from; those that are neither given nor have a default are left out."""
+    """Return where each setting came from, without settings that have no value."""
     found = []
     for name in type(settings).model_fields:
         value = getattr(settings, name)
@@ -98,9 +98,9 @@ def _shown(name: str, value: object) -> str:
 
 
 def check_store(bucket: Bucket, *, single_writer: bool = False, lag: float = _LAG) -> list[Check]:
-    """Check a live store. What a check needs and did not pass makes it skipped, not failed.
+    """Check a live store. A check is skipped if it needs another one that did not pass.
 
-    :param single_writer: ``UP42_STATE_SINGLE_WRITER``: whether create-only writes are done without.
+    :param single_writer: ``UP42_STATE_SINGLE_WRITER``: True if saves do without create-only writes.
     :param lag: seconds after which a listing must show what was written.
     """
     return list(_Examination(bucket, single_writer=single_writer, lag=lag).run())
@@ -108,7 +108,7 @@ def check_store(bucket: Bucket, *, single_writer: bool = False, lag: float = _LA
 
 @dataclass
 class _Examination:
-    """One run over a store. Every check gives what it found, or raises."""
+    """One run over a store. A check returns what it found, or raises."""
 
     bucket: Bucket
     single_writer: bool
@@ -180,7 +180,7 @@ class _Examination:
         return "shows what was just written"
 
     def _expect_listing(self, wanted: str, shows: Callable[[set[str]], bool], advice: str) -> None:
-        """Look whether a listing is as it should be; if not at once, how long that takes."""
+        """Wait until a listing is as it should be, and fail unless it was so at once."""
         begun, at_once = time.monotonic(), True
         while not shows({info.key for info in self.bucket.list(f"{self.folder}/")}):
             at_once = False
@@ -246,7 +246,10 @@ class _Examination:
         return kept or "what is deleted or replaced is gone, and its bytes are free"
 
     def _clean_up(self) -> None:
-        """After an interruption, or where deleting failed, which its own check has told."""
+        """Remove what an interruption has left.
+
+        A failure to delete is reported by the check of deleting.
+        """
         if self.written:
             try:
                 self.bucket.delete(self.written)
@@ -255,7 +258,7 @@ class _Examination:
 
 
 class _NotLookedAtError(Exception):
-    """Why a check is skipped."""
+    """A check is skipped; the message says why."""
 
 
 def _outcome(name: str, look: Callable[[], str]) -> Check:

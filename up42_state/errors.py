@@ -1,7 +1,6 @@
-"""The tree of errors.
+"""The tree of errors, grouped by what a caller would do about them.
 
-Grouped by what the caller would do about them; each class has a stable ``code`` and the exit status that
-the command line ends with::
+Each class has a stable ``code``, and the exit status that the command line ends with::
 
     StateError                        state                 1
     ├── SettingsError                 settings              2   ValueError
@@ -25,12 +24,11 @@ the command line ends with::
     │   └── InvalidWorkflowError      invalid-workflow      5
     ├── IntegrityError                integrity             6
     │   └── UnsupportedFormatError    unsupported-format    6
-    ├── StorageError                  storage               7   OSError
-    │   ├── StoreUnreachableError     store-unreachable     7
-    │   ├── AccessDeniedError         access-denied         7   PermissionError
-    │   ├── UnsupportedStoreError     unsupported-store     7
-    │   └── CommitUncertainError      commit-uncertain      7
-    └── BlockError                    block-failed          8
+    └── StorageError                  storage               7   OSError
+        ├── StoreUnreachableError     store-unreachable     7
+        ├── AccessDeniedError         access-denied         7   PermissionError
+        ├── UnsupportedStoreError     unsupported-store     7
+        └── CommitUncertainError      commit-uncertain      7
 """
 
 from __future__ import annotations
@@ -45,7 +43,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessDeniedError",
-    "BlockError",
     "BucketNotFoundError",
     "CommitUncertainError",
     "ConflictError",
@@ -90,18 +87,22 @@ class Defect:
     advice: str = ""
 
     def __post_init__(self) -> None:
-        """Documents may hold secrets, and a defect quotes them."""
+        """Take secrets out of the problem: it quotes the document, which may hold some."""
         object.__setattr__(self, "problem", without_credentials(self.problem))
 
     def __str__(self) -> str:
         text = f"{self.place}: {self.problem}"
         return f"{text}; {self.advice}" if self.advice else text
 
+    def to_dict(self) -> dict[str, str]:
+        """Return the defect as a JSON object."""
+        return {"place": self.place, "problem": self.problem, "advice": self.advice}
+
 
 class StateError(Exception):
-    """Anything that up42_state itself reports.
+    """The base of all errors that up42_state itself reports.
 
-    :param message: what happened, naming the thing it happened to; secrets are taken out of it.
+    :param message: what happened, and to which job, stage, file or setting; secrets are taken out.
     :param advice: what the reader can do next.
     """
 
@@ -109,7 +110,7 @@ class StateError(Exception):
     exit_status: ClassVar[int] = 1
 
     def __init__(self, message: str, *, advice: str = "") -> None:
-        # An SDK's own words are often part of it, and those quote whatever they were given.
+        # Messages often include an SDK's words, and an SDK quotes whatever it was given.
         self.message = without_credentials(message)
         self.advice = without_credentials(advice) if advice else ""
         super().__init__(self.message)
@@ -169,7 +170,7 @@ class RevisionNotFoundError(NotFoundError):
 
 
 class PrunedError(RevisionNotFoundError):
-    """The revision was there, but its bytes were pruned."""
+    """The revision existed, but its bytes were pruned."""
 
     code = "pruned"
 
@@ -181,7 +182,7 @@ class PathNotFoundError(NotFoundError):
 
 
 class ConflictError(StateError):
-    """Something else is already where this should go."""
+    """Something else stands where the result should go."""
 
     code = "conflict"
     exit_status = 4
@@ -194,7 +195,7 @@ class ObjectExistsError(ConflictError, FileExistsError):
 
 
 class StageConflictError(ConflictError):
-    """The stage has another revision than the caller allowed for."""
+    """The stage has a revision that the caller's ``expect`` or ``if_exists`` does not allow."""
 
     code = "stage-conflict"
 
@@ -260,7 +261,7 @@ class UnsupportedFormatError(IntegrityError):
 
 
 class StorageError(StateError, OSError):
-    """The store did not do what it was asked to."""
+    """The store did not do what it was asked to do."""
 
     code = "storage"
     exit_status = 7
@@ -273,13 +274,13 @@ class StoreUnreachableError(StorageError):
 
 
 class AccessDeniedError(StorageError, PermissionError):
-    """The store refused the credentials, or what they may do."""
+    """The store refused the credentials, or does not permit them the operation."""
 
     code = "access-denied"
 
 
 class UnsupportedStoreError(StorageError):
-    """The store lacks something that the stage format stands on."""
+    """The store lacks a capability that the operation needs."""
 
     code = "unsupported-store"
 
@@ -288,17 +289,3 @@ class CommitUncertainError(StorageError):
     """The store did not answer whether the commit was written, and it could not be read back."""
 
     code = "commit-uncertain"
-
-
-class BlockError(StateError):
-    """A block failed.
-
-    :param exit_code: the exit code of the block's command, or ``None`` where it raised.
-    """
-
-    code = "block-failed"
-    exit_status = 8
-
-    def __init__(self, message: str, *, exit_code: int | None = None, advice: str = "") -> None:
-        super().__init__(message, advice=advice)
-        self.exit_code = exit_code

@@ -1,6 +1,7 @@
-"""``up42state://<job>/<stage>/<path>`` for fsspec: stages as a read-only file system, verified on the way.
+"""Read stages through fsspec as a read-only file system: ``up42state://<job>/<stage>/<path>``.
 
-Registered through fsspec's entry point: ``fsspec.open("up42state://3f0c/tiling:1/a.tif")`` needs no import.
+Every block is verified as it is read. fsspec finds the class by its entry point:
+``fsspec.open("up42state://3f0c/tiling:1/a.tif")`` needs no import.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 
+from up42_state.contract import DATA_JSON
 from up42_state.errors import AccessDeniedError, PathNotFoundError
-from up42_state.stages.format.index import BLOCK
+from up42_state.stages.format.index import BLOCK_BYTES
 from up42_state.stages.read.reader import open_entry
 from up42_state.stages.read.selection import catalogue
 from up42_state.stages.revision import load_data, load_index
@@ -45,7 +47,7 @@ _KEPT_STAGES = 8
 
 @dataclass(frozen=True)
 class _Listing:
-    """What a revision holds; an attempt is one revision's alone."""
+    """The files of a revision. The attempt identifies the revision: no two revisions share one."""
 
     attempt: str
     index: Index
@@ -53,18 +55,18 @@ class _Listing:
 
 
 class StageFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec is not typed
-    """A file of a stage as fsspec's caches and readers want it; every block is verified before it is given.
+    """A file of a stage, as fsspec's caches and readers want it. Every block is verified as it is read.
 
-    :param source: gives the bytes.
-    :param options: as fsspec's own class takes them.
+    :param source: the file's bytes.
+    :param options: the options of fsspec's own class.
     """
 
-    DEFAULT_BLOCK_SIZE = BLOCK
+    DEFAULT_BLOCK_SIZE = BLOCK_BYTES
 
     def __init__(self, system: StageFileSystem, path: str, source: BinaryIO, **options: Any) -> None:
         self._source = source
         self._lock = Lock()
-        # what is read is kept by blocks already, so that no cache is needed unless one is asked for
+        # The reader keeps blocks itself, so that no second cache is needed unless the caller asks for one.
         super().__init__(system, path, **{"cache_type": "none", **options})
 
     def _fetch_range(self, start: int, end: int) -> bytes:
@@ -79,17 +81,19 @@ class StageFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec is not ty
 
 
 class StageFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is not typed
-    """Jobs are directories, stages are directories in them, and below lies what a restore would give.
+    """A read-only file system: jobs are directories, and stages are directories in them.
+
+    A stage shows what a restore would write.
 
     Quicklooks stand below ``.quicklooks/``, and ``data.json`` at the top of its stage.
 
     :param url: the store's URL; ``None`` takes ``UP42_STATE_URL``.
-    :param state_url: the same, for where ``url`` names the file: ``fsspec.core.url_to_fs``, and so the
-        ``storage_options`` of zarr and xarray.
+    :param state_url: the store's URL for functions whose own argument ``url`` names the file, such as
+        ``fsspec.core.url_to_fs``, and so for the ``storage_options`` of zarr and xarray.
     :param options: settings that take precedence, as :class:`~up42_state.State` takes them; fsspec's own
         arguments for any file system (``use_listings_cache``, ``asynchronous`` …), of which none changes what
         is read; and ``block_size``, ``cache_type`` and ``cache_options`` for its files.
-    :raises SettingsError: an option is none of these.
+    :raises SettingsError: there is no such option.
     """
 
     protocol = "up42state"
@@ -102,33 +106,33 @@ class StageFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is no
         settings = {name: value for name, value in options.items() if name not in (*own, *_OF_FILES)}
         self._state = State(state_url if url is None else url, **settings)
         if settings:
-            _ = self._state.settings  # a wrong one is an error here
+            _ = self._state.settings  # read now, so that a wrong setting is an error here
         self._listings: OrderedDict[tuple[str, str], _Listing] = OrderedDict()
         self._lock = Lock()
 
     def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
-        """What lies in a directory, or the file itself.
+        """List a directory; of a file, the file itself.
 
-        :raises FileNotFoundError: there is nothing.
+        :raises FileNotFoundError: there is nothing at the path.
         """
         found = self._list(self._strip_protocol(path))
         return found if detail else [entry["name"] for entry in found]
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
-        """Name, type and size in bytes of one path.
+        """Return the name, the type and the size in bytes of one path.
 
-        :raises FileNotFoundError: there is nothing.
+        :raises FileNotFoundError: there is nothing at the path.
         """
         path = self._strip_protocol(path)
         job, stage, inner = _split(path)
         if not inner:
-            self._list(path)  # raises where there is nothing
+            self._list(path)  # raises if there is nothing
             return _directory(path)
         files, data = self._files(self._stage(job, stage))
         return _entry(f"{job}/{stage}", inner, files, data)
 
     def invalidate_cache(self, path: str | None = None) -> None:
-        """Forget what stages hold. It is never out of date: a revision does not change."""
+        """Forget the files of stages. What is kept is never out of date: a revision does not change."""
         with self._lock:
             self._listings.clear()
         super().invalidate_cache(path)
@@ -142,7 +146,7 @@ class StageFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is no
         return StageFile(self, path, source, size=size, **{**self._of_files, **given})
 
     def _source(self, job: str, stage: str, inner: str) -> tuple[BinaryIO, int]:
-        """What gives a file's bytes, and how many they are."""
+        """Return a file's bytes, and how many they are."""
         handle = self._stage(job, stage)
         if not inner:
             raise PathNotFoundError(
@@ -150,7 +154,7 @@ class StageFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is no
                 advice="write up42state://JOB/STAGE/PATH; data.json is such a path, too",
             )
         commit = handle.latest()
-        if inner == "data.json":
+        if inner == DATA_JSON:
             data = load_data(self._state.store, commit)
             return io.BytesIO(data), len(data)
         listing = self._listing(handle, commit)
@@ -164,7 +168,7 @@ class StageFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is no
             advice="stages are made by saving, and removed by Stage.delete()",
         )
 
-    # what fsspec would pass over in silence, or say to be not implemented
+    # fsspec itself would silently do nothing for some of these, and call others not implemented.
     mkdir = makedirs = rmdir = rm_file = cp_file = touch = _refuse
 
     def _list(self, path: str) -> list[dict[str, Any]]:
@@ -179,7 +183,7 @@ class StageFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is no
         prefix = f"{inner}/" if inner else ""
         names = {file.path for file in files.starting(prefix)} if prefix else {file.path for file in files}
         names |= {found for found in files.directories if found.startswith(prefix)}
-        names |= {"data.json"} if not prefix else set()
+        names |= {DATA_JSON} if not prefix else set()
         children = sorted({prefix + name[len(prefix) :].partition("/")[0] for name in names})
         return [_entry(f"{job}/{stage}", child, files, data) for child in children]
 
@@ -191,12 +195,15 @@ class StageFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is no
         return self._state.job(job).stage(stage)
 
     def _files(self, stage: Stage) -> tuple[Files, int]:
-        """The stage's files under the names that a restore gives them, and the size of data.json."""
+        """Return the stage's files under the names that a restore gives them, and the size of data.json."""
         commit = stage.latest()
         return self._listing(stage, commit).files, commit.data.size if commit.data else 0
 
     def _listing(self, stage: Stage, commit: Commit) -> _Listing:
-        """What a revision holds, read once: an array of many chunks opens many files."""
+        """Return the files of a revision.
+
+        They are read once, because an array of many chunks opens many files.
+        """
         from msgspec.structs import replace
 
         place = stage.job.key, stage.name
@@ -216,7 +223,7 @@ class StageFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is no
 
 
 def _split(path: str) -> tuple[str, str, str]:
-    """Job, stage and path; empty where the path ends before them."""
+    """Split a path into job, stage and the path in the stage; parts that the path lacks are empty."""
     job, _, rest = path.strip("/").partition("/")
     stage, _, inner = rest.partition("/")
     return job, stage, posixpath.normpath(inner) if inner else ""
@@ -227,7 +234,7 @@ def _directory(path: str) -> dict[str, Any]:
 
 
 def _entry(stage: str, path: str, files: Files, data: int) -> dict[str, Any]:
-    if path == "data.json":
+    if path == DATA_JSON:
         return {"name": f"{stage}/{path}", "size": data, "type": "file"}
     if files.is_directory(path):
         return _directory(f"{stage}/{path}")

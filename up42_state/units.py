@@ -1,4 +1,4 @@
-"""Bytes, as people read them."""
+"""Write numbers of bytes for people."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _KIB = 1024
 
 
 def size(count: int) -> str:
-    """Bytes in the largest unit that leaves at least 1: ``512 B``, ``3.1 MiB``."""
+    """Return bytes in the largest unit that leaves at least 1: ``512 B``, ``3.1 MiB``."""
     number = float(count)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if number < _KIB:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from up42_state.testing.directories import BlockDirs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -13,23 +14,8 @@ if TYPE_CHECKING:
 Feature = dict[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Folders:
-    """What a container has below ``/tmp``."""
-
-    root: Path
-
-    @property
-    def input(self) -> Path:
-        return self.root / "input"
-
-    @property
-    def output(self) -> Path:
-        return self.root / "output"
-
-    @property
-    def quicklooks(self) -> Path:
-        return self.root / "quicklooks"
+class Folders(BlockDirs):
+    """What a container has below ``/tmp``, and how it is given to a block."""
 
     @property
     def arguments(self) -> dict[str, Path]:

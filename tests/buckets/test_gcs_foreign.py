@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from buckets.scripted import Answer, answering, google_at
+from doubles.sweep import sampled
 from doubles.tally import tally
 from google.oauth2.credentials import Credentials
 
@@ -69,8 +71,7 @@ REQUESTS: dict[str, Callable[[GCSBucket], Any]] = {
 UPLOAD = UploadInfo(key="a", upload_id="u", started=None)  # type: ignore[arg-type]  # not asked for
 
 
-@pytest.mark.parametrize("came", ANSWERS)
-@pytest.mark.parametrize("asked", REQUESTS)
+@pytest.mark.parametrize(("asked", "came"), sampled(product(REQUESTS, ANSWERS)))
 def test_every_request_with_every_foreign_answer(asked: str, came: str) -> None:
     """It is an error that says what came, of which nothing is quoted; nothing else is sent."""
     with (

@@ -31,9 +31,20 @@ def test_demo_leaves_other_files_alone(call: Callable[..., Result], tmp_path: Pa
 
 
 def test_demo_for_people(call: Callable[..., Result], tmp_path: Path) -> None:
-    """It ends with a command to look further, and that command works."""
+    """One line for each stage, with what it was made from; a command to look further, which works."""
     result = call("demo", tmp_path / "demo")
-    command = result.stdout.splitlines()[-1].split("up42-state ")[1]
+    lines = result.stdout.splitlines()
+    assert [line.split()[:2] for line in lines if ":1 " in line[:9]] == [
+        ["scenes:1", "1"],
+        ["clear:1", "scenes:1"],
+        ["tiling:1", "clear:1"],
+        ["bright:1", "tiling:1"],
+        ["clear:1", "dropped"],
+        ["bright:1", "propagated"],
+    ]
+    assert f"{tmp_path}/demo/results/" in result.stdout
+    assert f"{tmp_path}/demo/map.html" in result.stdout
+    command = lines[-1].split("up42-state ")[1]
     assert call(*command.split()).stdout.splitlines()[0].startswith("STAGE")
 
 

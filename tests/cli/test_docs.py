@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
+from up42_state import errors
 from up42_state.cli.common import Common
 from up42_state.cli.root import root
 
@@ -45,6 +46,8 @@ def test_every_option_is_explained(verb: str) -> None:
 
 
 def test_exit_codes_are_explained() -> None:
-    """The table of exit codes has a row for each."""
+    """The table has a row for success, for each exit code of the tree of errors, and for the signals."""
     codes = re.findall(r"^\| (\d+(?:, \d+)?) \| ", PAGE, re.MULTILINE)
-    assert codes == [*map(str, range(9)), "130, 143"]
+    kinds = (kind for kind in vars(errors).values() if isinstance(kind, type))
+    statuses = {kind.exit_status for kind in kinds if issubclass(kind, errors.StateError)}
+    assert codes == ["0", *map(str, sorted(statuses)), "130, 143"]

@@ -9,7 +9,6 @@ import click
 import pytest
 from doubles.advice import unknown_options
 
-from up42_state import errors
 from up42_state.cli.common import Common
 from up42_state.cli.errors import report
 from up42_state.errors import Defect, InvalidOutputError, StateError
@@ -139,7 +138,7 @@ def test_wrong_usage_with_a_hint(call: Callable[..., Result], arguments: list[st
 
 
 def test_verb_that_is_like_no_other(call: Callable[..., Result]) -> None:
-    """Nothing is guessed where nothing is near."""
+    """No verb is suggested if none has a similar name."""
     assert call("frobnicate").stderr.splitlines()[0] == "error: there is no verb 'frobnicate'"
 
 
@@ -193,11 +192,6 @@ def test_malformed_setting(call: Callable[..., Result]) -> None:
     assert result.exit_code == 2
     assert "UP42_STATE_MEMORY" in result.stderr
     assert "planted" not in result.stderr
-
-
-def test_exit_codes_of_the_documentation() -> None:
-    """The table of ``docs/cli.md`` and the tree of errors name the same exit codes."""
-    assert {kind.exit_status for kind in _classes(errors.StateError)} == set(range(1, 9))
 
 
 @pytest.mark.parametrize(

@@ -88,9 +88,10 @@ def test_the_test_that_is_shown_passes(pytester: pytest.Pytester) -> None:
 def test_files_that_a_page_names_are_there(page: str) -> None:
     """No link and no page in backticks leads nowhere."""
     text = (ROOT / page).read_text()
-    links = re.findall(r"\]\((?!https?:)([^)#]+)", text) + re.findall(r"`(docs/[\w.-]+)`", text)
+    links = [(ROOT / page).parent / link for link in re.findall(r"\]\((?!https?:)([^)#]+)", text)]
+    links += [ROOT / name for name in re.findall(r"`(docs/[\w.-]+)`", text)]
     assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+    assert [link for link in links if not link.exists()] == []
 
 
 def test_the_build_args_are_those_of_the_base_image() -> None:
@@ -120,7 +121,7 @@ def test_the_programs_of_the_block_page_run(block_page_output: str) -> None:
 
 
 def test_the_programs_of_the_python_page_run(store: Path) -> None:
-    """They print what is shown, in the demo's job."""
+    """The programs of docs/python.md print what the page shows, in the demo's job."""
     steps = [example.script for example in of("python", PYTHON_PAGE)]
     done = run("\n".join([DEMO, *steps]), store)
     assert done.returncode == 0, done.stderr

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from up42_state.features import check, scan
+from up42_state.features import Collection, check, scan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -238,3 +238,33 @@ def test_very_many_defects_are_counted(output: Path) -> None:
     defects = found(output, [at("gone")] * 10_007)
     assert len(defects) == 10_001
     assert defects[-1] == ("data.json", "and 7 defects more")
+
+
+@pytest.mark.parametrize(
+    ("properties", "is_known"),
+    [
+        (b'{"a":1,"b":{"c":"up42 data"}}', True),
+        (b'{"a":1,"b":{"c":"up42.data_path"}}', False),
+        (b"null", True),
+        (b'{"up42.data_path":"gone.tif"}', False),
+        (b'{"up42.d\\u0061ta_path":"gone.tif"}', False),
+        (b'{"a":1 , "custom.path" :"x"}', False),
+    ],
+)
+def test_it_is_known_beforehand_whether_files_may_be_named(
+    output: Path, properties: bytes, is_known: bool
+) -> None:
+    """A collection is known to name no files if no property can be a data path, however that is spelt."""
+    feature = b'{"type":"Feature","properties":%b}' % properties
+    data = b'{"type":"FeatureCollection","features":[%b,%b]}' % (feature, feature)
+    assert Collection(data).names_no_files is is_known
+    assert [place for place, _ in found(output, data)] == (
+        [f'features[{n}].properties["up42.data_path"]' for n in (0, 1)] if b"gone" in properties else []
+    )
+
+
+def test_features_without_properties_are_looked_at(output: Path) -> None:
+    """A collection within a collection has no properties, and is a defect also where no file is named."""
+    inner = b'{"type":"Feature","properties":{}},{"type":"FeatureCollection","features":[]}'
+    data = b'{"type":"FeatureCollection","features":[%b]}' % inner
+    assert found(output, data) == [("features[1]", "is a FeatureCollection, not a feature")]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+import re
+import shutil
+from typing import TYPE_CHECKING
 
 import pytest
 from doubles import faulty
@@ -15,13 +17,16 @@ from up42_state.buckets.memory import MemoryBucket
 from up42_state.errors import (
     FeatureConflictError,
     IntegrityError,
+    InvalidOutputError,
     StageNotFoundError,
     StateError,
     StoreUnreachableError,
     TargetConflictError,
 )
+from up42_state.stages import revision
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from doubles.faulty import FaultyBucket
@@ -42,7 +47,7 @@ def test_by_reference_gives_what_a_directory_would(
     job: Job, scenes: Path, current: Path, tmp_path: Path
 ) -> None:
     """A save that propagates is restored as if it had been propagated first – and moves no file of it."""
-    commit = job.stage("last:1").save(current, propagate=["scenes:1"])
+    commit = job.stage("last:1").save(current, propagate=["scenes:1"]).commit
     job.stage("last:1").restore(tmp_path / "in")
     propagate(current, [job.stage("scenes:1")])
     assert contents(tmp_path / "in") == contents(current)
@@ -72,8 +77,8 @@ def test_propagating_twice_is_propagating_once(job: Job, scenes: Path, current: 
 
 def test_saving_a_propagation_twice_makes_one_revision(job: Job, scenes: Path, current: Path) -> None:
     """Equal content by reference is equal content."""
-    first = job.stage("last:1").save(current, propagate=["scenes:1"])
-    assert job.stage("last:1").save(current, propagate=["scenes:1"]) == first
+    first = job.stage("last:1").save(current, propagate=["scenes:1"]).commit
+    assert job.stage("last:1").save(current, propagate=["scenes:1"]).commit == first
 
 
 def test_another_job_gets_copies_of_its_own(
@@ -96,12 +101,12 @@ def test_what_was_copied_before_is_not_copied_again(
     """A later revision refers to the copies of the one before, also where something else has changed."""
     other: Bucket = MemoryBucket("memory://elsewhere") if elsewhere == "store" else bucket
     stage = state_on(other).job("later").stage("last:1")
-    first = stage.save(current, propagate=[job.stage("scenes:1")])
+    first = stage.save(current, propagate=[job.stage("scenes:1")]).commit
     before = {info.key for info in other.list("later/") if "/attempts/" in info.key}
-    assert stage.save(current, propagate=[job.stage("scenes:1")]) == first
+    assert stage.save(current, propagate=[job.stage("scenes:1")]).commit == first
     assert {info.key for info in other.list("later/") if "/attempts/" in info.key} == before
     (current / "new.tif").write_bytes(b"changed")
-    second = stage.save(current, propagate=[job.stage("scenes:1")])
+    second = stage.save(current, propagate=[job.stage("scenes:1")]).commit
     assert second.totals.bytes - second.totals.referenced == len(b"changed")
     assert stage.verify().ok
 
@@ -223,6 +228,70 @@ def test_several_propagations_in_turn(job: Job, scenes: Path, current: Path, tmp
     ]
 
 
+def test_a_large_data_json_gives_what_a_small_one_does(
+    job: Job, scenes: Path, current: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond some size a stage's data.json goes through a file, and the merged bytes are the same."""
+    other = shutil.copytree(current, tmp_path / "other")
+    propagate(current, [job.stage("scenes:1")])
+    monkeypatch.setattr(revision, "_MAPPED_FROM", 1)
+    propagate(other, [job.stage("scenes:1")])
+    assert contents(other) == contents(current)
+
+
+@pytest.mark.parametrize("size", [1, 2**25], ids=["large", "small"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[:-1],
+        lambda data: data + b" ",
+        lambda data: data.replace(b"tile_0007", b"tile_0008"),
+        lambda _data: None,
+    ],
+    ids=["cut off", "longer", "another", "missing"],
+)
+def test_a_damaged_data_json_is_not_merged(
+    job: Job,
+    scenes: Path,
+    current: Path,
+    bucket: FaultyBucket,
+    monkeypatch: pytest.MonkeyPatch,
+    size: int,
+    damage: Callable[[bytes], bytes | None],
+) -> None:
+    """Whatever its size: bytes that are not those that were saved are an error that names the object."""
+    monkeypatch.setattr(revision, "_MAPPED_FROM", size)
+    before = contents(current)
+    stored = job.stage("scenes:1").latest().data
+    assert stored is not None
+    changed = damage(bucket.get(stored.key))
+    if changed is None:
+        bucket.delete([stored.key])
+    else:
+        bucket.put(stored.key, changed)
+    with pytest.raises(IntegrityError, match=f"scenes:1@1 is damaged: .*{re.escape(stored.key)}"):
+        propagate(current, [job.stage("scenes:1")])
+    assert contents(current) == before
+
+
+def test_a_data_json_that_changes_meanwhile_is_not_replaced(
+    job: Job, scenes: Path, current: Path, bucket: FaultyBucket
+) -> None:
+    """What the block writes into data.json after it was read is not lost, and nothing is added."""
+    write_output(current, {}, [])
+    before = contents(current)
+    changed = b'{"type":"FeatureCollection","features":[] }'
+
+    def write(_name: str, key: str) -> None:
+        if "/packs/" in key:
+            (current / "data.json").write_bytes(changed)
+
+    bucket.operations.on_operation = write
+    with pytest.raises(InvalidOutputError, match=r"data\.json"):
+        propagate(current, [job.stage("scenes:1")])
+    assert contents(current) == before | {"data.json": (changed, False)}
+
+
 def test_a_missing_stage_is_an_error_or_skipped(job: Job, scenes: Path, current: Path) -> None:
     """missing=skip passes over stages that do not exist; the default names them."""
     with pytest.raises(StageNotFoundError, match="no stage none:1"):
@@ -286,6 +355,16 @@ def test_inherit_fills_in_properties(job: Job, tmp_path: Path) -> None:
     assert (found["properties"]["sensor"], found["properties"]["v"]) == ("SPOT", 2)
 
 
+def test_quicklooks_can_be_left_out(job: Job, scenes: Path, current: Path) -> None:
+    """``quicklooks=False`` brings none of an earlier stage, and is not stopped by one of the same name."""
+    (current / ".quicklooks").mkdir()
+    (current / ".quicklooks/tile_0005.jpg").write_bytes(b"another")
+    report = propagate(current, [job.stage("scenes:1")], quicklooks=False)
+    assert report.appended == 29
+    assert (current / "tile_0005.tfw").read_bytes() == b"sidecar"
+    assert [path.read_bytes() for path in (current / ".quicklooks").iterdir()] == [b"another"]
+
+
 def test_staging_is_gone_afterwards(job: Job, scenes: Path, current: Path) -> None:
     """Nothing of ours stays in the directory."""
     propagate(current, [job.stage("scenes:1")])
@@ -307,6 +386,5 @@ def test_progress_is_that_of_all_stages(job: Job, scenes: Path, current: Path, t
 
 def test_a_save_reports_what_it_propagated(job: Job, scenes: Path, current: Path) -> None:
     """Whoever saves with propagations is told what became of every feature, for each of them."""
-    reports: list[Any] = []
-    job.stage("last:1").save(current, propagate=["scenes:1"], report=reports.append)
+    reports = job.stage("last:1").save(current, propagate=["scenes:1"]).reports
     assert [(report.appended, report.after) for report in reports] == [(29, 31)]

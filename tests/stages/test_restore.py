@@ -25,7 +25,6 @@ from up42_state.stages.local.staging import Staging
 if TYPE_CHECKING:
     from doubles.faulty import FaultyBucket
 
-    from up42_state.stages.read.restore import Restored
     from up42_state.state import Job, Stage
 
 MIB = 1024 * 1024
@@ -333,14 +332,13 @@ def test_a_part_is_restored_with_its_files_alone(job: Job, bucket: FaultyBucket,
 
 
 def test_partial_restores_what_is_undamaged(stage: Stage, bucket: FaultyBucket, tmp_path: Path) -> None:
-    """A damaged file takes its features with it; the rest is restored, and the report names the loss."""
+    """A damaged file takes its features with it; the rest is restored, and the result names the loss."""
     key = next(info.key for info in bucket.list("") if info.key.endswith("dir/medium.tif"))
     bucket.put(key, b"x" * 2 * MIB)
     with pytest.raises(IntegrityError, match=r"dir/medium\.tif"):
         stage.restore(tmp_path / "in")
-    reports: list[Restored] = []
-    stage.restore(tmp_path / "in", partial=True, report=reports.append)
-    assert list(reports[0].damaged) == ["dir/medium.tif"]
+    restored = stage.restore(tmp_path / "in", partial=True)
+    assert list(restored.damaged) == ["dir/medium.tif"]
     whole = contents(tmp_path / "out")
     assert set(contents(tmp_path / "in")) == set(whole) - {"dir/medium.tif"}
     assert b"medium" not in (tmp_path / "in/data.json").read_bytes()

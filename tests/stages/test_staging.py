@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from typing import TYPE_CHECKING
@@ -91,3 +92,13 @@ def test_many_come_and_go(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert found == []
+
+
+@pytest.mark.parametrize("runs", [[], [b""], [b"one ", memoryview(b"and"), b" another"]])
+def test_a_file_is_written_in_runs(tmp_path: Path, runs: list[bytes]) -> None:
+    """A file of any number of runs is there as a whole, and its digest is that of its bytes."""
+    ours = at_work(tmp_path)
+    digest = ours.put_runs("data.json", runs)
+    ours.close()
+    written = (tmp_path / ".up42_state" / "restore" / "data.json").read_bytes()
+    assert (written, hashlib.sha256(written).hexdigest()) == (b"".join(runs), digest)

@@ -1,4 +1,8 @@
-"""The pytest plugin, as a block's author uses it: in test runs of their own."""
+"""The pytest plugin, as a block's author uses it: in test runs of their own.
+
+The run on a directory and one on LocalStack have a process of their own, as an author starts them; the others
+run in this process, which has the SDKs loaded.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +52,7 @@ def test_keeps_state_in_a_directory_when_nothing_is_said(pytester):
 def test_gives_every_test_a_store_of_its_own(pytester):
     """What one test writes is not there for the next."""
     pytester.makepyfile(WRITES + WRITES.replace("test_writes", "test_writes_again"))
-    pytester.runpytest_subprocess("--up42-state-url", "memory://shared").assert_outcomes(passed=2)
+    pytester.runpytest_inprocess("--up42-state-url", "memory://shared").assert_outcomes(passed=2)
 
 
 @pytest.mark.parametrize("option", [True, False], ids=["option", "variable"])
@@ -60,7 +64,7 @@ def test_keeps_state_in_localstack_when_told_so(pytester, localstack_url, monkey
         monkeypatch.setenv("UP42_STATE_TEST_URL", "localstack")
     pytester.makepyfile(WRITES + "        assert state_store.url.startswith('s3://up42-state/test-')\n")
     arguments = ["--up42-state-url", "localstack"] if option else []
-    pytester.runpytest_subprocess(*arguments).assert_outcomes(passed=1)
+    pytester.runpytest_inprocess(*arguments).assert_outcomes(passed=1)
     monkeypatch.delenv("AWS_PROFILE")
     assert objects(localstack_url) == 0
 
@@ -69,7 +73,7 @@ def test_removes_state_of_a_failed_test_too(pytester, localstack_url, monkeypatc
     """The prefix of a test goes whether it passes or not."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", localstack_url)
     pytester.makepyfile(WRITES + "        assert False\n")
-    pytester.runpytest_subprocess("--up42-state-url", "localstack").assert_outcomes(failed=1)
+    pytester.runpytest_inprocess("--up42-state-url", "localstack").assert_outcomes(failed=1)
     assert objects(localstack_url) == 0
 
 
@@ -77,7 +81,7 @@ def test_fails_where_the_store_is_not_there(pytester, monkeypatch):
     """A store that does not answer fails the test, naming the error; it is never skipped."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
     pytester.makepyfile(WRITES)
-    result = pytester.runpytest_subprocess("--up42-state-url", "localstack")
+    result = pytester.runpytest_inprocess("--up42-state-url", "localstack")
     result.assert_outcomes(failed=1, errors=1)
     result.stdout.fnmatch_lines(["*StoreUnreachableError*"])
 
@@ -97,7 +101,7 @@ def test_makes_the_directories_of_a_block(pytester):
             assert block_dirs.read_output() == {"type": "FeatureCollection", "features": [feature]}
             assert os.environ["UP42_STATE_STAGE"] == "block:1"
     """)
-    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+    pytester.runpytest_inprocess().assert_outcomes(passed=1)
 
 
 def test_runs_a_block_in_three_lines(pytester, localstack_url, monkeypatch):
@@ -111,7 +115,7 @@ def test_runs_a_block_in_three_lines(pytester, localstack_url, monkeypatch):
                 block.write({**block.input, "features": block.input["features"][: block.parameters["limit"]]})
             assert len(state_store.job("test").stage("block:1").features()["features"]) == 2
     """)
-    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+    pytester.runpytest_inprocess().assert_outcomes(passed=1)
     pytester.runpytest_subprocess("--up42-state-url", "localstack").assert_outcomes(passed=1)
 
 
@@ -126,7 +130,7 @@ def test_leaves_the_environment_as_it_was(pytester):
         def test_second():
             assert not [name for name in os.environ if name.startswith("UP42_STATE_")]
     """)
-    pytester.runpytest_subprocess().assert_outcomes(passed=2)
+    pytester.runpytest_inprocess().assert_outcomes(passed=2)
 
 
 def test_loading_the_plugin_loads_no_sdk():

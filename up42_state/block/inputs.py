@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from up42_state.contract import DATA_JSON
 from up42_state.errors import PrunedError, TargetConflictError
 from up42_state.stages.format.names import some_names
 from up42_state.stages.local.directory import OURS, remove_own, writing_to
@@ -22,19 +23,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from up42_state.features import Report
+    from up42_state.propagation import Propagation
     from up42_state.stages.format.commit import Commit, JobMode
     from up42_state.stages.propagate.merged_output import Added, Merging
-    from up42_state.stages.propagate.options import Propagation
     from up42_state.state import Stage
 
-__all__ = ["DATA_JSON", "Inputs", "Restored", "has_data"]
+__all__ = ["FilledInput", "Inputs", "has_data"]
 
-DATA_JSON = "data.json"
 _OLDER = ("merging", "merged")  # folders in which older releases merged an input
 _CLEAR = "have it cleared (clear=True, --clear), empty it, or give another input directory"
 
 
-class Restored(msgspec.Struct, frozen=True, kw_only=True):
+class FilledInput(msgspec.Struct, frozen=True, kw_only=True):
     """An input, and what it is made of.
 
     :param reports: what became of every feature, where stages were merged.
@@ -65,7 +65,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     job_mode: JobMode = "DEFAULT"
     options: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
-    def restore(self) -> Restored:
+    def restore(self) -> FilledInput:
         """Fill the directory. Files of a single stage that are there already are kept.
 
         :raises NotFoundError: there is no such stage.
@@ -73,14 +73,14 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         """
         if len(self.stages) == 1:
             with _advising():
-                commit = self.stages[0].restore(self.target, quicklooks=False, job_mode=self.job_mode)
-            return Restored(commits=[commit])
+                restored = self.stages[0].restore(self.target, quicklooks=False, job_mode=self.job_mode)
+            return FilledInput(commits=[restored.commit])
         while True:
             commits = self._current()
             with suppress(PrunedError), writing_to(self.target), _advising():  # pruned before it was read
                 return self._restore_merged(commits)
 
-    def check(self) -> Restored:
+    def check(self) -> FilledInput:
         """Compare an input that is there already with what the stages would give, by its ``data.json``.
 
         :raises NotFoundError: there is no such stage.
@@ -91,7 +91,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
             with suppress(PrunedError):  # one was superseded and pruned before it was read
                 return self._check(commits)
 
-    def _check(self, commits: list[Commit]) -> Restored:
+    def _check(self, commits: list[Commit]) -> FilledInput:
         reports: list[Report] = []
         if len(commits) == 1:
             wanted = commits[0].data.sha256 if commits[0].data else ""
@@ -104,17 +104,16 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
                 advice="have it cleared (clear=True, --clear) to restore the input; or name no earlier "
                 "stages (after, UP42_STATE_AFTER), if the input that is there is meant",
             )
-        return Restored(commits=commits, reports=reports)
+        return FilledInput(commits=commits, reports=reports)
 
     def _planned(self, commits: Sequence[Commit]) -> tuple[Merging, Report, list[Added]]:
         """What a merge would give, and the files that it is made of. No file is fetched."""
         from up42_state.stages.propagate.merged_output import Added, EarlierStage, Merging, output_of
-        from up42_state.stages.revision import load
 
         store = self.stages[0].job.state.store
-        first = EarlierStage(store=store, contents=load(store, commits[0]))
-        merging, taken = Merging(output_of(first.contents)), iter(commits[1:])
-        report = merging.apply(self._others, lambda _stage: next(taken))
+        first = EarlierStage.read(store, commits[0])
+        merging, taken = Merging(output_of(first)), iter(commits[1:])
+        report = merging.apply(self._others.resolve(), lambda _history: next(taken))
         files = [Added(first, entry, entry.path) for entry in first.contents.index.entries]
         return (
             merging,
@@ -124,7 +123,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def _others(self) -> Propagation:
-        from up42_state.stages.propagate.options import Propagation
+        from up42_state.propagation import Propagation
 
         return Propagation(stages=tuple(self.stages[1:]), **self.options)
 
@@ -136,7 +135,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         made_of = [[commit.name, commit.attempt] for commit in commits]
         return f"{made_of} {sorted(self.options.items())!r}"
 
-    def _restore_merged(self, commits: list[Commit]) -> Restored:
+    def _restore_merged(self, commits: list[Commit]) -> FilledInput:
         from up42_state.stages.propagate.into_directory import fetch_added
 
         left = any((self.target / OURS / name).is_dir() for name in (FILLING, *_OLDER))
@@ -157,7 +156,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
             for name in _OLDER:
                 remove_own(self.target, name)
             installation.switch(plan)
-        return Restored(commits=commits, reports=[report])
+        return FilledInput(commits=commits, reports=[report])
 
 
 @contextmanager

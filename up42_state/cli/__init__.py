@@ -1,4 +1,4 @@
-"""The command line: a thin face over the library.
+"""The command line, a thin layer over the library.
 
 A verb's module is imported when the verb is called, and a verb imports the library when it runs, so that
 ``up42-state --help`` loads no SDK.
@@ -13,8 +13,9 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run ``up42-state`` with the arguments of the process, and end it with an exit code of the table in
-    ``docs/cli.md``.
+    """Run ``up42-state`` with the arguments of the process.
+
+    The process ends with an exit code of the table in ``docs/cli.md``.
     """
     from up42_state.cli.common import Common
     from up42_state.cli.root import root

@@ -1,4 +1,4 @@
-"""How revisions are shown."""
+"""Show commits as tables."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _COUNTS = frozenset({"revision", "features", "files", "size", "by reference"})
 
 
 def commit_table(commits: Sequence[Commit], states: Sequence[str] | None = None) -> Table:
-    """One revision a row.
+    """Return a table with one commit a row.
 
-    :param states: whether each can be restored, where that is known.
+    :param states: whether each revision can be restored, if the caller has looked.
     """
     states = states if states is not None else [""] * len(commits)
     columns = (
@@ -45,7 +45,7 @@ def _row(commit: Commit) -> tuple[object, ...]:
 
 
 def commit_facts(commit: Commit, **more: object) -> Table:
-    """One revision, a fact a line.
+    """Return a table of one commit, with one fact a line.
 
     :param more: further facts; ``_`` in a name stands for a space.
     """
@@ -67,7 +67,7 @@ def commit_facts(commit: Commit, **more: object) -> Table:
 
 
 def _parents(commit: Commit) -> str:
-    """Parents as a reader would name them: without the job where it is the same."""
+    """Return the parents as a reader would name them: without the job if it is the commit's own."""
     return ", ".join(
         f"{parent.stage}@{parent.revision}"
         if parent.job == commit.job

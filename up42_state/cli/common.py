@@ -1,4 +1,4 @@
-"""What every verb shares: the options that stand before or after it, and the way to the library."""
+"""Share between verbs the options that stand before or after any verb, and the way to the library."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from up42_state.stage import Stage
     from up42_state.state import Job, State
 
-__all__ = ["Common", "Place"]
+__all__ = ["Common", "Handles"]
 
 
 @dataclass(kw_only=True)
 class Common:
     """The shared options of one call.
 
-    :param own_failure: the exit code of every failure of ours, where it is not the error's own.
+    :param own_failure: the exit code of every failure of the verb itself; ``None`` for the error's own.
     :param arguments: the whole command line.
     """
 
@@ -38,23 +38,23 @@ class Common:
     own_failure: int | None = None
     arguments: Sequence[str] = ()
 
-    def place(
+    def handles(
         self,
         *,
         job: str | None = None,
         stage: str | None = None,
         after: Sequence[str] = (),
         propagate: Sequence[str] = (),
-    ) -> Place:
-        """Where a verb works: what the command line says, else what the settings say.
+    ) -> Handles:
+        """Return handles to the store, job and stage that the command line names, or else the settings.
 
-        :param after: names, or several separated by commas, as the variables have them.
-        :param propagate: likewise.
+        :param after: stage names; each text may hold several, separated by commas.
+        :param propagate: stage names, separated likewise.
         :raises SettingsError: a setting is malformed or contradicts another.
         """
         from up42_state.settings.model import Settings
 
-        return Place(
+        return Handles(
             Settings(
                 url=self.url,
                 job=job,
@@ -65,22 +65,20 @@ class Common:
         )
 
     def hide_misplaced(self) -> None:
-        """Have credentials that stand on the command line taken out of what is said of a failure: an error
-        quotes what it refuses.
-        """
+        """Take credentials on the command line out of every message: errors quote what they refuse."""
         found = credentials_among(self.arguments)
         remember(self, found, "::".join(text for text in found if "://" in text))
 
     def note(self, text: str) -> None:
-        """A message for people, on stderr."""
+        """Print a message for people on stderr."""
         if not self.quiet and not self.json:
             click.echo(without_credentials(text), err=True)
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
-        """Shows a bar where stderr is a terminal, and now and then a line elsewhere, in logs.
+        """Show a bar if stderr is a terminal, and a line every ten seconds elsewhere (in logs).
 
-        :return: what takes bytes done and bytes in all.
+        :return: a function that takes bytes done and bytes in all.
         """
         if self.quiet or (self.json and not sys.stderr.isatty()):
             yield _silent
@@ -95,15 +93,15 @@ class Common:
             yield Lines(what, self.note)
 
 
-class Place:
-    """A store, and a job and a stage in it."""
+class Handles:
+    """The handles that a verb works with: a store, a job and a stage in it."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
     @cached_property
     def state(self) -> State:
-        """The store; nothing is asked of it yet."""
+        """The store; nothing has been asked of it yet."""
         from up42_state.state import State
 
         return State(settings=self.settings)
@@ -112,17 +110,17 @@ class Place:
     def job(self) -> Job:
         """The job.
 
-        :raises SettingsError: none is given, or it is no job key.
+        :raises SettingsError: no job is given, or the text is no job key.
         """
         if self.settings.job is None:
             raise SettingsError("no job is given", advice="give --job, or set UP42_STATE_JOB")
         return self.state.job(self.settings.job)
 
     def stage(self, name: str | None = None) -> Stage:
-        """A stage, which names its job itself (``JOB/STAGE``) or lies in :attr:`job`.
+        """Return a stage: one that names its job (``JOB/STAGE``), or one of :attr:`job`.
 
-        :param name: ``None`` for the one that the options or the settings name.
-        :raises SettingsError: none is given, or it is no stage name.
+        :param name: ``None`` for the stage that the options or the settings name.
+        :raises SettingsError: no stage is named, or the name is no stage name.
         """
         from up42_state.stage import Stage
 
@@ -138,14 +136,14 @@ class Place:
         return Stage(self.state.job(job), rest) if slash else self.job.stage(name)
 
     def stages(self, names: Sequence[str]) -> list[Stage]:
-        """Several stages."""
+        """Return the stages of these names."""
         return [self.stage(name) for name in names]
 
 
 def _names(given: Sequence[str]) -> tuple[str, ...]:
-    """Names that may be separated by commas; an empty one is left for the library to refuse."""
+    """Split names that are separated by commas; an empty name is kept, so that the library refuses it."""
     return tuple(name.strip() for text in given for name in text.split(","))
 
 
 def _silent(_done: int, _total: int) -> None:
-    """No bar is shown."""
+    """Take progress and show none."""

@@ -1,4 +1,4 @@
-"""What people see of an error, and the exit code that it ends the process with."""
+"""Print an error, and find the exit code that the process ends with."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ INTERRUPTED = 130
 class Failure:
     """An error as it is printed.
 
+    :param code: the stable code of the error, such as ``not-found``.
     :param status: the exit code.
     """
 
@@ -38,27 +39,24 @@ class Failure:
     status: int = 1
 
     def __post_init__(self) -> None:
-        """Whatever it was made from, secrets are no part of it."""
+        """Take secrets out of the texts, whatever error they come from."""
         object.__setattr__(self, "message", without_credentials(self.message))
         object.__setattr__(self, "advice", without_credentials(self.advice))
 
     def text(self) -> str:
-        """For people: the message, what to do, and everything that is wrong, each on a line of its own."""
+        """Return the error for people: the message, what to do, and all defects, one on a line."""
         parts = [f"error: {self.message}", self.advice, *map(str, self.defects)]
         return "\n  ".join(plain(line) for part in parts for line in part.splitlines())
 
     def json(self) -> str:
-        """For programs: one object on one line."""
-        defects = [
-            {"place": defect.place, "problem": defect.problem, "advice": defect.advice}
-            for defect in self.defects
-        ]
+        """Return the error for programs: one JSON object on one line."""
+        defects = [defect.to_dict() for defect in self.defects]
         members = {"code": self.code, "message": self.message, "advice": self.advice, "defects": defects}
         return json.dumps({"error": members})
 
 
 def report(error: BaseException, common: Common) -> int:
-    """Print an error on stderr and give the exit code."""
+    """Print an error on stderr, and return the exit code."""
     if isinstance(error, NoArgsIsHelpError):
         error.show()
         return USAGE
@@ -100,7 +98,7 @@ def _failure(error: BaseException) -> Failure:
 
 
 def _advice(error: click.UsageError) -> str:
-    """Where the help is; and where a name or an option stands in the wrong place, which the right one is."""
+    """Return where the help is, and the right place of an option or a name that stands in a wrong one."""
     if error.ctx is None:
         return ""
     command, hint = error.ctx.command, ""

@@ -1,4 +1,4 @@
-"""Progress as lines, for logs: nothing of what is done soon, and a line every ten seconds otherwise."""
+"""Show progress as lines, for logs: none for what is done soon, else one every ten seconds."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ EVERY = 10.0  # seconds
 
 
 class Lines:
-    """Writes a line when ten seconds have passed since the last one: what is done, how fast, what remains.
+    """Writes a line every ten seconds: how much is done, how fast, and how much time is left.
 
     :param what: what goes on, such as ``saving``.
     :param write: takes a line.
-    :param clock: gives seconds that only rise.
+    :param clock: returns seconds that only rise.
     """
 
     def __init__(
@@ -30,9 +30,9 @@ class Lines:
         self._begun = self._last = clock()
 
     def __call__(self, done: int, total: int) -> None:
-        """Hear of progress.
+        """Take progress, and write a line if one is due.
 
-        :param done: bytes.
+        :param done: bytes done so far.
         :param total: bytes in all.
         """
         now = self._clock()

@@ -1,4 +1,4 @@
-"""Options that several verbs take, and the types of their values."""
+"""Define the options that several verbs take, and the types of their values."""
 
 from __future__ import annotations
 
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 __all__ = [
     "DIRECTORY",
     "FILE",
-    "INPUT",
-    "OUTPUT",
-    "QUICKLOOKS",
     "after",
     "chosen",
     "duration",
@@ -41,16 +38,14 @@ __all__ = [
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
-INPUT, OUTPUT, QUICKLOOKS = "/tmp/input", "/tmp/output", "/tmp/quicklooks"  # noqa: S108 - the contract's
-
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class _Directory(click.Path):
-    """A directory; an empty one is refused here, since its ``Path`` is the working directory's."""
+    """A directory. An empty one is refused, because ``Path("")`` is the working directory."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The ``Path``."""
+        """Return the ``Path``, or fail for an empty text."""
         if value == "":
             self.fail("it is empty; write . for the working directory", param, ctx)
         return super().convert(value, param, ctx)
@@ -61,10 +56,10 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 def _keep(ctx: click.Context, param: click.Parameter, value: str | bool | None) -> None:
-    """Note a shared option, whether it stands before the verb or after it.
+    """Keep the value of a shared option, whether it stands before the verb or after it.
 
-    An empty URL is noted too, and then refused: it is a variable that is not set, and does not mean another
-    store than the one that was to be named.
+    An empty URL is kept, and refused later: it comes from a variable that is not set, and the caller did not
+    mean another store.
     """
     if value is not None and value is not False:
         assert param.name is not None
@@ -86,8 +81,12 @@ _SHARED = (
 
 
 def shared(function: F) -> F:
-    """The options of every verb: ``--url``, ``--json``, ``--quiet``, ``--debug``."""
-    for option in reversed(_SHARED):
+    """Add the options of every verb: ``--url``, ``--json``, ``--quiet``, ``--debug``."""
+    return _add(_SHARED, function)
+
+
+def _add(options: Sequence[Callable[[F], F]], function: F) -> F:
+    for option in reversed(options):  # as decorators apply: the last one first
         function = option(function)
     return function
 
@@ -108,40 +107,37 @@ propagated = click.option(
 )
 
 revision = click.option(
-    "--revision", type=click.IntRange(min=1), metavar="N", help="Its number; the current one without it."
+    "--revision",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of the revision; the newest one without it.",
 )
 
 
 def chosen(**given: Any) -> dict[str, Any]:
-    """The values of options as the library takes them: those alone that were given."""
+    """Return the options that were given, as the library takes them."""
     return {name: value for name, value in given.items() if value not in (None, ())}
 
 
 def selection(function: F) -> F:
-    """Options that choose features: ``--where``, ``--bbox``, ``--id``, ``--path``."""
-    for option in reversed(_SELECTION):
-        function = option(function)
-    return function
+    """Add the options that choose features: ``--where``, ``--bbox``, ``--id``, ``--path``."""
+    return _add(_SELECTION, function)
 
 
 def propagation_options(function: F) -> F:
-    """How earlier stages are merged: form, match, on-conflict and missing, and :func:`selection`."""
-    for option in reversed((*_MERGING, *_SELECTION, _MISSING)):
-        function = option(function)
-    return function
+    """Add the options of merging earlier stages: form, match, on-conflict, missing, and :func:`selection`."""
+    return _add((*_MERGING, *_SELECTION, _MISSING), function)
 
 
 def merging(settings: Settings, **given: Any) -> dict[str, Any]:
-    """The values of :func:`propagation_options` that were given, else those of the settings."""
+    """Return the values of :func:`propagation_options` that were given, else those of the settings."""
     return chosen(match=settings.match, on_conflict=settings.on_conflict) | chosen(**given)
 
 
 def propagations(stages: Sequence[Stage], settings: Settings, **given: Any) -> list[Propagation]:
-    """Earlier stages, each to be merged as the values of :func:`propagation_options` say.
+    """Return a propagation for each earlier stage, as :func:`propagation_options` or else the settings say.
 
-    :param settings: say how, where no option does.
-
-    :raises click.UsageError: there is no earlier stage that a given option could be about.
+    :raises click.UsageError: an option of merging is given, but no earlier stage.
     """
     from up42_state import Propagation
 
@@ -153,7 +149,7 @@ def propagations(stages: Sequence[Stage], settings: Settings, **given: Any) -> l
 
 
 def pair(text: str) -> tuple[str, str]:
-    """``CURRENT=EARLIER``: two property names, split at the first ``=``."""
+    """Parse ``CURRENT=EARLIER``: two property names, split at the first ``=``."""
     current, equals, earlier = text.partition("=")
     if not (current and equals and earlier):
         raise click.BadParameter(f"{text!r} is not CURRENT=EARLIER, for example properties.scene_id=id")
@@ -161,7 +157,7 @@ def pair(text: str) -> tuple[str, str]:
 
 
 def duration(text: str) -> timedelta:
-    """A length of time: ``90s``, ``30m``, ``24h``, ``7d``, or ``0``."""
+    """Parse a length of time: ``90s``, ``30m``, ``24h``, ``7d``, or ``0``."""
     match = re.fullmatch(r"([0-9]{1,6})([smhd])|0", text)
     if match is None:
         raise click.BadParameter(f"{text!r} is not a time such as 30m, 24h, 7d or 0")

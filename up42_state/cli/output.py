@@ -1,4 +1,4 @@
-"""Results on stdout: tables for people, JSON for programs."""
+"""Write results to stdout: tables for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ __all__ = ["Table", "facts", "print_result", "write_text"]
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows for people.
+    """A table for people.
 
-    :param columns: their headings; none for a list of facts.
+    :param columns: the headings of the columns; none for a list of facts.
     :param right: headings of the columns that are aligned on the right.
     """
 
@@ -36,14 +36,15 @@ class Table:
 
 
 def facts(values: Mapping[str, object]) -> Table:
-    """Names and values below each other; values that say nothing are left out."""
+    """Return a table with a name and a value a line; values that say nothing are left out."""
     return Table(rows=[(name, value) for name, value in values.items() if value not in ("", None)])
 
 
 def print_result(common: Common, value: Any, *tables: Table) -> None:
-    """Print a result: ``value`` as JSON where it was asked for, the tables otherwise.
+    """Print a result: ``value`` as JSON if ``--json`` was given, otherwise the tables.
 
-    A row is one line, also where it is longer than the terminal is wide: nothing is wrapped or cut.
+    A row is one line even if it is longer than the terminal is wide, so that ``grep`` and ``cut`` can work on
+    it. A table of rich would wrap or cut it, and take 30 ms to load and 0.2 ms a row.
     """
     if common.json:
         write_text(json.dumps(value, indent=2) + "\n")
@@ -52,7 +53,7 @@ def print_result(common: Common, value: Any, *tables: Table) -> None:
 
 
 def _render(table: Table) -> str:
-    """The table as text; columns that say nothing in any row are left out."""
+    """Return the table as text, without columns that are empty in every row."""
     columns = zip(*([plain(cell) for cell in row] for row in table.rows), strict=True)
     headings = table.columns or repeat("")
     padded = [
@@ -67,14 +68,14 @@ def _render(table: Table) -> str:
 
 
 def _pad(cells: Sequence[str], *, right: bool) -> list[str]:
-    """The cells of a column, all as wide as the widest."""
+    """Return the cells of a column, all as wide as the widest."""
     most = max(map(width, cells))
     spaces = [" " * (most - width(cell)) for cell in cells]
     return [space + cell if right else cell + space for cell, space in zip(cells, spaces, strict=True)]
 
 
 def write_text(text: str) -> None:
-    """Write to stdout, without secrets. A reader that went away (``| head``) is no error."""
+    """Write text to stdout, without secrets. It is no error if the reader has gone (``| head``)."""
     try:
         click.echo(without_secrets(text), nl=False)
     except BrokenPipeError:

@@ -1,4 +1,4 @@
-"""A progress bar on stderr."""
+"""Show progress as a bar on stderr."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["bar"]
 
 @contextmanager
 def bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar that is gone when the block ends; gives what takes bytes done and bytes in all."""
+    """Show a bar until the ``with`` block ends. Gives a function that takes bytes done and bytes in all."""
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),

@@ -1,4 +1,4 @@
-"""The root command: which verbs there are, and how the process ends."""
+"""The root command: the list of verbs, and the way that the process ends."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ _VERBS = {
 class Root(click.Group):
     """Imports a verb's module when the verb is asked for, and turns errors into exit codes.
 
-    A verb gives its exit code, or ``None`` for 0.
+    A verb returns its exit code, or ``None`` for 0.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """All verbs, in the order people meet them."""
+        """Return all verbs, in the order in which people meet them."""
         return list(_VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        """A verb, which is the command of its name in its module."""
+        """Return a verb: the command of that name in the verb's module."""
         if cmd_name not in _VERBS:
             return None
         command = getattr(import_module(f"up42_state.cli.verbs.{_VERBS[cmd_name]}"), cmd_name)
@@ -57,7 +57,7 @@ class Root(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The verb; of one that is mistyped, what may be meant."""
+        """Find the verb; for a mistyped one, suggest similar names."""
         if args[0] not in _VERBS:
             from difflib import get_close_matches
 
@@ -82,7 +82,7 @@ class Root(click.Group):
 
 
 def _refuse_nul(arguments: Sequence[str]) -> None:
-    """No system passes NUL to a program, but a caller in this process may."""
+    """Refuse arguments with NUL. No system passes NUL to a program, but a caller in this process may."""
     for number, argument in enumerate(arguments, 1):
         if "\0" in argument:
             raise click.UsageError(f"argument {number} holds NUL, which no name or path can")

@@ -1,4 +1,4 @@
-"""Ending on SIGINT and SIGTERM: quickly, and leaving every ``with`` block on the way out."""
+"""End on SIGINT and SIGTERM: quickly, and leaving every ``with`` block on the way out."""
 
 from __future__ import annotations
 
@@ -22,27 +22,26 @@ _ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def end_on_signals(*, as_json: Callable[[], bool] = lambda: False) -> None:
-    """End the process with 128 + the signal's number; signals that are ignored stay so.
+    """End the process with 128 + the signal's number on SIGINT and SIGTERM, unless the signal is ignored.
 
-    Python runs a handler only between two steps of the main thread. One that comes just before the thread
-    waits, or that the kernel gives to another thread, would be noticed only when the wait is over; so a tick
-    ends every wait once a second, and Python goes on waiting where there is nothing to do (PEP 475). The
-    ticks end with the program: Python puts handlers away before modules, and one in between would kill it.
-
-    :param as_json: asked when a store does not answer, for programs that read what is printed.
+    :param as_json: returns True if an error is to be printed as JSON.
     """
     for number in _ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, partial(_end, as_json))
+    # Python runs a handler only between two steps of the main thread. A signal that comes just before that
+    # thread waits, or that the kernel gives to another thread, would be noticed only when the wait is over.
+    # So a tick interrupts every wait once a second; Python runs the handlers, and waits on (PEP 475).
     signal.signal(signal.SIGALRM, lambda _number, _frame: None)
     signal.setitimer(signal.ITIMER_REAL, _TICK, _TICK)
+    # At its end Python removes handlers before modules: a tick in between would kill the process.
     atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)
 
 
 class Ended(SystemExit):
     """The process was asked to end.
 
-    :ivar reported: whether that was printed.
+    :ivar reported: True if the message was printed.
     """
 
     def __init__(self, number: int) -> None:
@@ -53,7 +52,11 @@ class Ended(SystemExit):
 
 
 def _end(as_json: Callable[[], bool], number: int, _frame: FrameType | None) -> None:
-    """Leave by an exception. A second signal ends at once, and so does time, when a store does not answer."""
+    """Leave by an exception.
+
+    A second signal ends the process at once. So does time, because a store that does not answer holds up the
+    ``with`` blocks.
+    """
     ended = Ended(number)
     for other in _ENDING:
         signal.signal(other, signal.SIG_DFL)

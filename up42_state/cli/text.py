@@ -1,4 +1,4 @@
-"""How values are written for people."""
+"""Write values for people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["moment", "plain", "size", "width"]
 
 
 def plain(value: object) -> str:
-    """Text in which nothing steers the terminal: names come from stores that anybody may have written to."""
+    """Return text without control characters: names come from stores that anybody may have written to."""
     text = str(value)
     if text.isprintable():
         return text
@@ -22,12 +22,12 @@ def plain(value: object) -> str:
 
 
 def width(text: str) -> int:
-    """How many columns of a terminal a text takes: most East Asian characters take two."""
+    """Return how many columns of a terminal a text takes: most East Asian characters take two."""
     if text.isascii():
         return len(text)
     return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def moment(time: datetime) -> str:
-    """A time in UTC, to the second, as RFC 3339 writes it."""
+    """Return a time in UTC, to the second, as RFC 3339 writes it."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""A job to look at: it makes its own small scenes, and needs nothing but a directory."""
+"""A demonstration: a job of four blocks that makes its own small scenes and needs nothing but a directory."""
 
 from __future__ import annotations
 

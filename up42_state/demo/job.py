@@ -1,12 +1,12 @@
-"""The demo: a job of four blocks on a directory, in which the last one gets back what an earlier one dropped.
+"""Run a job of four blocks on a directory; the last block gets back the scenes that the second one dropped.
 
 ::
 
     scenes:1 ──► clear:1 ──► tiling:1 ──► bright:1
         └──────────── propagated ────────────┘
 
-Six small scenes, made here; ``clear`` drops the cloudy ones, ``tiling`` cuts the others into quarters,
-``bright`` keeps the bright quarters, and with them come all six scenes again.
+``scenes`` makes six small scenes, ``clear`` drops the cloudy ones, ``tiling`` cuts the others into quarters,
+and ``bright`` keeps the bright quarters and propagates all six scenes.
 """
 
 from __future__ import annotations
@@ -20,9 +20,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import geojson
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
 from up42_state.block.block import Block
 from up42_state.demo.rasters import Raster, write_geotiff, write_png
@@ -35,7 +32,7 @@ from up42_state.stages.format.names import some_names
 from up42_state.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from up42_state.stages.format.commit import Commit
     from up42_state.state import Job, Stage
@@ -61,55 +58,60 @@ _SIDE = (0.30, 0.19)  # of a scene, in degrees
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """What the demo has left.
+    """A demo that ran.
 
-    :param state: the store, on a directory.
-    :param commits: one for each task, in the order they ran.
-    :param results: the last stage, restored.
-    :param map: an HTML file with the footprints.
+    :param state: the store, a directory.
+    :param commits: one commit for each task, in the order in which the tasks ran.
+    :param dropped: the ids of the scenes that ``clear`` dropped.
+    :param returned: the ids of the scenes that the last stage holds again.
+    :param results: the directory that the last stage was restored to.
+    :param map: an HTML file with the footprints of the last stage.
     """
 
     state: State
     commits: tuple[Commit, ...]
+    dropped: tuple[str, ...]
+    returned: tuple[str, ...]
     results: Path
     map: Path
 
 
 def run_demo(
-    directory: str | os.PathLike[str] | None = None,
-    console: Console | None = None,
-    note: Callable[[str], None] | None = None,
+    directory: str | os.PathLike[str] | None = None, note: Callable[[str], None] | None = None
 ) -> Demo:
-    """Run the demo and print what it does.
+    """Run the demo; a second run in the same directory finds everything unchanged and saves nothing.
 
-    :param directory: where its store, results and map go; ``None`` for ``up42-state-demo`` in the working
-        directory, or, where that cannot be written to, a temporary directory. A second run finds everything
-        unchanged and saves nothing.
-    :param console: what to print to; ``None`` for stdout.
-    :param note: takes what the blocks say of their steps; ``None`` writes it to stderr.
+    :param directory: where the store, the results and the map go; ``None`` for ``up42-state-demo`` in the
+        working directory or, if the working directory cannot be written to, a temporary directory.
+    :param note: takes a line for each step of each block; ``None`` writes the lines to stderr.
     :raises TargetConflictError: the directory holds other files than an earlier demo's.
     """
-    console = console or Console(highlight=False, soft_wrap=True)
     root = _make(directory)
     state = State((root / "store").resolve().as_uri())
     job = state.job(JOB)
     commits = tuple(_run_tasks(job, note))
-    last = job.stage(commits[-1].stage)
+    made, clear, *_, last = (job.stage(commit.stage) for commit in commits)
     last.restore(root / "results", overwrite=True)
     page = root / "map.html"
     page.write_text(footprint_map("The demo's last output, by the stage of origin", _footprints(last)))
-    demo = Demo(state=state, commits=commits, results=root / "results", map=page)
-    _print(console, demo, job, last)
-    return demo
+    all_scenes = _ids(made)
+    return Demo(
+        state=state,
+        commits=commits,
+        dropped=tuple(sorted(all_scenes - _ids(clear))),
+        returned=tuple(sorted(all_scenes & _ids(last))),
+        results=root / "results",
+        map=page,
+    )
 
 
 def scenes(block: Block) -> list[geojson.Feature]:
-    """A data block: six scenes, each a GeoTIFF and a quicklook."""
+    """Make six scenes, each a GeoTIFF and a quicklook, as a data block does."""
     return [_scene(block, seed, *about) for seed, about in enumerate(_SCENES[: block.parameters["limit"]])]
 
 
 def clear(block: Block) -> list[geojson.Feature]:
-    """Keeps the scenes with few clouds."""
+    """Keep the scenes with few clouds."""
     most = block.parameters["max_cloud_cover"]
     kept = [feature for feature in block.input.features if feature.properties["cloud_cover"] <= most]
     for feature in kept:
@@ -118,7 +120,7 @@ def clear(block: Block) -> list[geojson.Feature]:
 
 
 def tiling(block: Block) -> list[geojson.Feature]:
-    """Cuts each scene into quarters, and measures them."""
+    """Cut each scene into quarters, and measure the mean of each quarter."""
     tiles = []
     for feature in block.input.features:
         raster = _read(block.input_dir / feature.properties[DATA_PATH], feature)
@@ -130,7 +132,7 @@ def tiling(block: Block) -> list[geojson.Feature]:
 
 
 def bright(block: Block) -> list[geojson.Feature]:
-    """Keeps the tiles that are bright in the mean, and asks for the scenes back."""
+    """Keep the tiles that are bright in the mean, and ask for the scenes back."""
     block.propagate("scenes:1")
     found = [tile for tile in block.input.features if tile.properties["mean"] >= block.parameters["min_mean"]]
     for tile in found:
@@ -158,7 +160,7 @@ _TASKS = (
 
 
 def _run_tasks(job: Job, note: Callable[[str], None] | None) -> Iterator[Commit]:
-    """Each task in directories of its own, as a container has them; only the store connects them."""
+    """Run each task in directories of its own, as in a container; tasks share nothing but the store."""
     for task in _TASKS:
         with tempfile.TemporaryDirectory() as folder:
             block = Block(
@@ -188,14 +190,14 @@ def _scene(block: Block, seed: int, name: str, west: float, south: float, clouds
 
 
 def _pixel(seed: int, clouds: int, x: int, y: int) -> int:
-    """Rolling ground, darker to the south-west, with clouds where a second wave is high."""
+    """Return a pixel's grey value: rolling ground, darker to the south-west, and clouds on some of it."""
     ground = 80 + 40 * math.sin(x / 17 + seed) * math.cos(y / 23 - seed) + (x - y) / 6
     cover = math.sin(x / 9 + 2 * seed) + math.cos(y / 11 + 3 * seed) > 2 - clouds / 25
     return 250 if cover else round(ground)
 
 
 def _write(block: Block, name: str, raster: Raster, properties: Mapping[str, Any]) -> geojson.Feature:
-    """Write a raster into the block's output, and give the feature that points to it."""
+    """Write a raster into the block's output, and return the feature that points to it."""
     write_geotiff(block.output_dir / f"{name}.tif", raster)
     west, south, east, north = raster.bbox
     ring = [(west, south), (east, south), (east, north), (west, north), (west, south)]
@@ -208,16 +210,16 @@ def _write(block: Block, name: str, raster: Raster, properties: Mapping[str, Any
 
 
 def _copy(block: Block, feature: geojson.Feature) -> None:
-    """Pass a feature's file on from the input to the output."""
+    """Copy a feature's file from the input to the output."""
     path = feature.properties[DATA_PATH]
     shutil.copy(block.input_dir / path, block.output_dir / path)
 
 
 def _read(path: Path, feature: geojson.Feature) -> Raster:
-    """A raster that :func:`_write` has written."""
+    """Read a raster that :func:`_write` has written."""
     west, south, east, north = feature.bbox
     data = path.read_bytes()
-    start, end = 8, int.from_bytes(data[4:8], "little")
+    start, end = 8, int.from_bytes(data[4:8], "little")  # the pixels lie between the header and the first IFD
     side = math.isqrt(end - start)
     return Raster(pixels=data[start:end], width=side, bbox=(west, south, east, north))
 
@@ -236,7 +238,10 @@ def _make(directory: str | os.PathLike[str] | None) -> Path:
 
 
 def _refuse_others(root: Path) -> None:
-    """Make sure that nobody else's files are in the way: of a demo, its job is there first."""
+    """Refuse a directory with files in it, unless it has the store of an earlier demo.
+
+    The store is the first thing that a demo makes, so an interrupted demo can be run again.
+    """
     if root.is_dir() and not (root / "store" / JOB).is_dir() and (names := sorted(os.listdir(root))):
         raise TargetConflictError(
             f"{root} holds other files: {some_names(names)}",
@@ -245,47 +250,16 @@ def _refuse_others(root: Path) -> None:
 
 
 def _footprints(stage: Stage) -> list[Footprint]:
-    """The stage's features by the stage that each came from; the earlier ones lie below."""
+    """Return the stage's features in layers named after the stage that each feature came from."""
     found = []
     for feature in stage.features().features:
         origin = Origin.parse(feature.properties.get(ORIGIN))
         layer = origin.stage if origin else stage.name
         title = f"{feature.id} ({layer})"
         found.append(Footprint(layer=layer, title=title, geometry=feature.geometry, bbox=feature.bbox))
+    # Large scenes first: what is drawn later lies above.
     return sorted(found, key=lambda footprint: footprint.layer == stage.name)
 
 
-def _print(console: Console, demo: Demo, job: Job, last: Stage) -> None:
-    console.print(f"Job {job.key}, saved in {demo.state.url}:")
-    console.print(_table(demo.commits))
-    held = {commit.stage: _ids(job.stage(commit.stage)) for commit in demo.commits}
-    dropped = [name for name in held["scenes:1"] if name not in held["clear:1"]]
-    back = [name for name in held[last.name] if name in held["scenes:1"]]
-    console.print(f"clear:1 dropped {len(dropped)} of {len(held['scenes:1'])} scenes: {', '.join(dropped)}.")
-    console.print(
-        f"{last.name} propagated scenes:1 and has {len(back)} scenes again, files and quicklooks too,"
-    )
-    console.print(
-        f"of which no byte was moved: {demo.commits[-1].totals.referenced} bytes are by reference.\n"
-    )
-    console.print(f"The last output, restored:  {demo.results}/")
-    console.print(f"Its footprints on a map:    {demo.map}")
-    console.print(f"See for yourself:           up42-state --url {demo.state.url} stages --job {job.key}")
-
-
-def _ids(stage: Stage) -> list[str]:
-    return [feature.id for feature in stage.features().features]
-
-
-def _table(commits: Sequence[Commit]) -> Table:
-    table = Table(box=SIMPLE_HEAD)
-    table.add_column("stage")
-    table.add_column("made from")
-    for heading in ("revision", "features", "files", "bytes", "by reference"):
-        table.add_column(heading, justify="right")
-    for commit in commits:
-        totals = commit.totals
-        numbers = (commit.revision, totals.features, totals.files, totals.bytes, totals.referenced)
-        parents = ", ".join(parent.stage for parent in commit.parents)
-        table.add_row(commit.stage, parents, *map(str, numbers))
-    return table
+def _ids(stage: Stage) -> set[str]:
+    return {feature.id for feature in stage.features().features}

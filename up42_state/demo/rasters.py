@@ -1,4 +1,4 @@
-"""Small rasters for the demo, written without a raster library: GeoTIFF, and PNG for quicklooks."""
+"""Write the demo's small rasters without a raster library: GeoTIFF, and PNG for quicklooks."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["Raster", "write_geotiff", "write_png"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raster:
-    """One band of 8 bits.
+    """A raster with one band of 8 bits.
 
-    :param pixels: row by row from the north-west.
+    :param pixels: the pixels row by row, from the north-west.
     :param width: pixels in a row.
     :param bbox: west, south, east, north in degrees.
     """
@@ -28,7 +28,7 @@ class Raster:
 
     @property
     def height(self) -> int:
-        """Rows."""
+        """The number of rows."""
         return len(self.pixels) // self.width
 
     @property
@@ -37,7 +37,7 @@ class Raster:
         return sum(self.pixels) / len(self.pixels)
 
     def quarter(self, column: int, row: int) -> Raster:
-        """One of the four quarters; column and row are 0 or 1, from the north-west."""
+        """Return one of the four quarters; column and row are 0 or 1, from the north-west."""
         west, south, east, north = self.bbox
         width, height = self.width // 2, self.height // 2
         across, down = (east - west) / 2, (north - south) / 2
@@ -80,7 +80,7 @@ def write_geotiff(path: Path, raster: Raster) -> None:
 
 
 def _directory(tags: list[tuple[int, str, tuple[float, ...]]], start: int) -> bytes:
-    """The image file directory, and after it the values that do not fit into it."""
+    """Return the image file directory, followed by the values that do not fit into its entries."""
     types = {"H": 3, "I": 4, "d": 12}
     entries, beside = b"", b""
     end = start + 2 + 12 * len(tags) + 4

@@ -13,7 +13,7 @@ from up42_state.features.files.data_paths import (
     quicklooks_of,
     sidecars,
 )
-from up42_state.features.text.fast_layout import blocks
+from up42_state.features.text.fast_layout import batches
 from up42_state.features.text.values import feature_id, heads, properties_of
 
 if TYPE_CHECKING:
@@ -117,5 +117,5 @@ def _outermost(named: set[str], files: Files) -> Iterator[str]:
 
 
 def _heads(raws: Iterable[Text]) -> Iterator[Head]:
-    for block in blocks(raws):
-        yield from heads(block)
+    for batch in batches(raws):
+        yield from heads(batch)

@@ -22,14 +22,14 @@ from up42_state.features.files.advice import looks_like_a_path, names_nothing
 from up42_state.features.files.data_paths import (
     DATA_PATH,
     EVERYTHING,
-    STRICT,
     check_path,
     is_data_property,
     normal_path,
 )
 from up42_state.features.repair import BY_ITSELF, flattened, is_collection, mended_path
 from up42_state.features.text import syntax
-from up42_state.features.text.fast_layout import blocks
+from up42_state.features.text.data_names import STRICT
+from up42_state.features.text.fast_layout import batches
 from up42_state.features.text.hints import WRAP, foreign, number_advice, structure_advice
 from up42_state.features.text.layout import skip
 from up42_state.features.text.members import SPACE, members
@@ -207,7 +207,9 @@ class _Check:
             place = member.start if member else collection.start
             known = structure_advice(collection.document, skip(collection.document, collection.start))
             self._note(place, "type", *(known or _not_a_collection(collection.type)))
-        found = chain.from_iterable(map(heads, blocks(collection.raws())))
+        if collection.names_no_files:
+            return
+        found = chain.from_iterable(map(heads, batches(collection.raws())))
         for index, (raw, each) in enumerate(zip(collection.raws(), found, strict=True)):
             if raw[0] != _BRACE or (not each.properties and is_collection(bytes(raw))):
                 self._note(collection.starts[index], f"features[{index}]", *_not_a_feature(raw))

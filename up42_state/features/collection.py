@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import IO, TYPE_CHECKING, Any, overload
 
-from up42_state.features.text.fast_layout import blocks, cut
+from up42_state.features.text.fast_layout import batches, cut
 from up42_state.features.text.layout import read_whole, refused
 from up42_state.features.text.values import Head, decode, feature_id, head, heads, properties_of
 
@@ -102,12 +102,19 @@ class Collection(Sequence[Feature]):
         """Whether it is known that all features are objects, and that none carries a provenance."""
         return self._layout.is_plain
 
+    @property
+    def names_no_files(self) -> bool:
+        """Whether it is known that all features are objects with properties, and that none has a property
+        which is a data path by its name.
+        """
+        return self._layout.names_no_files
+
     @cached_property
     def ids(self) -> Sequence[str | int | float | None]:
         """Every feature's :attr:`Feature.id`, in order."""
         if self._layout.ids is not None:
             return self._layout.ids
-        return [feature_id(each) for block in blocks(self.raws()) for each in heads(block)]
+        return [feature_id(each) for batch in batches(self.raws()) for each in heads(batch)]
 
     def __len__(self) -> int:
         return len(self.starts)

@@ -1,1 +1,1 @@
-"""This machine: paths, mounts, directory trees, and locks on directories. Nothing in here knows of stages."""
+"""Paths, mounts, directory trees and locks on this machine. No module here knows of stages."""

@@ -1,9 +1,9 @@
-"""Directories that one task has for itself while it runs.
+"""Lock directories, so that one task has them to itself while it runs.
 
-The lock is flock(2) on the directories themselves, so it leaves no file behind, works on a read-only mount,
-and ends with its holder, however that ends. A command inherits the descriptors: where the task is killed and
-its command lives on, the directories stay locked until that ends as well. A task that ends by itself unlocks
-them for all.
+The lock is flock(2) on the directories themselves: it leaves no file behind, works on a read-only mount, and
+ends with the process that holds it, even a killed one. The task's command inherits the descriptors. If the
+task is killed and its command lives on, the directories stay locked until the command ends. A task that ends
+by itself unlocks them for both.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from up42_state.errors import TargetConflictError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["HELD", "held", "held_by_caller", "name_of"]
+__all__ = ["HELD", "lock_names", "locked", "locked_by_caller"]
 
 HELD = "UP42_STATE_HELD"  # tells a Block in a command which directories that command's own task holds
 
 
 @contextmanager
-def held(own: Iterable[Path], shared: Iterable[Path] = ()) -> Iterator[list[int]]:
-    """Hold directories, all of which are there; gives the descriptors, for a command to inherit.
+def locked(own: Iterable[Path], shared: Iterable[Path] = ()) -> Iterator[list[int]]:
+    """Lock existing directories; gives the descriptors, for a command to inherit.
 
-    A file system that has no such locks (some network ones) is used without.
+    Directories on a file system without such locks (some network ones) are used unlocked.
 
-    :param own: for nobody else.
-    :param shared: that are only read, along with others who only read.
-    :raises TargetConflictError: another task is at work in one of them.
+    :param own: directories for this task alone.
+    :param shared: directories that are only read, by any number of tasks.
+    :raises TargetConflictError: another task is at work in one of the directories.
     """
     with ExitStack() as stack:
         fds = [_hold(stack, folder, fcntl.LOCK_EX, os.O_NOFOLLOW) for folder in own]
@@ -41,11 +41,11 @@ def held(own: Iterable[Path], shared: Iterable[Path] = ()) -> Iterator[list[int]
 
 
 def _hold(stack: ExitStack, folder: Path, kind: int, flags: int = 0) -> int:
-    if held_by_caller(folder):
+    if locked_by_caller(folder):
         return -1
     try:
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | flags)
-    except PermissionError:  # what uses the directory says so better
+    except PermissionError:  # whoever uses the directory reports that with more to say about it
         return -1
     stack.callback(os.close, fd)
     try:
@@ -57,17 +57,18 @@ def _hold(stack: ExitStack, folder: Path, kind: int, flags: int = 0) -> int:
         ) from error
     except OSError:
         return -1
-    stack.callback(fcntl.flock, fd, fcntl.LOCK_UN)  # for those, too, who have inherited it
+    # Closing would not do: the lock would stay with a process that has inherited the descriptor (flock(2)).
+    stack.callback(fcntl.flock, fd, fcntl.LOCK_UN)
     return fd
 
 
-def held_by_caller(folder: Path) -> bool:
-    """Whether this process runs inside of a task that holds a directory already."""
+def locked_by_caller(folder: Path) -> bool:
+    """Return True if this process runs inside a task that has locked the directory."""
     return _name(os.stat(folder)) in os.environ.get(HELD, "").split(",")
 
 
-def name_of(folders: Iterable[Path]) -> str:
-    """What :data:`HELD` is to say of directories; those that are not there are nobody's."""
+def lock_names(folders: Iterable[Path]) -> str:
+    """Return the value of the variable :data:`HELD` for locked directories, without those that are gone."""
     return ",".join(_name(os.stat(folder)) for folder in folders if folder.is_dir())
 
 
@@ -76,7 +77,7 @@ def _name(status: os.stat_result) -> str:
 
 
 def _holder(fd: int) -> str:
-    """Which process holds the lock, as far as the kernel tells (proc(5), "/proc/locks")."""
+    """Return which process holds the lock, if the kernel tells (proc(5), "/proc/locks")."""
     status = os.fstat(fd)
     place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     with suppress(OSError, ValueError):

@@ -1,23 +1,24 @@
-"""``lost+found``, which a file system such as ext4 keeps at its top for what a check of it finds.
+"""Tell a file system's own directory ``lost+found`` from a user's.
 
-A volume that is mounted as an input, an output, a target or a store holds it from the beginning, mostly
-readable by root alone. It is not part of what a block has written.
+A file system such as ext4 keeps ``lost+found`` at its top for what a check of the file system finds. A volume
+that is mounted as an input, an output, a target or a store holds it from the beginning, mostly readable by
+root alone. A block has not written it.
 """
 
 from __future__ import annotations
 
 import os
 
-__all__ = ["NAME", "not_ours"]
+__all__ = ["NAME", "file_system_names"]
 
 NAME = "lost+found"
 
 
-def not_ours(directory: str | os.PathLike[str]) -> frozenset[str]:
-    """The names at the top of a directory that are the file system's own: ``lost+found`` or none.
+def file_system_names(directory: str | os.PathLike[str]) -> frozenset[str]:
+    """Return the names at the top of a directory that belong to the file system: ``lost+found`` or none.
 
-    What cannot be looked into, or is empty, is the file system's. A directory of that name with something in
-    it is the user's.
+    A ``lost+found`` that is empty or may not be read belongs to the file system; one with something in it is
+    the user's.
     """
     try:
         with os.scandir(os.path.join(directory, NAME)) as found:

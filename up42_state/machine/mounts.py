@@ -1,7 +1,7 @@
-"""What is mounted where on this machine: two paths may lead to one directory by more than links.
+"""Find what is mounted where: two paths may lead to one directory by a mount, as by a link.
 
-``/proc/self/mountinfo`` (proc(5)) says of each mount which part of which file system it shows. Where it
-cannot be read, nothing is known to be mounted.
+``/proc/self/mountinfo`` (proc(5)) tells for each mount which part of which file system it shows. If the file
+cannot be read, no mount is known.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
 class _Part(NamedTuple):
-    """A directory of a file system, wherever that is mounted.
+    """A directory of a file system, wherever that file system is mounted.
 
     :param device: the file system, ``major:minor``.
-    :param path: from the file system's own root.
+    :param path: the directory's path from the root of the file system.
     """
 
     device: str
@@ -32,8 +32,8 @@ class _Part(NamedTuple):
 class _Mount(NamedTuple):
     """A mount.
 
-    :param point: where it is mounted.
-    :param part: what it shows.
+    :param point: the directory that the mount covers.
+    :param part: what is seen there.
     """
 
     point: str
@@ -41,7 +41,7 @@ class _Mount(NamedTuple):
 
 
 def share_files(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
-    """Whether two directories have files in common by way of mounts, in them or above them."""
+    """Return True if two directories show some files in common because of mounts in them or above them."""
     mounts = _mounts()
     theirs = list(_parts(other, mounts))
     return any(
@@ -52,20 +52,19 @@ def share_files(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> b
 
 
 def mounts_below(directory: str | os.PathLike[str]) -> list[str]:
-    """Where in a directory something else is mounted; the directory itself may be a mount."""
+    """Return the mount points below a directory; the directory itself may be one and is not counted."""
     real = os.path.realpath(directory)
     return [mount.point for mount in _mounts() if mount.point != real and _lies_in(mount.point, real)]
 
 
 def _parts(directory: str | os.PathLike[str], mounts: list[_Mount]) -> list[_Part]:
-    """What a directory shows: a part of the file system that it lies in, and all that is mounted in it."""
+    """Return what a directory shows: its own part of a file system, and all that is mounted below it."""
     real = os.path.realpath(directory)
     above = [mount for mount in mounts if _lies_in(real, mount.point)]
     found = [mount.part for mount in mounts if mount.point != real and _lies_in(mount.point, real)]
     if above:
-        inner = max(enumerate(above), key=lambda item: (len(item[1].point), item[0]))[
-            1
-        ]  # the last covers others
+        # Of several mounts on one directory the last covers the others.
+        _, inner = max(enumerate(above), key=lambda item: (len(item[1].point), item[0]))
         path = os.path.join(inner.part.path, os.path.relpath(real, inner.point))
         found.append(_Part(inner.part.device, os.path.normpath(path)))
     return found

@@ -1,32 +1,26 @@
-"""Paths on this machine, as callers give them, and which of them must not lie in one another."""
+"""Check paths on this machine as callers give them, and which of them lie in one another."""
 
 from __future__ import annotations
 
 import os
-from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from up42_state.errors import SettingsError
-from up42_state.machine.mounts import share_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     PathLike = str | os.PathLike[str]
     Key = tuple[int | str, ...]
 
-__all__ = ["check_apart", "check_no_link", "lies_in", "local_path"]
-
-_QUICKLOOKS = ".quicklooks"
+__all__ = ["check_no_link", "lies_in", "local_path"]
 
 
 def local_path(path: PathLike) -> Path:
-    """A path that the system can be asked about; whether something is there is not looked at.
+    """Return a path that the system can be asked about; whether it exists is not looked at.
 
-    :raises SettingsError: it has a character that no file name can have: NUL, which ends a path for the
-        system (POSIX, "Pathname"), or a lone surrogate, which stands for no bytes; or it is empty, as a
-        variable that nobody has set is, and does not mean the working directory.
+    :raises SettingsError: the path is empty (as a variable that nobody has set; it does not mean the working
+        directory), or holds a character that no file name can have: NUL, which ends a path (POSIX,
+        "Pathname"), or a lone surrogate, which stands for no bytes.
     """
     name = os.fspath(path)
     if not name:
@@ -44,56 +38,20 @@ def local_path(path: PathLike) -> Path:
 
 
 def lies_in(inner: PathLike, outer: PathLike) -> bool:
-    """Whether a path is a directory, or lies somewhere below it; neither of the two needs to exist.
+    """Return True if a path is a directory or lies somewhere below it; neither needs to exist.
 
     Directories are compared by device and inode, so that links and ``..`` hide nothing.
     """
     return _keys(outer)[0] in _keys(inner)
 
 
-def check_apart(
-    *,
-    stores: Iterable[PathLike] = (),
-    input: PathLike | None = None,  # noqa: A002 - the block contract's own word
-    output: PathLike | None = None,
-    quicklooks: PathLike | None = None,
-    target: PathLike | None = None,
-) -> None:
-    """Make sure that stores and a task's directories do not lie in one another. Nothing is changed.
-
-    The one exception: quicklooks may lie in ``<output>/.quicklooks``.
-
-    :param stores: directories that hold state.
-    :param target: what a restore fills.
-    :raises SettingsError: two overlap; the message says which, and what would happen.
-    """
-    given = {"input": input, "output": output, "quicklooks": quicklooks, "target": target}
-    places = {f"{name} directory": path for name, path in given.items() if path is not None}
-    for store in stores:
-        for name, path in places.items():
-            if lies_in(store, path) or lies_in(path, store) or share_files(store, path):
-                raise SettingsError(
-                    f"the store in {os.fspath(store)} and the {name} {os.fspath(path)} lie in one another",
-                    advice="keep the state in another directory (UP42_STATE_URL): it would become part of "
-                    "what is saved, and be deleted when the directory is cleared",
-                )
-    for (name, path), (other, outer) in permutations(places.items(), 2):
-        own = Path(outer) / _QUICKLOOKS if other.startswith("output") else None
-        if lies_in(path, outer) and not (name.startswith("quicklooks") and own and _same(path, own)):
-            raise SettingsError(
-                f"the {name} {os.fspath(path)} lies in the {other} {os.fspath(outer)}",
-                advice="give directories that do not lie in one another"
-                + ("; quicklooks may lie in .quicklooks of the output" if "quicklooks" in name else ""),
-            )
-
-
 def check_no_link(path: Path, name: str) -> None:
-    """Make sure that a directory that will be filled or emptied is not a link to another one.
+    """Refuse a directory that is a link: filling or emptying it would change another directory.
 
     Its parents may be links, as ``/tmp`` is on some systems.
 
     :param name: what the directory is, for the message.
-    :raises SettingsError: it is a link.
+    :raises SettingsError: the directory is a link.
     """
     if path.is_symlink():
         raise SettingsError(
@@ -102,14 +60,11 @@ def check_no_link(path: Path, name: str) -> None:
         )
 
 
-def _same(path: PathLike, other: PathLike) -> bool:
-    return _keys(path)[0] == _keys(other)[0]
-
-
 def _keys(path: PathLike) -> list[Key]:
-    """What the system knows a directory by, and each one above it, innermost first.
+    """Return an identity of a path and of each directory above it, innermost first.
 
-    A part that is not there is known by the directory above it and its own name.
+    The identity is the device and the inode. A part that does not exist is identified by the directory above
+    it and its own name.
     """
     real = Path(os.path.realpath(path))
     keys: list[Key] = []

@@ -1,8 +1,8 @@
-"""Trees of directories of any depth: read, and removed.
+"""Read and remove directory trees of any depth.
 
-A path may be longer than the system takes (``PATH_MAX``), a tree deeper than Python recurses, and its levels
-more than a process may have files open. So one directory is open at a time, each step goes from there, and
-never through a link: what somebody plants meanwhile leads nowhere else.
+A path may be longer than the system takes (``PATH_MAX``), a tree may be deeper than Python recurses, and have
+more levels than a process may have files open. So one directory is open at a time, and each step goes from
+the open directory, never through a link: a link that somebody plants meanwhile leads nowhere.
 """
 
 from __future__ import annotations
@@ -28,10 +28,13 @@ _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 def everything(
     root: Path, *, without: Container[str] = (), closed: list[str] | None = None
 ) -> Iterator[Found]:
-    """The path and status of everything below a directory, links unfollowed; directories before contents.
+    """Yield the path and status of everything below a directory.
+
+    A directory comes before its contents. Links are not followed.
 
     :param without: names at the top that are left out.
-    :param closed: gets the paths of directories that may not be read; without it they are an error.
+    :param closed: a list that takes the paths of directories that may not be read; without a list, such a
+        directory is an error.
     :raises OSError: something cannot be read.
     """
     with _Descent(root, follow=True) as here:
@@ -79,12 +82,12 @@ def remove_below(root: Path, *, keep: Container[str] = ()) -> None:
             waiting.pop()
             if names:
                 here.up()
-                with suppress(FileNotFoundError):
+                with suppress(FileNotFoundError):  # somebody else may remove the same tree
                     os.rmdir(names.pop(), dir_fd=here.fd)
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a file, a link, or a directory and everything in it. What is not there is no error.
+    """Remove a file, a link, or a directory with everything in it. It is no error if nothing is there.
 
     :raises OSError: something cannot be removed.
     """
@@ -97,7 +100,7 @@ def remove_tree(path: Path) -> None:
 
 
 class _Descent:
-    """An open directory, which is left for one below it, or for the one above."""
+    """One open directory at a time: going down or up closes it and opens the next one."""
 
     def __init__(self, root: Path, *, follow: bool = False) -> None:
         self.fd = os.open(root, _OPEN & ~os.O_NOFOLLOW if follow else _OPEN)
@@ -110,7 +113,7 @@ class _Descent:
         os.close(self.fd)
 
     def down(self, name: str) -> bool:
-        """Go into a directory; False where it is gone."""
+        """Go into a directory; return False if it is gone."""
         try:
             below = os.open(name, _OPEN, dir_fd=self.fd)
         except FileNotFoundError:
@@ -142,14 +145,14 @@ class _Descent:
 
 
 def _listed(fd: int) -> list[Found]:
-    """What a directory holds, last name first."""
+    """Return names and statuses in a directory, the last name first: callers pop from the end."""
     with os.scandir(fd) as found:
         items = [(item.name, item.stat(follow_symlinks=False)) for item in found]
     return sorted(items, reverse=True)
 
 
 def _without_files(fd: int, keep: Container[str] = ()) -> list[str]:
-    """Remove all from a directory that is none; the names of the directories in it."""
+    """Remove all but directories from a directory, and return the names of the directories in it."""
     with os.scandir(fd) as found:
         items = [(item.name, item.is_dir(follow_symlinks=False)) for item in found if item.name not in keep]
     for name, is_directory in items:

@@ -1,4 +1,7 @@
-"""The block manifest: model, schema, validation, capabilities. Pure but for reading the file."""
+"""Block manifests: their model, schema and validation, and how the capabilities of blocks match.
+
+Only :meth:`Manifest.read` and :func:`read_label` read anything; the rest are pure functions.
+"""
 
 from up42_state.manifest.capabilities import Key, KeyCheck, Verdict
 from up42_state.manifest.inherit import inherited_keys

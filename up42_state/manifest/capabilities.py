@@ -1,8 +1,8 @@
-"""Capabilities: what a block offers, what the next one needs, and whether the two match.
+"""Read capabilities, and compare what one block offers with what the next block needs.
 
-After the documentation's page "Block capabilities". A capability is a key (``raster.up42_standard.dtype``)
-and a set of alternatives; the operators ``>``, ``or`` and ``${parameter}`` are resolved into such sets.
-Everything here is a pure function of its arguments.
+The rules are those of the platform's documentation, page "Block capabilities". A capability is a key
+(``raster.up42_standard.dtype``) and a set of alternatives; the operators ``>``, ``or`` and ``${parameter}``
+are resolved into such sets. Every function here is pure.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ class Verdict(StrEnum):
 
     @classmethod
     def worst(cls, verdicts: Iterable[Verdict]) -> Verdict:
-        """The verdict of a whole: as good as its worst part; certain where there is no part."""
+        """Return the worst verdict, or ``CERTAIN`` if there is none: a whole is as good as its worst part."""
         return max(verdicts, key=list(cls).index, default=cls.CERTAIN)
 
 
 class Key(NamedTuple):
-    """Where a capability stands: ``raster``, ``up42_standard``, ``dtype``.
+    """The place of a capability: ``raster``, ``up42_standard``, ``dtype``.
 
     In version 1 ``name`` is the dotted name, and the other two are empty.
     """
@@ -70,11 +70,13 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyCheck:
-    """What became of one key that a block needs.
+    """The outcome for one key that a block needs.
 
-    :param offered: as a capability, alternatives as ``{"or": […]}``; ``None`` where nothing is offered.
-    :param needed: likewise; ``None`` where the block does not take what is offered (version 1 only).
-    :param source: the task whose output was compared; ``None`` where nothing is offered.
+    :param offered: what is offered under the key, as a manifest writes it (alternatives as ``{"or": […]}``);
+        ``None`` if nothing is offered.
+    :param needed: what is needed under the key, as a manifest writes it; ``None`` if the block does not take
+        what is offered (version 1 only).
+    :param source: the task whose output was compared; ``None`` if nothing is offered.
     """
 
     key: Key
@@ -84,7 +86,7 @@ class KeyCheck:
     source: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the check as a JSON object."""
         return {
             "key": str(self.key),
             "offered": self.offered,
@@ -94,7 +96,7 @@ class KeyCheck:
         }
 
     def cells(self) -> tuple[str, str, str, str]:
-        """For a table: the key, what is offered, what is needed, the verdict."""
+        """Return the cells of a table's row: the key, what is offered, what is needed, the verdict."""
         return str(self.key), _text(self.offered), _text(self.needed), str(self.verdict)
 
     def __str__(self) -> str:
@@ -108,13 +110,13 @@ def _text(capability: object) -> str:
 
 
 def injected(value: object) -> str | None:
-    """The parameter that ``${parameter}`` names, or ``None`` for any other value."""
+    """Return the name of the parameter in ``${parameter}``, or ``None`` for any other value."""
     match = _INJECTION.fullmatch(value) if isinstance(value, str) else None
     return match[1] if match else None
 
 
 def raw_alternatives(value: object) -> list[object]:
-    """The values that ``or`` puts to choice, or the one value."""
+    """Return the values that stand under ``or``, or the one value."""
     if isinstance(value, dict) and isinstance(value.get("or"), list):
         return list(value["or"])
     return [value]
@@ -123,9 +125,9 @@ def raw_alternatives(value: object) -> list[object]:
 def read_values(
     capabilities: Mapping[str, Any], parameters: Mapping[str, object]
 ) -> dict[str, dict[Key, Alternatives]]:
-    """Input capabilities of version 2 as alternatives, by meta capability.
+    """Return the input capabilities of a manifest of version 2 as alternatives, by meta capability.
 
-    ``${x}`` is replaced by the parameter's value; a key for which no value remains (the parameter is null)
+    ``${x}`` is replaced by the parameter's value. A key for which no value remains (the parameter is null)
     is left out.
     """
     metas: dict[str, dict[Key, Alternatives]] = {meta: {} for meta in capabilities}
@@ -142,10 +144,10 @@ def offered_values(
     incoming: Values,
     own_input: Values,
 ) -> dict[str, dict[Key, Alternatives]]:
-    """Output capabilities of version 2 as alternatives, by meta capability.
+    """Return the output capabilities of a manifest of version 2 as alternatives, by meta capability.
 
     ``>`` takes what comes in under the same key, narrowed to what the block's own input capabilities
-    accept; with nothing coming in the key is left out.
+    accept. The key is left out if nothing comes in.
 
     :param incoming: the capabilities of what the block reads.
     :param own_input: the block's own input capabilities, as :func:`read_values` gives them.
@@ -160,7 +162,7 @@ def offered_values(
 
 
 def keys_of(capabilities: Mapping[str, Any]) -> Iterator[tuple[Key, object]]:
-    """Every key of capabilities of version 2, with its value as it is written."""
+    """Yield every key of capabilities of version 2, with its value as the manifest has it."""
     for meta, definition in capabilities.items():
         for section in SECTIONS:
             for name, value in definition.get(section, {}).items():
@@ -173,7 +175,7 @@ def _inject(raw: object, parameters: Mapping[str, object]) -> Alternatives:
 
 
 def _resolved(value: object, parameters: Mapping[str, object]) -> object:
-    """A value with ``${x}`` replaced; inside a list a parameter that is a list itself adds its members."""
+    """Replace ``${x}`` in a value; in a list, a parameter that is a list itself adds its members."""
     if isinstance(value, list):
         members: list[object] = []
         for member in value:
@@ -186,10 +188,10 @@ def _resolved(value: object, parameters: Mapping[str, object]) -> object:
 
 
 def _narrow(incoming: Alternatives, accepted: Alternatives | None) -> Alternatives:
-    """Of several incoming alternatives those that the block accepts, each as it is.
+    """Return those of several incoming alternatives that the block accepts, each unchanged.
 
-    Where it accepts none the edge before has failed; the value goes on as it came, so that one mistake is
-    reported once.
+    If the block accepts none, all are returned: the check of the edge has reported that already, and later
+    tasks shall not report the mistake again.
     """
     if accepted is None:
         return incoming
@@ -197,10 +199,10 @@ def _narrow(incoming: Alternatives, accepted: Alternatives | None) -> Alternativ
 
 
 def compare(key: Key, offered: Alternatives, needed: Alternatives, source: str) -> KeyCheck:
-    """Match what is offered under a key with what is needed under it.
+    """Compare what is offered under a key with what is needed under it.
 
-    A scalar matches an equal alternative, a list (bands) one that contains it. The verdict is certain where
-    every offered alternative is accepted, possible where some are.
+    A scalar accepts an equal alternative, a list (bands) accepts a list that contains all its members. The
+    verdict is certain if every offered alternative is accepted, and possible if some are.
     """
     accepted = [any(_accepts(need, value) for need in needed) for value in offered]
     verdict = Verdict.CERTAIN if all(accepted) else Verdict.POSSIBLE if any(accepted) else Verdict.FAILS
@@ -220,5 +222,5 @@ def _distinct(values: Iterable[object]) -> Alternatives:
 
 
 def as_capability(alternatives: Alternatives) -> object:
-    """Alternatives as a manifest writes them: one value as it is, several under ``or``."""
+    """Return alternatives as a manifest writes them: one value alone, several under ``or``."""
     return alternatives[0] if len(alternatives) == 1 else {"or": list(alternatives)}

@@ -1,4 +1,4 @@
-"""``>`` at the level of features: the properties that ``propagate(form="inherit", manifest=…)`` passes on."""
+"""Find the feature properties that ``propagate(form="inherit", manifest=…)`` passes on."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ __all__ = ["inherited_keys"]
 
 
 def inherited_keys(manifest: Manifest) -> tuple[str, ...]:
-    """The keys that a manifest's output capabilities mark with ``>``, each once, in the manifest's order.
+    """Return each key that a manifest's output capabilities mark with ``>``, in the manifest's order.
 
-    They are names of feature properties as they stand: the capability ``raster.up42_standard.sensor`` is
-    the property ``sensor``, ``raster.custom.scene_id`` the property ``scene_id``. The platform's
-    documentation of version 1 says that every capability which a block outputs has a property of the same
-    name; the meta capability and the section say what kind of data it is, and are no part of the name.
-    Names under ``up42.`` are left out: they are the platform's, and belong to one feature. A manifest of
-    version 1 has no operators, so it passes on nothing.
+    A key is the name of a feature property: the capability ``raster.up42_standard.sensor`` is the property
+    ``sensor``, and ``raster.custom.scene_id`` is the property ``scene_id``. The platform's documentation of
+    version 1 says that every capability which a block outputs has a property of the same name; the meta
+    capability and the section say what kind of data it is, and are no part of the name.
+
+    Names that begin with ``up42.`` are left out: the platform writes these properties, and each belongs to
+    one feature. A manifest of version 1 has no operators, so it passes on nothing.
     """
     if manifest.superseded:
         return ()

@@ -1,7 +1,7 @@
-"""The ``up42_manifest`` label: how a manifest gets into an image, and how it is read back.
+"""Attach a manifest to an image with the label ``up42_manifest``, and read the label back.
 
-The documented way ("Attaching a manifest to a block") is ``ARG manifest`` and
-``LABEL "up42_manifest"=$manifest`` in the Dockerfile, and the manifest as a build argument.
+The platform's documentation ("Attaching a manifest to a block") puts ``ARG manifest`` and
+``LABEL "up42_manifest"=$manifest`` into the Dockerfile, and gives the manifest as a build argument.
 """
 
 from __future__ import annotations
@@ -29,36 +29,41 @@ INSPECT = (
     ("podman", "image", "inspect"),
     ("buildah", "inspect", "--type", "image"),
 )
-INSPECT_SECONDS = 60
+INSPECT_SECONDS = 60  # a tool whose daemon does not answer is passed over
 
 
 def build_arguments(path: str | os.PathLike[str]) -> str:
-    """The arguments of ``docker build`` that attach a manifest file, to be pasted into a shell.
+    """Return the arguments of ``docker build`` that attach a manifest file, to be pasted into a shell.
 
-    ``--build-arg manifest="$(cat UP42Manifest.json)"``, with the path quoted where a shell would split or
-    interpret it.
+    They are ``--build-arg manifest="$(cat UP42Manifest.json)"``, with the path quoted where a shell would
+    split or interpret it.
     """
     name = os.fspath(path)
-    return f'--build-arg manifest="$(cat {shlex.quote(f"./{name}" if name.startswith("-") else name)})"'
+    if name.startswith("-"):
+        name = f"./{name}"  # else cat takes the path for an option
+    return f'--build-arg manifest="$(cat {shlex.quote(name)})"'
 
 
 def read_label(source: str | os.PathLike[str]) -> str:
-    """The text of the ``up42_manifest`` label of an image; it is not validated.
+    """Return the text of the label ``up42_manifest`` of an image; the text is not validated.
 
     :param source: a file with what ``docker inspect``, ``podman inspect``, ``buildah inspect`` or
-        ``skopeo inspect`` printed, or with an image configuration; an archive of ``docker save``; an OCI
-        layout as a directory or an archive; either with ``:TAG`` for one image of several. Otherwise the
-        name of an image that docker, podman or buildah on this machine know.
-    :raises NotFoundError: there is no such file or image, or no label in it.
-    :raises ConflictError: there are several images with different labels.
-    :raises IntegrityError: a part of the image is not what its digest says.
-    :raises InvalidDataError: the source is none of these.
+        ``skopeo inspect`` printed; the directory of an OCI image layout, with ``:TAG`` for one image of
+        several; otherwise the name of an image that docker, podman or buildah on this machine know.
+    :raises NotFoundError: there is no such file or image, or the image has no such label.
+    :raises ConflictError: the source holds several images with different labels.
+    :raises IntegrityError: the OCI layout lacks a blob, or a blob is not what its digest says.
+    :raises InvalidDataError: the file is not JSON, or the directory is not an OCI layout.
     :raises SettingsError: the source is empty, or cannot be a path.
     """
-    if not os.fspath(source):
-        raise SettingsError("an empty text names no image", advice="give a name, an archive or an OCI layout")
-    path, tag = _split(os.fspath(source))
-    configurations = image_configurations(path, tag) if path else _inspect(os.fspath(source))
+    name = os.fspath(source)
+    if not name:
+        raise SettingsError(
+            "an empty text names no image",
+            advice="give an image's name, an OCI layout, or a file with the output of docker inspect",
+        )
+    path, tag = _split(name)
+    configurations = image_configurations(path, tag) if path else _inspect(name)
     labels = dict.fromkeys(label for found in configurations if (label := _label(found)) is not None)
     if not labels:
         raise NotFoundError(
@@ -73,11 +78,11 @@ def read_label(source: str | os.PathLike[str]) -> str:
 
 
 def _split(source: str) -> tuple[Path | None, str | None]:
-    """A path that exists, and the tag after it; no path where the source is the name of an image."""
+    """Split PATH or PATH:TAG; return no path if nothing is there, so that the source names an image."""
     if local_path(source).exists():
         return Path(source), None
     path, colon, tag = source.rpartition(":")
-    if colon and path and tag and "/" not in tag and Path(path).exists():
+    if colon and path and tag and "/" not in tag and Path(path).is_dir():
         return Path(path), tag
     return None, None
 
@@ -90,15 +95,15 @@ def _label(configuration: object) -> str | None:
 
 
 def _labels(configuration: object) -> Iterator[object]:
-    """Where they are: docker and podman have ``Config``, OCI has ``config``, buildah has both deeper."""
+    """Yield what stands where docker, podman, OCI, buildah and skopeo keep labels."""
     if not isinstance(configuration, dict):
         return
-    for member in ("Config", "config", "container_config"):
+    for member in ("Config", "config"):  # docker and podman; OCI and skopeo inspect --config
         yield from _labels_of(configuration.get(member))
-    for member in ("OCIv1", "Docker"):
+    for member in ("OCIv1", "Docker"):  # buildah
         if isinstance(configuration.get(member), dict):
             yield from _labels_of(configuration[member].get("config"))
-    yield from _labels_of(configuration)
+    yield from _labels_of(configuration)  # skopeo inspect
 
 
 def _labels_of(value: object) -> Iterator[object]:
@@ -107,8 +112,8 @@ def _labels_of(value: object) -> Iterator[object]:
 
 
 def _inspect(name: str) -> Iterable[object]:
-    """What the first tool that knows the image says of it."""
-    if name.startswith("-"):
+    """Return what the first tool that knows the image prints of it."""
+    if name.startswith("-"):  # a tool would take the name for an option
         raise NotFoundError(f"there is no image {name!r}")
     tools = [command for command in INSPECT if shutil.which(command[0])]
     for command in tools:

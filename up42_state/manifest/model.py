@@ -1,4 +1,4 @@
-"""The block manifest as typed, read-only records."""
+"""A block manifest as typed, read-only records."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Machine:
 
     @classmethod
     def named(cls, name: str) -> Machine:
-        """One of the eight documented machine types."""
+        """Return one of the eight documented machine types."""
         has = schema.machine_resources()[name]
         return cls(type=name, cpu=has["cpu"], memory=has["memory"], gpu=int(has["gpu"]))
 
@@ -43,7 +43,7 @@ class Machine:
 class Parameter:
     """A query filter of a data block, or a run-time parameter of a processing block.
 
-    :param default: taken where the job gives no value; ``None`` where there is none.
+    :param default: the value that a job takes if it gives none; ``None`` if there is no default.
     :param definition: the parameter as the manifest has it.
     """
 
@@ -98,7 +98,7 @@ class Manifest:
 
     @property
     def superseded(self) -> bool:
-        """Whether this is a manifest of specification version 1."""
+        """True if the manifest has specification version 1."""
         return self.specification_version == 1
 
     @classmethod
@@ -112,7 +112,7 @@ class Manifest:
 
     @classmethod
     def from_json(cls, source: str | bytes | Mapping[str, Any]) -> Manifest:
-        """Validate a manifest given as JSON text, or as what was read from it.
+        """Validate a manifest that is given as JSON text or as a parsed JSON object.
 
         :raises InvalidManifestError: the manifest is not valid; ``defects`` has everything that is wrong.
         """
@@ -145,10 +145,10 @@ class Manifest:
 
 
 def read_text(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a manifest file; at most one more than a manifest may have.
+    """Read a manifest file, but no more than one byte beyond the size that a manifest may have.
 
     :raises PathNotFoundError: there is no such file.
-    :raises SettingsError: it is a directory, may not be read, or its name cannot be a path.
+    :raises SettingsError: the file is a directory, may not be read, or has a name that cannot be a path.
     """
     try:
         with local_path(path).open("rb") as file:

@@ -1,4 +1,4 @@
-"""JSON pointers (RFC 6901) in their URI fragment form, and JSON values as text: to print, and to compare."""
+"""JSON pointers (RFC 6901), and JSON values as text: to print them, and to compare them."""
 
 from __future__ import annotations
 
@@ -10,28 +10,33 @@ if TYPE_CHECKING:
 
 __all__ = ["canonical", "legible", "pointer", "same", "step", "type_name"]
 
+_LONGEST = 120  # characters of a value in a message
+
 
 def pointer(path: Iterable[str | int]) -> str:
-    """``#`` for the whole document, ``#/machine/type`` for a part; ``~`` and ``/`` in keys are escaped."""
+    """Return a JSON pointer as a URI fragment (RFC 6901 §6): ``#``, or ``#/machine/type`` for a part."""
     return "/".join(("#", *map(step, path)))
 
 
 def step(part: str | int) -> str:
-    """One step of a pointer: a key or an index."""
+    """Return one step of a JSON pointer: a key with ``~`` and ``/`` escaped, or an index."""
     return legible(part.replace("~", "~0").replace("/", "~1")) if isinstance(part, str) else str(part)
 
 
-def legible(value: object, limit: int = 120) -> str:
-    """A JSON value as one printable line: a string as it is, the rest as JSON; cut at ``limit``."""
+def legible(value: object) -> str:
+    """Return a JSON value as one printable line: a string as it is, other values as JSON.
+
+    A line of more than 120 characters is cut.
+    """
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    if len(text) <= limit and text.isprintable():
+    if len(text) <= _LONGEST and text.isprintable():
         return text
-    printable = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text[: limit + 1])
-    return printable if len(printable) <= limit else f"{printable[: limit - 1]}…"
+    printable = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text[: _LONGEST + 1])
+    return printable if len(printable) <= _LONGEST else f"{printable[: _LONGEST - 1]}…"
 
 
 def type_name(value: object) -> str:
-    """The Java class that the platform's messages name for a JSON value."""
+    """Return the type of a JSON value as the platform's messages named it, by its Java class."""
     if isinstance(value, bool) or value is None:
         return "Null" if value is None else "Boolean"
     if isinstance(value, int):
@@ -42,14 +47,14 @@ def type_name(value: object) -> str:
 
 
 def same(one: object, other: object) -> bool:
-    """Whether two JSON values are equal: 768 is 768.0, but ``true`` is not 1."""
+    """True if two JSON values are equal: 768 equals 768.0, but 1 does not equal ``true``."""
     if isinstance(one, (list, dict)) and type(one) is type(other):
         return canonical(one) == canonical(other)
     return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 
 def canonical(value: object) -> str:
-    """A text that is the same for equal JSON values."""
+    """Return a text that is equal for equal JSON values."""
     return json.dumps(_plain(value), sort_keys=True, default=str)  # a YAML file may give dates
 
 

@@ -1,4 +1,4 @@
-"""What JSON Schema cannot say of a manifest: relations between its parts, and what is odd but permitted."""
+"""Check what JSON Schema cannot express: contradictions between parts of a manifest, and what looks odd."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NUMERIC = ("number", "integer")
 
 
 def errors(manifest: Mapping[str, Any]) -> Defects:
-    """Contradictions in the parameters. Malformed parts are passed over: the schema reports those."""
+    """Yield the contradictions in the parameters. Malformed parts are skipped: the schema reports them."""
     for name, parameter in _objects(manifest.get("parameters")):
         path: Path = ["parameters", name]
         yield from _range(parameter, path)
@@ -43,7 +43,7 @@ def _range(definition: Mapping[str, Any], path: Path) -> Defects:
 
 
 def warnings(manifest: Mapping[str, Any]) -> Defects:
-    """What is permitted, but probably not meant."""
+    """Yield what is permitted, but probably not meant."""
     if _version(manifest) == 1:
         yield _superseded()
     yield from _unknown_keys(manifest)
@@ -62,7 +62,7 @@ def _superseded() -> Defect:
 
 def _version(manifest: Mapping[str, Any]) -> object:
     version = manifest.get("_up42_specification_version")
-    return None if isinstance(version, bool) else version
+    return None if isinstance(version, bool) else version  # True equals 1 in Python
 
 
 def _unknown_keys(manifest: Mapping[str, Any]) -> Defects:
@@ -125,7 +125,7 @@ def _values_of_version_2(manifest: Mapping[str, Any], side: str) -> Defects:
 
 
 def _misplaced(value: object, path: Path) -> Defects:
-    """``>`` where the documentation says that it is treated as a string."""
+    """Yield a warning for a ``>`` that the documentation says is taken as a string."""
     if value == ">" and path[0] == "input_capabilities":
         problem = "the propagation operator > has no meaning in input capabilities, it is taken as a string"
         yield Defect(pointer(path), problem)
@@ -142,7 +142,7 @@ def _uninjectable(value: object, path: Path, manifest: Mapping[str, Any]) -> Def
 
 
 def _inside(value: object, wanted: Callable[[str], bool]) -> Iterator[str]:
-    """Strings of a capability: itself, its alternatives, and the members of those that are lists."""
+    """Yield the wanted strings of a capability: the value, its alternatives, and the members of lists."""
     for alternative in raw_alternatives(value):
         for member in alternative if isinstance(alternative, list) else [alternative]:
             if isinstance(member, str) and wanted(member):
@@ -160,6 +160,6 @@ def _vocabulary(key: str, value: object, path: Path) -> Defects:
 
 
 def _objects(value: object) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The members of an object that are objects themselves."""
+    """Yield the members of an object that are objects themselves."""
     if isinstance(value, dict):
         yield from ((name, part) for name, part in value.items() if isinstance(part, dict))

@@ -1,9 +1,9 @@
-"""The JSON Schema files of the package (draft 2020-12): the one place that says what a manifest may hold.
+"""The JSON Schema files of the package (draft 2020-12); no other place says what a manifest may hold.
 
-They were written after the platform's documentation, pages "Block manifest", "Block capabilities" and
-"Query filters and runtime parameters"; the platform's own schema files are no longer published. Two
-annotations of our own: ``x-documented`` lists the documented members of an open vocabulary (sensors, bands,
-capability names of version 1), ``x-resources`` gives what a machine type has.
+The files follow the platform's documentation, pages "Block manifest", "Block capabilities" and "Query filters
+and runtime parameters"; the platform's own schema files are no longer published. Two keywords are this
+package's own: ``x-documented`` lists the documented members of an open vocabulary (sensors, bands, capability
+names of version 1), and ``x-resources`` gives the CPUs, memory and GPUs of a machine type.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from referencing import Registry
 
 __all__ = [
-    "VERSIONS",
     "documented",
     "files",
     "machine_resources",
@@ -29,27 +28,26 @@ __all__ = [
     "value_validator",
 ]
 
-VERSIONS = (1, 2)
 VALUES = "urn:up42-state:values"
 
 
 @cache
 def files() -> Mapping[str, Mapping[str, Any]]:
-    """Every schema of the package by its ``$id``."""
+    """Return every schema of the package by its ``$id``."""
     folder = resources.files("up42_state.manifest") / "schemas"
     texts = (entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.name.endswith(".json"))
     return {schema["$id"]: schema for schema in map(json.loads, texts)}
 
 
 def published(version: int = 2) -> dict[str, Any]:
-    """One schema document for a specification version that needs no other file.
+    """Return one schema document for a specification version that needs no other file.
 
     The schemas that it refers to are embedded under ``$defs`` (JSON Schema 2020-12, section 9.3), so any
     validator can use the result as it is.
     """
     root = files()[f"urn:up42-state:manifest:{version}"]
     embedded: dict[str, Mapping[str, Any]] = {}
-    waiting = sorted(_references(root))
+    waiting = sorted(_references(root))  # sorted, so that the document is the same at each call
     while waiting:
         uri = waiting.pop(0)
         if uri not in embedded:
@@ -62,7 +60,7 @@ def published(version: int = 2) -> dict[str, Any]:
 
 
 def _references(schema: object) -> Iterator[str]:
-    """The ``$ref`` of a schema that name another file."""
+    """Yield each ``$ref`` of a schema that names another file."""
     if isinstance(schema, dict):
         reference = schema.get("$ref")
         if isinstance(reference, str) and not reference.startswith("#"):
@@ -76,12 +74,12 @@ def _references(schema: object) -> Iterator[str]:
 
 @cache
 def validator(version: int) -> Validator:
-    """A validator of whole manifests that words its errors as the platform did."""
+    """Return a validator of whole manifests that words its errors as the platform did."""
     return value_validator(files()[f"urn:up42-state:manifest:{version}"])
 
 
 def value_validator(schema: Mapping[str, Any]) -> Validator:
-    """A validator of any schema that refers to the files of this package."""
+    """Return a validator for a schema that may refer to the files of this package."""
     from up42_state.manifest.wording import PlatformValidator
 
     validator: Validator = PlatformValidator(schema, registry=_registry())
@@ -90,7 +88,10 @@ def value_validator(schema: Mapping[str, Any]) -> Validator:
 
 @cache
 def _registry() -> Registry[Mapping[str, Any]]:
-    """All files, without ``$schema``: at the sight of it jsonschema leaves our keywords for its own."""
+    """Return all schema files without their ``$schema``.
+
+    jsonschema picks its own validator class where it meets ``$schema``, and its own messages with it.
+    """
     from referencing import Registry
     from referencing.jsonschema import DRAFT202012
 
@@ -101,7 +102,10 @@ def _registry() -> Registry[Mapping[str, Any]]:
 
 
 def documented(vocabulary: str) -> frozenset[str]:
-    """The documented members of an open vocabulary: ``sensor``, ``band``, or ``v1`` (capability names)."""
+    """Return the documented members of an open vocabulary.
+
+    :param vocabulary: ``sensor``, ``band``, or ``v1`` for the capability names of version 1.
+    """
     if vocabulary == "v1":
         return frozenset(files()["urn:up42-state:capabilities:1"]["x-documented"])
     definition = files()["urn:up42-state:capabilities:2"]["$defs"][vocabulary]
@@ -109,6 +113,6 @@ def documented(vocabulary: str) -> frozenset[str]:
 
 
 def machine_resources() -> Mapping[str, Mapping[str, float]]:
-    """CPUs (``cpu``), memory in GB (``memory``) and GPUs (``gpu``) of every machine type."""
+    """Return the CPUs (``cpu``), memory in GB (``memory``) and GPUs (``gpu``) of every machine type."""
     found: Mapping[str, Mapping[str, float]] = files()["urn:up42-state:machine"]["x-resources"]
     return found

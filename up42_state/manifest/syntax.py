@@ -1,7 +1,8 @@
-"""The text of a manifest: strict JSON (RFC 8259), with the line and column of what is wrong.
+"""Parse the text of a manifest as strict JSON (RFC 8259), and tell the line and column of each defect.
 
-Python's own reader takes ``NaN``, keeps the last of two equal keys without a word, and stops at the first
-trailing comma. A manifest is written by hand: all trailing commas and all duplicated keys are reported.
+Python's JSON reader accepts ``NaN``, silently keeps the last of two equal keys, and stops at the first
+trailing comma. People write manifests by hand, so this parser reports all trailing commas and all duplicate
+keys at once.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ __all__ = ["MAX_BYTES", "MAX_DEPTH", "Document", "parse"]
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 64  # no manifest comes near; far below the depth at which Python's recursion ends
 MAX_VALUES = 20_000  # a manifest has some hundreds; checking takes a second for so many
-MAX_COMMAS = 100
-MAX_DUPLICATES = 100
-MAX_DIGITS = 400
+MAX_COMMAS = 100  # the document is parsed once more for each
+MAX_DUPLICATES = 100  # defects that a person can still read
+MAX_DIGITS = 400  # a float has at most 309; int() takes quadratic time
 
 # A string that does not end is one token up to the end of the text; were it none, each quote in it would
 # begin another search for its end, in quadratic time.
@@ -39,8 +40,8 @@ _TOKEN = re.compile(rf"{_STRING}|[{{}}\[\]:,]", re.DOTALL)
 class Document:
     """A JSON value and what is wrong with the text that it was read from.
 
-    :param value: the value; ``None`` where the text is not JSON at all (then ``readable`` is false).
-    :param readable: whether there is a value to go on with.
+    :param value: the value; ``None`` if the text is not JSON.
+    :param readable: True if there is a value, perhaps with defects such as trailing commas.
     """
 
     value: object = None
@@ -49,7 +50,7 @@ class Document:
 
 
 def parse(text: str | bytes) -> Document:
-    """Read one JSON document of at most 1 MiB. Never raises: what is wrong is in ``defects``."""
+    """Parse a JSON document of at most 1 MiB. Never raises: ``defects`` says what is wrong."""
     if len(text) > MAX_BYTES:
         return _unreadable(f"the document is larger than {MAX_BYTES} bytes")
     try:
@@ -83,7 +84,7 @@ def _parse_text(text: str) -> Document:
 
 
 def _inspect(text: str, value: object, commas: list[Defect]) -> Document:
-    """What a reader takes without a word, but a manifest must not have."""
+    """Report what Python's reader accepts, but a manifest must not hold: lone surrogates, equal keys."""
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -94,9 +95,9 @@ def _inspect(text: str, value: object, commas: list[Defect]) -> Document:
 
 
 def _excess(text: str) -> tuple[int, str] | None:
-    """Where a container is opened that is too deep, or a value stands that is too many, and which it is.
+    """Return the position of the first value that is too deep or one too many, and the problem.
 
-    The text may be malformed.
+    The text need not be JSON: the limits hold before a parser that could exhaust memory sees the text.
     """
     depth = values = 0
     for mark, position, _ in _tokens(text):
@@ -110,7 +111,7 @@ def _excess(text: str) -> tuple[int, str] | None:
 
 
 def _duplicates(text: str) -> Iterator[Defect]:
-    """Every key that its object already has; the text is known to be JSON."""
+    """Yield a defect for every key that its object already has. The text must be JSON."""
     seen: list[set[str]] = []  # the keys of each open container; of an array none
     path: list[str | int] = []
     for mark, position, is_key in _tokens(text):
@@ -132,7 +133,7 @@ def _duplicates(text: str) -> Iterator[Defect]:
 
 
 def _tokens(text: str) -> Iterator[tuple[str, int, bool]]:
-    """Strings and punctuation with their places, and whether the mark is an object's key."""
+    """Yield strings and punctuation with their positions, and True for a string that is an object's key."""
     pending: tuple[str, int] | None = None
     for match in _TOKEN.finditer(text):
         mark = match.group()
@@ -146,7 +147,10 @@ def _tokens(text: str) -> Iterator[tuple[str, int, bool]]:
 
 
 def _trailing_comma(text: str, position: int) -> int | None:
-    """Where the comma is that made reading stop, if one did: Python 3.13 stops at it, 3.12 after it."""
+    """Return the position of the comma at which Python's reader stopped, or None if it stopped elsewhere.
+
+    Python 3.13 reports the comma itself, Python 3.12 the mark after it.
+    """
     if text[position : position + 1] == ",":
         after = text[position + 1 :].lstrip()
         return position if after[:1] in ("}", "]") and text[:position].rstrip()[-1:] not in "{[," else None
@@ -202,6 +206,6 @@ def _integer(literal: str) -> int:
 
 
 def _number_at(text: str, literal: str) -> int:
-    """Where a number stands first, strings left out."""
+    """Return the position of the first such number outside of strings."""
     pattern = re.compile(f"{_STRING}|(?P<number>{re.escape(literal)})", re.DOTALL)
     return next(match.start() for match in pattern.finditer(text) if match["number"] is not None)

@@ -1,4 +1,4 @@
-"""Validation of a manifest: every defect at once, worded and placed as the platform did."""
+"""Validate a manifest: report every defect at once, worded and placed as the platform did."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ __all__ = ["Validation", "validate", "validate_text"]
 class Validation:
     """The outcome of a validation.
 
-    :param document: the JSON value; ``None`` where the text was no JSON.
-    :param readable: whether the text was JSON; if not, the last error says why.
+    :param document: the JSON value; ``None`` if the text was not JSON.
+    :param readable: True if the text was JSON; if not, the last error says why.
     :param errors: everything that makes the manifest invalid, in document order.
     :param warnings: everything that is permitted, but probably not meant.
     """
@@ -34,11 +34,11 @@ class Validation:
 
     @property
     def valid(self) -> bool:
-        """Whether there is no error; warnings do not count."""
+        """True if there is no error; warnings do not count."""
         return not self.errors
 
     def to_dict(self, *, warnings: bool = False) -> dict[str, Any]:
-        """The documented answer of ``POST /validate-schema/block``.
+        """Return the documented answer of ``POST /validate-schema/block``.
 
         :param warnings: add ``data.warnings``, which the platform's answer did not have.
         """
@@ -66,17 +66,17 @@ def validate_text(text: str | bytes) -> Validation:
 
 
 def validate(value: object) -> Validation:
-    """Validate a manifest that is already read from JSON. Never raises, whatever the value."""
+    """Validate a manifest that was already parsed from JSON. Never raises, whatever the value."""
     try:
-        return validate_text(json.dumps(value))
+        return validate_text(json.dumps(value))  # so that the limits of a text hold for the value as well
     except (TypeError, ValueError, RecursionError) as error:
         return Validation(readable=False, errors=(Defect("#", f"not a JSON value: {error}"),))
 
 
 def _schema_errors(value: Any) -> list[Defect]:
     version = value.get("_up42_specification_version") if isinstance(value, dict) else None
-    validator = schema.validator(1 if version == 1 and version is not True else 2)
-    errors = validator.iter_errors(value)
+    is_first = version == 1 and version is not True  # which equals 1 in Python
+    errors = schema.validator(1 if is_first else 2).iter_errors(value)
     return list(dict.fromkeys(Defect(pointer(error.absolute_path), error.message) for error in errors))
 
 
@@ -86,7 +86,7 @@ def _new(defects: Iterable[Defect], reported: Iterable[Defect]) -> list[Defect]:
 
 
 def _in_document_order(defects: list[Defect], value: object) -> list[Defect]:
-    """Sort by where the defects stand, an object before its members."""
+    """Sort defects by their place in the document, an object before its members."""
     order = {place: number for number, place in enumerate(_places(value, "#"))}
     return sorted(defects, key=lambda defect: order.get(defect.place, len(order)))
 

@@ -1,7 +1,7 @@
-"""Values of parameters: the defaults of a manifest and the parameters of a job are checked alike.
+"""Check the values of parameters: the defaults in a manifest, and the parameters of a job.
 
-After the documentation's page "Query filters and runtime parameters". ``null`` is left to the caller: it
-means that there is no value.
+The rules are those of the platform's documentation, page "Query filters and runtime parameters". Callers
+handle ``null`` themselves: it means that there is no value.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ __all__ = ["check_value", "is_number"]
 
 
 def is_number(value: object) -> bool:
-    """A JSON number; ``True`` and ``False`` are none."""
+    """True for a JSON number; ``True`` and ``False`` are no numbers."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def check_value(definition: Mapping[str, Any], value: Any, path: Path) -> list[Defect]:
-    """What is wrong with a value of the parameter that ``definition`` describes.
+    """Return the defects of a value of the parameter that ``definition`` describes.
 
-    :param definition: the parameter as the manifest has it. What is malformed in it is left out of account,
-        so that one mistake is reported once.
+    :param definition: the parameter as the manifest has it. Malformed members of it are ignored, so that one
+        mistake is reported once.
     :param path: where the value stands; the defects begin with it.
     """
     expected = _value_schema(definition)
@@ -42,7 +42,7 @@ def check_value(definition: Mapping[str, Any], value: Any, path: Path) -> list[D
 
 
 def _beyond_schema(kind: str, value: Any, path: Path) -> Iterator[Defect]:
-    """What a schema cannot say, of a value that meets it."""
+    """Yield the defects that a schema cannot express, for a value that meets the schema."""
     if kind == "geometry":
         for place, ring in _rings(value, path):
             if not same(ring[0], ring[-1]):
@@ -54,7 +54,7 @@ def _beyond_schema(kind: str, value: Any, path: Path) -> Iterator[Defect]:
 
 
 def _rings(geometry: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, list[Any]]]:
-    """The rings of a geometry, which must be closed (RFC 7946 §3.1.6), with their places."""
+    """Yield the rings of a geometry, which must be closed (RFC 7946 §3.1.6), with their places."""
     for number, part in enumerate(geometry.get("geometries", ())):
         yield from _rings(part, [*path, "geometries", number])
     place = [*path, "coordinates"]
@@ -66,17 +66,18 @@ def _rings(geometry: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, list
 
 
 def _disorder(dates: str) -> str | None:
-    """What is wrong with a date range of the right form. A moment without a zone is taken as UTC."""
+    """Return what is wrong with a well-formed date range. A moment without a time zone is in UTC."""
     try:
         spans = [_span(part) for part in dates.split("/") if part != ".."]
     except ValueError:
         return "has a day or a time that does not exist"
+    # A day counts to its end, so that a range may end on the day on which it begins.
     return "ends before it begins" if len(spans) > 1 and spans[1][1] < spans[0][0] else None
 
 
 def _span(text: str) -> tuple[datetime, datetime]:
-    """The first and the last second that a moment, or a whole day, stands for."""
-    moment = datetime.fromisoformat(text.upper())
+    """Return the first and the last second that a moment, or a whole day, stands for."""
+    moment = datetime.fromisoformat(text.upper())  # RFC 3339 takes t and z, fromisoformat only T and Z
     first = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return first, first if len(text) > len("2018-02-12") else first.replace(hour=23, minute=59, second=59)
 
@@ -92,7 +93,7 @@ def _value_schema(definition: Mapping[str, Any]) -> dict[str, Any] | None:
     items = definition.get("items")
     if kind == "array" and isinstance(items, dict):
         expected["items"] = {**_limits(items), **_item_type(items)}
-        if "type" in items:
+        if "type" in items:  # which replaces the strings and numbers that an array holds otherwise
             del expected["$ref"]
     return expected
 
@@ -103,7 +104,10 @@ def _item_type(items: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _limits(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """Range and choice, each value once, unless no value could meet them."""
+    """Return the parameter's range and its choice as keywords of JSON Schema.
+
+    A range without any value is left out: the manifest's own validation reports it.
+    """
     limits: dict[str, Any] = {
         name: definition[name] for name in ("minimum", "maximum") if is_number(definition.get(name))
     }

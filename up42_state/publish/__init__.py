@@ -1,1 +1,1 @@
-"""A job shown to others."""
+"""Show a job to others."""

@@ -1,4 +1,4 @@
-"""A map of footprints: one HTML file with the picture inside, no tiles, scripts or network."""
+"""Draw a map of footprints as one HTML file with an SVG picture: no tiles, no scripts, no network."""
 
 from __future__ import annotations
 
@@ -37,10 +37,11 @@ li i { display: inline-block; width: 1em; height: 1em; margin-right: .5em; verti
 class Footprint:
     """One feature on the map.
 
-    :param layer: what it is coloured by and listed under, for example its stage.
-    :param title: shown when the pointer rests on it.
+    :param layer: the group that gives the colour and the entry in the legend, for example the feature's
+        stage.
+    :param title: the text that is shown while the pointer rests on the feature.
     :param geometry: a GeoJSON geometry in degrees (RFC 7946 §3.1), or ``None``.
-    :param bbox: drawn where there is no geometry (RFC 7946 §5).
+    :param bbox: drawn if there is no geometry (RFC 7946 §5).
     """
 
     layer: str
@@ -51,16 +52,16 @@ class Footprint:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """Rings are filled, lines are not, and a single position is a point."""
+    """A filled area, a line, or a single position as a point."""
 
     kind: str
     rings: list[Ring]
 
 
 def footprint_map(title: str, footprints: Iterable[Footprint]) -> str:
-    """The map as an HTML document. Layers are listed in the order of their first footprint.
+    """Return an HTML document with the map; layers are listed in the order of their first footprint.
 
-    A footprint without a geometry that can be drawn is counted in the legend all the same.
+    A footprint whose geometry cannot be drawn still counts in the legend.
 
     :param title: the page's heading.
     """
@@ -81,30 +82,32 @@ def footprint_map(title: str, footprints: Iterable[Footprint]) -> str:
 
 
 class _View:
-    """Degrees to pixels: equirectangular, true to scale in the middle latitude."""
+    """Converts degrees to pixels: equirectangular, true to scale at the middle latitude."""
 
     def __init__(self, rings: Sequence[Ring]) -> None:
         places = [position for ring in rings for position in ring] or [(-180, -90), (180, 90)]
         self.west, self.east = min(p[0] for p in places), max(p[0] for p in places)
         self.south, self.north = min(p[1] for p in places), max(p[1] for p in places)
+        # A degree of longitude is narrower than one of latitude by this factor, and at a pole has no width.
         self._narrowing = max(math.cos(math.radians((self.south + self.north) / 2)), 0.1)
+        # The picture is at most twice as high as it is wide; a single point has no extent to divide by.
         across = max((self.east - self.west) * self._narrowing, (self.north - self.south) / 2, 1e-6)
         self._scale = (WIDTH - 2 * MARGIN) / across
         self.height = (self.north - self.south) * self._scale + 2 * MARGIN
 
     @property
     def extent(self) -> str:
-        """What the map shows, in words."""
+        """The extent of the map, in words."""
         return f"{self.west:.4f}° to {self.east:.4f}° east, {self.south:.4f}° to {self.north:.4f}° north"
 
     def place(self, position: Position) -> tuple[float, float]:
-        """Pixels from the picture's left and top."""
+        """Return the distance in pixels from the picture's left and top."""
         x = (position[0] - self.west) * self._narrowing * self._scale
         return x + MARGIN, (self.north - position[1]) * self._scale + MARGIN
 
 
 def _shapes(footprint: Footprint) -> Iterator[_Shape]:
-    """What is to be drawn; nothing where geometry and bbox are absent or malformed."""
+    """Yield the shapes of a footprint; none if geometry and bbox are absent or malformed."""
     try:
         shapes = list(_parts(footprint.geometry or {}))
         if not shapes and footprint.bbox:

@@ -1,1 +1,1 @@
-"""Nothing secret leaves the process: what a secret looks like, and the sieve that every text passes."""
+"""Keep secrets in the process: recognise what is secret, and take it out of every text that leaves."""

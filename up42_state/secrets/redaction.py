@@ -1,8 +1,8 @@
-"""The sieve that every text passes before it leaves: errors, tracebacks, logs, representations, results.
+"""Take secrets out of every text before it leaves: errors, tracebacks, logs, representations, results.
 
-It takes out what it knows to be secret – what settings were given, and what the environment holds under a
-secret's name or in a secret's form, in every spelling that a text may have it in – and what has the form of a
-secret wherever it stands: a URL's password, a signature, a private key, a token.
+Known secrets are the ones in settings, and what the environment holds under a secret's name or in a secret's
+form; they are found in every spelling that a text may have. Unknown secrets are found by their form: a URL's
+password, a signature, a private key, a token.
 """
 
 from __future__ import annotations
@@ -33,16 +33,15 @@ __all__ = [
 ]
 
 HIDDEN = "…"
-_LEAST = (
-    8  # characters of a secret that is looked for everywhere: shorter ones are parts of other words ("test")
-)
-_LEAST_WORD = 5  # of a password in a URL, which is looked for as a word of its own
+# A secret of fewer characters than these is not looked for within words, where "test" may be part of any.
+_LEAST = 8
+_LEAST_WORD = 5  # characters of a password in a URL, which is looked for as a whole word
 
-# The secrets of settings and stores, for as long as those live: an error may be raised, or a line logged by
-# an SDK, where no settings are at hand. What the environment holds is read when it is needed.
+# The secrets of settings and stores by the id of their owner, for as long as the owner lives. They are kept
+# for the whole process, because an SDK raises errors and logs lines where no settings are at hand.
 _KNOWN: dict[int, frozenset[str]] = {}
 
-# Each begins where no other match of it can have begun, so that a long text takes a time that grows with it.
+# No match of a pattern can begin inside another, so that the time grows only linearly with a text's length.
 _URL = re.compile(r"(?<![A-Za-z0-9+.\-])[A-Za-z][A-Za-z0-9+.\-]{0,60}://[^\s'\"]+")
 _USER = re.compile(r"//[^/\s'\"]*@")
 _QUERY = re.compile(r"([?&]([^=&#\s'\"]{1,200})=)[^&#\s'\"]+")
@@ -64,10 +63,10 @@ _SECRET_VARIABLES = frozenset(("GOOGLE_KEY_STRING", "UP42_STATE_GOOGLE_KEY_STRIN
 
 
 def remember(owner: object, secrets: Iterable[str] = (), url: str = "") -> None:
-    """Have secrets taken out of every text for as long as their owner lives.
+    """Take these secrets out of every text for as long as their owner lives.
 
-    :param owner: who holds them; what it was said to hold before is known no longer.
-    :param url: the credentials in it are secrets, also apart from it.
+    :param owner: the object that holds the secrets. A second call for the same owner replaces its secrets.
+    :param url: a URL whose credentials are secrets, also where they stand without the URL.
     """
     found = {form for value in secrets for form in _spellings(value)}
     found.update(form for part in _parts_of_url(url) for form in _spellings(part, _LEAST_WORD))
@@ -77,7 +76,7 @@ def remember(owner: object, secrets: Iterable[str] = (), url: str = "") -> None:
 
 
 def without_secrets(text: str) -> str:
-    """The text without the secrets that are known; nothing else in it changes."""
+    """Return a text without the known secrets; nothing else in the text changes."""
     known = _secrets_of(tuple(os.environ.items())).union(*_KNOWN.copy().values())
     for secret in sorted(known, key=len, reverse=True):
         if secret in text:
@@ -92,9 +91,10 @@ def _without(secret: str, text: str) -> str:
 
 
 def without_credentials(text: str) -> str:
-    """The text without the secrets that are known, and without what has the form of one: user names and
-    passwords are taken out of URLs (RFC 3986 §3.2.1); the values of their queries, private keys, tokens, and
-    what stands under a secret's name, are replaced by ``…``.
+    """Return a text without known secrets, and without whatever has the form of a secret.
+
+    User names and passwords are removed from URLs (RFC 3986 §3.2.1). The values of a URL's query, private
+    keys, tokens, and values under a secret's name become ``…``.
     """
     text = without_secrets(text)
     if "//" in text:
@@ -108,19 +108,20 @@ def without_credentials(text: str) -> str:
 
 
 def credentials_among(arguments: Iterable[str]) -> list[str]:
-    """Those of a command line that have the form of a credential, or whose option's value has: they stand in
-    the wrong place, and what refuses them quotes them.
+    """Return the arguments and option values that have the form of a credential.
+
+    They stand in the wrong place on a command line, and an error quotes what it refuses.
     """
     given = (part for argument in arguments for part in (argument, argument.partition("=")[2]))
     return [text for part in given if (text := part.lstrip("-").strip()) and _is_secret("", text)]
 
 
 def public_url(url: str) -> str:
-    """A URL without the credentials in it, for people: of a chain, each link without its own.
+    """Return a URL without its credentials, for people. A chained URL (``::``) loses those of every link.
 
-    Whatever stands before the last ``@`` is taken for a user name and a password if a colon is in it, though
-    by RFC 3986 a slash would end that part: a password that was not percent-encoded may hold one. What is no
-    URL may be a password alone.
+    Whatever stands before the last ``@`` counts as a user name and a password if it has a colon, though by
+    RFC 3986 a slash would end that part: a password that was not percent-encoded may hold a slash. A text
+    that is no URL may be a password, so nothing of it is shown.
     """
     if "://" not in url:
         return HIDDEN
@@ -137,8 +138,10 @@ def _public_link(link: str) -> str:
 
 
 def clean(error: BaseException) -> BaseException | None:
-    """An SDK's error, to be chained to one of ours; a stand-in that says what its own text says without the
-    secrets, if that text or one that it is chained to holds any.
+    """Return an SDK's error, to be chained to an error of this package.
+
+    If the error, or an error that it is chained to, says a secret, a stand-in is returned that has its text
+    without the secret.
     """
     seen: set[int] = set()
     link: BaseException | None = error
@@ -151,7 +154,7 @@ def clean(error: BaseException) -> BaseException | None:
 
 
 def is_path(value: str) -> bool:
-    """Whether it can be meant for a path of this machine: it, or the directory that it is in, is there."""
+    """Return True if a text may be a path: the file, or the directory that it would lie in, exists."""
     try:
         folder = os.path.dirname(value)
         return os.path.exists(value) or (folder not in {"", "/"} and os.path.isdir(folder))
@@ -167,7 +170,7 @@ def _without_member(match: re.Match[str]) -> str:
 
 @lru_cache(maxsize=4)
 def _secrets_of(environment: tuple[tuple[str, str], ...]) -> frozenset[str]:
-    """Every spelling of the secrets in an environment."""
+    """Return every spelling of the secrets in an environment."""
     found: set[str] = set()
     for name, value in environment:
         if "@" in value:
@@ -181,7 +184,7 @@ def _secrets_of(environment: tuple[tuple[str, str], ...]) -> frozenset[str]:
 
 
 def _is_secret(name: str, value: str) -> bool:
-    """Whether a variable's value is a secret: by the name, or by its form under whatever name."""
+    """Return True if a variable's value is a secret: by the variable's name, or by the form of the value."""
     if is_path(value):
         return False
     if _NAMES_A_FILE.search(name):
@@ -192,14 +195,14 @@ def _is_secret(name: str, value: str) -> bool:
 
 
 def _parts_of_url(url: str) -> Iterator[str]:
-    """What of a URL is secret: the password before an ``@``, and what signs it in its query.
+    """Yield the secret parts of a URL: the password before ``@``, and what signs the URL in its query.
 
-    A password that should have been percent-encoded may hold any character, and what takes such a URL apart
-    quotes pieces of it, so every piece counts.
+    A password that was not percent-encoded may hold any character. Code that takes such a URL apart quotes
+    pieces of it, so every piece counts.
     """
     for link in url.split("::"):
         scheme, _, rest = link.partition("://")
-        if scheme.lower() == "file":  # whose path may hold any of these
+        if scheme.lower() == "file":  # a path may hold @ and : and is no secret
             continue
         rest = rest or link
         user, _, place = rest.rpartition("@")
@@ -215,8 +218,9 @@ def _parts_of_url(url: str) -> Iterator[str]:
 
 
 def _spellings(value: str, least: int = _LEAST) -> Iterator[str]:
-    """How a text may have a secret: as it is, percent-encoded or decoded, escaped, in base64; of a key's JSON
-    likewise its secret members.
+    """Yield the spellings of a secret: as it is, percent-encoded or decoded, escaped, in base64.
+
+    The secret members of a JSON key file are spelled out likewise.
     """
     for text in (value, *_members(value)):
         raw = text.encode("utf-8", "surrogateescape")  # a variable may hold bytes that are no UTF-8
@@ -236,7 +240,7 @@ def _base64(text: str) -> str:
 
 
 def _members(value: str) -> Iterator[str]:
-    """The text of a key's JSON that is given in base64, and its secret members."""
+    """Yield the text and the secret members of a JSON key, which may be given in base64."""
     try:
         text = value if value.startswith("{") else base64.b64decode(value + "=" * (-len(value) % 4)).decode()
         found = json.loads(text) if text.startswith("{") else None

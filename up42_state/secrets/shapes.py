@@ -1,6 +1,6 @@
-"""What a secret looks like: by the name that it stands under, and by its own form.
+"""Guess what is a secret, by the name of a value or by the form of the value itself.
 
-Both are guesses, made in one place, so that commits, messages and settings take the same things for secrets.
+Commits, messages and settings share these guesses, so that all take the same values for secrets.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _SECRET_PAIRS = frozenset(
 # Of a word that is written together with another: PGPASSWORD, userpwd.
 _SECRET_ENDS = ("accesskey", "apikey", "passphrase", "passwd", "password", "pwd", "secretkey")
 
-# Each begins where no other match of it can have begun, so that a long text takes a time that grows with it.
+# No match of a pattern can begin inside another, so that the time grows only linearly with a text's length.
 _URL = re.compile(r"(?<![A-Za-z0-9+.\-])[A-Za-z][A-Za-z0-9+.\-]{0,60}://(\S+)")
 _SPACED = re.compile(r"://[^/@\s]{1,100}:(?![0-9]+[/\s])[^/@]{1,100}@")  # a password with a space in it
 _QUERY = re.compile(r"[?&]([A-Za-z0-9_\-]{1,60})=[^&\s]")
@@ -65,7 +65,7 @@ _KNOWN_FORMS = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_TOKENS = re.compile(  # what tells by its beginning whose it is
+_TOKENS = re.compile(  # tokens whose first characters tell the provider
     r"""
       \b(?:AKIA|ASIA)[A-Z0-9]{16}\b                     # an AWS access key's id
     | \b(?:ghp|gho|ghu|ghs|ghr|github_pat)_[A-Za-z0-9_]{20,} | \bglpat-[A-Za-z0-9_\-]{16,}
@@ -84,7 +84,7 @@ _MOST_OF_WORD = 2.6  # characters, in the mean; random ones make words of 2.0, n
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether what stands under a name is likely to be a secret: ``passphrase``, ``x-api-key``, ``dbPwd``."""
+    """Return True if values of this name are probably secrets: ``passphrase``, ``x-api-key``, ``dbPwd``."""
     words = [word.lower() for word in _WORD.findall(name)]
     return any(word in _SECRET_WORDS or word.endswith(_SECRET_ENDS) for word in words) or any(
         pair in _SECRET_PAIRS for pair in pairwise(words)
@@ -92,8 +92,10 @@ def is_secret_name(name: str) -> bool:
 
 
 def holds_credential(text: str) -> bool:
-    """Whether a text is, or has within it, what has the form of a credential: a private key, a token, a URL
-    with a password or a signature, JSON with a member that is secret by its name.
+    """Return True if a text is or contains something in the form of a credential.
+
+    That is a private key, a token, a URL with a password or a signature, or JSON with a member of a secret's
+    name.
     """
     if _KNOWN_FORMS.search(text) or _TOKENS.search(text) or _AWS_SECRET.fullmatch(text.strip()):
         return True
@@ -103,14 +105,15 @@ def holds_credential(text: str) -> bool:
 
 
 def _opens(rest: str) -> bool:
-    """Whether what follows a URL's ``://`` holds a password (RFC 3986 §3.2.1) or a signature."""
+    """Return True if the part of a URL after ``://`` holds a password (RFC 3986 §3.2.1) or a signature."""
     user, at, _ = rest.partition("@")
     return (bool(at) and ":" in user.partition("/")[0]) or any(map(is_secret_name, _QUERY.findall(rest)))
 
 
 def is_credential(text: str) -> bool:
-    """Whether a text can hardly be a name, a region or a path, but is the credential itself: what
-    :func:`holds_credential` knows, any JSON, and long base64.
+    """Return True if a text is most likely a credential itself, and no name, region or path.
+
+    That is what :func:`holds_credential` finds, any JSON, and long base64.
     """
     stripped = text.strip()
     return (
@@ -121,8 +124,10 @@ def is_credential(text: str) -> bool:
 
 
 def _is_random(text: str) -> bool:
-    """Whether letters and digits change as often as by chance, and not as in a name that people or programs
-    make of words, dates and numbers: ``S2A_MSIL2A_20240511T101031_N0510_R022_T32UNE_ndvi``.
+    """Return True if letters and digits alternate as often as by chance.
+
+    In names that people and programs make of words, dates and numbers they do not:
+    ``S2A_MSIL2A_20240511T101031_N0510_R022_T32UNE_ndvi``.
     """
     pieces = [piece for piece in re.split(r"[^A-Za-z0-9]+", text) if piece]
     words = sum(1 if _HEX.fullmatch(piece) else len(_WORD.findall(piece)) for piece in pieces)
@@ -130,7 +135,5 @@ def _is_random(text: str) -> bool:
 
 
 def without_tokens(text: str, hidden: str) -> str:
-    """The text with another in the place of each token, key and part of a connection string that tells by
-    its form whose it is.
-    """
+    """Replace tokens, keys and parts of connection strings whose form tells the provider."""
     return _TOKENS.sub(hidden, text)

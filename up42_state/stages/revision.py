@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
+import tempfile
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,20 +17,29 @@ from up42_state.stages.format.names import attempt_prefix
 from up42_state.stages.history import History
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from up42_state.stages.format.commit import Commit, StoredObject
     from up42_state.stages.store import Store
 
-__all__ = ["Contents", "load", "load_data", "load_index", "missing_bytes"]
+__all__ = ["Contents", "Listing", "load", "load_data", "load_index", "map_data", "missing_bytes"]
+
+_MAPPED_FROM = 32 * 1024 * 1024  # bytes
 
 
-class Contents(msgspec.Struct, frozen=True, kw_only=True):
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """What one revision holds, but for the bytes of its ``data.json``."""
+
+    commit: Commit
+    index: Index
+
+
+class Contents(Listing, frozen=True, kw_only=True):
     """What one revision holds.
 
     :param data: the bytes of its ``data.json``.
     """
 
-    commit: Commit
-    index: Index
     data: bytes
 
 
@@ -41,27 +53,70 @@ def load(store: Store, commit: Commit) -> Contents:
 
 
 def load_index(store: Store, commit: Commit) -> Index:
-    """Read a revision's index; raises as :func:`load` does."""
+    """Read the index of a revision.
+
+    :raises PrunedError: it is an older revision whose bytes are gone.
+    :raises IntegrityError: the index is missing or damaged.
+    """
     assert commit.index is not None  # checked when the commit was read
     return Index.parse(_read(store, commit, commit.index), commit.index.key)
 
 
 def load_data(store: Store, commit: Commit) -> bytes:
-    """Read a revision's ``data.json``; raises as :func:`load` does."""
+    """Read the ``data.json`` of a revision.
+
+    :raises PrunedError: it is an older revision whose bytes are gone.
+    :raises IntegrityError: the ``data.json`` is missing or damaged.
+    """
     assert commit.data is not None
     return _read(store, commit, commit.data)
 
 
+def map_data(store: Store, commit: Commit) -> bytes | mmap.mmap:
+    """Read the ``data.json`` of a revision, a large one without taking memory for it.
+
+    A large one goes through a temporary file that nobody else can reach, and is mapped: it takes no memory
+    of this process, and what was verified cannot be changed by whoever writes to the store.
+
+    :raises PrunedError: it is an older revision whose bytes are gone.
+    :raises IntegrityError: the ``data.json`` is missing or damaged.
+    """
+    assert commit.data is not None
+    stored = commit.data
+    if stored.size < _MAPPED_FROM:
+        return load_data(store, commit)
+    digest, size = hashlib.sha256(), 0
+    with tempfile.TemporaryFile() as file:
+        with _missing_told(store, commit, stored):
+            for chunk in store.bucket.stream(stored.key, 0, stored.size + 1):
+                digest.update(chunk)
+                size += file.write(chunk)
+        _check(commit, stored, size, digest.hexdigest())
+        file.flush()
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
 def _read(store: Store, commit: Commit, stored: StoredObject) -> bytes:
+    with _missing_told(store, commit, stored):
+        # One byte more than the object has shows one that grew, and none is read whole, however large.
+        data = store.bucket.get(stored.key, 0, stored.size + 1)
+    _check(commit, stored, len(data), hashlib.sha256(data).hexdigest())
+    return data
+
+
+@contextmanager
+def _missing_told(store: Store, commit: Commit, stored: StoredObject) -> Iterator[None]:
     try:
-        data = store.bucket.get(stored.key, 0, stored.size + 1)  # no more, whatever lies there
+        yield
     except ObjectNotFoundError as error:
         if not History(store, commit.job, commit.stage).is_newest(commit):
             raise _pruned(commit) from error
         raise damaged(commit.name, f"{stored.key} is missing") from error
-    if len(data) != stored.size or hashlib.sha256(data).hexdigest() != stored.sha256:
+
+
+def _check(commit: Commit, stored: StoredObject, size: int, digest: str) -> None:
+    if (size, digest) != (stored.size, stored.sha256):
         raise damaged(commit.name, f"the bytes of {stored.key} are not those that were saved")
-    return data
 
 
 def missing_bytes(

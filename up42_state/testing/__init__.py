@@ -53,7 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def state_store(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[State]:
-    """A :class:`~up42_state.State` of this test's own, removed afterwards; the environment names it."""
+    """Give a :class:`~up42_state.State` for one test, named by the environment, and empty it afterwards."""
     from up42_state.state import State
 
     url = request.config.getoption("--up42-state-url") or os.environ.get("UP42_STATE_TEST_URL")
@@ -71,7 +71,7 @@ def block_dirs(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> BlockDirs:
-    """The empty directories of a block that runs as the task ``block:1`` of the job ``test``."""
+    """Make the empty directories of a block that runs as the task ``block:1`` of the job ``test``."""
     directories = BlockDirs(root=tmp_path)
     for path in (directories.input, directories.output, directories.quicklooks):
         path.mkdir()

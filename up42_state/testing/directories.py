@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from up42_state.contract import DATA_JSON
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
@@ -17,7 +19,7 @@ __all__ = ["BlockDirs"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockDirs:
-    """Input, output and quicklooks of one task; what a container has below ``/tmp``.
+    """The input, output and quicklooks directories of one task, in place of those below ``/tmp``.
 
     :param root: the directory that holds the three.
     """
@@ -26,24 +28,24 @@ class BlockDirs:
 
     @property
     def input(self) -> Path:
-        """Stands for ``/tmp/input``."""
+        """The directory in place of ``/tmp/input``."""
         return self.root / "input"
 
     @property
     def output(self) -> Path:
-        """Stands for ``/tmp/output``."""
+        """The directory in place of ``/tmp/output``."""
         return self.root / "output"
 
     @property
     def quicklooks(self) -> Path:
-        """Stands for ``/tmp/quicklooks``."""
+        """The directory in place of ``/tmp/quicklooks``."""
         return self.root / "quicklooks"
 
     def block(self, **settings: Any) -> Block:
-        """The block that the environment describes, in these directories.
+        """Return the block that the environment describes, working in these directories.
 
-        :param settings: take precedence over the environment: ``after``, ``propagate``, ``parameters``,
-            ``job_mode`` and any other of :class:`~up42_state.settings.model.Settings`.
+        :param settings: settings that take precedence over the environment: ``after``, ``propagate``,
+            ``parameters``, ``job_mode`` and any other of :class:`~up42_state.settings.model.Settings`.
         """
         from up42_state.block.block import Block
         from up42_state.settings.model import Settings
@@ -65,7 +67,7 @@ class BlockDirs:
     def write_output(
         self, features: Iterable[Mapping[str, Any]] = (), files: Mapping[str, bytes | str] | None = None
     ) -> None:
-        """Write an output as a block would; for what is tested without one.
+        """Write an output as a block would, to test code that reads outputs.
 
         :param features: GeoJSON features.
         :param files: contents by path, relative to the directory.
@@ -73,11 +75,11 @@ class BlockDirs:
         _write(self.output, features, files or {})
 
     def read_output(self) -> dict[str, Any]:
-        """The feature collection that the block wrote.
+        """Return the feature collection that the block wrote.
 
-        :raises FileNotFoundError: it wrote no ``data.json``.
+        :raises FileNotFoundError: the block wrote no ``data.json``.
         """
-        collection: dict[str, Any] = json.loads((self.output / "data.json").read_bytes())
+        collection: dict[str, Any] = json.loads((self.output / DATA_JSON).read_bytes())
         return collection
 
 
@@ -87,4 +89,4 @@ def _write(directory: Path, features: Iterable[Mapping[str, Any]], files: Mappin
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content.encode() if isinstance(content, str) else content)
     collection = {"type": "FeatureCollection", "features": list(features)}
-    (directory / "data.json").write_text(json.dumps(collection), encoding="utf-8")
+    (directory / DATA_JSON).write_text(json.dumps(collection), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The store that a test keeps its state in: what the environment must say, and how to clean up after it."""
+"""Set the environment to a store for one test, and empty the store afterwards."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ LOCALSTACK = "localstack"
 
 
 def store_variables(url: str, environment: Mapping[str, str]) -> dict[str, str | None]:
-    """The variables of a store for one test, under a fresh prefix of ``url``; ``None`` unsets one.
+    """Return the environment variables of a store for one test, below a fresh prefix; ``None`` unsets one.
 
-    :param url: any store URL, or ``localstack`` for the bucket that its init hook makes, on the port it has
-        by default or where ``AWS_ENDPOINT_URL_S3`` says.
+    :param url: any store URL, or ``localstack`` for the bucket that LocalStack's init hook makes, at
+        ``AWS_ENDPOINT_URL_S3`` or LocalStack's usual port.
     :param environment: the variables that are set now.
     """
     variables: dict[str, str | None] = {}

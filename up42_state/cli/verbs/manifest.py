@@ -31,7 +31,9 @@ def manifest() -> None:
 @manifest.command()
 @click.argument("file", required=False)
 @click.option(
-    "--image", metavar="IMAGE", help="Read the label of an image: a name, an archive, an OCI layout."
+    "--image",
+    metavar="IMAGE",
+    help="Read an image's label: its name, an OCI layout, or a file with what docker inspect printed.",
 )
 @click.option("--warnings", is_flag=True, help="Add the warnings to the JSON.")
 @options.shared
@@ -39,7 +41,7 @@ def manifest() -> None:
 def validate(common: Common, file: str | None, image: str | None, warnings: bool) -> None:
     """Validate the manifest FILE (- for standard input).
 
-    Prints every defect; the exit code is 5 then.
+    Prints every defect; the exit code is 5 if there is one.
     """
     if (file is None) == (image is None):
         raise click.UsageError("give either FILE or --image")
@@ -66,7 +68,7 @@ def _validate(file: str | None, image: str | None) -> Validation:
 
 @manifest.command()
 @click.option(
-    "--version", type=click.Choice(["1", "2"]), default="2", show_default=True, help="Of manifests."
+    "--version", type=click.Choice(["1", "2"]), default="2", show_default=True, help="Specification version."
 )
 @options.shared
 def schema(version: str) -> None:
@@ -96,14 +98,14 @@ def label(common: Common, file: str) -> None:
 @click.argument("workflow")
 @click.option("--parameters", metavar="P", help="The job's parameters: a JSON or YAML file, or JSON itself.")
 @click.option(
-    "--manifest", "files", metavar="FILE", multiple=True, help="A manifest for tasks by its name; repeat."
+    "--manifest", "files", metavar="FILE", multiple=True, help="Manifest of tasks that have its name; repeat."
 )
 @options.shared
 @click.pass_obj
 def check(common: Common, workflow: str, parameters: str | None, files: tuple[str, ...]) -> None:
     """Check that the blocks of the file WORKFLOW fit together, and the job's parameters the blocks.
 
-    Prints what every task is offered and what it needs; the exit code is 5 where that does not match.
+    Prints what every task is offered and what it needs; the exit code is 5 if they do not match.
     """
     from up42_state.cli.verbs.workflow_files import find_manifests, read_document
     from up42_state.manifest import check_workflow
@@ -120,7 +122,7 @@ def check(common: Common, workflow: str, parameters: str | None, files: tuple[st
 
 
 def _parameters(given: str | None) -> Any:
-    """Parameters as they stand on the command line, or in the file that is named there."""
+    """Parse the job's parameters: JSON on the command line, or a file that is named there."""
     from up42_state.cli.verbs.workflow_files import read_document
 
     if given is None or not given.lstrip().startswith("{"):
@@ -138,7 +140,7 @@ def _parameters(given: str | None) -> Any:
     type=click.IntRange(0, 65535),
     default=8042,
     show_default=True,
-    help="0: a free one.",
+    help="The port to listen on; 0: any free port.",
 )
 @click.option(
     "--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="The address to listen on."

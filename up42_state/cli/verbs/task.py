@@ -1,4 +1,4 @@
-"""``exec``: one task in one container."""
+"""``exec``: run a command as one task of a job."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 from up42_state.cli import options
 from up42_state.cli.common import Common
 from up42_state.cli.output import print_result
+from up42_state.contract import INPUT, OUTPUT, QUICKLOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,12 +24,12 @@ OWN_FAILURE = 125  # as docker's: the other exit codes are the command's
 
 
 class Task(click.Command):
-    """A verb whose exit code is its command's, so that all failures of ours need a code of their own."""
+    """A verb that ends with the exit code of its command, so that its own failures need one code for all."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        """Parse the arguments; even what is wrong with those is a failure of ours."""
+        """Parse the arguments; an error in the arguments is a failure of the verb itself, too."""
         if parent is not None:
             parent.ensure_object(Common).own_failure = OWN_FAILURE
         return super().make_context(info_name, args, parent, **extra)
@@ -41,9 +42,9 @@ class Task(click.Command):
 @options.after
 @options.propagated
 @options.propagation_options
-@click.option("--input", "input_", type=options.DIRECTORY, default=options.INPUT, show_default=True)
-@click.option("--output", type=options.DIRECTORY, default=options.OUTPUT, show_default=True)
-@click.option("--quicklooks", type=options.DIRECTORY, default=options.QUICKLOOKS, show_default=True)
+@click.option("--input", "input_", type=options.DIRECTORY, default=INPUT, show_default=True)
+@click.option("--output", type=options.DIRECTORY, default=OUTPUT, show_default=True)
+@click.option("--quicklooks", type=options.DIRECTORY, default=QUICKLOOKS, show_default=True)
 @click.option("--clear", is_flag=True, help="First remove what an earlier run has left there.")
 @click.option("--force", is_flag=True, help="Clear directories that hold no block's output as well.")
 @click.option("--result", type=options.FILE, metavar="FILE", help="Write what came of it to FILE, as JSON.")
@@ -76,10 +77,10 @@ def exec(  # noqa: A001 - the verb's name
     with _told(common, result) as told:
         from up42_state.block.task import run_task
 
-        place = common.place(job=job, stage=stage, after=after, propagate=propagate)
+        handles = common.handles(job=job, stage=stage, after=after, propagate=propagate)
         told.exit_code = run_task(
             command,
-            settings=place.settings,
+            settings=handles.settings,
             input=input_,
             output=output,
             quicklooks=quicklooks,
@@ -95,7 +96,7 @@ def exec(  # noqa: A001 - the verb's name
 
 @contextmanager
 def _told(common: Common, file: Path | None) -> Iterator[TaskResult]:
-    """What came of a task, printed and written where that was asked for, failures included."""
+    """Give a result to fill in; print it and write it to the file at the end, even after a failure."""
     from up42_state.block.result import TaskResult, prepare_file, write_file
 
     result, ready = TaskResult(exit_code=OWN_FAILURE), False

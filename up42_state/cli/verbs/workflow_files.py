@@ -1,10 +1,11 @@
-"""A workflow file and the manifests of its blocks, read for ``manifest check``."""
+"""Read a workflow file and the manifests of its blocks for ``manifest check``."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
+from up42_state.contract import MANIFEST
 from up42_state.errors import InvalidWorkflowError, NotFoundError, PathNotFoundError, SettingsError
 from up42_state.machine.paths import local_path
 from up42_state.manifest import Manifest, read_label
@@ -15,15 +16,13 @@ if TYPE_CHECKING:
 
 __all__ = ["find_manifests", "read_document"]
 
-MANIFEST_FILE = "UP42Manifest.json"
-
 
 def read_document(path: str) -> Any:
-    """A YAML or JSON file; JSON by its suffix, anything else is YAML.
+    """Read a YAML or JSON file: JSON if its name ends in ``.json``, otherwise YAML.
 
     :raises PathNotFoundError: there is no such file.
-    :raises InvalidWorkflowError: it is neither.
-    :raises SettingsError: it may not be read, or its name cannot be a path.
+    :raises InvalidWorkflowError: the file is not UTF-8, or neither JSON nor YAML.
+    :raises SettingsError: the file may not be read, or its name cannot be a path.
     """
     try:
         text = local_path(path).read_text(encoding="utf-8-sig")
@@ -53,7 +52,7 @@ def _yaml(text: str, path: str) -> Any:
 
 
 def find_manifests(document: object, folder: Path, files: Iterable[str]) -> dict[str, Manifest | None]:
-    """The manifests that a workflow names, by what it calls the blocks.
+    """Return the manifests of the blocks in a workflow, under the names that the workflow has for the blocks.
 
     :param folder: where the workflow file lies: ``block`` is a folder relative to it that holds
         ``UP42Manifest.json``. The manifest of an ``image`` is its label; a ``python`` block and an image
@@ -67,18 +66,18 @@ def find_manifests(document: object, folder: Path, files: Iterable[str]) -> dict
     raw = document.get("tasks") if isinstance(document, dict) else document
     tasks = [task for task in raw if isinstance(task, dict)] if isinstance(raw, list) else []
     for block in dict.fromkeys(task["block"] for task in tasks if isinstance(task.get("block"), str)):
-        place = folder / block / MANIFEST_FILE
-        if block not in library or place.exists():
-            _note(library, block, Manifest.read(place), str(place))
+        file = folder / block / MANIFEST
+        if block not in library or file.exists():
+            _note(library, block, Manifest.read(file), str(file))
     for task in tasks:
         _add(library, task)
     return library
 
 
-def _note(library: dict[str, Manifest | None], name: str, manifest: Manifest, place: str) -> None:
-    """Keep a manifest under its name, or under its place if another has that name: the check reports both."""
+def _note(library: dict[str, Manifest | None], name: str, manifest: Manifest, path: str) -> None:
+    """Keep a manifest under its name, or under its path if another has that name: the check reports both."""
     if library.setdefault(name, manifest) != manifest:
-        library[place] = manifest
+        library[path] = manifest
 
 
 def _add(library: dict[str, Manifest | None], task: Mapping[str, Any]) -> None:

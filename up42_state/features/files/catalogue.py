@@ -31,7 +31,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     :param executable: whether its owner may execute it.
     :param sha256: of its bytes, in hex, where it is known.
     :param location: the path to open it by, where it lies on this machine.
-    :param mtime_ns: when it was last written, in nanoseconds; with ``inode`` it tells a changed file.
+    :param mtime_ns: when it was last written, in nanoseconds; a later time tells a changed file.
     """
 
     path: str
@@ -41,7 +41,6 @@ class File(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     sha256: str | None = None
     location: str | None = None
     mtime_ns: int | None = None
-    inode: int | None = None
 
 
 class Files:

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
+from up42_state.contract import DATA_JSON
 from up42_state.features.files.sidecars import (
     extensions_of_kin,
     names_of_kin,
@@ -18,6 +19,7 @@ from up42_state.features.files.sidecars import (
     starts_of_kin,
     stem_of,
 )
+from up42_state.features.text.data_names import PREFIXES, STRICT
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
@@ -29,7 +31,6 @@ __all__ = [
     "EVERYTHING",
     "LONGEST_PATH",
     "RESERVED",
-    "STRICT",
     "above",
     "all_above",
     "check_path",
@@ -46,11 +47,8 @@ __all__ = [
 
 DATA_PATH = "up42.data_path"
 EVERYTHING = "."  # the data path that names the whole output
-RESERVED = frozenset(("data.json", ".up42_state"))  # at the top of an output: no file of it
+RESERVED = frozenset((DATA_JSON, ".up42_state"))  # at the top of an output: no file of it
 
-STRICT = "up42.data"  # under other keys a string that names nothing is just a string
-
-_PREFIXES = (STRICT, "custom.", "data.")
 _ENDS = re.compile(r"[. ]+(?=/|$)")
 # Default_Ignorable_Code_Point (Unicode, section 5.21), which no reader sees.
 _UNSEEN = re.compile(
@@ -142,7 +140,7 @@ def normal_path(path: str) -> str:
 
 def is_data_property(name: str) -> bool:
     """Whether a property of this name holds a data path, if its value names something in the output."""
-    return name.startswith(_PREFIXES)
+    return name.startswith(PREFIXES)
 
 
 def data_paths(properties: Mapping[str, Any], files: Files) -> dict[str, str]:
@@ -154,7 +152,7 @@ def data_paths(properties: Mapping[str, Any], files: Files) -> dict[str, str]:
     """
     found = {}
     for name, value in properties.items():
-        if name.startswith(_PREFIXES) and isinstance(value, str):
+        if name.startswith(PREFIXES) and isinstance(value, str):
             path = normal_path(value)
             if files.exists(path) and (path != EVERYTHING or name.startswith(STRICT)):
                 found[name] = path

@@ -29,6 +29,9 @@ class Source(Protocol):
     def written(self, index: int) -> tuple[Text, ...]:
         """A feature as it is added, in pieces."""
 
+    def all_written(self, indexes: Iterable[int]) -> Iterator[tuple[Text, ...]]:
+        """Features as they are added, each in pieces."""
+
 
 class Added:
     """Features that are added: where each comes from, or its text where it was written anew.
@@ -70,7 +73,7 @@ class Added:
             yield from map(self._pieces, range(len(self)))
             return
         for source, (start, end) in zip(self._sources, pairwise([*self._starts, len(self)]), strict=True):
-            yield from map(source.written, self._indexes[start:end])
+            yield from source.all_written(self._indexes[start:end])
 
     def _pieces(self, place: int) -> tuple[Text, ...]:
         text = self._texts.get(place)

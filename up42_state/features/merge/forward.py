@@ -70,8 +70,9 @@ class Forward:
     def run(self) -> StageReport:
         """Decide about every feature, then place the files, then write."""
         for index in self._census.wanted:
-            current = self._found.get(index)
-            self._outcomes[index] = Outcome.APPENDED if current is None else self._settle(index, current)
+            self._outcomes[index] = Outcome.APPENDED
+        for index in sorted(self._found):  # whose order is that of the rules
+            self._outcomes[index] = self._settle(index, self._found[index])
         coming = [index for index in self._census.wanted if self._outcomes[index] in _COMING]
         self._place(coming)
         self._bring(coming)

@@ -16,6 +16,9 @@ __all__ = ["Slot", "plain_place", "rewritten", "slot"]
 
 _NAME = b'"properties":'
 _BEFORE = frozenset(b" ,{")
+_BEGINNINGS = tuple(
+    b"%c%b%b" % (before, _NAME, after) for before in sorted(_BEFORE) for after in (b'{"', b' {"')
+)
 _BLANK = ord(" ")
 _EMPTY_LISTS = ([b"[]"], [b"[", b"]"])
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -67,6 +70,15 @@ def plain_place(feature: bytes) -> int:
     complete value, and that before the feature's last brace: a member of an inner object is followed by
     another brace at least.
     """
+    # Properties without a brace in them end at the first one, and are whole without being read.
+    brace = feature.rfind(b"{")
+    if (
+        feature.endswith(_BEGINNINGS, 0, brace + 2)
+        and feature.find(b"}", brace) == len(feature) - 2
+        and feature[-3] > _BLANK
+        and feature.find(b"\\", brace) < 0
+    ):
+        return len(feature) - 2
     name = feature.rfind(_NAME)
     start = name + len(_NAME)
     start += feature.startswith(b" ", start)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from up42_state.features.text.data_names import may_name_files
 from up42_state.features.text.layout import OUTLINE, Layout, skip
 from up42_state.features.text.members import members, value_end
 from up42_state.features.text.origin import may_be_in
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 
     Text = bytes | memoryview
 
-__all__ = ["BLOCK", "blocks", "cut"]
+__all__ = ["BATCH", "batches", "cut"]
 
-BLOCK = 1024  # features that are read together: fast, and small in memory
+BATCH = 1024  # features that are read together: fast, and small in memory
 
 _SPACE = rb"[ \t\n\r]*"
 _TYPE = _SPACE.join((b"", b'"type"', b":", b'"Feature"'))
@@ -48,11 +49,11 @@ def cut(document: memoryview, start: int) -> Layout | None:
         return None
 
 
-def blocks(features: Iterable[Text]) -> Iterator[Sequence[Text]]:
-    """Some features after the other."""
+def batches(features: Iterable[Text]) -> Iterator[Sequence[Text]]:
+    """Yield features in lists of at most BATCH."""
     features = iter(features)
-    while block := list(islice(features, BLOCK)):
-        yield block
+    while batch := list(islice(features, BATCH)):
+        yield batch
 
 
 class _Cutter:
@@ -74,12 +75,14 @@ class _Cutter:
         rest = b"".join((self._document[start : features.start], b"[]", self._document[features.end :]))
         kind = OUTLINE.decode(rest).type
         ids: list[str | int | float | None] = []
-        is_plain = True
-        for block in blocks(map(self._document.__getitem__, map(slice, self._starts, self._ends))):
-            heads = strict_heads(block)
+        is_plain = names_no_files = True
+        for batch in batches(map(self._document.__getitem__, map(slice, self._starts, self._ends))):
+            heads = strict_heads(batch)
             ids += ids_of(heads)
-            is_plain = is_plain and not may_be_in([head.properties for head in heads])
-        return Layout(kind, found, self._starts, self._ends, ids, is_plain)
+            properties = [head.properties for head in heads]
+            is_plain = is_plain and not may_be_in(properties)
+            names_no_files = names_no_files and all(properties) and not may_name_files(properties)
+        return Layout(kind, found, self._starts, self._ends, ids, is_plain, names_no_files)
 
     def _end_of(self, name: str, start: int) -> int:
         return self._cut(start) if name == "features" else value_end(self._document, start)

@@ -37,6 +37,8 @@ class Layout(NamedTuple):
     :param ends: where each feature ends.
     :param ids: their ids, where these were read on the way.
     :param is_plain: known to hold nothing but features that are objects, and that carry no provenance.
+    :param names_no_files: known to hold nothing but features that are objects and have properties, none of
+        which may be a data path by its name.
     """
 
     type: Any
@@ -45,6 +47,7 @@ class Layout(NamedTuple):
     ends: array[int]
     ids: Sequence[str | int | float | None] | None = None
     is_plain: bool = False
+    names_no_files: bool = False
 
 
 def read_whole(document: memoryview, start: int) -> Layout:

@@ -1,1 +1,1 @@
-"""Whether the blocks of a workflow fit together."""
+"""Check whether the blocks of a workflow fit together."""

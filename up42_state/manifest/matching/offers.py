@@ -1,8 +1,8 @@
-"""What a task offers to the tasks after it, and what one of those makes of it: one edge at a time.
+"""Compare one edge of a workflow: what a task offers to the tasks after it, and what such a task needs.
 
-A task offers one set of capabilities for each meta capability (raster, vector, misc) and each kind of data
-that it may put out, and those of the stages that it propagates. A need is met where one single offer meets
-all keys under its meta capability: keys of two offers are never mixed.
+A task makes one offer for each meta capability (raster, vector, misc) and each kind of data that it may
+output, and passes on the offers of the stages that it propagates. One single offer has to meet all the keys
+that are needed under its meta capability: keys of two offers are never mixed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Offer", "check_needs", "distinct", "offers_of"]
 
-VERSION_1_VALUE: dict[str, Any] = {}
+# A capability of version 1 is a name with an empty object; it is there, and that is all it says.
+PRESENT: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ class Offer:
     """One kind of data that comes out of a task.
 
     :param task: the task that made it.
-    :param version: of the manifest that says so; ``None`` where the task's block has none.
+    :param version: the specification version of the task's manifest; ``None`` if it has no manifest.
     :param meta: ``raster``, ``vector`` or ``misc``; empty in version 1.
     """
 
@@ -48,7 +49,7 @@ class Offer:
     values: Mapping[Key, Alternatives]
 
     def to_dict(self) -> dict[str, Any]:
-        """As the capabilities of a manifest, with the task."""
+        """Return the offer as the capabilities of a manifest, with the task."""
         capabilities: dict[str, Any] = {}
         for key, alternatives in self.values.items():
             place = capabilities
@@ -61,19 +62,20 @@ class Offer:
 def offers_of(
     task: str, manifest: Manifest | None, incoming: Sequence[Offer], parameters: Mapping[str, object]
 ) -> tuple[Offer, ...]:
-    """What a task offers, given what comes in to it. Empty where its output capabilities are.
+    """Return what a task offers, given what comes in to it; nothing if its output capabilities are empty.
 
-    :param parameters: what the block runs with, defaults included.
+    :param parameters: the parameters that the block runs with, defaults included.
     """
     if manifest is None:
         return (Offer(task=task, version=None, values={}),)
     if manifest.superseded:
-        names = {Key("", "", name): (VERSION_1_VALUE,) for name in manifest.output_capabilities}
+        names = {Key("", "", name): (PRESENT,) for name in manifest.output_capabilities}
         return (Offer(task=task, version=1, values=names),)
     needs = read_values(manifest.input_capabilities, parameters)
     offers: list[Offer] = []
     for meta, definition in manifest.output_capabilities.items():
         own_input = needs.get(meta, {})
+        # A block that reads nothing of a kind may still put it out; only > has nothing to pass on then.
         sources = _read(meta, own_input, incoming) or [Offer(task=task, version=2, values={})]
         for source in sources:
             values = offered_values({meta: definition}, parameters, source.values, own_input)[meta]
@@ -82,7 +84,7 @@ def offers_of(
 
 
 def distinct(offers: Iterable[Offer]) -> tuple[Offer, ...]:
-    """Each offer once, in order."""
+    """Return each offer once, in order."""
     kept: list[Offer] = []
     for offer in offers:
         if offer not in kept:
@@ -91,7 +93,7 @@ def distinct(offers: Iterable[Offer]) -> tuple[Offer, ...]:
 
 
 def _read(meta: str, needs: Needs, incoming: Sequence[Offer]) -> list[Offer]:
-    """The offers that the block reads: those that meet its needs, or all where none does."""
+    """Return the offers that the block reads: those that meet its needs, or all if none does."""
     candidates = [offer for offer in incoming if offer.version == 2 and offer.meta == meta]
     met = [offer for offer in candidates if _verdict(_compare_all(needs, offer)) != Verdict.FAILS]
     return met or candidates
@@ -100,9 +102,9 @@ def _read(meta: str, needs: Needs, incoming: Sequence[Offer]) -> list[Offer]:
 def check_needs(
     manifest: Manifest, incoming: Sequence[Offer], parameters: Mapping[str, object]
 ) -> tuple[KeyCheck, ...]:
-    """Match everything that a block needs with what comes in to it.
+    """Compare everything that a block needs with what comes in to it.
 
-    :param parameters: what the block runs with, defaults included.
+    :param parameters: the parameters that the block runs with, defaults included.
     """
     if manifest.superseded:
         return _check_names({Key("", "", name) for name in manifest.input_capabilities}, incoming)
@@ -113,10 +115,12 @@ def check_needs(
 
 
 def _check_meta(meta: str, needs: Needs, incoming: Sequence[Offer]) -> list[KeyCheck]:
-    """The best of the offers, the first of those that are equally good."""
-    needed = needs or {Key(meta, "", ""): (VERSION_1_VALUE,)}
+    """Compare the needs with each offer, and return the checks of the best one; of equals the first."""
+    # A meta capability without keys still asks for data of its kind; a key without a name stands for that.
+    needed = needs or {Key(meta, "", ""): (PRESENT,)}
     tried = [_compare_all(needs, offer) for offer in incoming if offer.version == 2 and offer.meta == meta]
     best = min(tried, key=_failings) if tried else _missing(needed, Verdict.FAILS)
+    # A parent of another version, or one without a manifest, may well put out what is needed.
     if _verdict(best) == Verdict.FAILS and any(offer.version != 2 for offer in incoming):
         return _missing(needed, Verdict.NOT_COMPARABLE)
     return best
@@ -140,11 +144,11 @@ def _missing(needs: Needs, verdict: Verdict, source: str | None = None) -> list[
 
 
 def _check_names(needed: set[Key], incoming: Sequence[Offer]) -> tuple[KeyCheck, ...]:
-    """Version 1: both sides have the same dotted names, none may be left over on either."""
+    """Compare dotted names of version 1: both sides must have the same names, and none may be left over."""
     offers = [offer for offer in incoming if offer.version == 1]
     if not offers:
         verdict = Verdict.NOT_COMPARABLE if incoming else Verdict.FAILS
-        return tuple(_missing(dict.fromkeys(sorted(needed), (VERSION_1_VALUE,)), verdict))
+        return tuple(_missing(dict.fromkeys(sorted(needed), (PRESENT,)), verdict))
     return tuple(min([_compare_names(needed, offer) for offer in offers], key=_failings))
 
 
@@ -153,8 +157,8 @@ def _compare_names(needed: set[Key], offer: Offer) -> list[KeyCheck]:
     for key in sorted(needed | offer.values.keys()):
         equal = key in needed and key in offer.values
         verdict = Verdict.CERTAIN if equal else Verdict.FAILS
-        has = VERSION_1_VALUE if key in offer.values else None
-        wants = VERSION_1_VALUE if key in needed else None
+        has = PRESENT if key in offer.values else None
+        wants = PRESENT if key in needed else None
         checks.append(KeyCheck(key=key, offered=has, needed=wants, verdict=verdict, source=offer.task))
     return checks
 
@@ -164,6 +168,6 @@ def _verdict(checks: Iterable[KeyCheck]) -> Verdict:
 
 
 def _failings(checks: Iterable[KeyCheck]) -> tuple[int, int]:
-    """Fewer failing keys are better, then fewer that are only possible."""
+    """Return a sort key: fewer keys that fail are better, then fewer that are only possible."""
     verdicts = [check.verdict for check in checks]
     return verdicts.count(Verdict.FAILS), verdicts.count(Verdict.POSSIBLE)

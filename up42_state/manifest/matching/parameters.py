@@ -1,4 +1,4 @@
-"""The parameters of a task, checked against its block's manifest."""
+"""Check the parameters of a task against the manifest of its block."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ CONTAINERS = (dict, list, tuple)
 
 
 def check_parameters(manifest: Manifest, given: Mapping[str, Any], task: str) -> list[Defect]:
-    """What is wrong with the job's parameters for one task: types, ranges, ``items``, what is required.
+    """Return the defects of the job's parameters for one task: types, ranges, ``items``, missing ones.
 
-    ``null`` is valid for an optional parameter. A required one may be left out where it has a default.
+    ``null`` is valid for an optional parameter. A required parameter may be left out if it has a default.
 
     :param given: the parameters of this task alone, ``{"tile_width": 768}``.
     :param task: the task's name, with which the places of the defects begin.
@@ -41,14 +41,17 @@ def _check(parameter: Parameter, given: Mapping[str, Any], task: str) -> Iterato
 
 
 def unknown_parameters(manifest: Manifest, given: Mapping[str, Any], task: str) -> list[Defect]:
-    """The parameters of a task that its manifest does not name; the platform let them pass."""
+    """Return a defect for each parameter that the manifest does not name; the platform let them pass."""
     unknown = (name for name in given if name not in manifest.parameters)
     problem = f"the block {manifest.name} has no such parameter"
     return [Defect(pointer([task, name]), problem) for name in unknown]
 
 
 def deep_parameters(given: Mapping[str, Any], task: str) -> dict[str, Defect]:
-    """The parameters of a task that are nested more deeply than a manifest: they cannot be checked."""
+    """Return a defect for each parameter of a task that is nested more deeply than a manifest can be.
+
+    They cannot be checked: a validator would end in a RecursionError.
+    """
     problem = f"nested deeper than {MAX_DEPTH} levels"
     return {name: Defect(pointer([task, name]), problem) for name, value in given.items() if _is_deep(value)}
 
@@ -62,5 +65,5 @@ def _is_deep(value: object) -> bool:
 
 
 def effective_parameters(manifest: Manifest, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What the block runs with: the job's parameters over the manifest's defaults."""
+    """Return the parameters that the block runs with: the manifest's defaults, replaced by the job's."""
     return {name: parameter.default for name, parameter in manifest.parameters.items()} | dict(given)

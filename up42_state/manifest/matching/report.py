@@ -1,4 +1,4 @@
-"""What the check of a workflow found."""
+"""The result of checking a workflow."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["Edge", "WorkflowReport"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
-    """A task and what comes in to it.
+    """A task, and the comparison of what comes in to it with what it needs.
 
     :param parents: the tasks before it; none for a first task.
-    :param keys: what became of every key that it needs.
-    :param problems: why it cannot stand where it stands, whatever the keys.
-    :param comparable: whether there is a manifest of the same specification version on both sides.
+    :param keys: the outcome for every key that the task needs.
+    :param problems: why the task cannot stand where it stands, whatever the keys.
+    :param comparable: True if both sides have manifests of one specification version.
     """
 
     task: str
@@ -35,14 +35,14 @@ class Edge:
 
     @property
     def verdict(self) -> Verdict:
-        """As good as the worst key."""
+        """The verdict of the worst key, or that of a problem with the task itself."""
         if self.problems:
             return Verdict.FAILS
         own = Verdict.CERTAIN if self.comparable else Verdict.NOT_COMPARABLE
         return Verdict.worst([own, *(check.verdict for check in self.keys)])
 
     def defects(self) -> Iterator[tuple[Verdict, Defect]]:
-        """Everything that is less than certain, with its verdict."""
+        """Yield everything that is less than certain, with its verdict."""
         for problem in self.problems:
             yield Verdict.FAILS, Defect(self.task, f"block {self.block} {problem}")
         if not self.comparable and not self.keys:
@@ -52,7 +52,7 @@ class Edge:
                 yield check.verdict, Defect(self.task, f"block {self.block}: {check} ({check.verdict})")
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the edge as a JSON object."""
         return {
             "task": self.task,
             "block": self.block,
@@ -65,7 +65,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowReport:
-    """The outcome of a check.
+    """The result of checking a workflow.
 
     :param edges: one for each task, in the order in which they can run.
     :param outputs: what each task offers in the end, as capabilities, by task.
@@ -81,7 +81,7 @@ class WorkflowReport:
 
     @property
     def valid(self) -> bool:
-        """Whether there is no error."""
+        """True if there is no error."""
         return not self.errors
 
     @property
@@ -92,7 +92,7 @@ class WorkflowReport:
         return Verdict.worst(edge.verdict for edge in self.edges)
 
     def edge(self, task: str) -> Edge:
-        """The edge that leads to a task.
+        """Return the edge that leads to a task.
 
         :raises KeyError: there is no such task.
         """
@@ -102,15 +102,15 @@ class WorkflowReport:
         raise KeyError(task)
 
     def raise_if_invalid(self) -> None:
-        """Do nothing where the workflow is valid.
+        """Raise if the workflow is not valid.
 
-        :raises InvalidWorkflowError: it is not; ``defects`` has all errors.
+        :raises InvalidWorkflowError: the workflow is not valid; ``defects`` has all errors.
         """
         if self.errors:
             raise InvalidWorkflowError("the workflow is not valid", defects=self.errors)
 
     def rows(self) -> list[tuple[str, ...]]:
-        """As a table with a head: one row for each key of each edge, or one for an edge without keys."""
+        """Return headings, then a row for each key of each edge; an edge without keys has one row."""
         table: list[tuple[str, ...]] = [("after", "task", "key", "offered", "needed", "verdict")]
         for edge in self.edges:
             after = ", ".join(edge.parents) or "-"
@@ -120,7 +120,7 @@ class WorkflowReport:
         return table
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the report as a JSON object."""
         return {
             "valid": self.valid,
             "verdict": str(self.verdict),

@@ -1,7 +1,8 @@
-"""The tasks of a workflow in the platform's form, as far as the check needs them.
+"""Read the tasks of a workflow document in the platform's form, as far as the check needs them.
 
-``[{"name": "tiling:1", "parentName": null, "blockId": "…"}]``, or an object that has this list under
-``tasks``. Ours in addition: ``parentName`` may be a list, and ``propagate`` names stages to pass on.
+The platform's form is ``[{"name": "tiling:1", "parentName": null, "blockId": "…"}]``. This package also takes
+an object that has the list under ``tasks``, a list as ``parentName``, and ``propagate``, the names of stages
+whose features a task passes on.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ BLOCK_KEYS = ("blockId", "block", "image", "python", "blockName")
 class Task:
     """One block in a workflow.
 
-    :param blocks: what its block may be known as, the most telling first: the members ``blockId``,
+    :param parents: the tasks whose output the task reads.
+    :param blocks: names that the block may be known by, the most specific first: the members ``blockId``,
         ``block``, ``image``, ``python``, ``blockName``, then the task's name without its number.
-    :param propagate: tasks whose stages it passes on.
+    :param propagate: the tasks whose stages the task passes on.
     """
 
     name: str
@@ -37,7 +39,7 @@ class Task:
 
 
 def read_tasks(workflow: object) -> tuple[list[Task], list[Defect]]:
-    """The tasks of a workflow document, and everything that is wrong with it."""
+    """Return the tasks of a workflow document, and all defects of the document."""
     raw = workflow.get("tasks") if isinstance(workflow, dict) else workflow
     if not isinstance(raw, (list, tuple)):
         return [], [Defect("#", "no list of tasks")]
@@ -82,7 +84,7 @@ def _duplicates(tasks: Sequence[Task]) -> Iterable[Defect]:
 
 
 def _unknown(tasks: Sequence[Task]) -> Iterable[Defect]:
-    """Parents and stages that are no tasks; ``JOB/STAGE`` is a stage of another job, not known here."""
+    """Yield a defect for every parent and stage that is no task. ``JOB/STAGE`` is a stage of another job."""
     known = {task.name for task in tasks}
     for task in tasks:
         for parent in task.parents:
@@ -96,11 +98,11 @@ def _unknown(tasks: Sequence[Task]) -> Iterable[Defect]:
 
 
 def in_order(tasks: Sequence[Task]) -> tuple[list[Task], list[Defect]]:
-    """The tasks so that each comes after its parents and the stages that it propagates.
+    """Sort tasks so that each comes after its parents and after the stages that it propagates.
 
-    Tasks on a cycle are left out, as those that follow them, and the cycle is a defect.
+    A cycle is a defect; the tasks on it and those that follow them are left out.
     """
-    by_name = {task.name: task for task in reversed(tasks)}
+    by_name = {task.name: task for task in reversed(tasks)}  # of two tasks with one name the first counts
     before = {task.name: {*task.parents, *task.propagate} & by_name.keys() for task in by_name.values()}
     sorter = TopologicalSorter(before)
     defects: list[Defect] = []
@@ -119,7 +121,7 @@ def in_order(tasks: Sequence[Task]) -> tuple[list[Task], list[Defect]]:
 
 
 def _stable(ordered: list[Task], before: Mapping[str, set[str]], position: Mapping[str, int]) -> list[Task]:
-    """In levels of the graph, and within a level in the order of the document."""
+    """Sort by levels of the graph, and within a level by the order of the document."""
     level: dict[str, int] = {}
     for task in ordered:
         level[task.name] = 1 + max((level[name] for name in before[task.name]), default=0)

@@ -1,4 +1,4 @@
-"""``check_workflow``: do the blocks of a workflow fit together, and the job's parameters the blocks?"""
+"""Check a whole workflow: its tasks, the capabilities along its edges, and the job's parameters."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def check_workflow(
 
 
 def _library(manifests: Library | Sequence[Manifest]) -> tuple[Library, list[Defect]]:
-    """The manifests by name, and a defect where one name stands for two that differ."""
+    """Return the manifests by name, and a defect for each name that stands for two different manifests."""
     if isinstance(manifests, Mapping):
         known: dict[str, Manifest | None] = dict(manifests)
         named = [manifest for manifest in known.values() if manifest is not None]
@@ -72,7 +72,7 @@ def _library(manifests: Library | Sequence[Manifest]) -> tuple[Library, list[Def
 
 
 def _chain(manifests: Library | Sequence[Manifest]) -> list[dict[str, Any]]:
-    """Tasks for a sequence of manifests, each the parent of the next."""
+    """Make tasks for a sequence of manifests, each task the parent of the next."""
     chain = manifests.values() if isinstance(manifests, Mapping) else manifests
     tasks: list[dict[str, Any]] = []
     for manifest in (manifest for manifest in chain if manifest is not None):
@@ -84,7 +84,7 @@ def _chain(manifests: Library | Sequence[Manifest]) -> list[dict[str, Any]]:
 
 @dataclass(slots=True, kw_only=True)
 class _Walk:
-    """The state of one check: what the tasks visited so far offer, and what was found."""
+    """The state of one check: the tasks visited so far, what they offer, and what was found."""
 
     library: Library
     parameters: Mapping[str, Any]
@@ -94,7 +94,7 @@ class _Walk:
     warnings: list[Defect] = field(default_factory=list)
 
     def check_parameter_tasks(self, tasks: Iterable[Task]) -> None:
-        """The parameters as a whole: an object with an object for each task."""
+        """Check the parameters as a whole: they are an object with an object for each task."""
         if not isinstance(self.parameters, Mapping):
             self.errors.append(Defect("#", f"expected type: JSONObject, found: {type_name(self.parameters)}"))
             self.parameters = {}
@@ -107,7 +107,7 @@ class _Walk:
                 self.warnings.append(Defect(pointer([name]), "no task has this name"))
 
     def visit(self, task: Task) -> None:
-        """Check one task, all before it having been visited."""
+        """Check one task. The tasks before it have been visited."""
         block = next((name for name in task.blocks if name in self.library), None)
         if block is None:
             problem = f"there is no manifest of its block {legible(task.blocks[0])}"
@@ -115,6 +115,7 @@ class _Walk:
         manifest = None if block is None else self.library[block]
         given = self.parameters.get(task.name)
         given = given if isinstance(given, Mapping) else {}
+        # What is nested too deeply for the validator is reported, and left out of everything that follows.
         deep = deep_parameters(given, task.name)
         self.errors.extend(deep.values())
         given = {name: value for name, value in given.items() if name not in deep}
@@ -134,7 +135,7 @@ class _Walk:
             (self.errors if verdict == Verdict.FAILS else self.warnings).append(defect)
 
     def _last_before(self, task: Task) -> list[str]:
-        """Parents that can only be last: they and what they propagate offer nothing."""
+        """Return the parents that can only be last: neither they nor what they propagate offer anything."""
         return [parent for parent in task.parents if self.offers.get(parent) == ()]
 
     def report(self) -> WorkflowReport:
@@ -154,7 +155,7 @@ def _edge(
     parameters: Mapping[str, Any],
     last_before: Sequence[str],
 ) -> Edge:
-    """What comes in to a task, against what it needs."""
+    """Compare what comes in to a task with what the task needs."""
     if manifest is None:
         return Edge(task=task.name, block=task.blocks[0], parents=task.parents, comparable=False)
     problems = tuple(_problems(task, manifest, last_before))
@@ -170,7 +171,7 @@ def _edge(
 
 
 def _problems(task: Task, manifest: Manifest, last_before: Sequence[str]) -> Iterable[str]:
-    """Why a task cannot stand where it stands: it can only be first, or one before it only last."""
+    """Yield why a task cannot stand where it stands: it can only be first, or its parent only last."""
     if task.parents and manifest.type == "data":
         yield "is a data block, which can only be first"
     elif task.parents and not manifest.input_capabilities and not manifest.superseded:

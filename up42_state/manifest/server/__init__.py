@@ -1,1 +1,1 @@
-"""The validation service of the platform, for clients that were written for it."""
+"""The platform's validation service, for clients that were written for it."""

@@ -1,7 +1,8 @@
-"""``POST /validate-schema/block`` as the platform answered it, for clients that were written for it.
+"""Answer ``POST /validate-schema/block`` as the platform did, for clients that were written for it.
 
-Needs the extra ``server``. The documentation ("Validating your manifest") gives the two answers; a request
-that holds no manifest at all gets another 4xx status in the same envelope, with ``error`` set.
+The service needs the extra ``server``. The platform's documentation ("Validating your manifest") gives the
+answers for a valid and for an invalid manifest. A request that holds no manifest gets another 4xx status in
+the documented envelope, with ``error`` set.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ MAX_DISCARDED = 16 * MAX_BYTES  # read on for so long that the client gets to re
 
 
 def application() -> Starlette:
-    """The service as an ASGI application."""
+    """Return the service as an ASGI application."""
     return Starlette(
         routes=[Route(PATH, _validate, methods=["POST"])],
         exception_handlers={HTTPException: _refused},
@@ -59,7 +60,7 @@ def _check_type(request: Request) -> None:
 
 
 async def _body(request: Request) -> bytes:
-    """The body, if it has at most 1 MiB, whatever its headers say of its length."""
+    """Read the body of a request: at most 1 MiB, whatever the headers say of its length."""
     body = bytearray()
     size = 0
     try:
@@ -80,7 +81,7 @@ async def _body(request: Request) -> bytes:
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:
-    """Any refusal in the documented envelope."""
+    """Answer a refused request in the documented envelope."""
     status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.INTERNAL_SERVER_ERROR
     message = error.detail if isinstance(error, HTTPException) else ""
     headers = error.headers if isinstance(error, HTTPException) else None

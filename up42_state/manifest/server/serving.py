@@ -1,7 +1,7 @@
-"""The HTTP server around the service, with bounds on everything that a client could use up.
+"""Run the HTTP server of the service, with bounds on everything that a client could use up.
 
-Connections, the time and the bytes that one may take, and the lines that bad requests make in the log.
-uvicorn bounds the bytes of a head and the time between two requests; the rest is here.
+uvicorn bounds the bytes of a request's head and the time between two requests. This module bounds the number
+of connections, the time that a request may take, and the lines that bad requests add to the log.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _WAITING = 32  # connections that the kernel holds; asyncio accepts as many at o
 
 
 def server() -> uvicorn.Server:
-    """The server, which runs on a socket that listens already (``run(sockets=[…])``)."""
+    """Return the server; ``run(sockets=[…])`` runs it on sockets that listen already."""
     _bound_log()
     config = uvicorn.Config(
         application(),
@@ -51,7 +51,10 @@ def server() -> uvicorn.Server:
 
 
 def most_connections() -> int:
-    """As many as descriptors allow for: a service that has none left cannot even refuse."""
+    """Return how many connections the process's file descriptors allow.
+
+    A service that has no descriptor left cannot even refuse a connection.
+    """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return MAX_CONNECTIONS
@@ -59,17 +62,17 @@ def most_connections() -> int:
 
 
 class _Connection(H11Protocol):
-    """One connection: ended when a request and its answer take too long, or when a newer one needs its place.
+    """A connection that ends itself when a request takes too long, and that gives way to newer connections.
 
-    The place is that of the connection that has waited longest for the rest of a request, or for the next:
-    clients that send nothing cannot keep out one that does.
+    If there are too many connections, the one ends that has waited longest for the rest of a request or for
+    the next one: clients that send nothing cannot keep out a client that does.
     """
 
     _timer: asyncio.TimerHandle | None = None
     _since = 0.0  # when the time of the present request began
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a place, another's if there is none left."""
+        """Count the connection, and end another one if there are too many."""
         super().connection_made(transport)
         self._start_timer()
         if len(self.connections) > most_connections():
@@ -79,19 +82,19 @@ class _Connection(H11Protocol):
             min(waiting, key=lambda other: other._since, default=self).end()  # noqa: SLF001 - of its own class
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The time that it had is of no matter any more."""
+        """Stop the timer of the connection."""
         self._stop_timer()
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
-        """The next request has its own time."""
+        """Start the timer again: every request has its own time."""
         self._stop_timer()
         self._start_timer()
         super().on_response_complete()
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the client has yet to send something: a head, or the rest of a body."""
+        """True if the client has yet to send something: a head, or the rest of a body."""
         cycle: Any = self.cycle
         return cycle is None or bool(cycle.response_complete or cycle.more_body)
 
@@ -111,14 +114,14 @@ class _Connection(H11Protocol):
 
 
 class _Bounded(logging.Filter):
-    """Lets so many lines pass in so long a time, and then says how many it has left out."""
+    """A filter that passes MAX_LINES lines in LOG_SECONDS, and then says how many lines it left out."""
 
     def __init__(self) -> None:
         super().__init__()
         self._begun, self._lines = 0.0, 0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the line is one of the first."""
+        """Return True for one of the first lines of the present period."""
         now = time.monotonic()
         if now - self._begun > LOG_SECONDS:
             left_out = self._lines - MAX_LINES

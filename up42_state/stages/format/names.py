@@ -13,6 +13,7 @@ import uuid
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from up42_state.buckets import UNFINISHED
+from up42_state.contract import DATA_JSON
 from up42_state.errors import InvalidNameError, SettingsError
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ _COMMIT = re.compile(r"([0-9]{8})\.json")
 _ATTEMPT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PARTIAL = "partial"  # records of what a save that runs has stored so far
 _FOLDERS = frozenset(("files", "packs", "long", "copies", PARTIAL, UNFINISHED))  # of an attempt
-_ALONE = frozenset(("data.json", "index.json"))
+_SHOWN = 8  # names in a message
+_ALONE = frozenset((DATA_JSON, "index.json"))
 LAST_REVISION = 99_999_999  # the highest number that a commit's name can hold
 _ALLOWED = (
     "1 to 200 letters, digits and `. _ - : + = @`, beginning with a letter or digit, "
@@ -173,8 +175,8 @@ def attempt_prefix(job: str, stage: str, attempt: str) -> str:
     return f"{attempts_prefix(job, stage)}{attempt}/"
 
 
-def some_names(names: Iterable[str], most: int = 8) -> str:
-    """The first few names, and how many more there are."""
+def some_names(names: Iterable[str]) -> str:
+    """Join the first eight names, and say how many more there are."""
     listed = list(names)
-    shown = ", ".join(listed[:most])
-    return f"{shown} and {len(listed) - most} more" if len(listed) > most else shown
+    shown = ", ".join(listed[:_SHOWN])
+    return f"{shown} and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else shown

@@ -7,12 +7,13 @@ import stat
 import uuid
 from typing import TYPE_CHECKING
 
+from up42_state.contract import DATA_JSON
 from up42_state.errors import TargetConflictError
 from up42_state.features.files.data_paths import above, all_above
 from up42_state.features.files.sidecars import JOURNALS
 from up42_state.stages.format.names import some_names
 from up42_state.stages.local.changes import directories_of
-from up42_state.stages.local.directory import DATA, EXECUTABLE, executable_bits, survey
+from up42_state.stages.local.directory import EXECUTABLE, executable_bits, survey
 from up42_state.stages.local.journal import Journal
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Comparison:
         :param data: the ``data.json`` that is wanted.
         :raises TargetConflictError: something would be lost, and ``overwrite`` was not asked for.
         """
-        self.aside = {DATA} if self._is_main else set()
+        self.aside = {DATA_JSON} if self._is_main else set()
         in_the_way: list[str] = []  # what may not be read may hold anything
         found = list(survey(self.root.path, in_the_way if self._is_main else []))
         made = self._made if found else set()
@@ -63,7 +64,7 @@ class Comparison:
                     self.aside.add(path)
             elif path in self.wanted and self._is_equal(path, status, self.wanted[path]):
                 self._keep(path, status.st_mode)
-            elif self._is_main and path == DATA and self._is_data(status, data):
+            elif self._is_main and path == DATA_JSON and self._is_data(status, data):
                 continue
             elif self._is_main or path in self.wanted or path in made:
                 in_the_way.append(path)
@@ -95,7 +96,7 @@ class Comparison:
     def _is_data(self, status: os.stat_result, data: bytes | memoryview) -> bool:
         if not stat.S_ISREG(status.st_mode) or status.st_size != len(data):
             return False
-        with open(self.root.directory.open_file(DATA), "rb") as file:
+        with open(self.root.directory.open_file(DATA_JSON), "rb") as file:
             return file.read() == data
 
     @property
@@ -106,7 +107,7 @@ class Comparison:
     @property
     def moved(self) -> set[str]:
         """Where files are moved to, ``data.json`` included."""
-        return self.new.keys() | ({DATA} if self._is_main else set())
+        return self.new.keys() | ({DATA_JSON} if self._is_main else set())
 
     @property
     def emptied(self) -> set[str]:
@@ -124,7 +125,7 @@ class Comparison:
         made = all_above([*new, *self.directories]).union(self.directories)
         # Names that no killed call has used: a directory cannot be renamed onto another that holds files.
         # data.json comes first: it describes nothing any more once another file is replaced.
-        paths = sorted(self.aside, key=lambda path: (path != DATA, path))
+        paths = sorted(self.aside, key=lambda path: (path != DATA_JSON, path))
         aside = {f"aside-{uuid.uuid4()}": path for path in paths}
         return Journal(
             about=about,

@@ -15,17 +15,18 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
+from up42_state.contract import DATA_JSON
 from up42_state.errors import TargetConflictError
 from up42_state.features.files.data_paths import folded
-from up42_state.stages.format.index import BLOCK
+from up42_state.stages.format.index import BLOCK_BYTES
 from up42_state.stages.local.changes import check
 from up42_state.stages.local.comparison import Comparison
-from up42_state.stages.local.directory import DATA, executable_bits
+from up42_state.stages.local.directory import executable_bits
 from up42_state.stages.local.journal import Journal, digest_of, undo
 from up42_state.stages.local.staging import Stagings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -44,13 +45,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What is wanted in a directory.
 
     :param what: names the revisions and options that it is made of.
-    :param data: the new ``data.json``.
+    :param data: the new ``data.json``. Where files are added to an output, what gives its bytes in runs: a
+        large one is never held as a whole.
     :param entries: files and quicklooks, under the paths that they get.
     :param directories: those that hold no file.
     """
 
     what: str
-    data: bytes | memoryview
+    data: bytes | memoryview | Callable[[], Iterable[bytes | memoryview]]
     entries: Sequence[Entry]
     directories: Sequence[str]
 
@@ -61,7 +63,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return json.dumps(
             {
                 "restoring": self.what,
-                "data": hashlib.sha256(self.data).hexdigest(),
+                "data": "" if callable(self.data) else hashlib.sha256(self.data).hexdigest(),
                 "names": hashlib.sha256(names).hexdigest(),
             }
         )
@@ -138,6 +140,7 @@ class Installation:
             if self._adding:
                 part.look_beside()
             else:
+                assert not callable(plan.data)  # it is compared with the one that is there
                 part.compare(plan.data, overwrite=self._overwrite)
         for part in self._parts.values():
             check(part)
@@ -173,7 +176,7 @@ class Installation:
         for root in self._roots:
             root.open()
         main = Journal.read(self._main)
-        if main.data and digest_of(self._main, DATA) != main.data:
+        if main.data and digest_of(self._main, DATA_JSON) != main.data:
             journals = {root: Journal.read(root) for root in self._roots}
             self._left = {root: found for root, found in journals.items() if found.about == main.about}
         return main
@@ -232,7 +235,7 @@ class Installation:
             return []
         with open(fd, "rb") as file:
             found = enumerate(entry.blocks)
-            return [n for n, digest in found if hashlib.sha256(file.read(BLOCK)).hexdigest() == digest]
+            return [n for n, digest in found if hashlib.sha256(file.read(BLOCK_BYTES)).hexdigest() == digest]
 
     def write(self, entry: Entry, offset: int, data: memoryview) -> None:
         """Write verified bytes of a file into staging."""
@@ -244,8 +247,7 @@ class Installation:
         :param plan: the one that was begun, or a part of it.
         """
         main = self._main
-        main.put(DATA, plan.data)
-        digest = hashlib.sha256(plan.data).hexdigest()
+        digest = main.put_runs(DATA_JSON, plan.data() if callable(plan.data) else (plan.data,))
         self._narrow(plan)
         journals = {
             root: part.journal(self._about, digest, self._left.get(root, Journal()))
@@ -271,7 +273,7 @@ class Installation:
             main.directory.enter(path.split("/"))
         for entry in sorted(plan.entries, key=lambda entry: entry.name):
             self._switch_file(entry)
-        main.directory.move_in(main.fd, DATA, DATA)
+        main.directory.move_in(main.fd, DATA_JSON, DATA_JSON)
 
     def _switch_file(self, entry: Entry) -> None:
         root, path = self._roots.of(entry), self._roots.place(entry)

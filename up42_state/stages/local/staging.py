@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 import stat
 from contextlib import ExitStack, suppress
@@ -14,7 +15,7 @@ from up42_state.machine.trees import remove_tree
 from up42_state.stages.local.directory import OURS, UNKNOWN, Directory, open_regular, own_folder, remove_own
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from up42_state.stages.format.index import Entry
@@ -107,11 +108,21 @@ class Staging:
 
     def put(self, name: str, data: bytes | memoryview) -> None:
         """Write a whole file, in place of a file that has its name: that one stands until this is whole."""
+        self.put_runs(name, (data,))
+
+    def put_runs(self, name: str, runs: Iterable[bytes | memoryview]) -> str:
+        """Write a whole file as :meth:`put` does, from runs of its bytes; give their SHA-256, in hex."""
         new = f"new-{name}"
         with suppress(FileNotFoundError):
             os.unlink(new, dir_fd=self.fd)
-        self.write(new, 0, memoryview(data))
+        self.write(new, 0, memoryview(b""))  # it is there, also where there are no runs
+        digest, size = hashlib.sha256(), 0
+        for run in runs:
+            digest.update(run)
+            self.write(new, size, memoryview(run))
+            size += len(run)
         os.rename(new, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+        return digest.hexdigest()
 
     def folds_names(self) -> bool:
         """Whether the file system takes names for one that differ in case, in Unicode's form, or in a full

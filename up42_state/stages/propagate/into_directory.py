@@ -7,60 +7,62 @@ the next save, does.
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
-from up42_state.stages.format.index import QUICKLOOKS
+from up42_state.contract import QUICKLOOK_FOLDER
 from up42_state.stages.local.directory import OURS, writing_to
 from up42_state.stages.local.installation import ADDING, Installation, Plan
-from up42_state.stages.local.output import quicklook_folder, read_output
+from up42_state.stages.local.output import read_output
 from up42_state.stages.propagate.merged_output import Merging
 from up42_state.stages.read.download import fetch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from up42_state.errors import StateError
     from up42_state.features import Report
     from up42_state.stages.format.commit import Commit, JobMode
     from up42_state.stages.format.index import Entry
+    from up42_state.stages.history import History
     from up42_state.stages.propagate.merged_output import Added
-    from up42_state.stages.propagate.options import Propagation
-    from up42_state.state import Stage
+    from up42_state.stages.propagate.options import EarlierHistories
 
 __all__ = ["clean_up", "fetch_added", "materialise"]
 
 
 def materialise(
     into: Path,
-    propagations: Sequence[Propagation],
+    propagations: Sequence[EarlierHistories],
     *,
-    quicklooks: Path | bool = True,
+    quicklooks: Path | None,
     job_mode: JobMode = "DEFAULT",
-    current: Callable[[Stage], Commit] | None = None,
+    current: Callable[[History], Commit] | None = None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> list[Report]:
     """Carry out propagations in a directory, one after the other, and replace its ``data.json`` once.
 
-    :param quicklooks: the directory of quicklooks, as a save takes it.
+    :param quicklooks: the directory of quicklooks; ``None`` leaves quicklooks out.
     :param job_mode: in ``DRY_RUN`` data paths need not exist, and stages that dry runs saved are taken, too.
-    :param current: gives the revision to take of a stage, if it is not to be the newest.
+    :param current: gives the revision to take of a history, if it is not to be the newest.
     :return: what became of every feature, for each propagation.
     :raises InvalidOutputError: the current output has defects.
     :raises FeatureConflictError: features differ, and a propagation asks for an error then.
     """
     clean_up(into, quicklooks, keep_staged=True)
     merging = Merging(read_output(into, quicklooks, dry_run=job_mode == "DRY_RUN"))
-    current = current or (lambda stage: stage.latest(job_mode))
+    current = current or (lambda history: history.current(job_mode))
     reports = [merging.apply(propagation, current) for propagation in propagations]
     if not merging.changed:
         clean_up(into, quicklooks)
         return reports
+    if quicklooks is None:
+        merging.additions = [added for added in merging.additions if added.entry.kind == "file"]
     folder = _folder_for(into, quicklooks)
     plan = Plan(
         what="propagation",
-        data=merging.data,
+        data=partial(_data, merging),
         entries=[added.renamed for added in merging.additions],
         directories=merging.new_directories,
     )
@@ -74,7 +76,16 @@ def materialise(
     return reports
 
 
-def clean_up(into: Path, quicklooks: Path | bool = True, *, keep_staged: bool = False) -> None:
+def _data(merging: Merging) -> Iterator[bytes | memoryview]:
+    """Yield the merged ``data.json`` in runs.
+
+    :raises InvalidOutputError: the current one changed meanwhile: its bytes are part of the merged one.
+    """
+    yield from merging.runs()
+    merging.check_unchanged()
+
+
+def clean_up(into: Path, quicklooks: Path | None = None, *, keep_staged: bool = False) -> None:
     """Take back what a propagation that was killed has added to a directory.
 
     :param keep_staged: leave what it has only fetched, for the same call.
@@ -109,9 +120,6 @@ def _refuse(_entry: Entry, error: StateError) -> None:
     raise error
 
 
-def _folder_for(into: Path, quicklooks: Path | bool) -> Path | None:
-    """Where quicklooks go, or ``None`` for ``<into>/.quicklooks``."""
-    folder = quicklook_folder(into, quicklooks)
-    if folder is None and quicklooks is True and os.path.abspath(into) == "/tmp/output":  # noqa: S108 - the block contract names it
-        folder = Path("/tmp/quicklooks")  # noqa: S108 - the block contract names it
-    return None if folder == into / QUICKLOOKS else folder
+def _folder_for(into: Path, quicklooks: Path | None) -> Path | None:
+    """The directory of quicklooks where that lies elsewhere than in the output."""
+    return None if quicklooks == into / QUICKLOOK_FOLDER else quicklooks

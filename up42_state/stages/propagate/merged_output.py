@@ -6,62 +6,74 @@ import mmap
 import tempfile
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from up42_state.features import Collection, Earlier, File
+from up42_state.features import Collection, Earlier
 from up42_state.features.carried import left_behind
 from up42_state.features.files.data_paths import all_above
 from up42_state.features.merge.operator import merge
 from up42_state.stages.format.index import stored_name
 from up42_state.stages.local.output import Output
 from up42_state.stages.read.selection import catalogue, left_behind_warnings, read_features
-from up42_state.stages.revision import Contents, load
+from up42_state.stages.revision import Listing, load_index, map_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import IO
 
     from up42_state.features import Files, Report, Selection
     from up42_state.features.merge.operator import Merge
     from up42_state.stages.format.commit import Commit
     from up42_state.stages.format.index import Entry
-    from up42_state.stages.propagate.options import Propagation
+    from up42_state.stages.history import History
+    from up42_state.stages.propagate.options import EarlierHistories
     from up42_state.stages.store import Store
-    from up42_state.state import Stage
 
 __all__ = ["Added", "EarlierStage", "Merging", "output_of"]
 
 
 class EarlierStage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """An earlier stage that was read, and the store that it lies in."""
+    """An earlier stage that was read, and the store that it lies in.
+
+    :param data: the bytes of its ``data.json``.
+    """
 
     store: Store
-    contents: Contents
+    contents: Listing
+    data: bytes | mmap.mmap
+
+    @classmethod
+    def read(cls, store: Store, commit: Commit) -> Self:
+        """Read a stage's revision.
+
+        :raises IntegrityError: it is damaged.
+        """
+        contents = Listing(commit=commit, index=load_index(store, commit))
+        return cls(store=store, contents=contents, data=map_data(store, commit))
 
     @property
     def job(self) -> str:
-        """Its job's key."""
+        """The key of the job that the stage belongs to."""
         return self.contents.commit.job
 
     @property
     def name(self) -> str:
-        """Its stage's name."""
+        """The name of the stage."""
         return self.contents.commit.stage
 
     @cached_property
     def _read(self) -> tuple[Collection, Files]:
         index = self.contents.index
-        return read_features(self.contents.data), catalogue(index.entries, index.directories)
+        return read_features(self.data), catalogue(index.entries, index.directories)
 
     @property
     def collection(self) -> Collection:
-        """Its features."""
+        """The features of the stage."""
         return self._read[0]
 
     def earlier(self) -> Earlier:
-        """The stage as merging wants it."""
+        """Return the stage in the form that the propagation operator takes."""
         collection, files = self._read
         return Earlier(
             job=self.job,
@@ -72,7 +84,7 @@ class EarlierStage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         )
 
     def left_behind(self) -> tuple[str, ...]:
-        """What to say of the files that no feature carries: only those of features are brought."""
+        """Warn of the files that no feature carries: a propagation brings the files of features alone."""
         return left_behind_warnings(self.contents.commit, left_behind(*self._read))
 
 
@@ -89,7 +101,7 @@ class Added(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """Its name there: unique over files and quicklooks."""
+        """The name of the file in the output: unique over files and quicklooks."""
         return stored_name(self.entry.kind, self.path)
 
     @property
@@ -114,31 +126,30 @@ class Merging:
         self.additions: list[Added] = []
         self.new_directories: list[str] = []
         self.changed = False
+        self.features = len(output.collection)
+        self._merged: Merge | None = None  # what was merged into the collection, and not put together yet
+        self._written: memoryview | None = None
 
-    def apply(self, propagation: Propagation, current: Callable[[Stage], Commit]) -> Report:
+    def apply(self, earlier: EarlierHistories, current: Callable[[History], Commit]) -> Report:
         """Merge the stages of one propagation, and say what became of every feature.
 
-        :param current: gives the revision to take of a stage.
+        :param current: gives the revision to take of a history.
         :raises NotFoundError: a stage does not exist.
         :raises IntegrityError: a stage is damaged.
         :raises FeatureConflictError: features differ, and the propagation asks for an error then.
         :raises InvalidDataError: a stage's ``data.json`` is not one, or cannot be compared.
         """
-        found = propagation.commits(current)
-        stages = [
-            EarlierStage(store=stage.job.state.store, contents=load(stage.job.state.store, commit))
-            for stage, commit in found
-        ]
+        found = list(zip(earlier.histories, earlier.commits(current), strict=True))
+        stages = [EarlierStage.read(history.store, commit) for history, commit in found if commit is not None]
         self.earlier += stages
-        merged = _merge(self._collection, self._files, propagation, stages)
+        merged = _merge(self._whole(), self._files, earlier, stages)
         self._take(merged, stages)
-        skipped = [stage for stage in propagation.stages if all(stage is not there for there, _ in found)]
         warnings = (
-            *(f"{stage} is not there, and was skipped" for stage in skipped),
-            *_unmet(propagation.selection, stages),
+            *(f"{history} is not there, and was skipped" for history, commit in found if commit is None),
+            *_unmet(earlier.selection, stages),
             *merged.report.warnings,
         )
-        if propagation.form == "forward":
+        if earlier.form == "forward":
             warnings += tuple(text for stage in stages for text in stage.left_behind())
         return msgspec.structs.replace(merged.report, warnings=warnings)
 
@@ -150,18 +161,37 @@ class Merging:
         self.new_directories += merged.directories
         if merged.changed:
             self.changed = True
-            self._files = self._files.plus(map(_file, self.additions), self.new_directories)
-            self._collection = Collection(_mapped(merged.write))
+            self._files = self._files.plus(
+                (added.entry.as_file(added.path) for added in self.additions), self.new_directories
+            )
+            self._merged, self._written = merged, None
+        self.features = merged.report.after
+
+    def _whole(self) -> Collection:
+        """The collection, put together if something was merged into it."""
+        if self._merged is not None:
+            self._collection, self._merged = Collection(self.data), None
+        return self._collection
+
+    def runs(self) -> Iterator[bytes | memoryview]:
+        """The bytes of ``data.json``, in runs: enough for what writes it once."""
+        return self._collection.runs() if self._merged is None else self._merged.runs()
+
+    def check_unchanged(self) -> None:
+        """Make sure that the current ``data.json`` is what was read: its bytes go into the merged one.
+
+        :raises InvalidOutputError: it changed.
+        """
+        self._output.check_unchanged()
 
     @property
     def data(self) -> memoryview:
         """The bytes of ``data.json``."""
-        return self._collection.document
-
-    @property
-    def features(self) -> int:
-        """How many features there are."""
-        return len(self._collection)
+        if self._merged is None:
+            return self._collection.document
+        if self._written is None:
+            self._written = memoryview(_mapped(self._merged))
+        return self._written
 
     @property
     def directories(self) -> list[str]:
@@ -179,14 +209,15 @@ class Merging:
         return {path.partition("/")[0] for path in (*files, *self.directories)}
 
 
-def output_of(contents: Contents) -> Output:
+def output_of(stage: EarlierStage) -> Output:
     """A stored revision as an output that others are merged into: what a restore without quicklooks gives."""
-    entries = [entry for entry in contents.index.entries if entry.kind == "file"]
-    directories = tuple(contents.index.directories)
+    index = stage.contents.index
+    entries = [entry for entry in index.entries if entry.kind == "file"]
+    directories = tuple(index.directories)
     return Output(
         root=Path(),
         seen=(),
-        collection=read_features(contents.data),
+        collection=stage.collection,
         files=catalogue(entries, directories),
         directories=directories,
         folders=frozenset(),
@@ -194,22 +225,17 @@ def output_of(contents: Contents) -> Output:
 
 
 def _merge(
-    collection: Collection, files: Files, propagation: Propagation, stages: list[EarlierStage]
+    collection: Collection, files: Files, earlier: EarlierHistories, stages: list[EarlierStage]
 ) -> Merge:
-    properties = propagation.properties
-    if propagation.manifest is not None:
-        from up42_state.manifest import inherited_keys
-
-        properties = inherited_keys(propagation.manifest)
     return merge(
         collection,
         files,
         [stage.earlier() for stage in stages],
-        form=propagation.form,
-        match=propagation.match,
-        on_conflict=propagation.on_conflict,
-        selection=propagation.selection,
-        properties=properties,
+        form=earlier.form,
+        match=earlier.match,
+        on_conflict=earlier.on_conflict,
+        selection=earlier.selection,
+        properties=earlier.properties,
     )
 
 
@@ -222,16 +248,9 @@ def _unmet(selection: Selection | None, stages: list[EarlierStage]) -> Iterator[
             yield f"{stage.job}/{stage.name}: {warning}"
 
 
-def _file(added: Added) -> File:
-    entry = added.entry
-    return File(
-        path=added.path, kind=entry.kind, size=entry.size, sha256=entry.sha256, executable=entry.executable
-    )
-
-
-def _mapped(write: Callable[[IO[bytes]], None]) -> mmap.mmap:
-    """What ``write`` writes, mapped from a temporary file: a large collection takes no memory of its own."""
+def _mapped(merged: Merge) -> mmap.mmap:
+    """A merged ``data.json``, mapped from a temporary file: a large one takes no memory of its own."""
     with tempfile.TemporaryFile() as file:
-        write(file)
+        merged.write(file)
         file.flush()
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

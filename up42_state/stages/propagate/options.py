@@ -1,109 +1,53 @@
-"""What is to be propagated: earlier stages, and how they are merged. Noted first, carried out later."""
+"""Which histories are merged into an output, and how: a propagation whose stages and options are resolved."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from up42_state.errors import JobNotFoundError, SettingsError, StageNotFoundError
+from up42_state.errors import JobNotFoundError, StageNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from up42_state.features import Selection
-    from up42_state.manifest import Manifest
     from up42_state.stages.format.commit import Commit
-    from up42_state.state import Stage
+    from up42_state.stages.history import History
 
-__all__ = ["Propagation", "checked_options"]
-
-_CHOICES = {
-    "form": ("forward", "inherit"),
-    "on_conflict": ("current", "earlier", "both", "error"),
-    "missing": ("error", "skip"),
-}
+__all__ = ["EarlierHistories"]
 
 
-class Propagation(msgspec.Struct, frozen=True, kw_only=True):
-    """Earlier stages, in order, and the options of the propagation operator (``docs/propagation.md``).
+class EarlierHistories(msgspec.Struct, frozen=True, kw_only=True):
+    """The histories of earlier stages, in order, and the options of the propagation operator.
 
-    :param stages: the earlier stages; the revision that is current when it is carried out is taken.
-    :param form: ``forward`` appends features that the current output lacks; ``inherit`` gives features the
-        properties they lack from their origin feature.
-    :param match: pairs (property of the current feature, of the earlier one) that tell the same feature.
-    :param on_conflict: what becomes of the same feature with other content: ``current``, ``earlier``,
-        ``both`` or ``error``.
-    :param where: only features with these properties, ``{"sensor": "SPOT"}`` or ``["cloud<20"]``.
-    :param bbox: only features that touch west, south, east, north, in degrees.
-    :param ids: only features with these ids.
-    :param path: only features with a data path that this glob matches.
-    :param missing: what to do about a stage that does not exist: ``error`` or ``skip``.
+    :class:`up42_state.Propagation` explains the options, and checks them.
+
+    :param selection: which features of the earlier stages are taken; ``None`` for all.
+    :param skip_missing: leave out a stage that does not exist; otherwise that is an error.
     :param properties: for ``inherit``, the names of the properties; all but ours if ``None``.
-    :param manifest: for ``inherit``, the block's manifest: what its output capabilities mark with ``>``.
-    :raises SettingsError: an option is none of its choices, or a stage is given by its name.
     """
 
-    stages: tuple[Stage, ...]
+    histories: tuple[History, ...]
     form: Literal["forward", "inherit"] = "forward"
     match: Sequence[tuple[str, str]] | None = None
     on_conflict: Literal["current", "earlier", "both", "error"] = "current"
-    where: Mapping[str, Any] | Sequence[str] | None = None
-    bbox: Sequence[float] | None = None
-    ids: Iterable[str | int] | None = None
-    path: str | None = None
-    missing: Literal["error", "skip"] = "error"
+    selection: Selection | None = None
+    skip_missing: bool = False
     properties: Sequence[str] | None = None
-    manifest: Manifest | None = None
 
-    def __post_init__(self) -> None:
-        for name, allowed in _CHOICES.items():
-            value = getattr(self, name)
-            if value not in allowed:
-                raise SettingsError(f"{name} is {value!r}", advice=f"use one of {', '.join(allowed)}")
-        for stage in self.stages:
-            if isinstance(stage, str):
-                raise SettingsError(
-                    f"stages holds the name {stage!r}, which says nothing of its store",
-                    advice="give stages themselves: state.job(JOB).stage(NAME)",
-                )
-        if self.properties is not None and self.manifest is not None:
-            raise SettingsError("both properties and manifest are given", advice="give one of them")
-        if self.ids is not None and not isinstance(self.ids, str):  # a save that starts again asks once more
-            msgspec.structs.force_setattr(self, "ids", tuple(self.ids))
+    def commits(self, current: Callable[[History], Commit]) -> list[Commit | None]:
+        """The current revision of each history; ``None`` for a stage that does not exist and is skipped.
 
-    def commits(self, current: Callable[[Stage], Commit]) -> list[tuple[Stage, Commit]]:
-        """The stages with their current revisions.
-
-        :param current: gives that of a stage.
-        :raises NotFoundError: a stage does not exist, and ``missing`` is ``error``.
+        :param current: gives the current revision of a history.
+        :raises NotFoundError: a stage does not exist, and is not to be skipped.
         """
-        found = []
-        for stage in self.stages:
+        found: list[Commit | None] = []
+        for history in self.histories:
             try:
-                found.append((stage, current(stage)))
+                found.append(current(history))
             except (JobNotFoundError, StageNotFoundError):
-                if self.missing == "error":
+                if not self.skip_missing:
                     raise
+                found.append(None)
         return found
-
-    @property
-    def selection(self) -> Selection | None:
-        """Which features of the earlier stages are taken; ``None`` for all."""
-        from up42_state.features import Selection
-
-        return Selection.of(self.where, self.bbox, self.ids, self.path)
-
-
-def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a propagation that were given: those that are not ``None``.
-
-    :raises TypeError: there is no such option for people.
-    :raises SettingsError: one is none of its choices.
-    """
-    given = {name: value for name, value in options.items() if value is not None}
-    unknown = given.keys() - {"form", "match", "on_conflict", "where", "bbox", "ids", "path", "missing"}
-    if unknown:
-        raise TypeError(f"there is no option {', '.join(sorted(unknown))}")
-    _ = Propagation(stages=(), **given).selection
-    return given

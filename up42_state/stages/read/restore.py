@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from up42_state.contract import QUICKLOOK_FOLDER
 from up42_state.errors import PrunedError, StateError
-from up42_state.stages.format.index import QUICKLOOKS
 from up42_state.stages.history import History
 from up42_state.stages.local.directory import writing_to
 from up42_state.stages.local.installation import Installation, Plan
@@ -85,7 +85,7 @@ def restore(
     job_mode: JobMode = "DEFAULT",
     choose: Callable[[Contents], Chosen] = whole,
     without: Callable[[Chosen, set[str]], Chosen] | None = None,
-    quicklooks: Path | bool = True,
+    quicklooks: Path | None,
     overwrite: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Restored:
@@ -95,27 +95,26 @@ def restore(
     :param choose: picks the wanted part.
     :param without: leaves out what depends on damaged files, given by name: then damage is reported, not
         raised.
-    :param quicklooks: where they go; ``True`` for ``<target>/.quicklooks``, ``False`` to leave them out. In
-        ``/tmp/quicklooks`` they would be saved as those of the next output.
+    :param quicklooks: the directory that quicklooks go into; ``None`` leaves quicklooks out.
     :param overwrite: replace files that are in the way; others stay.
     :raises NotFoundError: there is no such stage or revision, or it was pruned.
     :raises TargetConflictError: the target holds other files; it is untouched.
     :raises IntegrityError: stored bytes are damaged; the target is untouched.
     """
     history = History(store, job, stage)
-    folder = None if isinstance(quicklooks, bool) else quicklooks
+    folder = None if quicklooks == target / QUICKLOOK_FOLDER else quicklooks
 
     def once() -> Restored:
         commit = history.current(job_mode) if revision is None else history.at(revision)
         contents = load(store, commit)
         chosen = choose(contents)
-        if quicklooks is False:
+        if quicklooks is None:
             files = [entry for entry in chosen.entries if entry.kind == "file"]
             chosen = msgspec.structs.replace(chosen, entries=files)
         with Installation(target, folder, overwrite=overwrite) as installation:
             restored = _install(store, contents, chosen, installation, without, progress)
         pictures = any(entry.kind == "quicklook" for entry in chosen.entries)
-        place = (folder or target / QUICKLOOKS) if pictures else None
+        place = quicklooks if pictures else None
         return msgspec.structs.replace(restored, quicklooks=place, warnings=chosen.warnings)
 
     while True:

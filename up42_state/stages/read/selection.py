@@ -14,6 +14,7 @@ from up42_state.stages.format.names import some_names
 from up42_state.stages.read.restore import Chosen, whole
 
 if TYPE_CHECKING:
+    import mmap
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from up42_state.features import Selection
@@ -77,7 +78,7 @@ def _looked_into() -> Iterator[None]:
 
 
 def without(chosen: Chosen, damaged: set[str]) -> Chosen:
-    """The same part without damaged files, and without the features whose data they are.
+    """Leave damaged files, and the features that carry them, out of a part of a revision.
 
     :param damaged: names of files.
     """
@@ -96,7 +97,7 @@ def without(chosen: Chosen, damaged: set[str]) -> Chosen:
     )
 
 
-def read_features(data: bytes) -> Collection:
+def read_features(data: bytes | mmap.mmap) -> Collection:
     """The features of a stored ``data.json``, which may be one that no check of ours has seen.
 
     :raises InvalidDataError: it is not JSON in UTF-8, or not a FeatureCollection.
@@ -104,12 +105,9 @@ def read_features(data: bytes) -> Collection:
     defect = encoding_defect(memoryview(data))
     if defect is not None:
         raise InvalidDataError("a stored data.json cannot be read", defects=[defect])
-    return Collection.read(data)
+    return Collection(data)
 
 
 def catalogue(entries: Iterable[Entry], directories: Iterable[str]) -> Files:
-    """A stored revision's files, as the features' rules look things up in them."""
-    found = (
-        File(path=e.path, kind=e.kind, size=e.size, sha256=e.sha256, executable=e.executable) for e in entries
-    )
-    return Files(found, directories)
+    """Make the catalogue of a stored revision's files, which checking and merging look things up in."""
+    return Files((entry.as_file() for entry in entries), directories)

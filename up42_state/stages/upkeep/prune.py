@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
@@ -32,7 +32,7 @@ from up42_state.stages.format.names import (
     is_ours,
     parse_commit_key,
 )
-from up42_state.stages.history import History, missing_job, readable
+from up42_state.stages.history import DamagedCommit, History, missing_job
 from up42_state.stages.listing import list_stages
 from up42_state.stages.upkeep.ages import Ages
 from up42_state.stages.write.lease import MIN_GRACE
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from up42_state.buckets.base import ObjectInfo
-    from up42_state.stages.history import DamagedCommit
     from up42_state.stages.store import Store
 
 __all__ = ["GRACE", "Pruned", "prune"]
@@ -147,7 +146,7 @@ def prune(
 
 
 def _end_uploads(store: Store, job: str, ages: Ages, *, dry_run: bool) -> tuple[int, set[str]]:
-    """Discard unfinished uploads that were begun long ago; how many, and the attempts of the others.
+    """Discard unfinished uploads that were begun long ago; return how many, and the attempts of the others.
 
     Done before anything is listed: a save whose one large file takes longer than the grace has either
     completed it, and the listing shows a new object of its attempt, or fails.
@@ -181,7 +180,10 @@ def _list(store: Store, job: str) -> _Job:
 
 
 def _list_stage(store: Store, job: str, stage: str, objects: Iterable[ObjectInfo] | None) -> _Job:
-    """One stage. Of one with many objects, the names of its attempts, and after those its commits."""
+    """List one stage: all of its objects, or, if it has many, the names of its attempts and its commits.
+
+    Commits are listed after attempts, so that a commit written meanwhile protects an attempt listed before.
+    """
     listed = _Job()
     if objects is None:
         attempts = list(store.bucket.prefixes(attempts_prefix(job, stage)))
@@ -201,7 +203,7 @@ def _list_stage(store: Store, job: str, stage: str, objects: Iterable[ObjectInfo
 
 
 def _add_unlisted(store: Store, job: str, listed: _Job) -> bool:
-    """Add commits that a lagging listing does not show; whether there are any.
+    """Add commits that a lagging listing does not show. Return True if there are any.
 
     Numbers have no gaps, so the next ones are asked for.
     """
@@ -227,7 +229,7 @@ def _later(store: Store, job: str, stage: str, known: Iterable[int]) -> dict[int
 
 
 def _in_use(store: Store, job: str, listed: _Job, keep: int, ages: Ages) -> set[str]:
-    """Every attempt that a kept commit refers to, or one that was unlinked only lately."""
+    """Collect the attempts that a kept commit, or one unlinked only lately, refers to."""
     wanted = [
         (stage, revision)
         for stage, commits in listed.commits.items()
@@ -246,12 +248,18 @@ def _in_use(store: Store, job: str, listed: _Job, keep: int, ages: Ages) -> set[
         return found
 
     with store.transfers() as transfers:
-        found = transfers.map(look, wanted)
-        return {attempt for commit in readable(found, _stop) for attempt in commit.refers}
+        found = list(transfers.map(look, wanted))
+    refers: set[str] = set()
+    for item in found:
+        if isinstance(item, DamagedCommit):
+            _stop(item)
+        elif item is not None:
+            refers.update(item.refers)
+    return refers
 
 
-def _stop(damaged: DamagedCommit) -> None:
-    """A kept commit that cannot be read may refer to every attempt of the job.
+def _stop(damaged: DamagedCommit) -> NoReturn:
+    """Refuse to prune beside a kept commit that cannot be read: it may refer to every attempt of the job.
 
     :raises IntegrityError: always.
     """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from up42_state.errors import Defect, InvalidDataError
 from up42_state.features.files.data_paths import data_paths, is_data_property
 from up42_state.features.merge.matching.row_numbers import Rows
-from up42_state.features.text.fast_layout import blocks
+from up42_state.features.text.fast_layout import batches
 from up42_state.features.text.origin import ORIGIN, Origin, may_be_in
 from up42_state.features.text.values import (
     digest,
@@ -121,19 +121,19 @@ class Known:
             self.by_id.add_all(collection.ids, range(self._size))
             self.rows.note("", collection.ids)
         else:
-            for block in blocks(self.draft.raws(first)):
-                self._add(start, block)
-                start += len(block)
+            for batch in batches(self.draft.raws(first)):
+                self._add(start, batch)
+                start += len(batch)
         for lookup, key_of in ((self._by_value, value_key), (self._by_properties, self._path_key)):
             if lookup is not None:
                 self._fill(lookup, key_of, first)
 
-    def _add(self, start: int, block: Sequence[Text]) -> None:
+    def _add(self, start: int, batch: Sequence[Text]) -> None:
         """Take in a block of features, of which the first has the index ``start``."""
-        other = first_other(block)
+        other = first_other(batch)
         if other is not None:
             raise _no_object(start + other)
-        found = heads(block)
+        found = heads(batch)
         ids = ids_of(found)
         self.by_id.add_all(ids, range(start, start + len(found)))
         if not self.files.directories and not may_be_in([each.properties for each in found]):
@@ -215,9 +215,9 @@ def _no_object(index: int) -> InvalidDataError:
     return InvalidDataError("the current data.json cannot be merged", defects=[defect])
 
 
-def first_other(block: Sequence[Text]) -> int | None:
+def first_other(batch: Sequence[Text]) -> int | None:
     """The first of some values that is no object, ``None`` if all are."""
-    firsts = [text[0] for text in block]
+    firsts = [text[0] for text in batch]
     return next((number for number, first in enumerate(firsts) if first != _BRACE), None)
 
 

@@ -14,13 +14,13 @@ from up42_state.features.merge.matching.current import first_other, identity_of
 from up42_state.features.merge.matching.provenance_keys import Keys
 from up42_state.features.merge.matching.row_numbers import Rows
 from up42_state.features.text.edits import plain_place, rewritten, slot
-from up42_state.features.text.fast_layout import blocks
+from up42_state.features.text.fast_layout import batches
 from up42_state.features.text.members import named, quoted
 from up42_state.features.text.origin import ORIGIN, Origin, may_be_in
 from up42_state.features.text.values import head, heads, properties_of
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from up42_state.features.collection import Collection
     from up42_state.features.files.catalogue import Files
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     Text = bytes | memoryview
 
 __all__ = ["Census", "Earlier"]
-
-_TAIL = 512  # bytes of a feature that nearly always hold its properties, where these come last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,18 +80,18 @@ class Census:
         self.ids = collection.ids
         if not collection.is_plain or not self.earlier.files.is_empty:
             start = 0
-            for block in blocks(collection.raws()):
-                self._add(start, block)
-                start += len(block)
+            for batch in batches(collection.raws()):
+                self._add(start, batch)
+                start += len(batch)
         everything = list(range(len(self.ids)))
         self.wanted = everything if selection is None else selection.numbers(collection)
 
-    def _add(self, start: int, block: Sequence[Text]) -> None:
+    def _add(self, start: int, batch: Sequence[Text]) -> None:
         """Take in a block of features, of which the first has the index ``start``."""
-        other = first_other(block)
+        other = first_other(batch)
         if other is not None:
             raise self._no_object(start + other)
-        found = heads(block)
+        found = heads(batch)
         if not self.earlier.files.is_empty or may_be_in([each.properties for each in found]):
             for index, each in enumerate(found, start):
                 self._read_properties(index, properties_of(each))
@@ -164,15 +162,23 @@ class Census:
 
     def written(self, index: int) -> tuple[Text, ...]:
         """A feature in pieces, with its provenance: what it carries already, or that it is from here."""
+        return next(self.all_written((index,)))
+
+    def all_written(self, indexes: Iterable[int]) -> Iterator[tuple[Text, ...]]:
+        """Features as :meth:`written` gives each."""
         collection = self.earlier.collection
-        document, start, end = collection.document, collection.starts[index], collection.ends[index]
-        feature = document[start:end]
-        if index in self._carried:
-            return (feature,)
-        origin = self._member + self._keys.of(index, feature).encode() + b'"'
-        if index not in self._unusable and plain_place(bytes(document[max(start, end - _TAIL) : end])):
-            return document[start : end - 2], b", ", origin, b"}}"
-        return (self._rewritten(index, bytes(feature), origin),)
+        document, starts, ends = collection.document, collection.starts, collection.ends
+        key, member = self._keys.of, b", " + self._member
+        for index in indexes:
+            start, end = starts[index], ends[index]
+            feature = bytes(document[start:end])  # a copy: its bytes are gone through several times
+            if index in self._carried:
+                yield (feature,)
+            elif index not in self._unusable and plain_place(feature):
+                yield document[start : end - 2], member, key(index, feature).encode(), b'"}}'
+            else:
+                origin = self._member + key(index, feature).encode() + b'"'
+                yield (self._rewritten(index, feature, origin),)
 
     def _rewritten(self, index: int, feature: bytes, origin: bytes) -> bytes:
         """A feature with the provenance ``origin``, a member's text, wherever its properties are."""

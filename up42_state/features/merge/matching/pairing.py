@@ -157,13 +157,12 @@ class Matcher:
     def _by_id(self, shared: Lookup) -> None:
         """Pair by ids that one earlier feature has, and one current one."""
         unmatched = set(self._unmatched()) if shared else ()
-        is_meant = self._with_id if self._census.has_rows or self._known.rows.any else self._the_one
+        has_rows = self._census.has_rows or self._known.rows.any
+        having, the_one = self._known.by_id.get, self._known.the_one
         for key, index in shared.single():
             if index in unmatched:
-                self._pair_one(index, is_meant(index, self._known.by_id.get(key)))
-
-    def _the_one(self, _index: int, current: Sequence[int]) -> int | None:
-        return self._known.the_one(current)
+                current = having(key)
+                self._pair_one(index, self._with_id(index, current) if has_rows else the_one(current))
 
     def _with_id(self, index: int, current: Sequence[int]) -> int | None:
         """The current feature that is meant, of those with the id of an earlier one."""

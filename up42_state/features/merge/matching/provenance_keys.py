@@ -29,13 +29,13 @@ class Keys:
         self._collection = collection
         self._ids = ids
 
-    def of(self, index: int, feature: memoryview | None = None) -> str:
+    def of(self, index: int, feature: bytes | memoryview | None = None) -> str:
         """The key of a feature.
 
         :param feature: its bytes, where they are at hand.
         """
         digest = _digest(self._collection.raw(index) if feature is None else feature)
-        number = self._numbers.get(index)
+        number = self._numbers.get(index) if self._numbers else None
         return digest if number is None else f"{digest}.{number}"
 
     @cached_property
