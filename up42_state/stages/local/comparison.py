@@ -44,7 +44,7 @@ class Comparison:
         self.aside: set[str] = set()  # what is moved out of the way, with all that is in it
 
     def look_beside(self) -> None:
-        """Find the directories that files are added to. What is there stays."""
+        """Find the directories that are there already. Files are put beside those that lie in them."""
         self.folders = directories_of(self.root, self._made).keys() - {""}
 
     def compare(self, data: bytes | memoryview, *, overwrite: bool) -> None:
@@ -78,7 +78,7 @@ class Comparison:
 
     @property
     def _made(self) -> set[str]:
-        """All directories that are wanted."""
+        """The directories that files go into, and those that hold no file, with all above them."""
         return all_above([*self.wanted, *self.directories]).union(self.directories)
 
     def _keep(self, path: str, mode: int) -> None:
@@ -116,7 +116,7 @@ class Comparison:
         return {path for path in self.folders if replaced and not replaced.isdisjoint((path, *above(path)))}
 
     def journal(self, about: str, data: str, left: Journal) -> Journal:
-        """What the switch puts into the directory, and moves aside.
+        """Give the journal of what the switch puts into the directory, and moves aside.
 
         :param data: the digest of the new ``data.json``.
         :param left: what the call that is continued has put in.
