@@ -64,7 +64,7 @@ class Staging:
         self._sweep()
 
     def _sweep(self) -> None:
-        """Remove what has a name of ours and would lead a write elsewhere: links, hard ones too, and pipes."""
+        """Remove what has a name of ours and would lead a write elsewhere: links, hard ones, and pipes."""
         # An input or an output may come from somebody else, with a folder of this name in it.
         with os.scandir(self.fd) as found:
             names = [item.name for item in found if item.name.isdigit() or item.name.endswith(".json")]
