@@ -12,13 +12,16 @@ PYTEST_ARGS ?=
 # Processes that run tests side by side, each with servers of its own.
 TEST_WORKERS ?= $(shell nproc)
 SOAK ?= 10
+# Branch coverage makes tests take half as long again (before Python 3.14 it needs a tracer), so it is measured apart.
+RUN_PYTEST = $(WHEEL_PYTHON) -m $(if $(COVERAGE),coverage run -m )pytest -n $(TEST_WORKERS) --dist worksteal
+COVERAGE ?=
 # Atheris has few wheels, so it has an environment of its own as well.
 FUZZ_VENV := .cache/fuzz-venv
 FUZZ_SECONDS ?= 80
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test check test-docker fuzz soak lint types format bench localstack localstack-venv clean
+.PHONY: help venv demo test test-long coverage check test-docker fuzz soak lint types format bench localstack localstack-venv clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,13 +31,20 @@ venv: $(VENV)/.dev  ## make .venv with the package (editable) and the tools
 demo: $(VENV)/.runtime  ## a job of several stages on a directory, from save to propagation
 	$(BIN)/up42-state demo
 
-test: $(WHEEL_VENV)/.installed localstack-venv  ## all tests, servers included, against the built wheel, with coverage
+test: $(WHEEL_VENV)/.installed localstack-venv  ## the tests, servers included, against the built wheel: five minutes
+	$(RUN_PYTEST) $(PYTEST_ARGS)
+
+test-long: $(WHEEL_VENV)/.installed localstack-venv  ## the rest of the sweeps, kills and races of which make test runs a sample
+	UP42_STATE_EXAMPLES=100 $(RUN_PYTEST) -m 'long or hypothesis' $(PYTEST_ARGS)
+
+coverage: $(WHEEL_VENV)/.installed localstack-venv  ## both of them, with line and branch coverage
 	$(WHEEL_PYTHON) -m coverage erase
-	$(WHEEL_PYTHON) -m coverage run -m pytest -n $(TEST_WORKERS) --dist worksteal $(PYTEST_ARGS)
+	$(MAKE) --no-print-directory test COVERAGE=1
+	$(MAKE) --no-print-directory test-long COVERAGE=1
 	$(WHEEL_PYTHON) -m coverage combine --quiet
 	$(WHEEL_PYTHON) -m coverage report
 
-check: $(VENV)/.dev  ## the same tests against the source tree, without coverage: quick, for work
+check: $(VENV)/.dev  ## the tests of make test against the source tree, for work
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 test-docker: $(WHEEL_VENV)/.installed  ## build the images with buildah and run the block in them (as root)
@@ -44,8 +54,8 @@ fuzz: $(FUZZ_VENV)/.installed  ## fuzz what reads others' data, guided by covera
 	$(FUZZ_VENV)/bin/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
 
 soak: $(VENV)/.dev  ## faults, kills, races and random programs SOAK=10 times over; prints what came out
-	UP42_STATE_SOAK=$(SOAK) $(BIN)/pytest tests/trust tests/stages/test_verify.py tests/features/test_laws.py \
-		-n $(TEST_WORKERS) --dist worksteal --timeout 7200 $(PYTEST_ARGS)
+	UP42_STATE_SOAK=$(SOAK) UP42_STATE_EXAMPLES=100 $(BIN)/pytest tests/trust tests/stages/test_verify.py tests/features/test_laws.py \
+		-m 'not docker' -n $(TEST_WORKERS) --dist worksteal --timeout 7200 $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev  ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -59,7 +69,7 @@ format: $(VENV)/.dev  ## put the code into its format
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.dev  ## measure ours beside the tools people use
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 localstack:  ## S3 on this machine, without docker, with the bucket made; Ctrl-C ends it
 	$(PYTHON) localstack/start.py

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -37,6 +38,7 @@ def main() -> None:
     :raises SystemExit: a part failed; what the others came to is printed nevertheless.
     """
     options = _options()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the servers and the data go then, too
     environment.install()
     folder = Path(tempfile.mkdtemp(prefix="up42-bench-", dir=options.data))
     began = time.monotonic()

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -56,10 +57,11 @@ def our_command() -> str:
 
 
 def versions() -> dict[str, str]:
-    """What is measured, and the version of each."""
+    """What is measured, and the version of each; ours first, with the boto3 that it runs on."""
     listed = _output(peer("python"), "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check")
     installed = dict(line.split("==") for line in listed.split() if "==" in line)
     found = {
+        "up42_state": f"{version('up42_state')} on boto3 {version('boto3')}",
         "s5cmd": re.sub("-.*", "", _output(peer("s5cmd"), "version")).removeprefix("v"),
         "rclone": _output(peer("rclone"), "version").split()[1].removeprefix("v"),
     }

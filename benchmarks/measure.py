@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from benchmarks.environment import ROOT
 
@@ -40,32 +41,30 @@ def run(command: Sequence[str], environment: Mapping[str, str], *, watch: bool =
     :param watch: look at the memory, which slows the command down: not while it is timed.
     :raises SystemExit: it failed.
     """
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        command,
-        env={**os.environ, **environment},
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    peak = _Peak(process.pid) if watch else None
-    errors: list[bytes] = []
-    reader = threading.Thread(target=lambda: errors.append(process.stderr.read()))  # type: ignore[union-attr]
-    reader.start()
-    output = process.stdout.read().decode()  # type: ignore[union-attr]
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    reader.join()
-    memory = peak.stop() if peak else 0
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            command, env={**os.environ, **environment}, cwd=ROOT, stdout=output, stderr=errors
+        )
+        peak = _Peak(process.pid) if watch else None
+        _, status, usage = os.wait4(process.pid, 0)  # unlike wait(), it tells the processor time
+        seconds = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        memory = peak.stop() if peak else 0
+        printed, said = (_text(file) for file in (output, errors))
     if process.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{output[-2000:]}{errors[0].decode()[-2000:]}")
+        raise SystemExit(f"{' '.join(command)} failed:\n{printed[-2000:]}{said[-2000:]}")
     return Sample(
-        seconds=_own_seconds(output) or seconds,
+        seconds=_own_seconds(printed) or seconds,
         cpu=usage.ru_utime + usage.ru_stime,
         memory=memory,
-        output=output,
+        output=printed,
     )
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode()
 
 
 def _own_seconds(output: str) -> float | None:

@@ -75,27 +75,39 @@ def paste(page: str, parts: Mapping[str, str]) -> str:
 def _table(results: Sequence[Result]) -> str:
     lines = ["| " + " | ".join(COLUMNS) + " |", "| --- | ---" + " | ---:" * 7 + " | --- |"]
     for result in results:
-        ratio = f"{result.seconds / results[0].seconds:.2f} ×" if results[0].seconds else "–"
-        lines.append(
-            f"| {result.name} | {_seconds(result)} | {ratio} | {result.cpu:.2f} s | {result.server_cpu:.2f} s"
-            f" | {_memory(result.memory)} | {_traffic(result.counts)} | {result.lacks} |"
+        cells = (
+            *(result.name, _seconds(result), _ratio(result, results[0])),
+            *(_processor(result.cpu), _processor(result.server_cpu), _memory(result.memory)),
+            *(*_traffic(result.counts), result.lacks),
         )
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
 def _seconds(result: Result) -> str:
     times = ", ".join(f"{seconds:.2f}" for seconds in result.times)
+    if not result.seconds:
+        return "–"
     return f"{result.seconds:.2f} ({times})" if times else f"{result.seconds:.2f}"
+
+
+def _ratio(result: Result, ours: Result) -> str:
+    """How many times as long as ours; nothing of those that were not timed in turn."""
+    return f"{result.seconds / ours.seconds:.2f} ×" if result.times and ours.times else "–"
+
+
+def _processor(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds else "–"
 
 
 def _memory(count: int) -> str:
     return f"{count / MIB:.0f} MiB" if count else "–"
 
 
-def _traffic(counts: Counts | None) -> str:
+def _traffic(counts: Counts | None) -> tuple[str, str, str]:
     if counts is None:
-        return "– | – | –"
-    return f"{counts.requests:,} | {_size(counts.sent)} | {_size(counts.received)}"
+        return "–", "–", "–"
+    return f"{counts.requests:,}", _size(counts.sent), _size(counts.received)
 
 
 def _size(count: int) -> str:

@@ -94,7 +94,7 @@ def s3(folder: Path, delay: float) -> Iterator[Server]:
     command += ["--cert", str(made.server), "--key", str(made.key)]
     command += ["--no-modtime", "--etag-hash", "", "--ignore-checksum", "--no-checksum", str(folder)]
     authority = str(made.authority)
-    trust = {"AWS_CA_BUNDLE": authority, "SSL_CERT_FILE": authority, "RCLONE_CA_CERT": authority}
+    trust = {"AWS_CA_BUNDLE": authority, "RCLONE_CA_CERT": authority}
     with ExitStack() as stack:
         pid = stack.enter_context(_running(command, http, GODEBUG="http2server=0"))
         counting, delaying = (stack.enter_context(_proxy(http, seconds)) for seconds in (0, delay))

@@ -49,7 +49,7 @@ def saving(bench: Bench, tools: Sequence[Tool], work: str, folder: str) -> list[
         return Contender(
             name=tool.name,
             command=lambda tag: tool.save(folder, _place(work, tool, tag)),
-            prepare=lambda _: forget(bench, work, "r*"),
+            prepare=lambda _: forget(bench, work, "r[0-9]*"),
             lacks=tool.save_lacks,
         )
 

@@ -23,7 +23,11 @@ ROOT = Path(__file__).resolve().parent.parent
 # A busy machine is no reason to fail: examples may take their time. The rest stays as it is, since Hypothesis
 # draws the same examples each time where CI is set (.ci/run).
 settings.register_profile(
-    "unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "unhurried",
+    settings(),
+    deadline=None,
+    max_examples=int(os.environ.get("UP42_STATE_EXAMPLES", "25")),  # make test-long tries more
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("unhurried")
 

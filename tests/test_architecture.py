@@ -24,12 +24,13 @@ STANDS_ON: dict[str, set[str]] = {
     "units": set(),
     "__init__": set(),  # it loads names when they are asked for
     "machine": set(),
+    "contract": {"machine"},
     "publish": set(),
     "settings": {"secrets"},
     # data.json
     "features.text": set(),
-    "features.files": {"features.text", "machine"},
-    "features": {"features.files", "features.text"},
+    "features.files": {"contract", "features.text", "machine"},
+    "features": {"contract", "features.files", "features.text"},
     "features.merge.draft": {"features", "features.text"},
     "features.merge.matching": {"features", "features.files", "features.merge.draft", "features.text"},
     "features.merge.placement": {"features.files", "features.merge.matching"},
@@ -64,22 +65,32 @@ STANDS_ON: dict[str, set[str]] = {
     },
     # stages
     "stages.transfer": set(),
-    "stages.format": {"buckets.__init__", "buckets.keys", "features.files", "secrets", "stages.transfer"},
+    "stages.format": {
+        *("buckets.__init__", "buckets.keys", "contract", "features.files", "secrets", "stages.transfer"),
+    },
     "stages": {"buckets.base", "stages.format", "stages.transfer"},
     "stages.local": {
-        *("features.__init__", "features", "features.files", "machine"),
+        *("contract", "features.__init__", "features", "features.files", "machine"),
         *("stages.format", "stages.transfer"),
     },
     "stages.read": {
-        *("features.__init__", "features", "features.files", "features.text"),
+        *("contract", "features.__init__", "features", "features.files", "features.text"),
         *("stages", "stages.format", "stages.local", "stages.transfer"),
     },
     "stages.propagate": {
-        *("features.__init__", "features", "features.files", "features.merge"),
+        *("contract", "features.__init__", "features", "features.files", "features.merge"),
         *("stages", "stages.format", "stages.local", "stages.read"),
     },
     "stages.write": {
-        *("buckets.__init__", "buckets", "buckets.base", "features.__init__", "features", "features.files"),
+        *(
+            "contract",
+            "buckets.__init__",
+            "buckets",
+            "buckets.base",
+            "features.__init__",
+            "features",
+            "features.files",
+        ),
         *("stages", "stages.format", "stages.local", "stages.propagate", "stages.read", "stages.transfer"),
     },
     "stages.upkeep": {
@@ -89,24 +100,33 @@ STANDS_ON: dict[str, set[str]] = {
     # what people hold in their hands
     "propagation": {"features.__init__", "manifest.__init__", "stages", "stages.propagate"},
     "stage": {
-        *("features.__init__", "features", "machine", "propagation", "stages", "stages.format"),
+        *("contract", "features.__init__", "features", "machine", "propagation", "stages", "stages.format"),
         *("stages.propagate", "stages.read", "stages.upkeep", "stages.write"),
     },
     "state": {
-        *("buckets.__init__", "machine", "propagation", "secrets", "settings", "stage"),
+        *("contract", "buckets.__init__", "machine", "propagation", "secrets", "settings", "stage"),
         *("stages", "stages.format", "stages.propagate", "stages.upkeep"),
     },
-    "filesystem": {"stages", "stages.format", "stages.read", "state"},
+    "filesystem": {"contract", "stages", "stages.format", "stages.read", "state"},
     "doctor": {"buckets.__init__", "buckets", "buckets.base", "secrets", "settings", "units"},
     "block": {
-        *("features.__init__", "features", "features.files", "machine", "propagation", "secrets", "settings"),
+        *(
+            "contract",
+            "features.__init__",
+            "features",
+            "features.files",
+            "machine",
+            "propagation",
+            "secrets",
+            "settings",
+        ),
         *("stages", "stages.format", "stages.local", "stages.propagate", "state"),
     },
     "demo": {"block", "features.text", "machine", "publish", "stages.format", "state"},
-    "testing": {"block", "buckets.__init__", "settings", "state"},
+    "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
     "cli": {"__init__", "secrets", "settings", "stage", "stages.format", "state", "units"},
     "cli.verbs": {
-        *("block", "cli", "demo", "doctor", "machine", "state"),
+        *("block", "cli", "contract", "demo", "doctor", "machine", "stages", "state"),
         *("manifest.__init__", "manifest", "manifest.matching", "manifest.server"),
     },
     "cli.__init__": {"cli"},
@@ -125,7 +145,7 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
     },
     "__init__": {
         *("block", "errors", "manifest.__init__", "propagation", "settings", "stage"),
-        *("stages.format", "state"),
+        *("stages.format", "stages.read", "stages.write", "state"),
     },
 }
 

@@ -127,7 +127,7 @@ def test_a_mapper_is_a_zarr_store() -> None:
 
 
 def test_xarray_opens_a_url() -> None:
-    """As a data set, by chunks."""
+    """xarray opens a data set by its URL, and reads it by chunks."""
     import xarray
 
     data = xarray.open_zarr(CUBE, consolidated=False, chunks=None)
@@ -188,7 +188,7 @@ def test_it_is_wrapped_for_async_callers() -> None:
 
 
 def test_a_file_system_is_sent_to_other_processes() -> None:
-    """As Dask does: pickled, and as JSON."""
+    """A file system can be pickled and given as JSON, as Dask does."""
     system = fsspec.filesystem("up42state", use_listings_cache=False)
     for other in (pickle.loads(pickle.dumps(system)), fsspec.AbstractFileSystem.from_json(system.to_json())):
         assert other.cat_file("j/cube:1/parts/a.csv") == b"x\n1\n"
@@ -210,7 +210,7 @@ def test_a_newer_revision_is_seen(tmp_path: Path) -> None:
 
 
 def test_one_file_is_read_by_several_threads() -> None:
-    """Each range is its own, whichever comes first."""
+    """Threads that read one file get their own ranges, whichever reads first."""
     data = bytes(range(256)) * 40_000
     wrong: list[int] = []
     with fsspec.open("up42state://j/cube:1/large.bin") as file:

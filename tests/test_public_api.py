@@ -29,8 +29,8 @@ def test_names() -> None:
     """The exported names are these, sorted, and every one can be had."""
     assert up42_state.__all__ == sorted(up42_state.__all__)
     assert set(up42_state.__all__) == {
-        "Block", "Commit", "Job", "Manifest", "Propagation", "Settings", "Stage", "State", "StateError",
-        "check_workflow", "propagate",
+        "Block", "Commit", "Job", "Manifest", "Propagation", "Restored", "Saved", "Settings", "Stage",
+        "State", "StateError", "check_workflow", "propagate",
     }  # fmt: skip
     for name in up42_state.__all__:
         assert getattr(up42_state, name).__module__.startswith("up42_state.")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from up42_state.settings.model import Settings
     from up42_state.stage import Stage
     from up42_state.stages.format.commit import Commit
+    from up42_state.stages.read.restore import Restored
+    from up42_state.stages.write.save import Saved
     from up42_state.state import Job, State, propagate
 
 __all__ = [
@@ -27,6 +29,8 @@ __all__ = [
     "Job",
     "Manifest",
     "Propagation",
+    "Restored",
+    "Saved",
     "Settings",
     "Stage",
     "State",
@@ -43,6 +47,8 @@ _HOMES = {
     "Job": "state",
     "Manifest": "manifest",
     "Propagation": "propagation",
+    "Restored": "stages.read.restore",
+    "Saved": "stages.write.save",
     "Settings": "settings.model",
     "Stage": "stage",
     "State": "state",

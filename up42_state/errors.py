@@ -94,11 +94,15 @@ class Defect:
         text = f"{self.place}: {self.problem}"
         return f"{text}; {self.advice}" if self.advice else text
 
+    def to_dict(self) -> dict[str, str]:
+        """Return the defect as a JSON object."""
+        return {"place": self.place, "problem": self.problem, "advice": self.advice}
+
 
 class StateError(Exception):
-    """Anything that up42_state itself reports.
+    """The base of all errors that up42_state itself reports.
 
-    :param message: what happened, naming the thing it happened to; secrets are taken out of it.
+    :param message: what happened, and to which job, stage, file or setting; secrets are taken out.
     :param advice: what the reader can do next.
     """
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 
+from up42_state.contract import DATA_JSON
 from up42_state.errors import AccessDeniedError, PathNotFoundError
-from up42_state.stages.format.index import BLOCK
+from up42_state.stages.format.index import BLOCK_BYTES
 from up42_state.stages.read.reader import open_entry
 from up42_state.stages.read.selection import catalogue
 from up42_state.stages.revision import load_data, load_index
@@ -60,7 +61,7 @@ class StageFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec is not ty
     :param options: the options of fsspec's own class.
     """
 
-    DEFAULT_BLOCK_SIZE = BLOCK
+    DEFAULT_BLOCK_SIZE = BLOCK_BYTES
 
     def __init__(self, system: StageFileSystem, path: str, source: BinaryIO, **options: Any) -> None:
         self._source = source
@@ -153,7 +154,7 @@ class StageFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is no
                 advice="write up42state://JOB/STAGE/PATH; data.json is such a path, too",
             )
         commit = handle.latest()
-        if inner == "data.json":
+        if inner == DATA_JSON:
             data = load_data(self._state.store, commit)
             return io.BytesIO(data), len(data)
         listing = self._listing(handle, commit)
@@ -182,7 +183,7 @@ class StageFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is no
         prefix = f"{inner}/" if inner else ""
         names = {file.path for file in files.starting(prefix)} if prefix else {file.path for file in files}
         names |= {found for found in files.directories if found.startswith(prefix)}
-        names |= {"data.json"} if not prefix else set()
+        names |= {DATA_JSON} if not prefix else set()
         children = sorted({prefix + name[len(prefix) :].partition("/")[0] for name in names})
         return [_entry(f"{job}/{stage}", child, files, data) for child in children]
 
@@ -233,7 +234,7 @@ def _directory(path: str) -> dict[str, Any]:
 
 
 def _entry(stage: str, path: str, files: Files, data: int) -> dict[str, Any]:
-    if path == "data.json":
+    if path == DATA_JSON:
         return {"name": f"{stage}/{path}", "size": data, "type": "file"}
     if files.is_directory(path):
         return _directory(f"{stage}/{path}")

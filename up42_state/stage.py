@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from up42_state.machine.paths import check_apart, local_path
+from up42_state.contract import INPUT, OUTPUT, check_apart, check_there, quicklooks_in, quicklooks_of
+from up42_state.machine.paths import local_path
 from up42_state.stages.format.names import check_stage, several
-from up42_state.stages.history import History
+from up42_state.stages.history import History, readable
 
 if TYPE_CHECKING:
     import io
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
     import geojson
 
-    from up42_state.features import Report
-    from up42_state.features.repair import Change
     from up42_state.propagation import Propagation
     from up42_state.stages.format.commit import BlockInfo, Commit, JobMode
     from up42_state.stages.format.index import Entry
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from up42_state.stages.store import Store
     from up42_state.stages.upkeep.verify import Verified
     from up42_state.stages.write.publish import IfExists
-    from up42_state.stages.write.save import Outcome
+    from up42_state.stages.write.save import Saved
     from up42_state.state import Job
 
     Progress = Callable[[int, int], None]
@@ -61,7 +60,7 @@ class Stage:
 
     def save(
         self,
-        output: PathLike = "/tmp/output",  # noqa: S108 - the block contract names it
+        output: PathLike = OUTPUT,
         *,
         after: Iterable[str | Stage | Commit] = (),
         propagate: Iterable[str | Stage | Propagation] = (),
@@ -74,11 +73,7 @@ class Stage:
         job_mode: JobMode | None = None,
         repair: bool = False,
         progress: Progress | None = None,
-        report: Callable[[Report], None] | None = None,
-        warning: Callable[[str], None] | None = None,
-        change: Callable[[Change], None] | None = None,
-        outcome: Callable[[Outcome], None] | None = None,
-    ) -> Commit:
+    ) -> Saved:
         """Save a block's output as the stage's next revision.
 
         The output is checked first and nothing is uploaded while it has a defect. Content that equals the
@@ -99,12 +94,8 @@ class Stage:
         :param repair: save a mended ``data.json`` where it holds what real blocks are known to write
             (``docs/data-json.md`` lists it); the file in ``output`` stays as it is.
         :param progress: called with bytes done and bytes in all.
-        :param report: called with what became of every feature, once for each propagation.
-        :param warning: called with what is no defect and should be looked at, in words.
-        :param change: called with each thing that was mended: its place, what stood there, what does now.
-        :param outcome: called with ``saved``, ``unchanged`` (the revision there is of the same output), or
-            ``kept`` (it stays because of ``if_exists``, or because this is a dry run).
-        :return: the commit that stands there in the end.
+        :return: the commit that stands in the end, whether it is new, what became of every propagated
+            feature, what should be looked at, and what was mended.
         :raises InvalidOutputError: the output has defects, all of which it lists.
         :raises SettingsError: ``parameters`` cannot be written as JSON, a path cannot be one, or
             ``if_exists`` or ``job_mode`` is none of its choices; or the store, the output and the quicklooks
@@ -115,11 +106,10 @@ class Stage:
         from up42_state.stages.write.publish import Precondition
         from up42_state.stages.write.save import Save
 
-        check_apart(
-            stores=self._local_roots,
-            output=local_path(output),
-            quicklooks=None if isinstance(quicklooks, bool) else local_path(quicklooks),
-        )
+        folder = local_path(output)
+        pictures = quicklooks_of(folder, quicklooks)
+        check_apart(stores=self._local_roots, output=folder, quicklooks=pictures)
+        check_there(quicklooks)
         mode = check_job_mode(job_mode or self._job_mode)
         parents = [
             made if isinstance(made, Commit) else self._sibling(made).latest(mode) for made in several(after)
@@ -128,8 +118,8 @@ class Stage:
             store=self._store,
             job=self.job.key,
             stage=self.name,
-            output=local_path(output),
-            quicklooks=quicklooks if isinstance(quicklooks, bool) else local_path(quicklooks),
+            output=folder,
+            quicklooks=pictures,
             parents=tuple(parent.as_parent() for parent in parents),
             propagations=tuple(self._propagation(item).resolve() for item in several(propagate)),
             precondition=Precondition(if_exists, expect),
@@ -138,16 +128,12 @@ class Stage:
             fingerprint=fingerprint,
             job_mode=mode,
             progress=progress or _silent,
-            report=report or (lambda _report: None),
-            outcome=outcome or (lambda _outcome: None),
             mend=repair,
-            warning=warning or (lambda _text: None),
-            change=change or (lambda _change: None),
         ).run()
 
     def restore(
         self,
-        target: PathLike = "/tmp/input",  # noqa: S108 - the block contract names it
+        target: PathLike = INPUT,
         *,
         where: Where | None = None,
         bbox: Sequence[float] | None = None,
@@ -159,8 +145,7 @@ class Stage:
         quicklooks: PathLike | bool = True,
         job_mode: JobMode | None = None,
         progress: Progress | None = None,
-        report: Callable[[Restored], None] | None = None,
-    ) -> Commit:
+    ) -> Restored:
         """Restore a revision, or a part of it, into a directory; verified, and resumed after a kill.
 
         :param where: properties that features must have, ``{"sensor": "SPOT"}`` or ``["cloud<20"]``.
@@ -174,8 +159,8 @@ class Stage:
         :param job_mode: whose current revision: only ``DRY_RUN`` gets what a dry run saved; ``None`` takes
             ``UP42_JOB_MODE``.
         :param progress: called with bytes done and bytes in all.
-        :param report: called with what was written, what was there already, and what is damaged.
-        :return: the commit that was restored.
+        :return: the commit that was restored, what was written, what was there already, what is damaged,
+            and what should be looked at.
         :raises NotFoundError: there is no such stage or revision.
         :raises SettingsError: ``target`` or ``quicklooks`` cannot be a path (it holds NUL), or lies in the
             store, or the store in it.
@@ -186,25 +171,23 @@ class Stage:
         from up42_state.stages.read.restore import restore
         from up42_state.stages.read.selection import choose, without
 
-        for folder in (target, quicklooks):
-            if not isinstance(folder, bool):
-                check_apart(stores=self._local_roots, target=local_path(folder))
-        restored = restore(
+        folder = local_path(target)
+        pictures = quicklooks_in(folder, quicklooks)
+        for filled in (folder, pictures):
+            check_apart(stores=self._local_roots, target=filled)
+        return restore(
             self._store,
             self.job.key,
             self.name,
-            local_path(target),
+            folder,
             revision=revision,
             job_mode=job_mode or self._job_mode,
             choose=choose(Selection.of(where, bbox, ids, path)),
             without=without if partial else None,
-            quicklooks=quicklooks if isinstance(quicklooks, bool) else local_path(quicklooks),
+            quicklooks=pictures,
             overwrite=overwrite,
             progress=progress or _silent,
         )
-        if report is not None:
-            report(restored)
-        return restored.commit
 
     def latest(self, job_mode: JobMode | None = None) -> Commit:
         """The current revision's commit.
@@ -221,14 +204,20 @@ class Stage:
         """
         return self._history.at(number)
 
-    def history(self, damaged: Callable[[DamagedCommit], None] | None = None) -> list[Commit]:
+    def history(self) -> list[Commit]:
         """Every revision's commit, newest first; removals too.
 
-        :param damaged: told of each that is damaged; ``None`` raises.
         :raises StageNotFoundError: there is none.
-        :raises IntegrityError: one is damaged, and nobody is told.
+        :raises IntegrityError: one is damaged (:meth:`survey` gives the others).
         """
-        return self._history.all(damaged)
+        return readable(self._history.survey())
+
+    def survey(self) -> list[Commit | DamagedCommit]:
+        """Every revision's commit, newest first; of a damaged one, its revision and why it cannot be read.
+
+        :raises StageNotFoundError: there is none.
+        """
+        return self._history.survey()
 
     def states(self, commits: Sequence[Commit]) -> list[str]:
         """Whether revisions of this stage can be restored.

@@ -8,11 +8,13 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from up42_state.contract import OUTPUT, check_apart, check_there, quicklooks_of
 from up42_state.errors import SettingsError
-from up42_state.machine.paths import check_apart, local_path
+from up42_state.machine.paths import local_path
 from up42_state.secrets.redaction import public_url
 from up42_state.stage import Stage
 from up42_state.stages.format.names import check_job, several, split_stage
+from up42_state.stages.history import DamagedCommit, readable
 from up42_state.stages.store import Store
 
 if TYPE_CHECKING:
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from up42_state.features import Report
     from up42_state.settings.model import Settings
     from up42_state.stages.format.commit import Commit, JobMode
-    from up42_state.stages.history import DamagedCommit
     from up42_state.stages.upkeep.prune import Pruned
     from up42_state.stages.upkeep.remove import Removed
     from up42_state.stages.upkeep.verify import Verified
@@ -148,21 +149,27 @@ class Job:
         """Every stage of the job that can be restored, by name.
 
         :raises JobNotFoundError: there is no such job.
-        :raises IntegrityError: the newest commit of one is damaged (:meth:`commits` gives the others).
+        :raises IntegrityError: the newest commit of one is damaged (:meth:`survey` gives the others).
         """
         return [self.stage(commit.stage) for commit in self.commits()]
 
-    def commits(self, damaged: Callable[[DamagedCommit], None] | None = None) -> list[Commit]:
+    def commits(self) -> list[Commit]:
         """The newest commit of every stage that was not removed, by stage name.
 
-        :param damaged: told of each that is damaged; ``None`` raises.
         :raises JobNotFoundError: there is no such job.
-        :raises IntegrityError: one is damaged, and nobody is told.
+        :raises IntegrityError: one is damaged (:meth:`survey` gives the others).
+        """
+        return readable(self.survey())
+
+    def survey(self) -> list[Commit | DamagedCommit]:
+        """The newest commit of every stage that was not removed; of a damaged one, why it cannot be read.
+
+        :raises JobNotFoundError: there is no such job.
         """
         from up42_state.stages.listing import newest_commits
 
-        newest = newest_commits(self.state.store, self.key, damaged)
-        return [commit for commit in newest if not commit.removed]
+        newest = newest_commits(self.state.store, self.key)
+        return [found for found in newest if isinstance(found, DamagedCommit) or not found.removed]
 
     def verify(self, progress: Progress | None = None) -> list[Verified]:
         """Read every byte of the newest revision of every stage and compare it with its digest.
@@ -208,7 +215,7 @@ class Job:
 
 
 def propagate(
-    into: PathLike = "/tmp/output",  # noqa: S108 - the block contract names it
+    into: PathLike = OUTPUT,
     stages: Iterable[Stage] = (),
     *,
     quicklooks: PathLike | bool = True,
@@ -222,6 +229,8 @@ def propagate(
 
     :param into: the directory with the current ``data.json``.
     :param stages: the earlier stages, in order.
+    :param quicklooks: the directory of quicklooks: ``True`` for ``/tmp/quicklooks`` beside ``/tmp/output``,
+        and for ``<into>/.quicklooks`` elsewhere; ``False`` leaves quicklooks out.
     :param job_mode: in ``DRY_RUN`` data paths need not exist; ``None`` takes what the first stage's settings
         say (``UP42_JOB_MODE``).
     :param options: as of :class:`~up42_state.Propagation`: ``form``, ``match``,
@@ -238,15 +247,14 @@ def propagate(
     propagation = Propagation(stages=tuple(several(stages)), **options)
     modes = [job_mode, *(stage.job.state.settings.job_mode for stage in propagation.stages)]
     roots = {stage.job.state.store.bucket.local_root for stage in propagation.stages}
-    check_apart(
-        stores=filter(None, roots),
-        output=local_path(into),
-        quicklooks=None if isinstance(quicklooks, bool) else local_path(quicklooks),
-    )
+    folder = local_path(into)
+    pictures = quicklooks_of(folder, quicklooks)
+    check_apart(stores=filter(None, roots), output=folder, quicklooks=pictures)
+    check_there(quicklooks)
     (report,) = materialise(
-        local_path(into),
+        folder,
         [propagation.resolve()],
-        quicklooks=quicklooks if isinstance(quicklooks, bool) else local_path(quicklooks),
+        quicklooks=pictures,
         job_mode=next(filter(None, modes), "DEFAULT"),
         progress=progress or _silent,
     )

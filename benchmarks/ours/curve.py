@@ -51,7 +51,7 @@ def _stages(state: State, count: int, folder: Path) -> None:
     """A job of so many stages: one is saved, the others are written as a save would have."""
     job = state.job(f"stages-{count}")
     bucket = state.store.bucket
-    commit = job.stage("s:0").save(folder)
+    commit = job.stage("s:0").save(folder).commit
     assert commit.index is not None
     assert commit.data is not None
     index, data = bucket.get(commit.index.key), bucket.get(commit.data.key)

@@ -35,7 +35,8 @@ def main(job: str, stage: str, target: str, key: str) -> None:
         chosen_at = time.perf_counter()
         return chosen
 
-    restore(State.from_env().store, job, stage, Path(target), choose=timed)
+    folder = Path(target)
+    restore(State.from_env().store, job, stage, folder, quicklooks=folder / ".quicklooks", choose=timed)
     print(json.dumps({"seconds": time.perf_counter() - chosen_at}))
 
 

@@ -28,9 +28,9 @@ def main(scratch: str, scale: str = "1") -> None:
         output = data.scaled(Path(scratch, "passed"), count, size, float(scale))
         job = State.from_env().job(uuid.uuid4().hex)
         begun = time.perf_counter()
-        first = job.stage("a:1").save(output)
+        first = job.stage("a:1").save(output).commit
         middle = time.perf_counter()
-        second = job.stage("b:1").save(output, after=[first])
+        second = job.stage("b:1").save(output, after=[first]).commit
         ended = time.perf_counter()
         moved = second.totals.bytes - second.totals.referenced
         print(json.dumps({"form": form, "first": middle - begun, "again": ended - middle, "moved": moved}))

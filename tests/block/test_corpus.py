@@ -69,7 +69,7 @@ def test_a_real_stage_goes_through_a_program_byte_for_byte(settings: MakeSetting
     """A Sentinel-2 scene is restored, copied by a program, saved, and is the same file in the end."""
     given = settings(after="sentinel2:1")
     stage = State(settings=given).job("3f0c").stage("sentinel2:1")
-    saved = stage.save(CORPUS / "stages" / "sentinel2_rgb", quicklooks=False)
+    saved = stage.save(CORPUS / "stages" / "sentinel2_rgb", quicklooks=False).commit
     command = ["cp", "-r", f"{folders.input}/.", str(folders.output)]
     assert run_task(command, settings=given, **folders.arguments) == 0
     assert stage.job.stage("report:1").latest().content == saved.content

@@ -14,16 +14,14 @@ from doubles.outputs import state_on
 from doubles.switching import sweep
 from doubles.users import nobody
 
-from up42_state.block import inputs
 from up42_state.block.inputs import Inputs
 from up42_state.buckets.memory import MemoryBucket
 from up42_state.errors import StateError, TargetConflictError
 from up42_state.machine import mounts
+from up42_state.stages.local.directory import Directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-BEGINS = ((inputs, "_keep"), (inputs, "_move_up"))
 
 
 @pytest.fixture
@@ -43,21 +41,21 @@ def test_each_call_that_puts_it_in_its_place(
     monkeypatch: pytest.MonkeyPatch, folders: Folders, restore: Callable[[Path], object]
 ) -> None:
     """The directory is as before, or the next call ends it; the message says which."""
-    seen = sweep(monkeypatch, lambda: folders.input, restore, BEGINS)
+    seen = sweep(monkeypatch, lambda: folders.input, restore)
     assert all(seen.values())
 
 
 def kill(monkeypatch: pytest.MonkeyPatch, folders: Folders, restore: Callable[[Path], object]) -> None:
     """End a restore when it is to move the second file into its place."""
-    move = Path.rename
+    move = Directory.move_new
 
-    def die(self: Path, target: Path) -> Path:
-        if target == folders.input / "b.tif":
+    def die(self: Directory, fd: int, name: str, path: str) -> None:
+        if path == "b.tif":
             raise KeyboardInterrupt
-        return move(self, target)
+        move(self, fd, name, path)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "rename", die)
+        patched.setattr(Directory, "move_new", die)
         with pytest.raises(KeyboardInterrupt):
             restore(folders.input)
 
@@ -65,9 +63,10 @@ def kill(monkeypatch: pytest.MonkeyPatch, folders: Folders, restore: Callable[[P
 def test_each_call_that_goes_on_after_a_kill(
     monkeypatch: pytest.MonkeyPatch, folders: Folders, restore: Callable[[Path], object]
 ) -> None:
-    """What a killed call had put in stays, and the next call adds the rest."""
+    """The next call adds the rest to what a killed call had put in, or takes all of it back."""
     kill(monkeypatch, folders, restore)
-    seen = sweep(monkeypatch, lambda: folders.input, restore, BEGINS)
+    assert (folders.input / "a.tif").exists()
+    seen = sweep(monkeypatch, lambda: folders.input, restore, before_kill={})
     assert all(seen.values())
 
 
@@ -127,7 +126,7 @@ class TestADirectoryThatIsThere:
 
 
 @pytest.mark.parametrize("name", ["b.tif", "data.json"])
-def test_another_file_that_appears_before_the_rest_is_moved_up(
+def test_another_file_that_appears_before_the_rest_is_put_in(
     monkeypatch: pytest.MonkeyPatch, folders: Folders, restore: Callable[[Path], object], name: str
 ) -> None:
     """It is somebody's, and is not replaced."""

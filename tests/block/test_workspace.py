@@ -36,9 +36,9 @@ SOON = 20.0
 COMMAND_LINE = "from up42_state.cli import main; main()"
 HOLDER = """
 import sys, time
-from up42_state.machine.lock import held
+from up42_state.machine.lock import locked
 from pathlib import Path
-with held([Path(sys.argv[1])], [Path(name) for name in sys.argv[2:]]):
+with locked([Path(sys.argv[1])], [Path(name) for name in sys.argv[2:]]):
     print("held", flush=True)
     time.sleep(60)
 """

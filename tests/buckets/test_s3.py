@@ -64,7 +64,7 @@ def test_a_save_and_a_restore(bucket: S3Bucket, tmp_path: Path) -> None:
     """The probe, packs, a file in parts, the commit, and all of it back."""
     output = write_output(tmp_path / "out", {**tiles(16), "large.tif": random_bytes(17 * MIB)})
     stage = state_on(bucket).job("j").stage("s:1")
-    assert stage.save(output).revision == 1
+    assert stage.save(output).commit.revision == 1
     stage.restore(tmp_path / "in")
     assert contents(tmp_path / "in") == contents(output)
 

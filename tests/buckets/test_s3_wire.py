@@ -231,6 +231,7 @@ def test_object_replaced_while_it_is_read() -> None:
         list(bucket.stream("a"))
 
 
+@pytest.mark.long  # the pauses between the attempts are the SDK's own
 def test_busy_store() -> None:
     """A store that says SlowDown is asked five times, with pauses, and is then unreachable."""
     with (

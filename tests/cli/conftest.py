@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from click.testing import Result
 
 COMMAND = [sys.executable, "-c", "from up42_state.cli import main; main()"]
+IMPATIENT = "from up42_state.cli import main, signals; signals.SECONDS_TO_CLEAN_UP = {}; main()"
 OURS = ("UP42_", "AWS_", "GOOGLE_", "STORAGE_EMULATOR_HOST")
 
 
@@ -65,12 +66,16 @@ def ask(call: Callable[..., Result]) -> Callable[..., Any]:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts the command line as a process, which does not outlive the test."""
+    """Starts the command line as a process, which does not outlive the test.
+
+    :param patience: how many seconds the process has to clean up after a signal, where not its own number.
+    """
     with ExitStack() as stack:
 
-        def popen(*arguments: object) -> subprocess.Popen[str]:
+        def popen(*arguments: object, patience: float | None = None) -> subprocess.Popen[str]:
             pipe = subprocess.PIPE
-            process = subprocess.Popen([*COMMAND, *map(str, arguments)], stdout=pipe, stderr=pipe, text=True)
+            command = COMMAND if patience is None else [*COMMAND[:2], IMPATIENT.format(patience)]
+            process = subprocess.Popen([*command, *map(str, arguments)], stdout=pipe, stderr=pipe, text=True)
             stack.enter_context(process)
             stack.callback(process.kill)
             return process

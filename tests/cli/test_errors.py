@@ -138,7 +138,7 @@ def test_wrong_usage_with_a_hint(call: Callable[..., Result], arguments: list[st
 
 
 def test_verb_that_is_like_no_other(call: Callable[..., Result]) -> None:
-    """Nothing is guessed where nothing is near."""
+    """No verb is suggested if none has a similar name."""
     assert call("frobnicate").stderr.splitlines()[0] == "error: there is no verb 'frobnicate'"
 
 

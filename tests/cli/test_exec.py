@@ -156,7 +156,7 @@ class TestResult:
         assert found["warnings"] == [text for report in found["reports"] for text in report["warnings"]]
 
     def test_of_a_command_that_fails(self, run: Callable[..., dict[str, Any]]) -> None:
-        """Its exit code is told, and that nothing was saved."""
+        """The result has the command's exit code, and says that nothing was saved."""
         found = run(*TASK, "--", sys.executable, "-c", "raise SystemExit(37)", status=37)
         assert (found["outcome"], found["command_exit_code"], found["commit"]) == ("command failed", 37, None)
 

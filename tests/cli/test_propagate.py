@@ -89,7 +89,7 @@ def test_the_environment_says_how(
 
 
 def test_an_option_goes_before_the_environment(call: Call, saved: Saved, output: Output) -> None:
-    """As everywhere."""
+    """An option on the command line takes precedence over its variable."""
     saved("scenes", a=b"a")
     made = output(a=b"b")
     words = ("propagate", "scenes", "--into", made, *HERE, "--on-conflict", "both")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     Start = Callable[..., subprocess.Popen[str]]
 
+PATIENCE = 1.5  # seconds to clean up, instead of five: each of these tests waits until they are over
 LISTING = """<?xml version="1.0" encoding="UTF-8"?>
 <ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><IsTruncated>false</IsTruncated><Contents>
 <Key>j/s/commits/00000001.json</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified><Size>9</Size>
@@ -90,7 +91,7 @@ def test_signal_ends_quickly(
 ) -> None:
     """The process ends with 128 + the signal's number, one line on stderr, and no traceback."""
     store = stalling(lists=lists)
-    process = start("history", "--job", "j", "--stage", "s")
+    process = start("history", "--job", "j", "--stage", "s", patience=PATIENCE)
     assert store.stalled.wait(200)
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=SECONDS_TO_CLEAN_UP + 10)
@@ -148,7 +149,7 @@ def test_second_signal_ends_at_once(start: Start, stalling: Callable[..., Stalli
 def test_signal_as_json(start: Start, stalling: Callable[..., Stalling], *, lists: bool) -> None:
     """With ``--json`` the line is an object like every other error, also where the store never answers."""
     store = stalling(lists=lists)
-    process = start("history", "--job", "j", "--stage", "s", "--json")
+    process = start("history", "--job", "j", "--stage", "s", "--json", patience=PATIENCE)
     assert store.stalled.wait(200)
     process.send_signal(signal.SIGTERM)
     _, stderr = process.communicate(timeout=SECONDS_TO_CLEAN_UP + 10)

@@ -12,20 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+# Reading settings loads pydantic-settings, and so asyncio, ssl and dotenv; nothing besides may be loaded.
 HEAVY = {
-    "asyncio",
     "boto3",
     "botocore",
-    "dotenv",
     "fsspec",
     "geojson",
     "google",
     "http",
     "jsonschema",
-    "pydantic_settings",
     "requests",
     "rich",
-    "ssl",
     "urllib3",
     "yaml",
 }

@@ -142,7 +142,7 @@ def test_names_separated_by_commas(ask: Ask, saved: Saved, output: Output) -> No
 
 
 def test_parents_from_the_environment(call: Call, saved: Saved, output: Output) -> None:
-    """Both lists may come from their variables, separated by commas."""
+    """The lists of parents and of stages to propagate come from their variables, separated by commas."""
     saved("a", x=b"x")
     saved("b", y=b"y")
     variables = {"UP42_STATE_AFTER": "a, b", "UP42_STATE_PROPAGATE": "a"}

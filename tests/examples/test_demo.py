@@ -40,7 +40,7 @@ def test_their_files_come_back_without_being_moved(demo: Demo) -> None:
 
 
 def test_the_demo_names_the_scenes_that_went_and_came(demo: Demo) -> None:
-    """They are those that the stages lack and hold."""
+    """The ids that the demo reports are those that the stages lack and hold."""
     scenes, clear, last = ids(demo, "scenes:1"), ids(demo, "clear:1"), ids(demo, "bright:1")
     assert set(demo.dropped) == set(scenes) - set(clear)
     assert set(demo.returned) == set(scenes) & set(last)
@@ -67,7 +67,7 @@ def test_the_map_needs_no_network(demo: Demo) -> None:
 
 
 def test_a_second_run_saves_nothing_new(demo: Demo) -> None:
-    """The same output again is no new revision."""
+    """A second run gives the same output, which makes no new revision."""
     again = run_demo(demo.map.parent)
     assert again.commits == demo.commits
 

@@ -59,7 +59,7 @@ def names(job: Job, stage: str) -> list[str | None]:
 
 
 def test_the_block_gets_features_back_from_two_stages_before(job: Job, run: Run) -> None:
-    """Its output holds what it kept of its input, and the scenes that the stage between had dropped."""
+    """The output holds what the block kept of its input, and the scenes that the stage between dropped."""
     done = run(
         "python examples/block/block.py",
         UP42_STATE_STAGE="bright:1",
@@ -78,7 +78,7 @@ def test_the_block_gets_features_back_from_two_stages_before(job: Job, run: Run)
 
 
 def test_the_block_is_fifteen_lines() -> None:
-    """As promised."""
+    """The example has no more lines than the documentation promises."""
     assert len((EXAMPLES / "block" / "block.py").read_text().splitlines()) == 15
 
 
@@ -88,7 +88,7 @@ def test_the_blocks_manifest_is_valid() -> None:
 
 
 def test_a_script_that_knows_nothing_of_this_library_is_run_by_exec(job: Job, run: Run) -> None:
-    """Its input is restored, an earlier stage propagated, and its output saved."""
+    """The script's input is restored, an earlier stage is propagated, and the output is saved."""
     script = EXAMPLES / "script" / "report.py"
     assert "import up42_state" not in script.read_text()
     assert "from up42_state" not in script.read_text()

@@ -120,7 +120,7 @@ def test_the_programs_of_the_block_page_run(block_page_output: str) -> None:
 
 
 def test_the_programs_of_the_python_page_run(store: Path) -> None:
-    """They print what is shown, in the demo's job."""
+    """The programs of docs/python.md print what the page shows, in the demo's job."""
     steps = [example.script for example in of("python", PYTHON_PAGE)]
     done = run("\n".join([DEMO, *steps]), store)
     assert done.returncode == 0, done.stderr

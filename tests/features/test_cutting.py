@@ -34,7 +34,7 @@ PIECES = [
     *(b"{", b"}", b"[", b"]", b",", b'"', b":", b" ", b"\\", b"1", b"\xff"),
 ]
 
-ENOUGH = settings(max_examples=200)
+ENOUGH = settings(max_examples=2 * settings().max_examples)
 
 
 def whole(document: bytes) -> Any:

@@ -33,7 +33,8 @@ def written(features: str, *paths: str) -> Output:
 # Cases in which the laws were once found broken.
 DUPLICATE_IDS = '{"type": "Feature", "id": "a", "n": 0}, {"type": "Feature", "id": "a", "properties": []}'
 DANGLING = '{"type": "Feature", "properties": {"up42.data_path": "d/z.tif", "data.imagery": "x.tif"}}'
-ENOUGH = settings(max_examples=100 * int(os.environ.get("UP42_STATE_SOAK", "1")), deadline=None)
+TIMES = int(os.environ.get("UP42_STATE_SOAK", "1"))
+ENOUGH = settings(max_examples=TIMES * settings().max_examples, deadline=None)
 
 
 @given(outputs(), OPTIONS)

@@ -217,6 +217,8 @@ def seconds(given: Case) -> float:
 @pytest.mark.parametrize("make", CASES, ids=lambda make: make.__name__)
 def test_four_times_the_features_take_about_four_times_as_long(make: Callable[[int], Case]) -> None:
     """In quadratic time it would be sixteen times; short times say nothing."""
+    if seconds(make(1000)) < 0.5:
+        return
     few = min(seconds(make(250)) for _ in range(2))
     many = min(seconds(make(1000)) for _ in range(2))
     assert many < 0.5 or many < 9 * few

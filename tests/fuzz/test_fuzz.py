@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,8 +15,7 @@ from up42_state.cli.root import root
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
-EXAMPLES = int(os.environ.get("UP42_STATE_FUZZ_EXAMPLES", "100"))
-_quick = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+_quick = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 HOSTILE = [
     *(

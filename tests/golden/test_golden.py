@@ -48,7 +48,7 @@ def test_an_old_store_can_be_written_to(version: Path, tmp_path: Path) -> None:
     stage = State(store.as_uri()).job("golden").stage("scenes:1")
     stage.restore(tmp_path / "in")
     (tmp_path / "in/new.bin").write_bytes(b"new")
-    commit = stage.save(tmp_path / "in")
+    commit = stage.save(tmp_path / "in").commit
     assert commit.revision == 3
     assert commit.totals.bytes - commit.totals.referenced == 3
     assert stage.verify().ok

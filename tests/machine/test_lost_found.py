@@ -11,7 +11,7 @@ from doubles.outputs import tiles, write_output
 from doubles.users import NOBODY, nobody
 
 from up42_state import Block, State
-from up42_state.machine.lost_found import not_ours
+from up42_state.machine.lost_found import file_system_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +65,7 @@ def home(tmp_path: Path, volume: Path) -> Path:
 
 
 def test_a_restore_into_a_volume(volume: Path, home: Path) -> None:
-    """It is as good as empty, also for the same call again."""
+    """A new volume counts as empty, also when the same restore runs again."""
     with nobody():
         for _ in range(2):
             State(f"file://{home}/store").job("j").stage("s:1").restore(volume)
@@ -74,7 +74,7 @@ def test_a_restore_into_a_volume(volume: Path, home: Path) -> None:
 
 @pytest.mark.parametrize("is_root", [False, True])
 def test_a_save_of_a_volume(volume: Path, home: Path, is_root: bool) -> None:
-    """It is not part of the output, whoever saves."""
+    """The directory lost+found is not part of an output, whoever saves."""
     stage = State(f"file://{home}/store").job("j").stage("t:1")
     with nobody():
         write_output(volume / "o", tiles(2))
@@ -114,7 +114,7 @@ def test_a_block_on_volumes(volume: Path, home: Path) -> None:
 
 
 def test_a_store_on_a_volume(volume: Path, home: Path) -> None:
-    """Its jobs can be listed, and what is saved there is intact."""
+    """The jobs of a store on a volume can be listed, and what is saved there is intact."""
     with nobody():
         state = State(f"file://{volume}")
         state.job("j").stage("s:1").save(home / "out")
@@ -124,11 +124,11 @@ def test_a_store_on_a_volume(volume: Path, home: Path) -> None:
 
 def test_a_directory_of_this_name_with_something_in_it_is_the_users(tmp_path: Path) -> None:
     """Only what is empty, or cannot be looked into, is the file system's."""
-    assert not_ours(tmp_path) == frozenset()
+    assert file_system_names(tmp_path) == frozenset()
     (tmp_path / "lost+found").mkdir()
-    assert not_ours(tmp_path) == {"lost+found"}
+    assert file_system_names(tmp_path) == {"lost+found"}
     (tmp_path / "lost+found" / "mine.txt").touch()
-    assert not_ours(tmp_path) == frozenset()
+    assert file_system_names(tmp_path) == frozenset()
     output = write_output(tmp_path / "out", {"lost+found/a.tif": b"a"})
     stage = State(f"file://{tmp_path}/store").job("j").stage("s:1")
     stage.save(output)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from up42_state.block.leftovers import check_clearable
+from up42_state.contract import check_apart
 from up42_state.errors import SettingsError
 from up42_state.machine import mounts
 from up42_state.machine.mounts import mounts_below, share_files
-from up42_state.machine.paths import check_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from up42_state.contract import check_apart
 from up42_state.errors import SettingsError
-from up42_state.machine.paths import check_apart, check_no_link, lies_in
+from up42_state.machine.paths import check_no_link, lies_in
 
 if TYPE_CHECKING:
     from pathlib import Path

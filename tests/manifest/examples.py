@@ -81,5 +81,5 @@ def changed(document: dict[str, Any], path: str, value: object) -> dict[str, Any
 
 
 def text_of(document: object) -> str:
-    """As a file has it."""
+    """Return a manifest as the text of a file."""
     return json.dumps(document, ensure_ascii=False, indent=2)

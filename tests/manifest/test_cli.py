@@ -74,7 +74,7 @@ def test_validate_standard_input(bad: Path) -> None:
 
 
 def test_warnings_go_to_stderr() -> None:
-    """They do not change the verdict, and not the JSON unless asked for."""
+    """Warnings change neither the verdict nor, unless asked for, the JSON."""
     text = text_of(processing_block(homepage="x"))
     result = run("validate", "-", stdin=text)
     assert (result.exit_code, result.stderr) == (
@@ -211,7 +211,7 @@ def test_check_warns_of_blocks_without_manifest(tmp_path: Path, good: Path) -> N
 
 @pytest.mark.parametrize("beside", [False, True], ids=["both given", "one beside the workflow"])
 def test_check_of_two_manifests_of_one_name(tmp_path: Path, workflow: Path, good: Path, beside: bool) -> None:
-    """Neither takes the place of the other in silence: exit 5, naming the block."""
+    """Two different manifests with the name of one block end the check with exit code 5, naming the block."""
     other = tmp_path / "other.json"
     other.write_text(text_of(processing_block(description="Another.")), encoding="utf-8")
     files = ["--manifest", good, "--manifest", other]
@@ -278,7 +278,7 @@ def test_serve_on_a_port_that_is_taken() -> None:
 
 
 def test_serve_on_an_address_of_ipv6() -> None:
-    """It is taken for one: only that it is of no machine (RFC 3849) is wrong with it."""
+    """An IPv6 address is understood: only that no machine has it (RFC 3849) is an error."""
     result = run("serve", "--host", "2001:db8::1", "--port", 0)
     assert result.exit_code == 2
     assert f"cannot listen on [2001:db8::1]:0: {os.strerror(errno.EADDRNOTAVAIL)}" in result.stderr

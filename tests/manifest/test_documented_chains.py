@@ -80,7 +80,7 @@ def test_pansharpening_passes_the_sensor_on(blocks: Blocks, sensor: str) -> None
 
 
 def test_pansharpening_refuses_other_sensors(blocks: Blocks) -> None:
-    """Its input capabilities name SPOT and Pléiades."""
+    """Pansharpening takes SPOT and Pléiades alone."""
     report = check_workflow([dimap_block("Landsat8"), blocks["pansharpen"]])
     assert failing(report, "pansharpen:1") == ["sensor"]
 

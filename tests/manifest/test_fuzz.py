@@ -69,7 +69,7 @@ def answer_is_whole(found: Any) -> bool:
 @settings(deadline=None)
 @given(JSON)
 def test_any_json_gets_an_answer(value: Any) -> None:
-    """It is no manifest, so there is an error."""
+    """Random JSON is no manifest, and is answered with errors."""
     found = validate(value)
     assert answer_is_whole(found)
     assert not found.valid

@@ -41,7 +41,7 @@ def test_no_more_than_some_duplicated_keys_are_reported() -> None:
 
 
 def test_a_long_choice_and_a_long_default() -> None:
-    """Each value is looked for in the choice fast, also where the values are lists."""
+    """Values are looked up in a long choice fast, also if the values are lists."""
     values = [[number] for number in range(MAX_VALUES // 4 - 50)]
     parameter = {"type": "array", "items": {"enum": values}, "default": values[::-1]}
     found = validate_text(json.dumps(processing_block(parameters={"p": parameter})))

@@ -71,7 +71,7 @@ INSPECTIONS = {
 
 @pytest.mark.parametrize("kind", INSPECTIONS)
 def test_the_label_is_read_from_what_tools_print(tmp_path: Path, kind: str) -> None:
-    """Each tool puts labels somewhere else."""
+    """The label is found wherever a tool prints the labels."""
     path = tmp_path / "inspect.json"
     path.write_text(json.dumps(INSPECTIONS[kind]), encoding="utf-8")
     assert read_label(path) == TEXT
@@ -102,14 +102,14 @@ def test_an_archive_is_refused_with_the_command_that_reads_it(tmp_path: Path, mo
 
 @pytest.mark.parametrize("content", [b"hello", b"", b"\xff", b"[" * 100_000])
 def test_a_file_that_is_no_json(tmp_path: Path, content: bytes) -> None:
-    """It is invalid data, whatever it is."""
+    """Any file that is not JSON is invalid data."""
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(InvalidDataError, match="is no JSON"):
         read_label(tmp_path / "x")
 
 
 def test_a_file_that_is_very_large(tmp_path: Path) -> None:
-    """It is not taken into memory."""
+    """A huge file is refused, and not taken into memory."""
     with (tmp_path / "x").open("wb") as file:
         file.truncate(1 << 40)
     with pytest.raises(InvalidDataError, match="is larger than 16777216 bytes"):
@@ -206,7 +206,7 @@ def test_an_index_that_never_ends(layout: Layout) -> None:
 
 @pytest.mark.timeout(60)
 def test_an_index_that_names_its_images_again_and_again(layout: Layout) -> None:
-    """Each is read once: nested indexes would multiply."""
+    """Every image is read once: nested indexes would multiply."""
     descriptor = layout.image(LABELS)
     for number in range(8):
         descriptor = layout.blob({"manifests": [descriptor] * 50, "number": number})
@@ -229,7 +229,7 @@ def test_a_directory_that_is_no_image(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(60)
 def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
-    """It is no file of an image, and nobody may ever write to it."""
+    """A named pipe is no file of an image, and nobody may ever write to it."""
     os.mkfifo(tmp_path / "index.json")
     with pytest.raises(InvalidDataError, match="is no OCI layout"):
         read_label(tmp_path)
@@ -259,6 +259,14 @@ def test_a_name_is_looked_up_with_the_tools_of_this_machine(tools: Path) -> None
     assert read_label("tiling:1") == TEXT
 
 
+def test_a_tag_after_the_name_of_a_file(tmp_path: Path, tools: Path) -> None:
+    """A file holds one answer, so a tag after its name is not dropped: the whole text names an image."""
+    path = tmp_path / "inspect.json"
+    path.write_text(json.dumps(INSPECTIONS["podman image inspect"]))
+    with pytest.raises(NotFoundError, match=r"no file and no image .*inspect\.json:other"):
+        read_label(f"{path}:other")
+
+
 @pytest.mark.parametrize("name", ["tiling:1", "--help"])
 def test_an_image_that_no_tool_knows(tools: Path, name: str) -> None:
     """Names that a tool would take for an option are not passed on."""
@@ -268,13 +276,13 @@ def test_an_image_that_no_tool_knows(tools: Path, name: str) -> None:
 
 
 def test_an_empty_source() -> None:
-    """It is a variable that is not set, and no image that was looked for."""
+    """An empty source comes from a variable that is not set; no image is looked for."""
     with pytest.raises(SettingsError, match="an empty text names no image"):
         read_label("")
 
 
 def test_a_tool_that_answers_nonsense(tools: Path) -> None:
-    """Its answer is invalid data."""
+    """A tool's answer that is not JSON is invalid data."""
     tool(tools, "docker", "echo hello")
     with pytest.raises(InvalidDataError, match="did not answer with JSON"):
         read_label("tiling:1")

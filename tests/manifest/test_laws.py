@@ -113,7 +113,9 @@ def test_removing_a_key_from_an_input_never_breaks_a_match(
 @settings(deadline=None)
 @given(chain=CHAINS)
 def test_a_chain_is_checked_as_its_edges_are(chain: tuple[dict[str, Any], list[Sides]]) -> None:
-    """Each edge alone, after a data block with the resolved capabilities, gives the same report."""
+    """Checking each edge alone, after a data block with the resolved capabilities, gives the same report as
+    the chain.
+    """
     manifests = blocks(*chain)
     report = check_workflow(manifests)
     for before, block in itertools.pairwise(manifests):

@@ -259,7 +259,7 @@ def old(name: str, inputs: list[str], outputs: list[str], **changes: Any) -> Man
 
 
 def test_version_1_matches_by_equal_names() -> None:
-    """Both sides name the same capabilities."""
+    """Blocks of version 1 match if both name the same capabilities."""
     chain = [old("a", [], [V1], type="data"), old("b", [V1], [V1]), old("c", [V1], ["custom.x.y"])]
     assert check_workflow(chain).verdict == Verdict.CERTAIN
 

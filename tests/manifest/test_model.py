@@ -43,7 +43,7 @@ def test_a_required_parameter_with_description_and_items(blocks: dict[str, Manif
 
 
 def test_text_bytes_and_objects_are_the_same_manifest(tmp_path: Path) -> None:
-    """It does not matter in which form a manifest is given."""
+    """A manifest given as text, as bytes or as an object gives equal records."""
     document = processing_block()
     path = tmp_path / "UP42Manifest.json"
     path.write_text(text_of(document), encoding="utf-8")
@@ -94,7 +94,7 @@ def test_a_missing_file_is_not_found(tmp_path: Path) -> None:
 
 
 def test_a_directory_is_no_manifest(tmp_path: Path) -> None:
-    """It is a wrong argument rather than a missing file."""
+    """A directory in place of the manifest is a wrong argument, not a missing file."""
     with pytest.raises(SettingsError, match="cannot be read"):
         Manifest.read(tmp_path)
 

@@ -60,5 +60,5 @@ def test_all_machine_types_have_their_resources() -> None:
     [("sensor", 11), ("band", 20), ("v1", 3)],
 )
 def test_the_open_vocabularies_are_as_documented(vocabulary: str, members: int) -> None:
-    """As many members as the documentation lists."""
+    """The vocabularies have as many members as the documentation lists."""
     assert len(documented(vocabulary)) == members

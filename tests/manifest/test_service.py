@@ -124,7 +124,7 @@ def test_a_body_that_is_no_json(url: str, body: bytes, message: str) -> None:
 
 
 def test_json_that_is_no_manifest(url: str) -> None:
-    """It is JSON, so the documented form says what is wrong."""
+    """JSON that is no manifest is answered in the documented form."""
     assert post(url, b"[]")[1]["data"]["errors"] == ["#: expected type: JSONObject, found: JSONArray"]
 
 
@@ -239,7 +239,7 @@ def test_idle_and_half_sent_connections_keep_nobody_out(tmp_path: Path) -> None:
 
 
 def test_bad_requests_do_not_fill_the_log(tmp_path: Path) -> None:
-    """Each makes a line; only the first of a minute are written."""
+    """Of the lines that bad requests make only the first of a minute are written."""
     with crowded(tmp_path / "log") as url:
         for _ in range(300):
             with connected(url, b"\x00nonsense\r\n\r\n") as connection:

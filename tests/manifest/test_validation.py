@@ -176,7 +176,7 @@ def test_version_1_with_capabilities_of_version_2_is_invalid() -> None:
 
 
 def test_version_2_with_capabilities_of_version_1_is_invalid() -> None:
-    """Likewise the other way round."""
+    """A manifest of version 2 cannot have the dotted names of version 1."""
     document = processing_block(input_capabilities={"up42.data.aoiclipped": {}})
     assert messages(document) == [
         "#/input_capabilities: extraneous key [up42.data.aoiclipped] is not permitted"

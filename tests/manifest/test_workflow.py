@@ -67,7 +67,7 @@ def test_an_unknown_parent() -> None:
 
 
 def test_an_unknown_parent_says_nothing_of_its_output() -> None:
-    """It is not taken for a block with empty output capabilities, which can only be last."""
+    """An unknown parent is not taken for a block that can only be last."""
     assert not [error for error in errors([task("b:1", "x:1")]) if "can only be last" in error]
 
 
@@ -194,7 +194,7 @@ def test_a_date_range_that_is_none() -> None:
     ],
 )
 def test_a_date_range_without_a_moment_in_it(time: str, problem: str) -> None:
-    """Its form is right, but no scene could be in it."""
+    """A well-formed range that no scene can be in is an error."""
     block = Manifest.from_json(processing_block(name="b", parameters={"time": {"type": "dateRange"}}))
     errors = check_workflow([LIBRARY[0], block], {"b:1": {"time": time}}).errors
     assert [str(error) for error in errors] == [f"#/b:1/time: {time} {problem}"]

@@ -14,7 +14,7 @@ import pytest
 from up42_state.errors import SettingsError
 from up42_state.secrets.shapes import is_credential
 from up42_state.settings.model import Settings
-from up42_state.settings.sources import quoted
+from up42_state.settings.sources import refuse_quotes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -193,7 +193,9 @@ def test_all_quoted_variables_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("text", ['"', 'a"b', '"a', "it's"])
 def test_a_quote_within_a_value_is_a_part_of_it(text: str) -> None:
     """Only what begins and ends with one is taken for quoted."""
-    assert quoted({"AWS_SECRET_ACCESS_KEY": text, "OTHER": '"a"'}) == []
+    refuse_quotes({"AWS_SECRET_ACCESS_KEY": text, "OTHER": '"a"'})
+    with pytest.raises(SettingsError, match="AWS_REGION: "):
+        refuse_quotes({"AWS_SECRET_ACCESS_KEY": text, "AWS_REGION": '"a"'})
 
 
 @pytest.mark.parametrize(("variable", "text", "message"), MALFORMED)

@@ -17,7 +17,7 @@ from up42_state import propagate
 from up42_state.errors import StateError, TargetConflictError
 from up42_state.machine import mounts
 from up42_state.stages.local import changes
-from up42_state.stages.local.installation import Landing
+from up42_state.stages.local.installation import Installation
 from up42_state.state import State
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class TestAMount:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patched:
-            patched.setattr(Landing, "_switch_file", die)
+            patched.setattr(Installation, "_switch_file", die)
             with pytest.raises(KeyboardInterrupt):
                 stage.restore(target, overwrite=True)
         before = contents(target)
@@ -278,15 +278,15 @@ class TestAKeptFile:
     ) -> None:
         """What a killed call had changed is taken back where another revision is current by then."""
         (target / "other/c.tif").chmod(0o744)
-        switch = Landing._switch_file
+        switch = Installation._switch_file
 
-        def die(landing: Landing, entry: Entry) -> None:
-            switch(landing, entry)
+        def die(installation: Installation, entry: Entry) -> None:
+            switch(installation, entry)
             if entry.path == "other/c.tif":
                 raise KeyboardInterrupt
 
         with monkeypatch.context() as patched:
-            patched.setattr(Landing, "_switch_file", die)
+            patched.setattr(Installation, "_switch_file", die)
             with pytest.raises(KeyboardInterrupt):
                 stage.restore(target, overwrite=True)
         assert (target / "other/c.tif").stat().st_mode & 0o777 == 0o644

@@ -15,7 +15,6 @@ from up42_state.errors import TargetConflictError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from up42_state.features import Report
     from up42_state.stage import Stage
     from up42_state.stages.read.restore import Restored
 
@@ -34,10 +33,8 @@ def save(state: State, output: Path, name: str = "s:1", **options: Any) -> Stage
 
 
 def part(stage: Stage, target: Path, **selection: Any) -> Restored:
-    """Restore a part of a stage, and give what was said of it."""
-    found: list[Restored] = []
-    stage.restore(target, report=found.append, **selection)
-    return found[0]
+    """Restore a part of a stage."""
+    return stage.restore(target, **selection)
 
 
 def files(root: Path) -> list[str]:
@@ -127,9 +124,8 @@ def test_a_database_with_another_log_is_another_feature(state: State, tmp_path: 
     save(state, tmp_path / "out")
     for end in ("-wal", "-shm"):
         (tmp_path / f"out/roads.gpkg{end}").unlink()
-    reports: list[Report] = []
-    save(state, tmp_path / "out", "n:1", propagate=["s:1"], report=reports.append)
-    assert reports[0].counts == {"conflict, current kept": 1}
+    (report,) = state.job("j").stage("n:1").save(tmp_path / "out", propagate=["s:1"]).reports
+    assert report.counts == {"conflict, current kept": 1}
 
 
 def test_a_database_and_its_log_lie_in_one_pack(state: State, tmp_path: Path) -> None:
@@ -187,15 +183,12 @@ def test_a_propagation_counts_what_no_feature_carries(state: State, tmp_path: Pa
     loose = {f"log{number:02d}.txt": b"l" for number in range(12)}
     save(state, write_output(tmp_path / "out", {"a.tif": b"a", **loose}))
     current = write_output(tmp_path / "next", {"b.tif": b"b"})
-    reports: list[Report] = []
-    save(state, current, "n:1", propagate=["s:1"], report=reports.append)
-    assert len(reports[0].warnings) == 1
-    assert (
-        reports[0]
-        .warnings[0]
-        .startswith("12 files of j/s:1@1 belong to no feature, and stayed behind: log00.txt, log01.txt, ")
+    (report,) = state.job("j").stage("n:1").save(current, propagate=["s:1"]).reports
+    (warning,) = report.warnings
+    assert warning.startswith(
+        "12 files of j/s:1@1 belong to no feature, and stayed behind: log00.txt, log01.txt, "
     )
-    assert reports[0].warnings[0].endswith("log07.txt and 4 more")
+    assert warning.endswith("log07.txt and 4 more")
 
 
 def test_damage_takes_the_features_whose_data_it_is(state: State, tmp_path: Path) -> None:
@@ -250,8 +243,8 @@ def test_what_is_added_lies_in_the_whole_output_too(state: State, tmp_path: Path
     mine = write_output(tmp_path / "mine", {"a.tif": b"a"}, [feature(".", "all")])
     save(state, mine, "mine:1")
     save(state, write_output(tmp_path / "out", {"b.tif": b"b"}, [feature("b.tif", "b")]))
-    reports: list[Report] = []
-    merged = save(state, mine, "n:1", propagate=["s:1", "mine:1"], report=reports.append)
+    merged = state.job("j").stage("n:1")
+    reports = merged.save(mine, propagate=["s:1", "mine:1"]).reports
     merged.restore(tmp_path / "merged")
     assert data_paths(tmp_path / "merged") == [".", "b.tif"]
     assert reports[1].counts == {"same": 1}

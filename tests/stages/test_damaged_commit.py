@@ -12,14 +12,15 @@ from doubles.outputs import contents, state_on, tiles, write_output
 from up42_state.buckets.memory import MemoryBucket, MemoryStore
 from up42_state.errors import IntegrityError, StageNotFoundError, UnsupportedFormatError
 from up42_state.stages import listing
+from up42_state.stages.format.commit import Commit
 from up42_state.stages.format.names import commit_key
+from up42_state.stages.history import DamagedCommit
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from doubles.clock import Clock
 
-    from up42_state.stages.history import DamagedCommit
     from up42_state.state import Job, Stage
 
 DAY = timedelta(days=1)
@@ -45,7 +46,7 @@ def stage(job: Job, bucket: FaultyBucket, tmp_path: Path) -> Stage:
     output = write_output(tmp_path / "out", {"a.tif": b"a", "b.tif": b"b"})
     job.stage("s:1").save(output)
     (output / "b.tif").write_bytes(b"changed")
-    bucket.put(job.stage("s:1").save(output).key, b"{}")
+    bucket.put(job.stage("s:1").save(output).commit.key, b"{}")
     return job.stage("s:1")
 
 
@@ -56,10 +57,11 @@ def test_listings_name_it_and_give_the_others(
     """However stages are listed, one that is damaged hides no other."""
     monkeypatch.setattr(listing, "_PAGE", page)
     monkeypatch.setattr(listing, "_FEW", 0)
-    damaged: list[DamagedCommit] = []
-    assert [commit.name for commit in stage.job.commits(damaged.append)] == ["3f0c/sound:1@1"]
-    (found,) = damaged
-    assert found.to_dict() == {
+    damaged, sound = stage.job.survey()
+    assert isinstance(sound, Commit)
+    assert isinstance(damaged, DamagedCommit)
+    assert sound.name == "3f0c/sound:1@1"
+    assert damaged.to_dict() == {
         "job": "3f0c",
         "stage": "s:1",
         "revision": 2,
@@ -70,10 +72,13 @@ def test_listings_name_it_and_give_the_others(
 def test_history_names_it_and_gives_the_others(stage: Stage) -> None:
     """Which revisions there are to go back to can be seen, also once the stage was removed."""
     stage.delete()
-    damaged: list[DamagedCommit] = []
-    assert [commit.revision for commit in stage.history(damaged.append)] == [3, 1]
-    assert [found.revision for found in damaged] == [2]
-    assert "rm" not in damaged[0].error.advice
+    found = stage.survey()
+    assert [(item.revision, isinstance(item, DamagedCommit)) for item in found] == [
+        (3, False),
+        (2, True),
+        (1, False),
+    ]
+    assert "rm" not in found[1].error.advice
     with pytest.raises(IntegrityError, match=r"00000002\.json is damaged"):
         stage.history()
 
@@ -91,7 +96,7 @@ def test_the_stage_can_be_removed_and_saved_again(stage: Stage, tmp_path: Path) 
     assert (stage.delete().revision, stage.exists()) == (3, False)
     with pytest.raises(StageNotFoundError, match=r"was removed \(revision 3\)"):
         stage.restore(tmp_path / "in")
-    assert stage.save(tmp_path / "out").revision == 4
+    assert stage.save(tmp_path / "out").commit.revision == 4
     stage.restore(tmp_path / "in")
     assert contents(tmp_path / "in") == contents(tmp_path / "out")
     assert all(verified.ok for verified in stage.job.verify())

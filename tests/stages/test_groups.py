@@ -45,7 +45,7 @@ def test_what_belongs_together_stays_together_when_a_part_of_it_changes(
     job.stage("s:1").save(output)
     assert together(job, *files)
     (output / changed).write_bytes(b"changed")
-    commit = job.stage("s:1").save(output)
+    commit = job.stage("s:1").save(output).commit
     assert together(job, *files)
     assert commit.totals.bytes - commit.totals.referenced == sum(
         (output / name).stat().st_size for name in files
@@ -69,7 +69,7 @@ def test_files_that_share_the_beginning_of_their_names_are_no_group(job: Job, tm
     )
     job.stage("s:1").save(output)
     (output / "tiles.0007.tif").write_bytes(b"changed")
-    commit = job.stage("s:1").save(output)
+    commit = job.stage("s:1").save(output).commit
     assert commit.totals.bytes - commit.totals.referenced == len(b"changed")
 
 

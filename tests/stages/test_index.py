@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from up42_state.errors import IntegrityError, UnsupportedFormatError
-from up42_state.stages.format.index import BLOCK, DataObject, Entry, Index, content_digest
+from up42_state.stages.format.index import BLOCK_BYTES, Entry, Index, PackOrFile, content_digest
 from up42_state.stages.format.index_checks import _are_sound, _problem
 
 ATTEMPT = "0192f0c1-0000-7000-8000-000000000000"
-OBJECT = DataObject(key=f"s:1/attempts/{ATTEMPT}/packs/0000.zip", size=1000, frame="f" * 64)
+OBJECT = PackOrFile(key=f"s:1/attempts/{ATTEMPT}/packs/0000.zip", size=1000, frame="f" * 64)
 
 
 def entry(path: str = "a.tif", **changes: object) -> Entry:
@@ -96,7 +96,7 @@ def test_ordinary_entries_are_sound_at_a_glance() -> None:
 def test_an_object_outside_the_job_is_refused(key: str) -> None:
     """An index cannot name objects of other jobs, or commits."""
     with pytest.raises(IntegrityError, match="outside the job"):
-        Index.parse(Index(objects=(DataObject(key=key, size=1),)).render(), "key")
+        Index.parse(Index(objects=(PackOrFile(key=key, size=1),)).render(), "key")
 
 
 def test_two_paths_may_share_the_same_bytes() -> None:
@@ -107,8 +107,8 @@ def test_two_paths_may_share_the_same_bytes() -> None:
 
 def test_a_large_file_needs_a_digest_for_each_block() -> None:
     """Range reads of large files can be verified."""
-    large = DataObject(key=f"s:1/attempts/{ATTEMPT}/files/a", size=3 * BLOCK)
-    missing = entry(size=2 * BLOCK + 1, offset=0, blocks=("a" * 64,) * 2)
+    large = PackOrFile(key=f"s:1/attempts/{ATTEMPT}/files/a", size=3 * BLOCK_BYTES)
+    missing = entry(size=2 * BLOCK_BYTES + 1, offset=0, blocks=("a" * 64,) * 2)
     with pytest.raises(IntegrityError, match="block digests"):
         Index.parse(Index(objects=(large,), entries=(missing,)).render(), "key")
 

@@ -12,7 +12,7 @@ from doubles.outputs import contents, feature, write_output
 
 from up42_state.errors import StateError, TargetConflictError
 from up42_state.stages.local.directory import Directory
-from up42_state.stages.local.installation import Landing
+from up42_state.stages.local.installation import Installation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +83,7 @@ def test_a_kill_while_an_older_revision_is_replaced(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Landing, "_switch_file", die)
+        patch.setattr(Installation, "_switch_file", die)
         with pytest.raises(KeyboardInterrupt):
             stage.restore(tmp_path / "in", overwrite=True)
     assert not (tmp_path / "in" / "data.json").exists()
@@ -95,7 +95,7 @@ def test_a_kill_while_an_older_revision_is_replaced(
 def killed_restore(stage: Stage, target: Path, at: int, **options: Any) -> int:
     """Restore, and die when the ``at``-th thing is to be renamed; how many were, if it was done before."""
     renames = 0
-    kinds = ("move_in", "move_out", "enter")
+    kinds = ("move_in", "move_new", "move_out", "enter")
     originals = {kind: getattr(Directory, kind) for kind in kinds}
 
     def dying(kind: str) -> Callable[..., Any]:
@@ -111,15 +111,15 @@ def killed_restore(stage: Stage, target: Path, at: int, **options: Any) -> int:
     with pytest.MonkeyPatch.context() as patch:
         for kind in kinds:
             patch.setattr(Directory, kind, dying(kind))
-        patch.setattr(Landing, "__exit__", _let_go)
+        patch.setattr(Installation, "__exit__", _let_go)
         with suppress(KeyboardInterrupt):
             stage.restore(target, **options)
     return renames
 
 
-def _let_go(landing: Landing, *_: object) -> None:
+def _let_go(installation: Installation, *_: object) -> None:
     """What a kill does: descriptors are closed, nothing is taken away."""
-    for root in landing._roots:
+    for root in installation._roots:
         root.close()
 
 
@@ -239,13 +239,13 @@ def test_what_is_staged_counts_by_its_digest(
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
-    def let_go(landing: Landing, *_: object) -> None:
-        for root in landing._roots:
+    def let_go(installation: Installation, *_: object) -> None:
+        for root in installation._roots:
             root.close()
 
     with monkeypatch.context() as patch:
-        patch.setattr(Landing, "switch", die)
-        patch.setattr(Landing, "__exit__", let_go)
+        patch.setattr(Installation, "switch", die)
+        patch.setattr(Installation, "__exit__", let_go)
         with pytest.raises(KeyboardInterrupt):
             stage.restore(tmp_path / "in")
     for number, torn in enumerate((b"", b"?", b"longer", bytes(9 * 2**20 + 1))):

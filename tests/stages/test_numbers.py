@@ -11,7 +11,9 @@ import pytest
 from doubles.outputs import tiles, write_output
 
 from up42_state.errors import IntegrityError
+from up42_state.stages.format.commit import Commit
 from up42_state.stages.format.names import LAST_REVISION, commit_key, is_ours
+from up42_state.stages.history import DamagedCommit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,15 +48,13 @@ def test_a_commit_beyond_a_gap_is_refused_and_named(
     for call in (lambda: stage.save(output), stage.latest, lambda: stage.restore(tmp_path / "in")):
         with pytest.raises(IntegrityError, match=f"{key} is no commit of ours.*delete it"):
             call()
-    damaged: list[object] = []
-    assert job.commits(damaged.append) == []
-    assert [commit.revision for commit in stage.history(damaged.append)] == [1]
-    assert len(damaged) == 2
+    assert [type(found) for found in job.survey()] == [DamagedCommit]
+    assert [type(found) for found in stage.survey()] == [DamagedCommit, Commit]
     assert not stage.verify().ok
     assert [found.ok for found in job.verify()] == [False]
     assert stage.verify(revision=1).ok
     bucket.delete([key])
-    assert stage.save(output).revision == 2
+    assert stage.save(output).commit.revision == 2
 
 
 def test_prune_deletes_nothing_for_a_commit_beyond_a_gap(
@@ -80,7 +80,7 @@ def test_a_removal_lets_a_stage_go_on_beyond_a_gap(job: Job, bucket: FaultyBucke
     stage.save(write_output(tmp_path / "out", tiles(2)))
     forge(bucket, job, 7)
     assert stage.delete().revision == 8
-    assert stage.save(tmp_path / "out").revision == 9
+    assert stage.save(tmp_path / "out").commit.revision == 9
 
 
 def test_no_removal_is_advised_where_none_can_follow(job: Job, bucket: FaultyBucket, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def have(job: Job, tmp_path: Path, count: int, garbage: int = 0) -> None:
     output = write_output(tmp_path / "out", tiles(1))
     bucket = job.state.store.bucket
     for number in range(count):
-        commit = job.stage(f"s:{number:03}").save(output)
+        commit = job.stage(f"s:{number:03}").save(output).commit
         for rest in range(garbage):
             bucket.put(f"{JOB}/{commit.stage}/attempts/0/files/{rest:04}", b"")
 
@@ -117,7 +117,7 @@ def test_what_is_no_stage_makes_no_job(job: Job, bucket: CountingBucket) -> None
 def commit(tmp_path_factory: pytest.TempPathFactory) -> Commit:
     """A commit to make others from."""
     output = write_output(tmp_path_factory.mktemp("output"), tiles(1))
-    return state_on(MemoryBucket()).job(JOB).stage("s:1").save(output)
+    return state_on(MemoryBucket()).job(JOB).stage("s:1").save(output).commit
 
 
 NAMES = st.sampled_from(["a", "a-b", "a:1", "a.b", "b", "b+"])

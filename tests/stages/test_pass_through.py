@@ -27,12 +27,16 @@ def test_files_of_a_parent_are_referred_to(job: Job, tmp_path: Path) -> None:
     """No byte of a parent's packed, medium or large file is moved, and all of them come back."""
     files = {**tiles(20), "medium.tif": os.urandom(2 * MIB), "large.tif": os.urandom(20 * MIB)}
     output = write_output(tmp_path / "out", files)
-    parent = job.stage("a:1").save(output)
+    parent = job.stage("a:1").save(output).commit
     steps: list[tuple[int, int]] = []
-    passed = job.stage("b:1").save(
-        write_output(tmp_path / "next", {**files, "new.tif": b"new"}),
-        after=[job.stage("a:1")],
-        progress=lambda done, total: steps.append((done, total)),
+    passed = (
+        job.stage("b:1")
+        .save(
+            write_output(tmp_path / "next", {**files, "new.tif": b"new"}),
+            after=[job.stage("a:1")],
+            progress=lambda done, total: steps.append((done, total)),
+        )
+        .commit
     )
     assert _owned(job, "b:1") == ["data.json", "files/new.tif", "index.json"]
     assert passed.totals.referenced == parent.totals.bytes
@@ -54,7 +58,7 @@ def test_files_of_a_propagated_stage_that_the_output_has_already_are_referred_to
 def test_a_parent_that_was_superseded_is_not_referred_to(job: Job, tmp_path: Path) -> None:
     """Its bytes may be pruned at any moment; those that its newest revision holds as well may not."""
     files = {"gone.tif": os.urandom(2 * MIB), "kept.tif": os.urandom(2 * MIB)}
-    old = job.stage("a:1").save(write_output(tmp_path / "one", files))
+    old = job.stage("a:1").save(write_output(tmp_path / "one", files)).commit
     job.stage("a:1").save(write_output(tmp_path / "two", {"kept.tif": files["kept.tif"]}))
     output = write_output(tmp_path / "next", files)
     job.stage("b:1").save(output, after=[old])
@@ -65,8 +69,8 @@ def test_a_parent_that_was_superseded_is_not_referred_to(job: Job, tmp_path: Pat
 def test_pruning_a_parent_leaves_what_its_child_refers_to(job: Job, tmp_path: Path) -> None:
     """The parent is removed; the child's commit names the attempt that its bytes are in."""
     output = write_output(tmp_path / "out", {"scene.tif": os.urandom(2 * MIB)})
-    parent = job.stage("a:1").save(output)
-    child = job.stage("b:1").save(output, after=[job.stage("a:1")])
+    parent = job.stage("a:1").save(output).commit
+    child = job.stage("b:1").save(output, after=[job.stage("a:1")]).commit
     assert f"a:1/{parent.attempt}" in child.refers
     job.stage("a:1").delete()
     job.prune(keep=1, grace=timedelta(), no_writers=True)

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from doubles import faulty
@@ -47,7 +47,7 @@ def test_by_reference_gives_what_a_directory_would(
     job: Job, scenes: Path, current: Path, tmp_path: Path
 ) -> None:
     """A save that propagates is restored as if it had been propagated first – and moves no file of it."""
-    commit = job.stage("last:1").save(current, propagate=["scenes:1"])
+    commit = job.stage("last:1").save(current, propagate=["scenes:1"]).commit
     job.stage("last:1").restore(tmp_path / "in")
     propagate(current, [job.stage("scenes:1")])
     assert contents(tmp_path / "in") == contents(current)
@@ -77,8 +77,8 @@ def test_propagating_twice_is_propagating_once(job: Job, scenes: Path, current: 
 
 def test_saving_a_propagation_twice_makes_one_revision(job: Job, scenes: Path, current: Path) -> None:
     """Equal content by reference is equal content."""
-    first = job.stage("last:1").save(current, propagate=["scenes:1"])
-    assert job.stage("last:1").save(current, propagate=["scenes:1"]) == first
+    first = job.stage("last:1").save(current, propagate=["scenes:1"]).commit
+    assert job.stage("last:1").save(current, propagate=["scenes:1"]).commit == first
 
 
 def test_another_job_gets_copies_of_its_own(
@@ -101,12 +101,12 @@ def test_what_was_copied_before_is_not_copied_again(
     """A later revision refers to the copies of the one before, also where something else has changed."""
     other: Bucket = MemoryBucket("memory://elsewhere") if elsewhere == "store" else bucket
     stage = state_on(other).job("later").stage("last:1")
-    first = stage.save(current, propagate=[job.stage("scenes:1")])
+    first = stage.save(current, propagate=[job.stage("scenes:1")]).commit
     before = {info.key for info in other.list("later/") if "/attempts/" in info.key}
-    assert stage.save(current, propagate=[job.stage("scenes:1")]) == first
+    assert stage.save(current, propagate=[job.stage("scenes:1")]).commit == first
     assert {info.key for info in other.list("later/") if "/attempts/" in info.key} == before
     (current / "new.tif").write_bytes(b"changed")
-    second = stage.save(current, propagate=[job.stage("scenes:1")])
+    second = stage.save(current, propagate=[job.stage("scenes:1")]).commit
     assert second.totals.bytes - second.totals.referenced == len(b"changed")
     assert stage.verify().ok
 
@@ -355,14 +355,36 @@ def test_inherit_fills_in_properties(job: Job, tmp_path: Path) -> None:
     assert (found["properties"]["sensor"], found["properties"]["v"]) == ("SPOT", 2)
 
 
+def test_quicklooks_can_be_left_out(job: Job, scenes: Path, current: Path) -> None:
+    """``quicklooks=False`` brings none of an earlier stage, and is not stopped by one of the same name."""
+    (current / ".quicklooks").mkdir()
+    (current / ".quicklooks/tile_0005.jpg").write_bytes(b"another")
+    report = propagate(current, [job.stage("scenes:1")], quicklooks=False)
+    assert report.appended == 29
+    assert (current / "tile_0005.tfw").read_bytes() == b"sidecar"
+    assert [path.read_bytes() for path in (current / ".quicklooks").iterdir()] == [b"another"]
+
+
 def test_staging_is_gone_afterwards(job: Job, scenes: Path, current: Path) -> None:
     """Nothing of ours stays in the directory."""
     propagate(current, [job.stage("scenes:1")])
     assert ".up42_state" not in os.listdir(current)
 
 
+def test_progress_is_that_of_all_stages(job: Job, scenes: Path, current: Path, tmp_path: Path) -> None:
+    """It does not begin anew with each stage, and ends with all bytes of all stages."""
+    extra = write_output(tmp_path / "extra", {"x.tif": b"12345"}, [feature("x.tif", "x")])
+    job.stage("extra:1").save(extra)
+    told: list[tuple[int, int]] = []
+    propagate(
+        current, [job.stage("scenes:1"), job.stage("extra:1")], progress=lambda *told_: told.append(told_)
+    )
+    done, total = told[-1]
+    assert done == total > 5
+    assert {told_total for _, told_total in told} == {total}
+
+
 def test_a_save_reports_what_it_propagated(job: Job, scenes: Path, current: Path) -> None:
     """Whoever saves with propagations is told what became of every feature, for each of them."""
-    reports: list[Any] = []
-    job.stage("last:1").save(current, propagate=["scenes:1"], report=reports.append)
+    reports = job.stage("last:1").save(current, propagate=["scenes:1"]).reports
     assert [(report.appended, report.after) for report in reports] == [(29, 31)]

@@ -11,11 +11,14 @@ from doubles.outputs import contents, data_paths, write_output
 
 from up42_state import propagate
 from up42_state.stages.local.directory import Directory
+from up42_state.stages.local.installation import Installation
 from up42_state.stages.local.staging import Staging
 from up42_state.stages.propagate import into_directory
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from doubles.faulty import FaultyBucket
 
     from up42_state.state import Job
 
@@ -38,7 +41,7 @@ def test_what_a_kill_left_is_taken_away(
     move_new = Directory.move_new
     with monkeypatch.context() as patch:
         patch.setattr(Directory, "move_new", dying)
-        patch.setattr(into_directory._Delivery, "__exit__", _let_go)
+        patch.setattr(Installation, "__exit__", _let_go)
         with pytest.raises(KeyboardInterrupt):
             propagate(current, [job.stage("scenes:1")])
     assert contents(current) != before
@@ -46,9 +49,52 @@ def test_what_a_kill_left_is_taken_away(
     assert contents(current) == before
 
 
-def _let_go(delivery: into_directory._Delivery, *_: object) -> None:
-    for root in delivery._roots:
+def _let_go(installation: Installation, *_: object) -> None:
+    for root in installation._roots:
         root.close()
+
+
+def kill_before_the_switch(job: Job, current: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Propagate, and die when all files are fetched."""
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Installation, "switch", die)
+        patch.setattr(Installation, "__exit__", _let_go)
+        with pytest.raises(KeyboardInterrupt):
+            propagate(current, [job.stage("scenes:1")])
+
+
+def fetched(bucket: FaultyBucket) -> int:
+    """How often bytes of files were asked for."""
+    return sum("/packs/" in key or "/files/" in key for _, key in bucket.operations.names)
+
+
+def test_what_was_fetched_before_a_kill_is_not_fetched_again(
+    job: Job, scenes: Path, current: Path, bucket: FaultyBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same call goes on with it."""
+    kill_before_the_switch(job, current, monkeypatch)
+    before = fetched(bucket)
+    propagate(current, [job.stage("scenes:1")])
+    assert fetched(bucket) == before
+    assert {**contents(scenes), **contents(current)} == contents(current)
+    assert not (current / ".up42_state").exists()
+
+
+def test_what_was_fetched_for_another_propagation_is_not_used(
+    job: Job, scenes: Path, current: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other options, or another output, are another call; it takes away what lies there."""
+    kill_before_the_switch(job, current, monkeypatch)
+    propagate(current, [job.stage("scenes:1")], path="tile_000[12].tif")
+    assert data_paths(current) == ["tile_0000.tif", "new.tif", "tile_0001.tif", "tile_0002.tif"]
+    assert not (current / ".up42_state").exists()
+    kill_before_the_switch(job, current, monkeypatch)
+    propagate(current, [job.stage("scenes:1")], path="nothing")
+    assert not (current / ".up42_state").exists()
 
 
 def test_quicklooks_that_a_kill_left_are_taken_away(
@@ -66,7 +112,7 @@ def test_quicklooks_that_a_kill_left_are_taken_away(
     move_in = Directory.move_in
     with monkeypatch.context() as patch:
         patch.setattr(Directory, "move_in", dying)
-        patch.setattr(into_directory._Delivery, "__exit__", _let_go)
+        patch.setattr(Installation, "__exit__", _let_go)
         with pytest.raises(KeyboardInterrupt):
             propagate(current, [job.stage("scenes:1")], quicklooks=pictures)
     assert (pictures / "tile_0005.jpg").exists()
@@ -84,7 +130,7 @@ def test_a_kill_after_the_switch_takes_nothing_away(
 
     with monkeypatch.context() as patch:
         patch.setattr(Staging, "remove", die)
-        patch.setattr(into_directory._Delivery, "__exit__", _let_go)
+        patch.setattr(Installation, "__exit__", _let_go)
         with pytest.raises(KeyboardInterrupt):
             propagate(current, [job.stage("scenes:1")])
     into_directory.clean_up(current)

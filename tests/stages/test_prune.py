@@ -290,7 +290,7 @@ def test_large_stages_are_pruned_as_well(
     stages = [job.stage(f"s:{number}") for number in range(3)]
     for stage in stages:
         for number in range(2):
-            attempt = stage.save(write_output(tmp_path / f"{stage.name}{number}", tiles(3))).attempt
+            attempt = stage.save(write_output(tmp_path / f"{stage.name}{number}", tiles(3))).commit.attempt
             for rest in range(1500):
                 bucket.put(f"j/{stage.name}/attempts/{attempt}/files/more{rest:04}", b"")
     clock.forward(2 * DAY)
@@ -345,7 +345,7 @@ def test_what_is_saved_while_its_job_is_removed(job: Job, bucket: FaultyBucket, 
 
     def save_once(name: str, _key: str) -> None:
         if name == "delete" and not saved:
-            saved.append(beside.save(write_output(output, {"more.tif": b"more"})))
+            saved.append(beside.save(write_output(output, {"more.tif": b"more"})).commit)
 
     bucket.operations.on_operation = save_once
     job.delete()

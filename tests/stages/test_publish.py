@@ -53,7 +53,7 @@ def test_a_lost_answer_is_no_lost_commit(job: Job, bucket: FaultyBucket, tmp_pat
         return enter(name, key)
 
     bucket.operations.enter = enter_and_lose  # type: ignore[method-assign]
-    commit = job.stage("s:1").save(output)
+    commit = job.stage("s:1").save(output).commit
     assert commit.revision == 2
     assert [found.revision for found in job.stage("s:1").history()] == [2, 1]
 
@@ -110,7 +110,7 @@ def test_a_commit_that_was_written_is_not_doubted(job: Job, bucket: FaultyBucket
             raise StoreUnreachableError("no answer")
 
     bucket.operations.on_operation = away
-    commit = job.stage("s:1").save(write_output(tmp_path / "out", tiles(1)))
+    commit = job.stage("s:1").save(write_output(tmp_path / "out", tiles(1))).commit
     assert bucket.operations.names[-1][0] != "create", "nothing was asked any more"
     bucket.operations.on_operation = lambda _name, _key: None
     assert job.stage("s:1").latest() == commit
@@ -136,7 +136,7 @@ def test_sixteen_writers_lose_nothing(bucket: FaultyBucket, tmp_path: Path) -> N
     outputs = [write_output(tmp_path / f"out{n}", tiles(20, size=50)) for n in range(16)]
 
     def save(number: int) -> int:
-        return state_on(bucket).job("j").stage("s:1").save(outputs[number]).revision
+        return state_on(bucket).job("j").stage("s:1").save(outputs[number]).commit.revision
 
     with ThreadPoolExecutor(16) as pool:
         revisions = list(pool.map(save, range(16)))
@@ -153,7 +153,8 @@ def test_of_sixteen_first_writers_one_wins(bucket: FaultyBucket, tmp_path: Path)
 
     def save(number: int) -> int | str:
         try:
-            return state_on(bucket).job("j").stage("s:1").save(outputs[number], if_exists="error").revision
+            stage = state_on(bucket).job("j").stage("s:1")
+            return stage.save(outputs[number], if_exists="error").commit.revision
         except StageConflictError as error:
             return error.code
 
@@ -166,8 +167,8 @@ def test_equal_racing_saves_make_one_revision(bucket: FaultyBucket, tmp_path: Pa
     """The loser of a race who finds his own content there makes no revision."""
     output = write_output(tmp_path / "out", tiles(5))
     with ThreadPoolExecutor(8) as pool:
-        commits = list(pool.map(lambda _: state_on(bucket).job("j").stage("s:1").save(output), range(8)))
-    assert {commit.revision for commit in commits} == {1}
+        saves = list(pool.map(lambda _: state_on(bucket).job("j").stage("s:1").save(output), range(8)))
+    assert {saved.commit.revision for saved in saves} == {1}
 
 
 def test_a_fault_at_any_operation_leaves_old_or_new(job: Job, bucket: FaultyBucket, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def test_what_was_superseded_may_be_referred_to_for_half_an_hour(
     machine sleeps, the other may be put back.
     """
     stage = job.stage("s:1")
-    commit = stage.save(write_output(tmp_path / "one", tiles(1)))
+    commit = stage.save(write_output(tmp_path / "one", tiles(1))).commit
     references = References(job.state.store, job.key)
     references.read(commit)
     references.add(commit.refers)

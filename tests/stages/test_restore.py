@@ -19,13 +19,12 @@ from up42_state.errors import (
     TargetConflictError,
 )
 from up42_state.stages.local.directory import Directory
-from up42_state.stages.local.installation import Landing
+from up42_state.stages.local.installation import Installation
 from up42_state.stages.local.staging import Staging
 
 if TYPE_CHECKING:
     from doubles.faulty import FaultyBucket
 
-    from up42_state.stages.read.restore import Restored
     from up42_state.state import Job, Stage
 
 MIB = 1024 * 1024
@@ -63,11 +62,11 @@ def test_a_restore_into_the_contracts_input_uses_no_other_directory(
     """In /tmp/quicklooks the input's quicklooks would be saved as those of the output made from it."""
     places = []
 
-    def land(target: Path, quicklooks: Path | None, **_: object) -> Landing:
+    def land(target: Path, quicklooks: Path | None, **_: object) -> Installation:
         places.append((target, quicklooks))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("up42_state.stages.read.restore.Landing", land)
+    monkeypatch.setattr("up42_state.stages.read.restore.Installation", land)
     with pytest.raises(KeyboardInterrupt):
         stage.restore("/tmp/input", quicklooks=wanted)
     assert places == [(Path("/tmp/input"), None)]
@@ -80,7 +79,7 @@ def test_busy_quicklooks_cost_nothing_that_an_interrupted_call_has_left(tmp_path
     left.write_bytes(b"precious")
     other = Staging(tmp_path / "quicklooks", "restore")
     with pytest.raises(TargetConflictError, match="another process"):
-        Landing(tmp_path / "in", tmp_path / "quicklooks", overwrite=True)
+        Installation(tmp_path / "in", tmp_path / "quicklooks", overwrite=True)
     other.close()
     assert left.read_bytes() == b"precious"
 
@@ -89,7 +88,7 @@ def test_a_call_that_cannot_begin_leaves_nothing(tmp_path: Path) -> None:
     """Directories that were made for it are taken away."""
     other = Staging(tmp_path / "quicklooks", "restore")
     with pytest.raises(TargetConflictError, match="another process"):
-        Landing(tmp_path / "new" / "in", tmp_path / "quicklooks", overwrite=True)
+        Installation(tmp_path / "new" / "in", tmp_path / "quicklooks", overwrite=True)
     other.close()
     assert not (tmp_path / "new").exists()
 
@@ -194,8 +193,8 @@ def test_a_killed_restore_continues_where_it_stopped(
 ) -> None:
     """What was staged and verified before a kill is not fetched again – large files by block."""
     with monkeypatch.context() as patch:
-        patch.setattr(Landing, "__exit__", _let_go)
-        patch.setattr(Landing, "switch", _kill)
+        patch.setattr(Installation, "__exit__", _let_go)
+        patch.setattr(Installation, "switch", _kill)
         with pytest.raises(KeyboardInterrupt):
             stage.restore(tmp_path / "in")
     assert not (tmp_path / "in/data.json").exists()
@@ -209,9 +208,9 @@ def test_a_killed_restore_continues_where_it_stopped(
     assert contents(tmp_path / "in") == contents(tmp_path / "out")
 
 
-def _let_go(landing: Landing, *_: object) -> None:
+def _let_go(installation: Installation, *_: object) -> None:
     """What a kill does: descriptors are closed, nothing is taken away."""
-    for root in landing._roots:
+    for root in installation._roots:
         root.close()
 
 
@@ -225,9 +224,9 @@ def test_a_kill_during_the_switch_leaves_no_data_json(
 ) -> None:
     """Once files are being renamed in there is no data.json until all are, and the same call finishes."""
     moves = 0
-    move_in = Landing._switch_file
+    move_in = Installation._switch_file
 
-    def dying(self: Landing, entry: object) -> None:
+    def dying(self: Installation, entry: object) -> None:
         nonlocal moves
         moves += 1
         if moves == at:
@@ -235,7 +234,7 @@ def test_a_kill_during_the_switch_leaves_no_data_json(
         move_in(self, entry)  # type: ignore[arg-type]  # the entry is passed on as it came
 
     with monkeypatch.context() as patch:
-        patch.setattr(Landing, "_switch_file", dying)
+        patch.setattr(Installation, "_switch_file", dying)
         if at <= 22:
             with pytest.raises(KeyboardInterrupt):
                 stage.restore(tmp_path / "in")
@@ -248,16 +247,33 @@ def test_a_planted_link_leads_nowhere(stage: Stage, tmp_path: Path, monkeypatch:
     """A link that appears between the check and the write is not followed."""
     outside = tmp_path / "outside"
     outside.mkdir()
-    switch = Landing.switch
+    switch = Installation.switch
 
-    def plant(self: Landing, *arguments: object) -> None:
+    def plant(self: Installation, *arguments: object) -> None:
         (tmp_path / "in/dir").symlink_to(outside)
         switch(self, *arguments)  # type: ignore[arg-type]  # passed on as they came
 
-    monkeypatch.setattr(Landing, "switch", plant)
+    monkeypatch.setattr(Installation, "switch", plant)
     with pytest.raises(TargetConflictError, match="is not a directory"):
         stage.restore(tmp_path / "in")
     assert not list(outside.iterdir())
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_file_that_appears_meanwhile_is_not_replaced(
+    stage: Stage, bucket: FaultyBucket, tmp_path: Path, overwrite: bool
+) -> None:
+    """What somebody writes while files are fetched is theirs, and stands; nothing else was added."""
+    target = tmp_path / "in"
+
+    def write(_name: str, key: str) -> None:
+        if "/packs/" in key:
+            (target / "tile_0001.tif").write_bytes(b"mine")
+
+    bucket.operations.on_operation = write
+    with pytest.raises(TargetConflictError, match=r"tile_0001\.tif appeared meanwhile"):
+        stage.restore(target, overwrite=overwrite)
+    assert contents(target) == {"tile_0001.tif": (b"mine", False)}
 
 
 def test_our_folder_may_not_be_a_link(stage: Stage, tmp_path: Path) -> None:
@@ -273,7 +289,10 @@ def test_our_folder_may_not_be_a_link(stage: Stage, tmp_path: Path) -> None:
 def test_two_restores_into_one_target_do_not_mix(stage: Stage, tmp_path: Path) -> None:
     """While one restore is at work in a directory, another is refused."""
     target = tmp_path / "in"
-    with Landing(target, None, overwrite=False), pytest.raises(TargetConflictError, match="another process"):
+    with (
+        Installation(target, None, overwrite=False),
+        pytest.raises(TargetConflictError, match="another process"),
+    ):
         stage.restore(target)
 
 
@@ -313,14 +332,13 @@ def test_a_part_is_restored_with_its_files_alone(job: Job, bucket: FaultyBucket,
 
 
 def test_partial_restores_what_is_undamaged(stage: Stage, bucket: FaultyBucket, tmp_path: Path) -> None:
-    """A damaged file takes its features with it; the rest is restored, and the report names the loss."""
+    """A damaged file takes its features with it; the rest is restored, and the result names the loss."""
     key = next(info.key for info in bucket.list("") if info.key.endswith("dir/medium.tif"))
     bucket.put(key, b"x" * 2 * MIB)
     with pytest.raises(IntegrityError, match=r"dir/medium\.tif"):
         stage.restore(tmp_path / "in")
-    reports: list[Restored] = []
-    stage.restore(tmp_path / "in", partial=True, report=reports.append)
-    assert list(reports[0].damaged) == ["dir/medium.tif"]
+    restored = stage.restore(tmp_path / "in", partial=True)
+    assert list(restored.damaged) == ["dir/medium.tif"]
     whole = contents(tmp_path / "out")
     assert set(contents(tmp_path / "in")) == set(whole) - {"dir/medium.tif"}
     assert b"medium" not in (tmp_path / "in/data.json").read_bytes()

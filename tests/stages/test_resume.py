@@ -372,7 +372,7 @@ def test_files_of_another_user(tmp_path: Path) -> None:
     attempt.chmod(0o700)
     with nobody():
         stage = state_on(DirectoryBucket(root)).job("j").stage("s:1")
-        assert stage.save(output).revision == 1
+        assert stage.save(output).commit.revision == 1
     attempt.chmod(0o777)
     check(state_on(DirectoryBucket(root)).job("j").stage("s:1"), output, tmp_path / "in")
 

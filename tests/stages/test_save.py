@@ -72,8 +72,8 @@ def test_the_same_output_made_from_something_else_is_a_revision(job: Job, tmp_pa
     """Whoever reads its parents is told the right ones; no file moves."""
     job.stage("scenes:1").save(write_output(tmp_path / "scenes", tiles(1)))
     output = write_output(tmp_path / "out", tiles(2))
-    first = job.stage("s:1").save(output)
-    second = job.stage("s:1").save(output, after=["scenes:1"])
+    first = job.stage("s:1").save(output).commit
+    second = job.stage("s:1").save(output, after=["scenes:1"]).commit
     assert (second.revision, second.content, len(second.parents)) == (2, first.content, 1)
     assert second.totals.referenced == second.totals.bytes
 
@@ -84,10 +84,28 @@ def test_unchanged_output_makes_no_revision(
 ) -> None:
     """Saving the same output again writes nothing and gives the commit that is there."""
     output = write_output(tmp_path / "out", tiles(20, size=size))
-    first = job.stage("s:1").save(output)
+    first = job.stage("s:1").save(output).commit
     before = bucket.operations.count("put", "create", "start_upload")
-    assert job.stage("s:1").save(output) == first
+    assert job.stage("s:1").save(output).commit == first
     assert bucket.operations.count("put", "create", "start_upload") == before
+
+
+def test_a_save_tells_whether_it_made_a_revision(job: Job, tmp_path: Path) -> None:
+    """The result says ``saved``, ``unchanged`` for the same output, and ``kept`` where another one stays."""
+    output = write_output(tmp_path / "out", tiles(2))
+    other = write_output(tmp_path / "other", tiles(3))
+    stage = job.stage("s:1")
+    results = [stage.save(output), stage.save(output), stage.save(other, if_exists="skip")]
+    assert [result.outcome for result in results] == ["saved", "unchanged", "kept"]
+    assert {result.commit.attempt for result in results} == {stage.latest().attempt}
+
+
+def test_a_save_tells_what_it_mended(job: Job, tmp_path: Path) -> None:
+    """The result has each change with its place, and the stage holds what was mended."""
+    output = write_output(tmp_path / "out", {"a.tif": b"a"}, [feature(str(tmp_path / "out/a.tif"), "a")])
+    saved = job.stage("s:1").save(output, repair=True)
+    assert [change.place for change in saved.changes] == ['features[0].properties["up42.data_path"]']
+    assert job.stage("s:1").features().features[0].properties["up42.data_path"] == "a.tif"
 
 
 def test_only_changed_bytes_move(job: Job, bucket: FaultyBucket, tmp_path: Path) -> None:
@@ -96,7 +114,7 @@ def test_only_changed_bytes_move(job: Job, bucket: FaultyBucket, tmp_path: Path)
     job.stage("s:1").save(output)
     (output / "tile_0003.tif").write_bytes(b"changed")
     before = {info.key for info in bucket.list("")}
-    commit = job.stage("s:1").save(output)
+    commit = job.stage("s:1").save(output).commit
     moved = sum(info.size for info in bucket.list("") if info.key not in before)
     assert commit.revision == 2
     assert commit.totals.referenced == commit.totals.bytes - len(b"changed")
@@ -110,7 +128,7 @@ def test_a_renamed_file_is_not_moved_again(job: Job, tmp_path: Path) -> None:
     for name in ("large.tif", "tile_0001.tif"):
         (output / name).rename(output / f"new_{name}")
     write_output(output, {}, [])
-    commit = job.stage("s:1").save(output)
+    commit = job.stage("s:1").save(output).commit
     job.stage("s:1").restore(tmp_path / "in")
     assert commit.totals.referenced == commit.totals.bytes
     assert contents(tmp_path / "in") == contents(output)
@@ -119,9 +137,9 @@ def test_a_renamed_file_is_not_moved_again(job: Job, tmp_path: Path) -> None:
 def test_another_fingerprint_commits_by_reference(job: Job, bucket: FaultyBucket, tmp_path: Path) -> None:
     """Equal content with another fingerprint is a revision that shares index, data.json and all bytes."""
     output = write_output(tmp_path / "out", tiles(20))
-    first = job.stage("s:1").save(output, fingerprint="one")
+    first = job.stage("s:1").save(output, fingerprint="one").commit
     before = bucket.operations.count("put", "start_upload")
-    second = job.stage("s:1").save(output, fingerprint="two", block=BlockInfo(name="tiling"))
+    second = job.stage("s:1").save(output, fingerprint="two", block=BlockInfo(name="tiling")).commit
     assert (second.revision, second.index, second.data) == (2, first.index, first.data)
     assert bucket.operations.count("put", "start_upload") == before
 
@@ -131,7 +149,7 @@ def test_a_changed_executable_bit_is_another_output(job: Job, tmp_path: Path) ->
     output = write_output(tmp_path / "out", {"run.tif": b"#!/bin/sh\n"})
     job.stage("s:1").save(output)
     (output / "run.tif").chmod(0o755)
-    commit = job.stage("s:1").save(output)
+    commit = job.stage("s:1").save(output).commit
     job.stage("s:1").restore(tmp_path / "in")
     assert (commit.revision, commit.totals.referenced) == (2, 10)
     assert contents(tmp_path / "in") == contents(output)
@@ -140,11 +158,11 @@ def test_a_changed_executable_bit_is_another_output(job: Job, tmp_path: Path) ->
 def test_a_pack_that_is_mostly_dead_is_packed_anew(job: Job, tmp_path: Path) -> None:
     """What is left of a pack is moved once it is less than half of it."""
     output = write_output(tmp_path / "out", tiles(40))
-    first = job.stage("s:1").save(output)
+    first = job.stage("s:1").save(output).commit
     for number in range(25):
         (output / f"tile_{number:04d}.tif").unlink()
     write_output(output, {}, [])
-    second = job.stage("s:1").save(output)
+    second = job.stage("s:1").save(output).commit
     assert not set(first.refers) & set(second.refers)
     job.stage("s:1").restore(tmp_path / "in")
     assert contents(tmp_path / "in") == contents(output)
@@ -233,8 +251,8 @@ def test_a_missing_directory_is_named(job: Job, tmp_path: Path) -> None:
 
 def test_skip_gives_the_current_revision(job: Job, tmp_path: Path) -> None:
     """With if_exists=skip a stage that is there is left alone."""
-    first = job.stage("s:1").save(write_output(tmp_path / "one", tiles(1)))
-    assert job.stage("s:1").save(write_output(tmp_path / "two", tiles(2)), if_exists="skip") == first
+    first = job.stage("s:1").save(write_output(tmp_path / "one", tiles(1))).commit
+    assert job.stage("s:1").save(write_output(tmp_path / "two", tiles(2)), if_exists="skip").commit == first
 
 
 def test_error_refuses_a_stage_that_is_there(job: Job, tmp_path: Path) -> None:
@@ -257,7 +275,7 @@ def test_expect_refuses_another_revision(job: Job, tmp_path: Path, expect: int) 
 def test_expect_commits_on_its_revision(job: Job, tmp_path: Path) -> None:
     """expect=N with N current adds the next one."""
     job.stage("s:1").save(write_output(tmp_path / "one", tiles(1)))
-    assert job.stage("s:1").save(write_output(tmp_path / "two", tiles(2)), expect=1).revision == 2
+    assert job.stage("s:1").save(write_output(tmp_path / "two", tiles(2)), expect=1).commit.revision == 2
 
 
 @pytest.mark.parametrize("number", ["1", 1.0])
@@ -274,9 +292,9 @@ def test_a_revision_is_named_by_a_whole_number(job: Job, tmp_path: Path, number:
 
 def test_a_dry_run_never_supersedes_real_output(job: Job, tmp_path: Path) -> None:
     """Saving a dry run over real output leaves it alone."""
-    first = job.stage("s:1").save(write_output(tmp_path / "one", tiles(1)))
+    first = job.stage("s:1").save(write_output(tmp_path / "one", tiles(1))).commit
     dry = write_output(tmp_path / "two", {}, [feature("not-there.tif")])
-    assert job.stage("s:1").save(dry, job_mode="DRY_RUN") == first
+    assert job.stage("s:1").save(dry, job_mode="DRY_RUN").commit == first
 
 
 def test_a_dry_run_is_never_restored_as_output(job: Job, tmp_path: Path) -> None:
@@ -292,9 +310,9 @@ def test_a_dry_run_is_never_restored_as_output(job: Job, tmp_path: Path) -> None
 def test_a_dry_run_can_stand_on_dry_runs(job: Job, tmp_path: Path) -> None:
     """The job mode that is given goes for parents and propagated stages, whatever the settings say."""
     dry = write_output(tmp_path / "dry", {}, [feature("not-there.tif")])
-    first = job.stage("s:1").save(dry, job_mode="DRY_RUN")
+    first = job.stage("s:1").save(dry, job_mode="DRY_RUN").commit
     empty = write_output(tmp_path / "empty", {})
-    commit = job.stage("s:2").save(empty, job_mode="DRY_RUN", after=["s:1"], propagate=["s:1"])
+    commit = job.stage("s:2").save(empty, job_mode="DRY_RUN", after=["s:1"], propagate=["s:1"]).commit
     assert (commit.parents, commit.totals.features) == ((first.as_parent(),), 1)
     propagate(empty, [job.stage("s:1")], job_mode="DRY_RUN")
     job.stage("s:2").restore(tmp_path / "in", job_mode="DRY_RUN")
@@ -313,8 +331,8 @@ def test_a_dry_run_does_not_stand_in_the_way_of_real_output(
 
 def test_parents_remember_what_they_were(job: Job, tmp_path: Path) -> None:
     """A commit names the revision and content of each stage that it was made from."""
-    scenes = job.stage("scenes:1").save(write_output(tmp_path / "one", tiles(1)))
-    tiling = job.stage("tiling:1").save(write_output(tmp_path / "two", tiles(2)), after=["scenes:1"])
+    scenes = job.stage("scenes:1").save(write_output(tmp_path / "one", tiles(1))).commit
+    tiling = job.stage("tiling:1").save(write_output(tmp_path / "two", tiles(2)), after=["scenes:1"]).commit
     assert tiling.parents == (scenes.as_parent(),)
 
 
@@ -323,7 +341,7 @@ def test_a_save_onto_a_damaged_revision_heals_the_stage(
 ) -> None:
     """An index that cannot be read is no reason not to save: everything is written anew."""
     output = write_output(tmp_path / "one", tiles(20))
-    first = job.stage("s:1").save(output)
+    first = job.stage("s:1").save(output).commit
     assert first.index is not None
     bucket.put(first.index.key, b"{}")
     (output / "tile_0000.tif").write_bytes(b"changed")
@@ -334,7 +352,7 @@ def test_a_save_onto_a_damaged_revision_heals_the_stage(
 def test_a_save_onto_a_damaged_commit_is_refused(job: Job, bucket: FaultyBucket, tmp_path: Path) -> None:
     """A newest commit that cannot be read is an integrity error, never passed over."""
     output = write_output(tmp_path / "one", tiles(1))
-    bucket.put(job.stage("s:1").save(output).key, b"{}")
+    bucket.put(job.stage("s:1").save(output).commit.key, b"{}")
     with pytest.raises(IntegrityError, match="is damaged"):
         job.stage("s:1").save(output)
 
@@ -378,14 +396,14 @@ def test_no_commit_that_nobody_can_read(
     output = write_output(tmp_path / "out", {"a.tif": b"a"})
     with pytest.raises(SettingsError, match=problem):
         job.stage("s").save(output, **options)
-    assert job.stage("s").save(output).revision == 1
+    assert job.stage("s").save(output).commit.revision == 1
 
 
 def test_a_text_is_one_stage(job: Job, tmp_path: Path) -> None:
     """A name without a list around it is a stage, and not as many as it has letters."""
     output = write_output(tmp_path / "out", {"a.tif": b"a"})
     job.stage("scenes:1").save(output)
-    commit = job.stage("s").save(output, after="scenes:1", propagate="scenes:1")
+    commit = job.stage("s").save(output, after="scenes:1", propagate="scenes:1").commit
     assert [parent.stage for parent in commit.parents] == ["scenes:1"]
 
 

@@ -12,7 +12,7 @@ from doubles.switching import sweep
 
 from up42_state import propagate
 from up42_state.errors import StateError
-from up42_state.stages.propagate.into_directory import _Delivery
+from up42_state.stages.local.installation import Installation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +82,7 @@ def test_a_propagation_into_a_directory(
     def into(target: Path) -> None:
         propagate(target, [job.stage("s:1")])
 
-    seen = sweep(monkeypatch, prepare, into, [(_Delivery, "__enter__")])
+    seen = sweep(monkeypatch, prepare, into, [(Installation, "__enter__")])
     assert seen["as before"]
     assert seen["half"]
 

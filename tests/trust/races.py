@@ -84,7 +84,7 @@ def save(fresh: Callable[[], Stage], output: Path, if_exists: str, start: float)
     """Save at the moment when all others do."""
     time.sleep(max(0.0, start - time.monotonic()))
     try:
-        commit = fresh().save(output, if_exists=if_exists)  # type: ignore[arg-type]  # one of its choices
+        commit = fresh().save(output, if_exists=if_exists).commit  # type: ignore[arg-type]  # one of its choices
     except StageConflictError:
         return "conflict", 0
     return commit.attempt, commit.revision

@@ -48,7 +48,7 @@ def failed(checks: list[Check]) -> Check:
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of ours in the environment but what a test puts there."""
+    """Leave nothing of ours in the environment but what a test puts there."""
     for name in list(os.environ):
         if name.startswith(("UP42_", "AWS_", "GOOGLE_", "STORAGE_EMULATOR_HOST")):
             monkeypatch.delenv(name)

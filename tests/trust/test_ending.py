@@ -99,7 +99,7 @@ def body_of(job: str) -> Callable[[Request], bool]:
     return lambda r: r.method == "GET" and r.names(job) and "large.tif" in r.path
 
 
-@pytest.mark.parametrize("number", STATUS)
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
 def test_a_save_that_is_ended(
     start: Start, localstack_url: str, output: Path, number: signal.Signals
 ) -> None:

@@ -11,6 +11,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from doubles.sweep import Part, in_two_parts
 from doubles.tally import tally
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
@@ -39,28 +40,32 @@ def kill(kind: str, url: str, rounds: int, **environment: str) -> dict[str, int]
     return seen
 
 
+@in_two_parts
 @pytest.mark.parametrize("kind", ["save", "restore"])
-def test_a_kill_on_a_directory(kind: str, tmp_path: Path) -> None:
+def test_a_kill_on_a_directory(kind: str, part: Part, tmp_path: Path) -> None:
     """Whenever the process dies, nothing is half there, and the next call works."""
-    seen = kill(kind, (tmp_path / "store").as_uri(), ROUNDS)
-    assert sum(seen.values()) == ROUNDS
+    rounds = part.share(ROUNDS)
+    seen = kill(kind, (tmp_path / "store").as_uri(), rounds)
+    assert sum(seen.values()) == rounds
 
 
+@in_two_parts
 @pytest.mark.parametrize("kind", ["save", "restore"])
-def test_a_kill_on_s3(kind: str, localstack_url: str) -> None:
+def test_a_kill_on_s3(kind: str, part: Part, localstack_url: str) -> None:
     """The same on LocalStack."""
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
-    rounds = ROUNDS // 3
+    rounds = part.share(ROUNDS // 3)
     seen = kill(kind, "s3://up42-state/kills", rounds, AWS_ENDPOINT_URL_S3=localstack_url, **keys)
     assert sum(seen.values()) == rounds
 
 
-def test_a_kill_on_google(gcs_emulator_url: str) -> None:
+@in_two_parts
+def test_a_kill_on_google(part: Part, gcs_emulator_url: str) -> None:
     """The same where parts are objects of their own: prune finds those that a killed save has left."""
     name = f"kills-{uuid.uuid4()}"
     client = storage.Client("test", AnonymousCredentials(), client_options={"api_endpoint": gcs_emulator_url})
     client.create_bucket(name)
     client.close()
-    rounds = ROUNDS // 5
+    rounds = part.share(ROUNDS // 5)
     seen = kill("save", f"gs://{name}/p", rounds, STORAGE_EMULATOR_HOST=gcs_emulator_url)
     assert sum(seen.values()) == rounds

@@ -111,7 +111,7 @@ def test_a_killed_save_goes_on(url: str, output: Path, tmp_path: Path, sent: lis
     kill(url, output)
     stage = State(url).job("j").stage("s:1")
     assert not stage.exists()
-    saved = stage.save(output)
+    saved = stage.save(output).commit
     assert sum(sent) <= 0.3 * saved.totals.bytes
     stage.restore(tmp_path / "in")
     assert contents(tmp_path / "in") == contents(output)
@@ -122,7 +122,7 @@ def test_a_large_file_that_has_changed(url: str, output: Path, tmp_path: Path, s
     kill(url, output)
     overwrite(output / "large.tif", 20 * MIB, b"changed")
     stage = State(url).job("j").stage("s:1")
-    saved = stage.save(output)
+    saved = stage.save(output).commit
     assert sum(sent) <= 0.6 * saved.totals.bytes  # the part that changed, and the one that was missing
     stage.restore(tmp_path / "in")
     assert contents(tmp_path / "in") == contents(output)
@@ -142,7 +142,7 @@ def test_an_upload_that_may_be_another_saves(
     monkeypatch.setattr(Writer, "runs", lambda _self, _attempt: True if writer == "runs" else None)
     if writer == "elsewhere, long ago":
         monkeypatch.setattr(resume, "QUIET", -resume.QUIET)
-    saved = State(url).job("j").stage("s:1").save(output)
+    saved = State(url).job("j").stage("s:1").save(output).commit
     assert (sum(sent) >= LARGE) == (writer != "elsewhere, long ago")
     assert State(url).job("j").stage("s:1").verify().ok
     assert saved.totals.files == 25

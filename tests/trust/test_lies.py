@@ -32,7 +32,7 @@ def stages(**lies: bool | float) -> tuple[Stage, Stage]:
 
 
 def save(stage: Stage, root: Path, text: str, **options: object) -> Commit:
-    return stage.save(write_output(root / f"out-{text}", {"a.tif": text.encode()}), **options)  # type: ignore[arg-type]  # as tests give them
+    return stage.save(write_output(root / f"out-{text}", {"a.tif": text.encode()}), **options).commit  # type: ignore[arg-type]  # as tests give them
 
 
 @pytest.mark.parametrize("lie", ["ignores_create", "checks_before_create", "refuses_create"])

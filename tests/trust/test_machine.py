@@ -131,7 +131,8 @@ class Machine(RuleBasedStateMachine):
         """Of two saves at once none is lost: each is a revision, or is what stands there."""
         outputs = {tuple(names): self.output(tuple(names)) for names in (one, other)}
         with ThreadPoolExecutor(2) as pool:
-            commits = dict(zip(outputs, pool.map(self.job.stage(stage).save, outputs.values()), strict=True))
+            saves = pool.map(self.job.stage(stage).save, outputs.values())
+            commits = {names: saved.commit for names, saved in zip(outputs, saves, strict=True)}
         for names, commit in sorted(commits.items(), key=lambda item: item[1].revision):
             if commit.revision > self.count(stage):
                 self.model.setdefault(stage, []).append(names)

@@ -33,7 +33,19 @@ def race(url: str, if_exists: str, environment: dict[str, str]) -> dict[str, Any
     return seen
 
 
-@pytest.fixture(params=["directory", "localstack", "gcs"])
+STORES = ("directory", "localstack", "gcs")
+CHOICES = ("replace", "skip", "error")
+# In every run each store and each choice once; make test-long runs the others.
+RACES = [
+    pytest.param(
+        store, choice, marks=[] if STORES.index(store) == CHOICES.index(choice) else pytest.mark.long
+    )
+    for store in STORES
+    for choice in CHOICES
+]
+
+
+@pytest.fixture
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, dict[str, str]]:
     """A store's URL, and the environment that names its server and credentials."""
     if request.param == "directory":
@@ -57,7 +69,7 @@ def gcs_bucket(endpoint: str) -> str:
     return name
 
 
-@pytest.mark.parametrize("if_exists", ["replace", "skip", "error"])
+@pytest.mark.parametrize(("store", "if_exists"), RACES, indirect=["store"])
 def test_sixteen_processes(store: tuple[str, dict[str, str]], if_exists: str) -> None:
     """No save that succeeded is lost, no revision is mixed, and readers always see a whole one."""
     for _ in range(ROUNDS):

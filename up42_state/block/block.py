@@ -10,10 +10,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from up42_state.block.identity import Identity
-from up42_state.block.inputs import DATA_JSON, Inputs, has_data
+from up42_state.block.inputs import Inputs, has_data
 from up42_state.block.outputs import write_output
 from up42_state.block.steps import Steps, counted
 from up42_state.block.workspace import Workspace
+from up42_state.contract import DATA_JSON, INPUT, OUTPUT, QUICKLOOKS
 from up42_state.errors import PathNotFoundError, SettingsError
 from up42_state.features.objects import feature_collection
 from up42_state.machine.paths import local_path
@@ -33,14 +34,12 @@ if TYPE_CHECKING:
     from up42_state.propagation import Propagation
     from up42_state.settings.model import Settings
     from up42_state.stages.format.commit import BlockInfo, Commit, JobMode
-    from up42_state.stages.write.save import Outcome
+    from up42_state.stages.write.save import Outcome, Saved
     from up42_state.state import Stage
 
     PathLike = str | os.PathLike[str]
 
-__all__ = ["INPUT", "OUTPUT", "QUICKLOOKS", "Block"]
-
-INPUT, OUTPUT, QUICKLOOKS = "/tmp/input", "/tmp/output", "/tmp/quicklooks"  # noqa: S108 - the contract's
+__all__ = ["Block"]
 
 
 class Block:
@@ -256,10 +255,8 @@ class Block:
             self._finish_here()
             return None
         parents, identity = self._made_from(), Identity.find(self._info)
-        reports: list[Report] = []
-        outcomes: list[Outcome] = []
         with self.steps.timed("save"):
-            self.commit = self.stage.save(
+            saved = self.stage.save(
                 self.output_dir,
                 after=parents,
                 propagate=self._propagations,
@@ -268,14 +265,11 @@ class Block:
                 parameters=self.parameters,
                 fingerprint=identity.fingerprint(self.parameters, parents),
                 job_mode=self.job_mode,
-                report=reports.append,
-                warning=self.steps.warn,
-                outcome=outcomes.append,
             )
-        (self.outcome,) = outcomes
-        self.reports = [*self._merged, *reports]
-        self._tell(self.commit, reports)
-        return self.commit
+        self.commit, self.outcome = saved.commit, saved.outcome
+        self.reports = [*self._merged, *saved.reports]
+        self._tell(saved)
+        return saved.commit
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -314,13 +308,16 @@ class Block:
         else:
             self._made_from()
 
-    def _tell(self, commit: Commit, reports: list[Report]) -> None:
-        self.steps.merged("propagated", reports)
+    def _tell(self, saved: Saved) -> None:
+        for warning in saved.warnings:
+            self.steps.warn(warning)
+        self.steps.merged("propagated", saved.reports)
+        commit = saved.commit
         if commit.job_mode != self.job_mode:
             why = f"a dry run never supersedes real output, which is {commit.name}"
             self.steps.done("save", f"nothing was saved: {why}")
         else:
-            self.steps.done("save", f"{self.outcome} {commit.name}: {counted(commit)}")
+            self.steps.done("save", f"{saved.outcome} {commit.name}: {counted(commit)}")
 
     def _earlier(self, stage: str | Stage) -> Stage:
         if not isinstance(stage, str):

@@ -1,9 +1,9 @@
-"""The environment of a block's command: without what the store is opened with.
+"""Make the environment of a block's command: this process's own without what opens the store.
 
-Only that is hidden: a data block that reads a bucket of its own keeps its keys. What is hidden are our own
-settings; where the store goes by the general names (``AWS_…``, ``GOOGLE_…``, ``AZURE_…``), those and all
-other ways to the same; and whatever variable holds a secret of the store, or names a file that does, under
-whatever name.
+Three kinds of variables are hidden: this package's settings; if the store is opened by the general names
+(``AWS_…``, ``GOOGLE_…``, ``AZURE_…``), those names and all others of the same credentials; and any variable
+that holds a secret of the store or names a file that does. Everything else stays, so that a data block which
+reads a bucket of its own keeps its keys.
 """
 
 from __future__ import annotations
@@ -60,26 +60,30 @@ _OTHER_NAMES = {  # of a scheme
     "webhdfs": "hdfs",
     "https": "http",
 }
-_OPENED_BY_US = {"s3", "gs", "gcs"}  # with our settings; all else is fsspec's, which knows none of them
-_FREE = {"file", "local", "memory"}  # of credentials
+_OPENED_BY_US = {
+    "s3",
+    "gs",
+    "gcs",
+}  # with our settings; fsspec opens all other stores, and knows none of them
+_FREE = {"file", "local", "memory"}  # stores that need no credentials
 _FIELDS = {
     "s3": ("aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_profile"),
     "gs": ("google_key", "google_application_credentials"),
 }
-_LEAST = 8  # characters of a secret that is looked for within other values
+_LEAST = 8  # characters of a secret that is looked for within other values; a shorter one is part of many
 _MOST = 1024 * 1024  # bytes of a file that may hold a secret
 
 
 def child_environment(
     settings: Settings, environment: Mapping[str, str], *, pass_credentials: bool = False
 ) -> dict[str, str]:
-    """The environment of a block's command: the documented variables, and no credentials of the store.
+    """Return the environment of a block's command: the documented variables, and no credentials of the store.
 
-    This keeps credentials from leaking by accident, into a log or a subprocess; a command that runs as the
-    same user can still read what that user can.
+    Hiding keeps credentials from leaking by accident, into a log or a subprocess. It is no barrier: a command
+    that runs as the same user can read what that user can.
 
-    :param environment: this process's own.
-    :param pass_credentials: leave it as it is, but for the documented variables.
+    :param environment: the environment of this process.
+    :param pass_credentials: hide nothing, and only add the documented variables.
     """
     hidden = () if pass_credentials else _hidden(settings, environment)
     kept = {name: value for name, value in environment.items() if name not in hidden}
@@ -88,7 +92,7 @@ def child_environment(
 
 
 def hidden_names(settings: Settings, environment: Mapping[str, str]) -> list[str]:
-    """The variables that a command may miss: those that are hidden from it, but for our own settings."""
+    """Return the variables that are hidden from a command and that it may miss: all but our own settings."""
     hidden = _hidden(settings, environment)
     return sorted(name for name in hidden if not name.startswith("UP42_STATE_"))
 
@@ -111,9 +115,7 @@ def _hidden(settings: Settings, environment: Mapping[str, str]) -> frozenset[str
 
 
 def _fsspec_names(schemes: frozenset[str]) -> re.Pattern[str]:
-    """What fsspec gives to the file systems of these kinds, under whatever of their names, and where it looks
-    (``fsspec.config``).
-    """
+    """Return a pattern for the variables that fsspec reads for these schemes (``fsspec.config``)."""
     if not schemes:
         return re.compile(r"(?!)")
     names = {*schemes, *(other for other, scheme in _OTHER_NAMES.items() if scheme in schemes)}
@@ -122,19 +124,19 @@ def _fsspec_names(schemes: frozenset[str]) -> re.Pattern[str]:
 
 
 def _schemes(url: str) -> frozenset[str]:
-    """The kinds of stores that a URL leads to, several where file systems are chained."""
+    """Return the schemes in a URL, several if file systems are chained, each under its usual name."""
     found = (link.partition("://")[0].lower() for link in url.split("::"))
     return frozenset(_OTHER_NAMES.get(scheme, scheme) for scheme in found)
 
 
 def _has_its_own(settings: Settings, scheme: str) -> bool:
-    """Whether the store goes by credentials of its own, so that the general names are the block's."""
+    """Return True if the store has credentials of its own, so that the general names are the block's."""
     ours = (settings.url or "").partition("://")[0].lower() in _OPENED_BY_US
     return ours and any(map(settings.is_own, _FIELDS.get(scheme, ())))
 
 
 def _secrets(settings: Settings, scheme: str) -> Iterator[str]:
-    """What opens the store: keys, a key's parts, and the names of a profile's and a key's files."""
+    """Yield what opens the store: keys, the parts of a key, and the names of files with keys or profiles."""
     for name in _FIELDS.get(scheme, ()):
         value: Any = getattr(settings, name)
         if name == "google_application_credentials" and value:
@@ -159,7 +161,7 @@ def _private_key(text: str) -> Iterator[str]:
 
 
 def _in_url(url: str) -> Iterator[str]:
-    """The passwords in a URL, one for each file system that is chained."""
+    """Yield the passwords in a URL, one for each file system that is chained."""
     for link in url.split("::"):
         user, at, _ = link.partition("://")[2].rpartition("@")
         if at:
@@ -168,7 +170,7 @@ def _in_url(url: str) -> Iterator[str]:
 
 
 def _leads_to(value: str, secrets: Collection[str]) -> bool:
-    """Whether a variable holds one of the secrets, or is the path of a file that does."""
+    """Return True if a variable holds one of the secrets, or is the path of a file that does."""
     if not secrets or not value.strip():
         return False
     texts = [value.strip(), _decoded(value), value.replace("\\n", "\n")]
@@ -178,7 +180,7 @@ def _leads_to(value: str, secrets: Collection[str]) -> bool:
 
 
 def _holds(text: str, secret: str) -> bool:
-    if len(secret) < _LEAST:  # a part of many words
+    if len(secret) < _LEAST:
         return text == secret
     return secret in text or json.dumps(secret)[1:-1] in text
 
@@ -191,7 +193,7 @@ def _decoded(value: str) -> str:
 
 
 def _text_of_file(path: str) -> str:
-    """The text of a file that may hold a secret; nothing, if it is none or cannot be read."""
+    """Return the text of a file that may hold a secret; an empty text if it cannot be read as text."""
     try:
         if not os.path.isfile(path) or os.path.getsize(path) > _MOST:
             return ""

@@ -1,4 +1,4 @@
-"""Which block is at work: what a commit remembers of it, and what its output's fingerprint is made of."""
+"""Identify the block that runs: for the commit, and for the fingerprint of its output."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from up42_state.contract import MANIFEST
 from up42_state.stages.format.commit import BlockInfo, fingerprint
 
 if TYPE_CHECKING:
@@ -16,17 +17,15 @@ if TYPE_CHECKING:
 
     from up42_state.stages.format.commit import Commit
 
-__all__ = ["MANIFEST", "Identity"]
-
-MANIFEST = "UP42Manifest.json"
+__all__ = ["Identity"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """A block, as far as it is known.
 
-    :param info: its name and version.
-    :param manifest: the SHA-256 of its manifest, in hex; empty where there is none.
+    :param info: the block's name and version.
+    :param manifest: the SHA-256 of the block's manifest, in hex; empty if there is no manifest.
     """
 
     info: BlockInfo | None
@@ -34,12 +33,12 @@ class Identity:
 
     @classmethod
     def find(cls, info: BlockInfo | None = None) -> Self:
-        """The block that runs in this process, by the manifest beside the running script or in the working
+        """Return the block of this process, named by the manifest beside the script or in the working
         directory.
 
-        A file that is no manifest is passed over: a job must not fail for its block's description.
+        A file that is no manifest is skipped: a job must not fail because of its block's description.
 
-        :param info: name and version, where they are known; else the name is the manifest's.
+        :param info: name and version; ``None`` takes the name from the manifest.
         """
         for folder in _folders():
             try:
@@ -54,7 +53,7 @@ class Identity:
         return cls(info=info)
 
     def fingerprint(self, parameters: Mapping[str, Any], parents: Iterable[Commit]) -> str:
-        """Digest of what determines the output: block, parameters, and the content it was made from."""
+        """Return a digest of what determines the output: the block, its parameters, the parents' content."""
         info = self.info
         block = [info.name, info.version, self.manifest] if info else None
         return fingerprint(block, parameters, [commit.as_parent() for commit in parents])

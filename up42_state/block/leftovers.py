@@ -1,8 +1,9 @@
-"""What an earlier run has left in a task's directories: told, and cleared where that is safe.
+"""Find what an earlier run has left in a task's directories, and clear it if that is safe.
 
-A directory is cleared if it is known to be a block's: it holds ``data.json``, or our folder, which a task
-leaves where it fails, or it is one of the contract's own. No directory is cleared that somebody is at work
-in: the working directory, home, the folder of the command or of its script, and all that hold one of these.
+A directory is cleared only if it is known to be a block's: it holds ``data.json``, or our folder, which a
+failed task leaves, or it is one of the contract's own directories. A directory is never cleared while
+somebody is at work in it: the working directory, the home directory, the folder of the command or of its
+script, and any directory that holds one of these.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from up42_state.contract import DATA_JSON, INPUT, OUTPUT, QUICKLOOKS
 from up42_state.errors import SettingsError, StateError, TargetConflictError
-from up42_state.machine.lost_found import not_ours
+from up42_state.machine.lost_found import file_system_names
 from up42_state.machine.mounts import mounts_below
 from up42_state.machine.paths import lies_in
 from up42_state.machine.trees import remove_below
@@ -28,25 +30,25 @@ if TYPE_CHECKING:
 
 __all__ = ["CONTRACT", "check_clearable", "clear", "code_of", "leave_mark", "leftovers"]
 
-CONTRACT = ("/tmp/input", "/tmp/output", "/tmp/quicklooks")  # noqa: S108 - the contract's
-_MARK = "task"  # in our folder
+CONTRACT = (INPUT, OUTPUT, QUICKLOOKS)
+_MARK = "task"  # an empty file in our folder
 _SCRIPTS = frozenset((".jar", ".jl", ".js", ".lua", ".php", ".pl", ".py", ".r", ".rb", ".sh"))
 
 
 def leftovers(directory: Path) -> list[str]:
-    """The files in a directory, by path; empty directories do not count."""
+    """Return the paths of the files in a directory; empty directories do not count."""
     with suppress(FileNotFoundError, NotADirectoryError):
         return sorted(_files(directory))
     return []
 
 
 def check_clearable(directory: Path, *, code: Iterable[Path] = (), force: bool = False) -> None:
-    """Make sure that a directory may be cleared; nothing is changed.
+    """Check that a directory may be cleared.
 
     :param code: files that are being run.
-    :param force: clear what is not known to be a block's as well.
-    :raises SettingsError: somebody is at work there, also by way of a mount below it.
-    :raises TargetConflictError: it is not known to be a block's.
+    :param force: allow also a directory that is not known to be a block's.
+    :raises SettingsError: somebody is at work in the directory, or something is mounted below it.
+    :raises TargetConflictError: the directory is not known to be a block's.
     """
     if not directory.is_dir():
         return
@@ -59,20 +61,22 @@ def check_clearable(directory: Path, *, code: Iterable[Path] = (), force: bool =
     _check_mounts(directory)
     if not force and leftovers(directory) and not _is_known(directory):
         raise TargetConflictError(
-            f"{directory} is not cleared: it holds {some_names(leftovers(directory))}, and no data.json",
+            f"{directory} is not cleared: it holds {some_names(leftovers(directory))}, and no {DATA_JSON}",
             advice="give another directory, or have everything in it deleted: force=True (--force)",
         )
 
 
 def clear(directory: Path) -> None:
-    """Remove everything in a directory, but not the directory: it may be a mount. Links are not followed.
+    """Remove everything in a directory, but not the directory itself, which may be a mount.
+
+    Links are removed, not followed.
 
     :raises StateError: something cannot be removed.
     """
     if not directory.is_dir():
         return
     try:
-        remove_below(directory, keep=not_ours(directory))
+        remove_below(directory, keep=file_system_names(directory))
     except OSError as error:
         if isinstance(error, StateError):
             raise
@@ -83,14 +87,14 @@ def clear(directory: Path) -> None:
 
 
 def leave_mark(directory: Path) -> None:
-    """Note in a directory that holds files, and no ``data.json``, that a task has left them."""
-    with suppress(OSError, TargetConflictError):  # the mark is a convenience
+    """Mark a directory that holds files and no ``data.json`` as left by a task, so that it may be cleared."""
+    with suppress(OSError, TargetConflictError):  # without the mark the next run needs --force, no more
         if not _is_known(directory) and leftovers(directory):
             (own_folder(directory) / _MARK).touch()
 
 
 def code_of(command: Sequence[str]) -> list[Path]:
-    """The files that a command is known to run: the program, and the script that it is given."""
+    """Return the files that a command is known to run: the program, and the script that it is given."""
     program = shutil.which(command[0])
     script = next((word for word in command[1:] if not word.startswith("-")), "")
     return [Path(found) for found in (program, script if _is_script(script) else "") if found]
@@ -103,19 +107,19 @@ def _files(directory: Path) -> Iterator[str]:
 
 
 def _is_known(directory: Path) -> bool:
-    """Whether a directory is known to be a block's."""
-    known = any(os.path.lexists(directory / name) for name in ("data.json", OURS))
+    """Return True if a directory is known to be a block's."""
+    known = any(os.path.lexists(directory / name) for name in (DATA_JSON, OURS))
     return known or _real(directory) in map(_real, map(Path, CONTRACT))
 
 
 def _real(directory: Path) -> str:
-    """The path of a directory that is no link, with the links above it resolved."""
+    """Resolve the links above a directory, but not the directory itself: a link there is somebody's own."""
     path = os.path.abspath(directory)
     return os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
 
 
 def _occupied(code: Iterable[Path]) -> Iterator[tuple[Path, str]]:
-    """Directories that are not to be cleared, with what they are."""
+    """Yield directories that are not to be cleared, with a description of each."""
     yield Path.cwd(), "the working directory"
     with suppress(RuntimeError):  # a user without a home
         yield Path.home(), "the home directory"
@@ -136,9 +140,9 @@ def _is_script(word: str) -> bool:
 
 
 def _check_mounts(directory: Path) -> None:
-    """Make sure that nothing is mounted below a directory.
+    """Check that nothing is mounted below a directory: clearing would empty that, too.
 
-    :raises SettingsError: something is.
+    :raises SettingsError: something is mounted there.
     """
     mounted = mounts_below(directory)
     if mounted:

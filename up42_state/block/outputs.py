@@ -1,13 +1,13 @@
-"""A task's output directory: writing ``data.json`` there, checked and at once."""
+"""Write ``data.json`` into a task's output directory, checked and atomically."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from up42_state.contract import DATA_JSON, QUICKLOOK_FOLDER
 from up42_state.errors import InvalidOutputError
 from up42_state.features import check, scan
 from up42_state.features.objects import render, writable
-from up42_state.stages.format.index import QUICKLOOKS
 from up42_state.stages.local.directory import OURS, own_folder, remove_own, writing_to
 
 if TYPE_CHECKING:
@@ -18,21 +18,19 @@ if TYPE_CHECKING:
 
 __all__ = ["write_output"]
 
-DATA_JSON = "data.json"
-
 
 def write_output(directory: Path, collection: Mapping[str, Any], *, dry_run: bool = False) -> None:
     """Check a collection against the files in a directory, then write it there as ``data.json``.
 
-    :param directory: made if it is not there.
+    :param directory: the output directory; made if there is none.
     :param dry_run: data paths need not exist.
-    :raises InvalidOutputError: it has defects, all of which are listed; nothing was written.
-    :raises TargetConflictError: ``.up42_state`` in it is no directory.
-    :raises StateError: it cannot be written to.
+    :raises InvalidOutputError: the collection has defects, all of which are listed; nothing was written.
+    :raises TargetConflictError: ``.up42_state`` in the directory is no directory.
+    :raises StateError: the directory cannot be written to.
     """
     directory.mkdir(parents=True, exist_ok=True)
     data, defects = _rendered(collection)
-    defects += check(data, scan(directory, ignore=(OURS, QUICKLOOKS)), dry_run=dry_run)
+    defects += check(data, scan(directory, ignore=(OURS, QUICKLOOK_FOLDER)), dry_run=dry_run)
     if defects:
         raise InvalidOutputError("the output has defects, and was not written", defects=defects)
     with writing_to(directory):
@@ -40,7 +38,11 @@ def write_output(directory: Path, collection: Mapping[str, Any], *, dry_run: boo
 
 
 def _rendered(collection: Mapping[str, Any]) -> tuple[bytes, list[Defect]]:
-    """The collection as bytes; what JSON cannot hold is listed and left out, so that the rest is checked."""
+    """Render a collection.
+
+    Values that JSON cannot hold are reported and left out, so that the rest can be checked and all defects
+    are reported together.
+    """
     try:
         return render(collection), []
     except InvalidOutputError as error:
@@ -52,7 +54,7 @@ def _rendered(collection: Mapping[str, Any]) -> tuple[bytes, list[Defect]]:
 
 
 def _replace(directory: Path, data: bytes) -> None:
-    """Write the file where a save does not look, then rename it into its place."""
+    """Write the file in our folder, where a save does not look, and rename it into its place."""
     path = own_folder(directory) / DATA_JSON
     path.write_bytes(data)
     path.rename(directory / DATA_JSON)

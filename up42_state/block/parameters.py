@@ -1,7 +1,7 @@
-"""The block's parameters, as a command gets them: in a variable, and in a file where they come from one.
+"""Give a command its block's parameters: in a variable, and in a file if they come from a file.
 
-Linux takes at most 128 KiB for one variable with its name (``MAX_ARG_STRLEN`` of execve(2)). What is longer
-goes by a file alone.
+Linux takes at most 128 KiB for one variable with its name (``MAX_ARG_STRLEN`` of execve(2)). Longer
+parameters are given in a file only.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ _MOST = 128 * 1024  # bytes, of the name, "=", the text, and the NUL that ends i
 def with_parameters(
     settings: Settings, environment: Mapping[str, str], say: Callable[[str], None]
 ) -> Iterator[dict[str, str]]:
-    """An environment with the parameters, their text as it came; a file that it names goes away at the end.
+    """Give an environment with the parameters, their text unchanged.
 
-    :param say: told where the text is too long for a variable.
+    A file that is made for long parameters is removed at the end.
+
+    :param say: takes a message for people if the text is too long for a variable.
     """
     text = settings.parameters_text or json.dumps(settings.parameters, ensure_ascii=False)
     kept = {name: value for name, value in environment.items() if name not in (PARAMETERS, FILE)}

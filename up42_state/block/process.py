@@ -1,7 +1,7 @@
-"""A child process that gets our signals, and whose end is told as shells tell it.
+"""Run a child process: pass on the signals that this process gets, and tell the child's end as shells do.
 
-Works as a container's first process: PID 1 gets no default actions from the kernel, and orphans become its
-children.
+This works as a container's first process, too. PID 1 gets no default actions for signals from the kernel, and
+orphans become its children.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run a command to its end, passing on the signals that this process gets meanwhile.
 
     :param command: the program, looked for on ``PATH``, and its arguments.
-    :param environment: all of the command's environment.
-    :return: its exit code, or 128 + N where signal N ended it.
-    :raises OSError: it could not be started: not found, or not executable.
+    :param environment: the whole environment of the command.
+    :return: the command's exit code, or 128 + N if signal N ended it.
+    :raises OSError: the command could not be started: not found, or not executable.
     """
-    # Signals wait from before the child's start: none is lost, and none ends us and leaves it alone.
+    # Signals are blocked before the child starts, so that none is lost, and none ends this process alone.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     try:
         with _children_can_be_waited_for(), _other_threads_forward() as relay:
@@ -52,28 +52,31 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 def _wait(pid: int) -> int:
-    """Forward signals until the child ends; its wait status."""
+    """Forward signals until the child ends, and return its wait status."""
     while True:
         status = _reap(pid)
         if status is not None:
             return status
-        # Once a second at the latest: another thread may have been given the SIGCHLD.
+        # The kernel may give the SIGCHLD to another thread, so look for the child's end once a second.
         found = signal.sigtimedwait(_WATCHED, 1.0)
         if found is None or found.si_signo == signal.SIGCHLD:
             continue
-        by_kernel = found.si_code > 0  # si_code: signal(7), sigaction(2)
+        by_kernel = found.si_code > 0  # a terminal's signals come from the kernel (sigaction(2), "si_code")
         if not (by_kernel and found.si_signo in _FROM_TERMINAL):
             _forward(pid, found.si_signo)
 
 
 def _forward(pid: int, number: int) -> None:
-    """Send the child a signal; one that has ended, or has become another user's, goes without."""
+    """Send the child a signal.
+
+    The child may have ended, or may run as another user; then it gets none.
+    """
     with suppress(ProcessLookupError, PermissionError):
         os.kill(pid, number)
 
 
 def _reap(pid: int) -> int | None:
-    """The child's wait status once it has ended; as PID 1, orphans that have ended are taken away as well."""
+    """Return the child's wait status once it has ended, else None. As PID 1, reap orphans as well."""
     if os.getpid() != 1:
         ended, status = os.waitpid(pid, os.WNOHANG)
         return status if ended else None
@@ -87,7 +90,11 @@ def _reap(pid: int) -> int | None:
 
 @contextmanager
 def _children_can_be_waited_for() -> Iterator[None]:
-    """A parent may have had us ignore SIGCHLD; then no child's exit code would be kept (wait(2), Notes)."""
+    """Stop ignoring SIGCHLD for a while.
+
+    A parent may have had this process ignore SIGCHLD, and then the kernel keeps no child's exit code
+    (wait(2), "Notes").
+    """
     if not _in_main_thread() or signal.getsignal(signal.SIGCHLD) != signal.SIG_IGN:
         yield
         return
@@ -99,7 +106,7 @@ def _children_can_be_waited_for() -> Iterator[None]:
 
 
 class _Relay:
-    """A handler that passes signals on to the child; those that come before the child wait for it."""
+    """A signal handler that passes signals on to the child, once there is one."""
 
     def __init__(self) -> None:
         self._pid: int | None = None
@@ -112,7 +119,7 @@ class _Relay:
             _forward(self._pid, number)
 
     def begin(self, pid: int) -> None:
-        """The child is there."""
+        """Pass on signals from now on to this child, and those that came before."""
         self._pid = pid
         for number in self._early:
             _forward(pid, number)
@@ -120,9 +127,10 @@ class _Relay:
 
 @contextmanager
 def _other_threads_forward() -> Iterator[_Relay]:
-    """The mask is this thread's; a signal that another thread is given goes to the child as well.
+    """Forward signals that another thread gets: the mask of blocked signals holds for this thread alone.
 
-    From before the child's start, as with the mask: what the child sends at once would end us.
+    The handlers are set before the child starts, as the mask is, because a signal that the child sends at
+    once would end this process.
     """
     relay = _Relay()
     if not _in_main_thread():

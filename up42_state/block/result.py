@@ -1,4 +1,4 @@
-"""What came of a task, for programs."""
+"""The result of a task, for programs."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ __all__ = ["TaskResult", "prepare_file", "write_file"]
 
 @dataclass(kw_only=True)
 class TaskResult:
-    """Filled in while a task runs; what did not happen stays ``None`` or empty.
+    """The result of a task, filled in while the task runs; what did not happen stays ``None`` or empty.
 
-    :param exit_code: of the process that ran the task.
-    :param outcome: ``saved``, ``unchanged`` or ``kept`` of a save, ``command failed`` where the command did,
-        and ``failed`` where anything else did.
-    :param command_exit_code: the command's; ``None`` where it was not run.
+    :param exit_code: the exit code of the process that ran the task.
+    :param outcome: ``saved``, ``unchanged`` or ``kept`` of a save; ``command failed`` if the command failed,
+        and ``failed`` for any other failure.
+    :param command_exit_code: the exit code of the command; ``None`` if the command was not run.
     :param input: the revisions that the input was made of, as ``JOB/STAGE@REVISION``.
-    :param seconds: how long each step took: ``restore``, ``run``, ``save``.
+    :param seconds: the time that each step took: ``restore``, ``run``, ``save``.
     """
 
     exit_code: int | None = None
@@ -43,7 +43,7 @@ class TaskResult:
     error: dict[str, Any] | None = None
 
     def take(self, block: Block) -> None:
-        """Note what a block has come to."""
+        """Take the commit, reports, warnings and times of a block."""
         self.commit = block.commit.to_dict() if block.commit else None
         self.reports = [report.to_dict() for report in block.reports]
         self.warnings = list(block.steps.warnings)
@@ -51,25 +51,27 @@ class TaskResult:
         self.outcome = block.outcome or self.outcome
 
     def fail(self, error: BaseException) -> None:
-        """Note why the task failed. An error that is not ours is named by its class alone."""
+        """Record why the task failed.
+
+        Of an error from outside this package only the class is recorded: its text may hold anything.
+        """
         if isinstance(error, StateError):
             defects = error.defects if isinstance(error, InvalidDataError) else ()
-            members = [{"place": d.place, "problem": d.problem, "advice": d.advice} for d in defects]
             self.error = {"code": error.code, "message": error.message, "advice": error.advice}
-            self.error["defects"] = members
+            self.error["defects"] = [defect.to_dict() for defect in defects]
         else:
             message = getattr(error, "message", None) or type(error).__name__
             self.error = {"code": "unexpected", "message": message, "advice": "", "defects": []}
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON values."""
+        """Return the result as a JSON object."""
         return dict(self.__dict__)
 
 
 def prepare_file(path: Path) -> None:
-    """Make sure that a result can be written, and that no older one stands there meanwhile.
+    """Check that a result can be written to a file, and remove the result of an earlier run.
 
-    :raises SettingsError: it cannot.
+    :raises SettingsError: no result can be written there.
     """
     try:
         path.unlink(missing_ok=True)
@@ -84,16 +86,16 @@ def prepare_file(path: Path) -> None:
 
 
 def write_file(path: Path, value: object) -> None:
-    """Write JSON to a file, without secrets, whole or not at all.
+    """Write JSON to a file, without secrets and atomically.
 
-    :raises SettingsError: it cannot be written.
+    :raises SettingsError: the file cannot be written.
     """
     try:
         fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with open(fd, "w", encoding="utf-8") as file:
                 file.write(without_secrets(json.dumps(value, indent=2)) + "\n")
-                os.fchmod(file.fileno(), 0o666 & ~_umask())
+                os.fchmod(file.fileno(), 0o666 & ~_umask())  # mkstemp makes files for their owner alone
             os.replace(name, path)
         except BaseException:
             with suppress(OSError):
@@ -107,6 +109,6 @@ def write_file(path: Path, value: object) -> None:
 
 
 def _umask() -> int:
-    umask = os.umask(0o077)
+    umask = os.umask(0o077)  # it cannot be read without being set; for that moment, let files be private
     os.umask(umask)
     return umask

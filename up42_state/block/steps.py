@@ -1,4 +1,4 @@
-"""What a task says of each step: one line for people, with its time and what was counted."""
+"""Tell people what a task does: one line for each step, with its time and counts."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ __all__ = ["Steps", "counted"]
 
 
 class Steps:
-    """Says what a task does, and keeps how long each step took.
+    """Tells what a task does, and keeps the time that each step took.
 
-    :param note: takes messages for people; ``None`` writes them to stderr.
+    :param note: takes a message for people; ``None`` writes messages to stderr.
     """
 
     def __init__(self, note: Callable[[str], None] | None = None) -> None:
@@ -30,18 +30,18 @@ class Steps:
         self.warnings: list[str] = []
 
     def say(self, text: str) -> None:
-        """A line for people."""
+        """Print a line for people."""
         self._note(text)
 
     def warn(self, text: str) -> None:
-        """Say, and keep, what needs to be looked at."""
+        """Print a warning, and keep it for the result; the same warning is kept once."""
         if text not in self.warnings:
             self.warnings.append(text)
         self.say(f"warning: {text}")
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
-        """Note how long a step takes, also where it fails."""
+        """Measure the time of a step, even if the step fails."""
         start = time.monotonic()
         try:
             yield
@@ -49,11 +49,11 @@ class Steps:
             self.seconds[name] = round(time.monotonic() - start, 3)
 
     def done(self, name: str, text: str) -> None:
-        """Say that a step has ended."""
+        """Print that a step has ended, and how long it took."""
         self.say(f"{text} ({self.seconds[name]:.1f} s)")
 
     def merged(self, what: str, reports: Iterable[Report]) -> None:
-        """Say what became of the features of earlier stages, and everything that needs to be looked at.
+        """Print what was done with the features of earlier stages, and every warning.
 
         :param what: how the stages were merged: ``merged`` into the input, ``propagated`` into the output.
         """
@@ -65,7 +65,7 @@ class Steps:
 
 
 def counted(commit: Commit) -> str:
-    """How much a stage holds."""
+    """Return how many features, files and bytes a stage holds."""
     totals = commit.totals
     return f"{totals.features} features, {totals.files} files, {totals.bytes} bytes"
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from up42_state.block.block import INPUT, OUTPUT, QUICKLOOKS, Block
+from up42_state.block.block import Block
 from up42_state.block.environment import child_environment, hidden_names
 from up42_state.block.leftovers import code_of
 from up42_state.block.parameters import with_parameters
 from up42_state.block.process import run
 from up42_state.block.result import TaskResult
+from up42_state.contract import INPUT, OUTPUT, QUICKLOOKS
 from up42_state.errors import SettingsError
-from up42_state.machine.lock import HELD, name_of
+from up42_state.machine.lock import HELD, lock_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -88,7 +89,7 @@ def run_task(
             result.input = [commit.name for commit in parents]
             environment = child_environment(settings, os.environ, pass_credentials=pass_credentials)
             if pass_credentials:  # a Block in the command may be given a place of its own
-                environment[HELD] = name_of([block.input_dir, block.output_dir, block.quicklooks_dir])
+                environment[HELD] = lock_names([block.input_dir, block.output_dir, block.quicklooks_dir])
             with with_parameters(settings, environment, block.steps.say) as given:
                 result.command_exit_code = _run(command, given, locks, block)
             if result.command_exit_code == 0:

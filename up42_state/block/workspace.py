@@ -1,4 +1,4 @@
-"""The directories of one task: checked, held, and empty where they have to be, for ``Block`` and ``exec``."""
+"""Check, lock and empty the directories of one task, for ``Block`` and ``exec``."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from up42_state.block.leftovers import check_clearable, clear, leave_mark, leftovers
+from up42_state.contract import check_apart
 from up42_state.errors import SettingsError, TargetConflictError
-from up42_state.machine.lock import held, held_by_caller
-from up42_state.machine.paths import check_apart, check_no_link, lies_in
+from up42_state.machine.lock import locked, locked_by_caller
+from up42_state.machine.paths import check_no_link, lies_in
 from up42_state.stages.format.names import some_names
 
 if TYPE_CHECKING:
@@ -19,10 +20,10 @@ __all__ = ["Workspace"]
 
 
 class Workspace:
-    """Where one task finds its input and leaves its output.
+    """The directories in which one task finds its input and leaves its output.
 
     :param stores: directories that hold the state that the task works on.
-    :param restores: whether the input is to be restored into its directory, and is not only read.
+    :param restores: True if the input is restored into its directory, False if it is only read there.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class Workspace:
 
     @property
     def _own(self) -> dict[str, Path]:
-        """The directories that are written to, by what they are."""
+        """The directories that the task writes to, by name."""
         own = {"output": self.output, "quicklooks": self.quicklooks}
         return own | {"input": self.input} if self._restores else own
 
@@ -48,16 +49,16 @@ class Workspace:
     def held(
         self, *, emptied: bool = False, force: bool = False, code: Iterable[Path] = ()
     ) -> Iterator[list[int]]:
-        """Have the directories for this task alone, the output ones empty; gives the locks' descriptors.
+        """Lock the directories for this task and empty the output ones; gives the locks' descriptors.
 
         Everything is checked before any file is touched.
 
         :param emptied: clear what an earlier run has left; otherwise files in the output or among the
-            quicklooks are refused: they would be saved as this run's.
-        :param force: clear also what is not known to be a block's.
+            quicklooks are refused, because they would be saved as this run's.
+        :param force: clear also directories that are not known to be a block's.
         :param code: files that are being run, whose folders are never cleared.
         :raises SettingsError: directories lie in one another, are links, or must not be cleared.
-        :raises TargetConflictError: another task is at work in one, or an earlier one has left files.
+        :raises TargetConflictError: another task is at work in a directory, or an earlier one has left files.
         """
         if force and not emptied:
             raise SettingsError(
@@ -68,8 +69,8 @@ class Workspace:
             check_no_link(folder, name)
         for folder in self._own.values():
             _make(folder)
-        with held(self._locked, [self.input] if not self._restores and self.input.is_dir() else []) as fds:
-            folders = [folder for folder in self._own.values() if not held_by_caller(folder)]
+        with locked(self._locked, [self.input] if not self._restores and self.input.is_dir() else []) as fds:
+            folders = [folder for folder in self._own.values() if not locked_by_caller(folder)]
             if emptied:
                 self._clear(folders, force=force, code=list(code))
             for folder in folders:
@@ -83,7 +84,7 @@ class Workspace:
 
     @property
     def _locked(self) -> list[Path]:
-        """The directories that are held for this task alone; one in the output is held with that."""
+        """The directories to be locked. One that lies in the output needs no lock of its own."""
         return [path for path in self._own.values() if path == self.output or not lies_in(path, self.output)]
 
     def _clear(self, folders: list[Path], *, force: bool, code: list[Path]) -> None:
@@ -91,13 +92,13 @@ class Workspace:
             check_clearable(folder, code=code, force=force)
         for folder in folders:
             clear(folder)
-            folder.mkdir(exist_ok=True)  # quicklooks may have lain in the output
+            folder.mkdir(exist_ok=True)  # quicklooks in the output went with the output
 
 
 def _make(folder: Path) -> None:
-    """Make a directory where there is none.
+    """Make a directory if there is none.
 
-    :raises SettingsError: it cannot be made.
+    :raises SettingsError: the directory cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -109,9 +110,9 @@ def _make(folder: Path) -> None:
 
 
 def _refuse(folder: Path) -> None:
-    """Make sure that an earlier run has left nothing.
+    """Refuse a directory in which an earlier run has left files.
 
-    :raises TargetConflictError: it has.
+    :raises TargetConflictError: there are such files.
     """
     left = leftovers(folder)
     if left:

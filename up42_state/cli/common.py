@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from up42_state.stage import Stage
     from up42_state.state import Job, State
 
-__all__ = ["Common", "Place"]
+__all__ = ["Common", "Handles"]
 
 
 @dataclass(kw_only=True)
@@ -38,15 +38,15 @@ class Common:
     own_failure: int | None = None
     arguments: Sequence[str] = ()
 
-    def place(
+    def handles(
         self,
         *,
         job: str | None = None,
         stage: str | None = None,
         after: Sequence[str] = (),
         propagate: Sequence[str] = (),
-    ) -> Place:
-        """Return the store, job and stage that the command line names, or else the settings.
+    ) -> Handles:
+        """Return handles to the store, job and stage that the command line names, or else the settings.
 
         :param after: stage names; each text may hold several, separated by commas.
         :param propagate: stage names, separated likewise.
@@ -54,7 +54,7 @@ class Common:
         """
         from up42_state.settings.model import Settings
 
-        return Place(
+        return Handles(
             Settings(
                 url=self.url,
                 job=job,
@@ -93,8 +93,8 @@ class Common:
             yield Lines(what, self.note)
 
 
-class Place:
-    """A store, and the job and the stage in it that a verb works on."""
+class Handles:
+    """The handles that a verb works with: a store, a job and a stage in it."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

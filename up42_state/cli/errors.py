@@ -50,10 +50,7 @@ class Failure:
 
     def json(self) -> str:
         """Return the error for programs: one JSON object on one line."""
-        defects = [
-            {"place": defect.place, "problem": defect.problem, "advice": defect.advice}
-            for defect in self.defects
-        ]
+        defects = [defect.to_dict() for defect in self.defects]
         members = {"code": self.code, "message": self.message, "advice": self.advice, "defects": defects}
         return json.dumps({"error": members})
 

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 __all__ = [
     "DIRECTORY",
     "FILE",
-    "INPUT",
-    "OUTPUT",
-    "QUICKLOOKS",
     "after",
     "chosen",
     "duration",
@@ -40,8 +37,6 @@ __all__ = [
 ]
 
 F = TypeVar("F", bound="Callable[..., Any]")
-
-INPUT, OUTPUT, QUICKLOOKS = "/tmp/input", "/tmp/output", "/tmp/quicklooks"  # noqa: S108 - the contract's
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -87,7 +82,11 @@ _SHARED = (
 
 def shared(function: F) -> F:
     """Add the options of every verb: ``--url``, ``--json``, ``--quiet``, ``--debug``."""
-    for option in reversed(_SHARED):
+    return _add(_SHARED, function)
+
+
+def _add(options: Sequence[Callable[[F], F]], function: F) -> F:
+    for option in reversed(options):  # as decorators apply: the last one first
         function = option(function)
     return function
 
@@ -108,7 +107,10 @@ propagated = click.option(
 )
 
 revision = click.option(
-    "--revision", type=click.IntRange(min=1), metavar="N", help="Its number; the current one without it."
+    "--revision",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of the revision; the newest one without it.",
 )
 
 
@@ -119,16 +121,12 @@ def chosen(**given: Any) -> dict[str, Any]:
 
 def selection(function: F) -> F:
     """Add the options that choose features: ``--where``, ``--bbox``, ``--id``, ``--path``."""
-    for option in reversed(_SELECTION):
-        function = option(function)
-    return function
+    return _add(_SELECTION, function)
 
 
 def propagation_options(function: F) -> F:
     """Add the options of merging earlier stages: form, match, on-conflict, missing, and :func:`selection`."""
-    for option in reversed((*_MERGING, *_SELECTION, _MISSING)):
-        function = option(function)
-    return function
+    return _add((*_MERGING, *_SELECTION, _MISSING), function)
 
 
 def merging(settings: Settings, **given: Any) -> dict[str, Any]:

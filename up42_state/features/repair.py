@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from up42_state.contract import OUTPUT
 from up42_state.errors import InvalidDataError
 from up42_state.features.collection import BOM, Collection
 from up42_state.features.files.data_paths import (
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["BY_ITSELF", "Change", "flattened", "is_collection", "mended_path", "repair"]
 
 BY_ITSELF = "have it mended: save --repair (repair=True)"
-_CONTRACT = "/tmp/output"  # noqa: S108 - the block contract names it
 _WITHOUT_TYPE = {"features", "bbox", "crs", "name", "id"}
 _HEAD, _TAIL = b'{"type": "FeatureCollection", "features": ', b"}"
 _BRACE, _BRACKET = b"{["
@@ -179,7 +179,7 @@ def mended_path(value: str, tree: Tree, root: str, *, dry_run: bool = False) -> 
     text = _of_url(value)
     if text is None or "\0" in text:
         return None
-    roots = dict.fromkeys((tree.root, os.path.abspath(root), _CONTRACT))
+    roots = dict.fromkeys((tree.root, os.path.abspath(root), OUTPUT))
     if text.startswith("/"):
         inner = [_inside(posixpath.normpath(text), place) for place in roots]
     elif ".." in text.split("/"):

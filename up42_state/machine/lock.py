@@ -19,13 +19,13 @@ from up42_state.errors import TargetConflictError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["HELD", "held", "held_by_caller", "name_of"]
+__all__ = ["HELD", "lock_names", "locked", "locked_by_caller"]
 
 HELD = "UP42_STATE_HELD"  # tells a Block in a command which directories that command's own task holds
 
 
 @contextmanager
-def held(own: Iterable[Path], shared: Iterable[Path] = ()) -> Iterator[list[int]]:
+def locked(own: Iterable[Path], shared: Iterable[Path] = ()) -> Iterator[list[int]]:
     """Lock existing directories; gives the descriptors, for a command to inherit.
 
     Directories on a file system without such locks (some network ones) are used unlocked.
@@ -41,7 +41,7 @@ def held(own: Iterable[Path], shared: Iterable[Path] = ()) -> Iterator[list[int]
 
 
 def _hold(stack: ExitStack, folder: Path, kind: int, flags: int = 0) -> int:
-    if held_by_caller(folder):
+    if locked_by_caller(folder):
         return -1
     try:
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | flags)
@@ -62,12 +62,12 @@ def _hold(stack: ExitStack, folder: Path, kind: int, flags: int = 0) -> int:
     return fd
 
 
-def held_by_caller(folder: Path) -> bool:
+def locked_by_caller(folder: Path) -> bool:
     """Return True if this process runs inside a task that has locked the directory."""
     return _name(os.stat(folder)) in os.environ.get(HELD, "").split(",")
 
 
-def name_of(folders: Iterable[Path]) -> str:
+def lock_names(folders: Iterable[Path]) -> str:
     """Return the value of the variable :data:`HELD` for locked directories, without those that are gone."""
     return ",".join(_name(os.stat(folder)) for folder in folders if folder.is_dir())
 

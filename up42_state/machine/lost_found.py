@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["NAME", "not_ours"]
+__all__ = ["NAME", "file_system_names"]
 
 NAME = "lost+found"
 
 
-def not_ours(directory: str | os.PathLike[str]) -> frozenset[str]:
+def file_system_names(directory: str | os.PathLike[str]) -> frozenset[str]:
     """Return the names at the top of a directory that belong to the file system: ``lost+found`` or none.
 
     A ``lost+found`` that is empty or may not be read belongs to the file system; one with something in it is

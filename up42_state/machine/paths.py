@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import os
-from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from up42_state.errors import SettingsError
-from up42_state.machine.mounts import share_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     PathLike = str | os.PathLike[str]
     Key = tuple[int | str, ...]
 
-__all__ = ["check_apart", "check_no_link", "lies_in", "local_path"]
-
-_QUICKLOOKS = ".quicklooks"
+__all__ = ["check_no_link", "lies_in", "local_path"]
 
 
 def local_path(path: PathLike) -> Path:
@@ -51,42 +45,6 @@ def lies_in(inner: PathLike, outer: PathLike) -> bool:
     return _keys(outer)[0] in _keys(inner)
 
 
-def check_apart(
-    *,
-    stores: Iterable[PathLike] = (),
-    input: PathLike | None = None,  # noqa: A002 - the block contract's own word
-    output: PathLike | None = None,
-    quicklooks: PathLike | None = None,
-    target: PathLike | None = None,
-) -> None:
-    """Check that stores and a task's directories do not lie in one another.
-
-    Quicklooks may lie in ``<output>/.quicklooks``, where a save looks for them.
-
-    :param stores: directories that hold state.
-    :param target: the directory that a restore fills.
-    :raises SettingsError: two directories overlap; the message says which, and what would happen.
-    """
-    given = {"input": input, "output": output, "quicklooks": quicklooks, "target": target}
-    places = {f"{name} directory": path for name, path in given.items() if path is not None}
-    for store in stores:
-        for name, path in places.items():
-            if lies_in(store, path) or lies_in(path, store) or share_files(store, path):
-                raise SettingsError(
-                    f"the store in {os.fspath(store)} and the {name} {os.fspath(path)} lie in one another",
-                    advice="keep the state in another directory (UP42_STATE_URL): it would become part of "
-                    "what is saved, and be deleted when the directory is cleared",
-                )
-    for (name, path), (other, outer) in permutations(places.items(), 2):
-        own = Path(outer) / _QUICKLOOKS if other.startswith("output") else None
-        if lies_in(path, outer) and not (name.startswith("quicklooks") and own and _same(path, own)):
-            raise SettingsError(
-                f"the {name} {os.fspath(path)} lies in the {other} {os.fspath(outer)}",
-                advice="give directories that do not lie in one another"
-                + ("; quicklooks may lie in .quicklooks of the output" if "quicklooks" in name else ""),
-            )
-
-
 def check_no_link(path: Path, name: str) -> None:
     """Refuse a directory that is a link: filling or emptying it would change another directory.
 
@@ -100,10 +58,6 @@ def check_no_link(path: Path, name: str) -> None:
             f"the {name} directory {path} is a link to {os.readlink(path)}",
             advice="remove the link, or give the directory itself",
         )
-
-
-def _same(path: PathLike, other: PathLike) -> bool:
-    return _keys(path)[0] == _keys(other)[0]
 
 
 def _keys(path: PathLike) -> list[Key]:

@@ -82,7 +82,7 @@ def remove_below(root: Path, *, keep: Container[str] = ()) -> None:
             waiting.pop()
             if names:
                 here.up()
-                with suppress(FileNotFoundError):
+                with suppress(FileNotFoundError):  # somebody else may remove the same tree
                     os.rmdir(names.pop(), dir_fd=here.fd)
 
 

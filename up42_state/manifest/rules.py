@@ -62,7 +62,7 @@ def _superseded() -> Defect:
 
 def _version(manifest: Mapping[str, Any]) -> object:
     version = manifest.get("_up42_specification_version")
-    return None if isinstance(version, bool) else version
+    return None if isinstance(version, bool) else version  # True equals 1 in Python
 
 
 def _unknown_keys(manifest: Mapping[str, Any]) -> Defects:

@@ -47,7 +47,7 @@ def published(version: int = 2) -> dict[str, Any]:
     """
     root = files()[f"urn:up42-state:manifest:{version}"]
     embedded: dict[str, Mapping[str, Any]] = {}
-    waiting = sorted(_references(root))
+    waiting = sorted(_references(root))  # sorted, so that the document is the same at each call
     while waiting:
         uri = waiting.pop(0)
         if uri not in embedded:

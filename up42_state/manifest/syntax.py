@@ -98,8 +98,6 @@ def _excess(text: str) -> tuple[int, str] | None:
     """Return the position of the first value that is too deep or one too many, and the problem.
 
     The text need not be JSON: the limits hold before a parser that could exhaust memory sees the text.
-
-    The text may be malformed.
     """
     depth = values = 0
     for mark, position, _ in _tokens(text):

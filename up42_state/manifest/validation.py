@@ -68,15 +68,15 @@ def validate_text(text: str | bytes) -> Validation:
 def validate(value: object) -> Validation:
     """Validate a manifest that was already parsed from JSON. Never raises, whatever the value."""
     try:
-        return validate_text(json.dumps(value))
+        return validate_text(json.dumps(value))  # so that the limits of a text hold for the value as well
     except (TypeError, ValueError, RecursionError) as error:
         return Validation(readable=False, errors=(Defect("#", f"not a JSON value: {error}"),))
 
 
 def _schema_errors(value: Any) -> list[Defect]:
     version = value.get("_up42_specification_version") if isinstance(value, dict) else None
-    validator = schema.validator(1 if version == 1 and version is not True else 2)
-    errors = validator.iter_errors(value)
+    is_first = version == 1 and version is not True  # which equals 1 in Python
+    errors = schema.validator(1 if is_first else 2).iter_errors(value)
     return list(dict.fromkeys(Defect(pointer(error.absolute_path), error.message) for error in errors))
 
 

@@ -29,8 +29,8 @@ def is_number(value: object) -> bool:
 def check_value(definition: Mapping[str, Any], value: Any, path: Path) -> list[Defect]:
     """Return the defects of a value of the parameter that ``definition`` describes.
 
-    :param definition: the parameter as the manifest has it. What is malformed in it is left out of account,
-        so that one mistake is reported once.
+    :param definition: the parameter as the manifest has it. Malformed members of it are ignored, so that one
+        mistake is reported once.
     :param path: where the value stands; the defects begin with it.
     """
     expected = _value_schema(definition)
@@ -71,12 +71,13 @@ def _disorder(dates: str) -> str | None:
         spans = [_span(part) for part in dates.split("/") if part != ".."]
     except ValueError:
         return "has a day or a time that does not exist"
+    # A day counts to its end, so that a range may end on the day on which it begins.
     return "ends before it begins" if len(spans) > 1 and spans[1][1] < spans[0][0] else None
 
 
 def _span(text: str) -> tuple[datetime, datetime]:
     """Return the first and the last second that a moment, or a whole day, stands for."""
-    moment = datetime.fromisoformat(text.upper())
+    moment = datetime.fromisoformat(text.upper())  # RFC 3339 takes t and z, fromisoformat only T and Z
     first = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return first, first if len(text) > len("2018-02-12") else first.replace(hour=23, minute=59, second=59)
 
@@ -92,7 +93,7 @@ def _value_schema(definition: Mapping[str, Any]) -> dict[str, Any] | None:
     items = definition.get("items")
     if kind == "array" and isinstance(items, dict):
         expected["items"] = {**_limits(items), **_item_type(items)}
-        if "type" in items:
+        if "type" in items:  # which replaces the strings and numbers that an array holds otherwise
             del expected["$ref"]
     return expected
 
@@ -103,7 +104,10 @@ def _item_type(items: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _limits(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """Range and choice, each value once, unless no value could meet them."""
+    """Return the parameter's range and its choice as keywords of JSON Schema.
+
+    A range without any value is left out: the manifest's own validation reports it.
+    """
     limits: dict[str, Any] = {
         name: definition[name] for name in ("minimum", "maximum") if is_number(definition.get(name))
     }

@@ -1,9 +1,9 @@
-"""The keywords of JSON Schema with the words of the platform's validator.
+"""Word the errors of JSON Schema's keywords as the platform's validator did.
 
-The platform validated with Everit's ``json-schema`` for Java, whose messages its documentation shows
-(``#: required key [name] not found``). Each function here stands in for the keyword of the same name in
-``jsonschema`` and differs from it in nothing but the message, and in that a value of the wrong type is not
-reported a second time for not being in the ``enum``.
+The platform validated with Everit's ``json-schema`` for Java; its documentation shows the messages
+(``#: required key [name] not found``). Each function replaces the keyword of the same name in ``jsonschema``
+and differs in its message only. One keyword differs in more: ``enum`` does not report a value of a wrong
+type, because ``type`` has reported it.
 """
 
 from __future__ import annotations
@@ -55,10 +55,11 @@ def _enum(validator: Validator, allowed: list[object], instance: Any, schema: Sc
 
 
 def _is_among(instance: object, allowed: list[object]) -> bool:
-    """As JSON values. What Python takes for equal (``True`` and 1) is found first, fast: both may be many."""
+    """Return True if a JSON value equals one of the allowed values."""
     place = -1
     with suppress(ValueError):
         while True:
+            # list.index finds what Python takes for equal (``True`` and 1, too), fast even in a long list.
             place = allowed.index(instance, place + 1)
             if same(instance, allowed[place]):
                 return True

@@ -88,7 +88,9 @@ class _View:
         places = [position for ring in rings for position in ring] or [(-180, -90), (180, 90)]
         self.west, self.east = min(p[0] for p in places), max(p[0] for p in places)
         self.south, self.north = min(p[1] for p in places), max(p[1] for p in places)
+        # A degree of longitude is narrower than one of latitude by this factor, and at a pole has no width.
         self._narrowing = max(math.cos(math.radians((self.south + self.north) / 2)), 0.1)
+        # The picture is at most twice as high as it is wide; a single point has no extent to divide by.
         across = max((self.east - self.west) * self._narrowing, (self.north - self.south) / 2, 1e-6)
         self._scale = (WIDTH - 2 * MARGIN) / across
         self.height = (self.north - self.south) * self._scale + 2 * MARGIN

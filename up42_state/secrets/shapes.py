@@ -1,8 +1,6 @@
 """Guess what is a secret, by the name of a value or by the form of the value itself.
 
 Commits, messages and settings share these guesses, so that all take the same values for secrets.
-
-Both are guesses, made in one place, so that commits, messages and settings take the same things for secrets.
 """
 
 from __future__ import annotations

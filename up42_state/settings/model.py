@@ -8,65 +8,140 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    Secret,
-    SecretStr,
-    ValidationError,
-)
+from pydantic import BaseModel, Field, Secret, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from up42_state.errors import SettingsError
 from up42_state.secrets.redaction import public_url, remember
-from up42_state.settings import values
-from up42_state.settings.sources import SECRET_DIRECTORIES, Origin, Rank, Variable, find, quoted
+from up42_state.settings import values  # noqa: TC001 - pydantic evaluates annotations
+from up42_state.settings.sources import (
+    SECRET_DIRECTORIES,
+    Environment,
+    Files,
+    Found,
+    Origin,
+    Rank,
+    Variable,
+    refuse_quotes,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from up42_state.settings.sources import Directories
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 __all__ = ["Settings", "variables"]
 
 MIB = 1024 * 1024
 
 
-def _variable(*names: str) -> Variable:
-    return Variable(names)
+def _variable(name: str) -> Variable:
+    return Variable((name,))
 
 
-def _aws(*names: str, secret: bool = False) -> Variable:
-    """Variables of AWS, and before them ours of the store alone."""
-    return Variable((f"UP42_STATE_{names[-1]}", *names), secret)
+def _store(*names: str, secret: bool = False) -> Variable:
+    """Return variables that other programs read as well, led by the name for the store alone."""
+    return Variable((f"UP42_STATE_{names[0]}", *names), secret)
 
 
-def _google(name: str, *, secret: bool = False) -> Variable:
-    """A variable of Google, and before it ours of the store alone."""
-    return Variable((f"UP42_STATE_{name}", name), secret)
-
-
-_Size = Annotated[int, BeforeValidator(values.size)]
-_Name = Annotated[str | None, BeforeValidator(values.name)]
-_Names = Annotated[tuple[str, ...], BeforeValidator(values.names)]
-_Region = Annotated[str | None, BeforeValidator(values.region)]
-_KeyFile = Annotated[str | None, BeforeValidator(values.key_file)]
-_Pairs = Annotated[tuple[tuple[str, str], ...] | None, BeforeValidator(values.pairs)]
 _OnConflict = Literal["current", "earlier", "both", "error"] | None
-_Object = Annotated[dict[str, Any], BeforeValidator(values.json_object)]
-_Text = str | None
-_Hidden = Annotated[SecretStr, AfterValidator(values.one_line)] | None
-_Url = Annotated[str | None, BeforeValidator(values.endpoint)]
-_Emulator = Annotated[str | None, BeforeValidator(values.emulator)]
-_Key = Annotated[Secret[dict[str, Any]] | None, BeforeValidator(values.service_account)]
 _Sse = Literal["AES256", "aws:kms", "aws:kms:dsse"] | None
 
 
-class Settings(BaseModel):
+class _Values(BaseModel):
+    """The fields of :class:`Settings`, checked together, and the origin of each value."""
+
+    url: Annotated[str | None, Field(repr=False), _variable("UP42_STATE_URL")] = None
+    job: Annotated[values.Name, _variable("UP42_STATE_JOB")] = None
+    stage: Annotated[values.Name, _variable("UP42_STATE_STAGE")] = None
+    after: Annotated[values.Names, _variable("UP42_STATE_AFTER")] = ()
+    propagate: Annotated[values.Names, _variable("UP42_STATE_PROPAGATE")] = ()
+    parameters: Annotated[
+        values.Object, Variable(("UP42_TASK_PARAMETERS",), long=True), Field(default_factory=dict, repr=False)
+    ]
+    on_conflict: Annotated[_OnConflict, _variable("UP42_STATE_ON_CONFLICT")] = None
+    match: Annotated[values.Pairs, _variable("UP42_STATE_MATCH")] = None
+    job_mode: Annotated[Literal["DEFAULT", "DRY_RUN"], _variable("UP42_JOB_MODE")] = "DEFAULT"
+
+    aws_access_key_id: Annotated[
+        values.Hidden, _store("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", secret=True)
+    ] = None
+    aws_secret_access_key: Annotated[values.Hidden, _store("AWS_SECRET_ACCESS_KEY", secret=True)] = None
+    aws_session_token: Annotated[values.Hidden, _store("AWS_SESSION_TOKEN", secret=True)] = None
+    aws_profile: Annotated[values.Name, _store("AWS_PROFILE")] = None
+    aws_region: Annotated[values.Region, _store("AWS_REGION", "AWS_DEFAULT_REGION")] = None
+    aws_endpoint_url: Annotated[
+        values.Url, Variable(("UP42_STATE_AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))
+    ] = None
+
+    google_key: Annotated[values.Key, _store("GOOGLE_KEY_STRING", secret=True)] = None
+    google_application_credentials: Annotated[values.KeyFile, _store("GOOGLE_APPLICATION_CREDENTIALS")] = None
+    google_cloud_project: Annotated[values.Name, _store("GOOGLE_CLOUD_PROJECT")] = None
+    storage_emulator_host: Annotated[values.Host, _variable("STORAGE_EMULATOR_HOST")] = None
+
+    sse: Annotated[_Sse, _variable("UP42_STATE_SSE")] = None
+    kms_key: Annotated[values.Name, _variable("UP42_STATE_KMS_KEY")] = None
+
+    concurrency: Annotated[int, Field(ge=1, le=1024), _variable("UP42_STATE_CONCURRENCY")] = 16
+    memory: Annotated[values.Size, Field(ge=64 * MIB), _variable("UP42_STATE_MEMORY")] = 256 * MIB
+    pack_below: Annotated[values.Size, Field(ge=0, le=16 * MIB), _variable("UP42_STATE_PACK_BELOW")] = MIB
+    single_writer: Annotated[bool, _variable("UP42_STATE_SINGLE_WRITER")] = False
+
+    origins: dict[str, Origin] = Field(default_factory=dict, repr=False, exclude=True)
+    _parameters_text: str = ""
+
+    def __init__(self, **found: Any) -> None:
+        found = _of_one_identity(found)
+        given = {name: item.value for name, item in found.items()}
+        origins = {name: item.origin for name, item in found.items()}
+        _remember(self, given)
+        try:
+            super().__init__(**given | {"origins": origins})
+        except ValidationError as error:
+            problems = list(dict.fromkeys(_problems(error, origins)))
+        else:
+            problems = list(_contradictions(self))
+        if problems:  # raised outside of the handler, so that no error that holds values is chained to it
+            raise SettingsError("; ".join(problems))
+        if isinstance(given.get("parameters"), str):
+            self._parameters_text = given["parameters"]
+
+    @property
+    def parameters_text(self) -> str:
+        """The text that the block's parameters were given as; empty if there was no text."""
+        return self._parameters_text
+
+    @property
+    def parameters_file(self) -> str:
+        """The file that the block's parameters were read from; empty if they came from elsewhere."""
+        return self.origins["parameters"].path if "parameters" in self.origins else ""
+
+    def source(self, name: str) -> str:
+        """Say where an attribute's value came from: ``argument``, ``default``, or which variable or file."""
+        return self.origins[name].text if name in self.origins else "default"
+
+    def origin(self, name: str) -> Origin | None:
+        """Return the origin of an attribute's value, or ``None`` if the value is the default."""
+        return self.origins.get(name)
+
+    def is_own(self, name: str) -> bool:
+        """Tell whether a value was given for the store alone: as an argument, or under a name of ours."""
+        return name in self.origins and self.origins[name].rank is not Rank.GENERAL
+
+    def variable(self, name: str) -> str:
+        """Name what advice about an attribute should name: the variable that gave the value, or the argument.
+
+        Of a default, that is the variable that other programs read as well.
+        """
+        if name not in self.origins:
+            return variables(type(self))[name].names_of(Rank.GENERAL)[0]
+        origin = self.origins[name]
+        return f"the argument {name}" if origin.rank is Rank.ARGUMENT else origin.variable
+
+
+class Settings(BaseSettings, _Values):
     """Every setting, by the name of its attribute; an argument that is ``None`` counts as not given.
 
     ``url``, ``job``, ``stage``, ``after``, ``propagate``
@@ -90,142 +165,63 @@ class Settings(BaseModel):
     :raises SettingsError: a value is malformed or contradicts another, or a secret file cannot be read.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    url: Annotated[_Text, Field(repr=False), _variable("UP42_STATE_URL")] = None
-    job: Annotated[_Name, _variable("UP42_STATE_JOB")] = None
-    stage: Annotated[_Name, _variable("UP42_STATE_STAGE")] = None
-    after: Annotated[_Names, _variable("UP42_STATE_AFTER")] = ()
-    propagate: Annotated[_Names, _variable("UP42_STATE_PROPAGATE")] = ()
-    parameters: Annotated[_Object, Field(repr=False), Variable(("UP42_TASK_PARAMETERS",), long=True)] = Field(
-        default_factory=dict, repr=False
-    )
-    on_conflict: Annotated[_OnConflict, _variable("UP42_STATE_ON_CONFLICT")] = None
-    match: Annotated[_Pairs, _variable("UP42_STATE_MATCH")] = None
-    job_mode: Annotated[Literal["DEFAULT", "DRY_RUN"], _variable("UP42_JOB_MODE")] = "DEFAULT"
+    def __init__(self, *, _secrets_dir: Iterable[str | Path] = SECRET_DIRECTORIES, **arguments: Any) -> None:
+        refuse_quotes(os.environ)
+        # BaseSettings has options of its own there, such as _env_file.
+        if private := [name for name in arguments if name.startswith("_")]:
+            raise SettingsError(f"argument {private[0]}: extra inputs are not permitted")
+        given: dict[str, Any] = {
+            name: Found(value, Origin("argument", name, Rank.ARGUMENT))
+            for name, value in arguments.items()
+            if value is not None
+        }
+        # BaseSettings lets the sources find values, and hands those that count to its next base, _Values.
+        super().__init__(_secrets_dir=tuple(_secrets_dir), **given)
 
-    aws_access_key_id: Annotated[
-        _Hidden,
-        Variable(("UP42_STATE_AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"), secret=True),
-    ] = None
-    aws_secret_access_key: Annotated[_Hidden, _aws("AWS_SECRET_ACCESS_KEY", secret=True)] = None
-    aws_session_token: Annotated[_Hidden, _aws("AWS_SESSION_TOKEN", secret=True)] = None
-    aws_profile: Annotated[_Name, _aws("AWS_PROFILE")] = None
-    aws_region: Annotated[
-        _Region, Variable(("UP42_STATE_AWS_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"))
-    ] = None
-    aws_endpoint_url: Annotated[_Url, _aws("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")] = None
+    @classmethod
+    def settings_customise_sources(cls, *_: Any, **given: Any) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the sources in order of precedence: whose a value is counts before where the value lies.
 
-    google_key: Annotated[_Key, _google("GOOGLE_KEY_STRING", secret=True)] = None
-    google_application_credentials: Annotated[_KeyFile, _google("GOOGLE_APPLICATION_CREDENTIALS")] = None
-    google_cloud_project: Annotated[_Name, _google("GOOGLE_CLOUD_PROJECT")] = None
-    storage_emulator_host: Annotated[_Emulator, _variable("STORAGE_EMULATOR_HOST")] = None
-
-    sse: Annotated[_Sse, _variable("UP42_STATE_SSE")] = None
-    kms_key: Annotated[_Name, _variable("UP42_STATE_KMS_KEY")] = None
-
-    concurrency: Annotated[int, Field(ge=1, le=1024), _variable("UP42_STATE_CONCURRENCY")] = 16
-    memory: Annotated[_Size, Field(ge=64 * MIB), _variable("UP42_STATE_MEMORY")] = 256 * MIB
-    pack_below: Annotated[_Size, Field(ge=0, le=16 * MIB), _variable("UP42_STATE_PACK_BELOW")] = MIB
-    single_writer: Annotated[bool, _variable("UP42_STATE_SINGLE_WRITER")] = False
-
-    origins: dict[str, Any] = Field(default_factory=dict, repr=False, exclude=True)
-    _parameters_text: str = ""
-
-    def __init__(self, *, _secrets_dir: Directories = SECRET_DIRECTORIES, **arguments: Any) -> None:
-        _refuse_quotes()
-        found, origins = find(variables(type(self)), arguments, _secrets_dir)
-        _remember(self, found)
-        _keep_one_identity(found, origins)
-        try:
-            super().__init__(**found | {"origins": origins})
-        except ValidationError as error:
-            problems = list(_problems(error, origins))
-        else:
-            problems = list(_contradictions(self))
-        if problems:  # raised outside of the handler, so that no error that holds values is chained to it
-            raise SettingsError("; ".join(problems))
-        if isinstance(found.get("parameters"), str):
-            self._parameters_text = found["parameters"]
+        The library's source of the environment knows no ranks, and ``.env`` files are not to be read.
+        """
+        directories = given["file_secret_settings"].secrets_dir
+        ours = [
+            kind(cls, rank, directories) for rank in (Rank.OWN, Rank.GENERAL) for kind in (Environment, Files)
+        ]
+        return (given["init_settings"], *ours)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled without secrets: who unpickles reads them anew, where that process finds its own.
+        """Pickle settings without secrets: the process that unpickles them reads secrets of its own.
 
-        What travels otherwise counts as an argument there. A URL that holds credentials does not travel, nor
-        does what the environment says of credentials that lie on this machine.
+        Every other value travels, and counts as an argument there. A URL that holds credentials stays here,
+        and so do a profile and a key file that the environment named, as both lie on this machine.
         """
         fields = variables(type(self)).items()
         public = {name: getattr(self, name) for name, variable in fields if not variable.secret}
         for name in ("aws_profile", "google_application_credentials"):
             if self.source(name) != "argument":
                 del public[name]
-        if public["url"] and "://" not in public["url"]:
-            public["url"] = public_url(public["url"])  # refused there as it is here
-        elif public["url"] and public_url(public["url"]) != public["url"]:
-            del public["url"]
-        return _read_anew, (type(self), public)
-
-    @property
-    def parameters_text(self) -> str:
-        """The parameters as the text that they came as; empty where they came as values, or not at all."""
-        return self._parameters_text
-
-    @property
-    def parameters_file(self) -> str:
-        """The file that the parameters were read from; empty where they did not come from one."""
-        before, _, after = self.source("parameters").partition("file ")
-        return after.rpartition(" (from ")[0] if not before else ""
-
-    def source(self, name: str) -> str:
-        """Where an attribute's value came from: ``argument``, ``default``, or which variable or file."""
-        origin = self.origin(name)
-        return origin.text if origin else "default"
-
-    def origin(self, name: str) -> Origin | None:
-        """The same with the variable's name and rank; ``None`` of a default."""
-        origin: Origin | None = self.origins.get(name)
-        return origin
-
-    def is_own(self, name: str) -> bool:
-        """Whether a value was given for the store alone: as an argument, or under a name of ours."""
-        origin = self.origin(name)
-        return origin is not None and origin.rank is not Rank.GENERAL
-
-    def variable(self, name: str) -> str:
-        """What to name in advice about an attribute: the variable that its value came from, or the argument;
-        of a default, the first that every program reads.
-        """
-        origin = self.origin(name)
-        if origin is not None:
-            return f"the argument {name}" if origin.rank is Rank.ARGUMENT else origin.variable
-        return variables(type(self))[name].ranked(Rank.GENERAL).names[0]
+        if self.url:
+            public["url"] = public_url(self.url)  # what is no URL is refused there as it is here
+            if "://" in self.url and public["url"] != self.url:
+                del public["url"]
+        return partial(type(self), **public), ()
 
 
-def _read_anew(settings_cls: type[Settings], arguments: dict[str, Any]) -> Settings:
-    return settings_cls(**arguments)
-
-
-def variables(settings_cls: type[Settings] = Settings) -> dict[str, Variable]:
-    """Every field that has a variable, with it."""
+def variables(settings_cls: type[_Values] = Settings) -> dict[str, Variable]:
+    """Return the variables of every field that has any."""
     fields = settings_cls.model_fields.items()
-    return {name: item for name, field in fields for item in field.metadata if isinstance(item, Variable)}
+    return {name: variable for name, field in fields if (variable := Variable.of(field))}
 
 
-def _refuse_quotes() -> None:
-    """Quotes belong to a shell; what does not go through one keeps them, and no value begins and ends so."""
-    found = quoted(os.environ)
-    if found:
-        raise SettingsError(
-            f"{', '.join(found)}: the value stands in quotes",
-            advice="remove the quotes; docker's --env-file, for one, takes them for a part of the value",
-        )
-
-
-def _remember(settings: Settings, found: dict[str, Any]) -> None:
-    """Have the secrets that were given taken out of all that leaves the process."""
-    secret = [found.get(name) for name, variable in variables().items() if variable.secret]
-    url = found.get("url")
-    remember(settings, map(_text_of, filter(None, secret)), url if isinstance(url, str) else "")
+def _remember(settings: _Values, given: dict[str, Any]) -> None:
+    """Have the secrets among the given values taken out of every text that leaves the process."""
+    known = variables(type(settings))
+    secret = (value for name, value in given.items() if name in known and known[name].secret)
+    url = given.get("url")
+    remember(settings, map(_text_of, secret), url if isinstance(url, str) else "")
 
 
 def _text_of(value: Any) -> str:
@@ -235,29 +231,28 @@ def _text_of(value: Any) -> str:
 
 
 _KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
-_IDENTITIES = (  # the fields of one, and those of them that make one
+_IDENTITIES = (  # the fields of each identity, and those that decide; any field of the rank OWN decides, too
     ((*_KEYS, "aws_profile"), ("aws_access_key_id", "aws_profile")),
     (("google_key", "google_application_credentials"),) * 2,
 )
 
 
-def _keep_one_identity(found: dict[str, Any], origins: dict[str, Origin]) -> None:
-    """Credentials are a set: what was given as an argument, or for the store alone, is not mixed with what
-    lies around elsewhere.
+def _of_one_identity(found: dict[str, Found]) -> dict[str, Found]:
+    """Leave out the parts of an identity whose rank is lower than the rank of the part that decides.
 
-    boto3 does likewise: keys given to a session leave out the environment's token, and so does a profile.
+    A session token of the environment, for one, does not belong to a key that was given as an argument.
     """
+    # boto3 does likewise: keys given to a session leave out the environment's token, and so does a profile.
     for fields, leading in _IDENTITIES:
-        ranks = {name: origins[name].rank for name in fields if name in origins}
-        top = max(
-            (rank for name, rank in ranks.items() if name in leading or rank is Rank.OWN),
-            default=Rank.GENERAL,
-        )
-        for name in (name for name, rank in ranks.items() if rank < top):
-            del found[name], origins[name]
+        ranks = {name: found[name].origin.rank for name in fields if name in found}
+        decisive = (rank for name, rank in ranks.items() if name in leading or rank is Rank.OWN)
+        top = max(decisive, default=Rank.GENERAL)
+        found = {name: item for name, item in found.items() if ranks.get(name, top) >= top}
+    return found
 
 
 def _problems(error: ValidationError, origins: dict[str, Origin]) -> Iterator[str]:
+    """Yield what is wrong with each value, without the value."""
     for detail in error.errors(include_url=False, include_input=False):
         name = str(detail["loc"][0]) if detail["loc"] else "settings"
         message = _bound(name, detail.get("ctx", {})) or detail["msg"].removeprefix("Value error, ")
@@ -265,23 +260,23 @@ def _problems(error: ValidationError, origins: dict[str, Origin]) -> Iterator[st
 
 
 def _bound(name: str, bounds: dict[str, Any]) -> str:
-    """What a number must be, a size in units that it may be given in; empty where that is not the problem."""
+    """Say which bound a number breaks, of a size in MiB; return an empty text for any other problem."""
     for key, words in (("ge", "at least"), ("le", "at most")):
-        if isinstance(bounds.get(key), int):
-            number = bounds[key]
+        if isinstance(number := bounds.get(key), int):
             is_size = name in {"memory", "pack_below"} and number
             return f"must be {words} {f'{number // MIB}MiB' if is_size else number}"
     return ""
 
 
-def _contradictions(settings: Settings) -> Iterator[str]:
+def _contradictions(settings: _Values) -> Iterator[str]:
+    """Yield what is wrong with values that are sound alone, and not together."""
     key_id, secret = settings.aws_access_key_id, settings.aws_secret_access_key
     if key_id and not secret:
-        yield _incomplete(settings, "aws_access_key_id", "AWS_SECRET_ACCESS_KEY")
+        yield _incomplete(settings, "aws_access_key_id", "aws_secret_access_key")
     if secret and not key_id:
-        yield _incomplete(settings, "aws_secret_access_key", "AWS_ACCESS_KEY_ID")
+        yield _incomplete(settings, "aws_secret_access_key", "aws_access_key_id")
     if settings.aws_session_token and not (key_id or secret):
-        yield _incomplete(settings, "aws_session_token", "AWS_ACCESS_KEY_ID")
+        yield _incomplete(settings, "aws_session_token", "aws_access_key_id")
     if settings.kms_key and settings.sse == "AES256":
         yield (
             f"{_place('kms_key', settings.origins)} is set, but {_place('sse', settings.origins)} is AES256;"
@@ -289,14 +284,13 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         )
 
 
-def _incomplete(settings: Settings, name: str, missing: str) -> str:
-    """That a part of an identity is given without another, which is to be of the same rank."""
-    origin = settings.origin(name)
-    prefix = "UP42_STATE_" if origin and origin.rank is Rank.OWN else ""
-    return f"{_place(name, settings.origins)} is set, but {prefix}{missing} is not"
+def _incomplete(settings: _Values, name: str, missing: str) -> str:
+    """Say that one part of an identity is set without another, which is to be of the first part's rank."""
+    wanted = variables()[missing].names_of(settings.origins[name].rank)[0]
+    return f"{_place(name, settings.origins)} is set, but {wanted} is not"
 
 
 def _place(name: str, origins: dict[str, Origin]) -> str:
-    """What to name in a message: the variable, the file, or the argument."""
+    """Name the variable, the file or the argument that gave a value."""
     origin = origins.get(name)
     return origin.text if origin and origin.rank is not Rank.ARGUMENT else f"argument {name}"

@@ -1,4 +1,4 @@
-"""What the text of a setting means. Messages say what is wrong with a value, never what it is."""
+"""Types of settings, by what a text means. Messages say what is wrong with a value, never what it is."""
 
 from __future__ import annotations
 
@@ -6,38 +6,25 @@ import base64
 import json
 import math
 import re
-from typing import TYPE_CHECKING
+from typing import Annotated, Any
 from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Secret, SecretStr
 
 from up42_state.secrets.redaction import is_path
 from up42_state.secrets.shapes import is_credential
 
-if TYPE_CHECKING:
-    from pydantic import SecretStr
-
-__all__ = [
-    "emulator",
-    "endpoint",
-    "json_object",
-    "key_file",
-    "name",
-    "names",
-    "one_line",
-    "pairs",
-    "region",
-    "service_account",
-    "size",
-]
+__all__ = ["Hidden", "Host", "Key", "KeyFile", "Name", "Names", "Object", "Pairs", "Region", "Size", "Url"]
 
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
-_REGION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?")
+_REGION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?")  # a label (RFC 1123 §2.1)
 _CREDENTIAL = "looks like a credential, which has a variable of its own (docs/settings.md)"
 _KIB = 1024
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": _KIB, "MIB": _KIB**2, "GIB": _KIB**3}
 
 
-def size(value: object) -> object:
-    """Bytes, from a number or from text such as ``8MiB`` (1024 × 1024) or ``1MB`` (1000 × 1000)."""
+def _size(value: object) -> object:
+    """Return bytes, from a number or from text such as ``8MiB`` (1024 × 1024) or ``1MB`` (1000 × 1000)."""
     if not isinstance(value, str):
         return value
     match = re.fullmatch(r"([0-9]+)\s*([a-zA-Z]*)", value)
@@ -46,57 +33,52 @@ def size(value: object) -> object:
     return int(match[1]) * _UNITS[match[2].upper()]
 
 
-def name(value: object) -> object:
-    """The name of a job, a profile, a project: a credential that was put there by mistake would be sent and
-    printed as one.
-    """
+def _name(value: object) -> object:
+    """Refuse a credential in place of the name of a job, a profile or a project."""
+    # Names are sent to servers and printed, so a credential that was put here by mistake would be, too.
     if isinstance(value, str) and is_credential(value):
         raise ValueError(_CREDENTIAL)
     return value
 
 
-def names(value: object) -> object:
-    """Names, separated by commas."""
+def _names(value: object) -> object:
+    """Split names at commas; a credential is refused before a comma in it takes it apart."""
     if isinstance(value, str):
-        name(value)
-        value = tuple(text for part in value.split(",") if (text := part.strip()))
-    if isinstance(value, tuple | list):
-        for text in value:
-            name(text)
+        _name(value)
+        return tuple(text for part in value.split(",") if (text := part.strip()))
     return value
 
 
-def region(value: object) -> object:
-    """A region, which becomes a part of the endpoint's host name."""
+def _region(value: object) -> object:
+    """Refuse what cannot be a region: botocore makes it a part of the endpoint's host name."""
     if isinstance(value, str) and (is_credential(value) or not _REGION.fullmatch(value)):
         raise ValueError("is not a region; write one such as eu-central-1")
     return value
 
 
-def key_file(value: object) -> object:
-    """The path of a credentials file; the key itself, which many put there, is told from it."""
+def _key_file(value: object) -> object:
+    """Refuse the text of a key, which many put in place of the path of a key file."""
     if isinstance(value, str) and not is_path(value) and (is_credential(value) or not value.isprintable()):
         raise ValueError("holds a key itself, not the path of a file; give the key in GOOGLE_KEY_STRING")
     return value
 
 
-def pairs(value: object) -> object:
-    """``CURRENT=EARLIER,…``: pairs of property names, split at the first ``=`` of each."""
+def _pairs(value: object) -> object:
+    """Split ``CURRENT=EARLIER,…`` into pairs of property names, each at its first ``=``."""
     if not isinstance(value, str):
         return value
-    name(value)
+    _name(value)
     found = [tuple(side.strip() for side in part.partition("=")[::2]) for part in value.split(",")]
-    if "://" in value or not all(
-        current and earlier for current, earlier in found
-    ):  # a URL is in a wrong place
+    is_url = "://" in value  # meant for another variable
+    if is_url or not all(current and earlier for current, earlier in found):
         raise ValueError(
             "is not CURRENT=EARLIER, such as properties.scene_id=id (separate several by commas)"
         )
     return tuple(found)
 
 
-def json_object(value: object) -> object:
-    """The object of a text in strict JSON (RFC 8259), and what is no text as it is."""
+def _json_object(value: object) -> object:
+    """Read a text as an object in strict JSON (RFC 8259); return any other value as it is."""
     if not isinstance(value, str):
         return value
     try:
@@ -115,7 +97,7 @@ def json_object(value: object) -> object:
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError("holds a number that is too large")
+        raise ValueError("holds a number that is too large")  # 1e999, which Python reads as infinity
     return number
 
 
@@ -123,21 +105,21 @@ def _refuse_constant(name: str) -> object:
     raise ValueError(f"is not JSON: {name} is no JSON number")
 
 
-def one_line(value: SecretStr) -> SecretStr:
-    """A credential that a header can hold: HTTP clients quote one with a line end in their errors."""
+def _one_line(value: SecretStr) -> SecretStr:
+    """Refuse a credential with a line end in it, as HTTP clients quote a header with one in their errors."""
     if not value.get_secret_value().isprintable():
         raise ValueError("holds a line end or another control character; is it several lines of a file?")
     return value
 
 
-def service_account(value: object) -> object:
-    """A service account's key: JSON, plain or in base64.
+def _service_account(value: object) -> object:
+    """Read a service account's key, which is JSON, plain or in base64.
 
     Source: Google Cloud, IAM, "Create and delete service account keys", the format of the key file.
     """
     if isinstance(value, str):
         text = value if value.startswith("{") else _decoded(value)
-        value = json_object(text)
+        value = _json_object(text)
     if isinstance(value, dict):
         missing = [name for name in ("client_email", "private_key", "token_uri") if not value.get(name)]
         if value.get("type") != "service_account" or missing:
@@ -154,8 +136,8 @@ def _decoded(text: str) -> str:
         raise ValueError("is neither JSON nor JSON in base64") from None
 
 
-def endpoint(value: object) -> object:
-    """``http(s)://host:port``, without a trailing slash; the emulator's host may come without ``http://``."""
+def _endpoint(value: object) -> object:
+    """Check the URL of a store, ``http(s)://host:port``, and take the slash at its end away."""
     if not isinstance(value, str):
         return value
     if "@" in value:
@@ -174,6 +156,19 @@ def endpoint(value: object) -> object:
     return value.rstrip("/")
 
 
-def emulator(value: object) -> object:
-    """An emulator's address; its host may come without ``http://``."""
-    return endpoint(value if not isinstance(value, str) or "://" in value else f"http://{value}")
+def _host(value: object) -> object:
+    """Check an emulator's address, which may come without ``http://``."""
+    return _endpoint(value if not isinstance(value, str) or "://" in value else f"http://{value}")
+
+
+Hidden = Annotated[SecretStr, AfterValidator(_one_line)] | None
+Host = Annotated[str | None, BeforeValidator(_host)]
+Key = Annotated[Secret[dict[str, Any]] | None, BeforeValidator(_service_account)]
+KeyFile = Annotated[str | None, BeforeValidator(_key_file)]
+Name = Annotated[str | None, BeforeValidator(_name)]
+Names = Annotated[tuple[Annotated[str, BeforeValidator(_name)], ...], BeforeValidator(_names)]
+Object = Annotated[dict[str, Any], BeforeValidator(_json_object)]
+Pairs = Annotated[tuple[tuple[str, str], ...] | None, BeforeValidator(_pairs)]
+Region = Annotated[str | None, BeforeValidator(_region)]
+Size = Annotated[int, BeforeValidator(_size)]
+Url = Annotated[str | None, BeforeValidator(_endpoint)]

@@ -1,4 +1,4 @@
-"""A stage's revisions, as its commits tell them."""
+"""Reads the revisions of a stage from its commits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from up42_state.stages.format.names import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Literal
 
     from up42_state.stages.format.commit import JobMode
@@ -57,9 +57,9 @@ class DamagedCommit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class History:
-    """Reads one stage's commits. Nothing is kept: each call asks the store.
+    """Reads the commits of one stage. Nothing is kept: each call asks the store.
 
-    :param store: where the job lies.
+    :param store: the store that the job lies in.
     :param job: a checked job key.
     :param stage: a checked stage name.
     """
@@ -73,38 +73,43 @@ class History:
         return f"{self.job}/{self.stage}"
 
     def revisions(self) -> list[int]:
-        """The numbers of all revisions, rising; empty where the stage was never saved."""
+        """List the numbers of all revisions, rising; none for a stage that was never saved."""
         listed = self.store.bucket.list(commits_prefix(self.job, self.stage))
         numbers = (parse_commit_key(info.key) for info in listed)
         return [number for number in numbers if number]
 
     def read(self, revision: int) -> Commit:
-        """One revision's commit, a tombstone too.
+        """Read the commit of one revision, a tombstone too.
 
-        :raises ObjectNotFoundError: there is none.
-        :raises IntegrityError: it is damaged.
+        :raises ObjectNotFoundError: there is no such commit.
+        :raises IntegrityError: the commit is damaged.
         """
         key = commit_key(self.job, self.stage, revision)
         return Commit.parse(self.store.bucket.get(key, 0, _MOST + 1), key)
 
     def find(self, revision: int) -> Commit | None:
-        """The same, and ``None`` where there is none: the whole job is being removed, commits first."""
+        """Read the commit of one revision; ``None`` if there is none.
+
+        A commit that was listed may be gone when it is read: the removal of a job deletes commits first.
+
+        :raises IntegrityError: the commit is damaged.
+        """
         try:
             return self.read(revision)
         except ObjectNotFoundError:
             return None
 
     def look(self, revision: int) -> Commit | DamagedCommit | None:
-        """The same, and why it cannot be read where it is damaged."""
+        """Read the commit of one revision, or say why it cannot be read; ``None`` if there is none."""
         try:
             return self.find(revision)
         except IntegrityError as error:
             return DamagedCommit(job=self.job, stage=self.stage, revision=revision, error=error)
 
     def newest(self) -> Commit | None:
-        """The commit with the highest number, a tombstone too; ``None`` where there is none.
+        """Read the commit with the highest number, a tombstone too; ``None`` for a stage without commits.
 
-        :raises IntegrityError: it is damaged. An older one is never taken in its place.
+        :raises IntegrityError: the commit is damaged. An older commit is never taken in its place.
         """
         found = self.last(self.revisions())
         if isinstance(found, DamagedCommit):
@@ -112,7 +117,7 @@ class History:
         return found
 
     def last(self, revisions: Iterable[int]) -> Commit | DamagedCommit | None:
-        """The commit with the highest of these numbers, or why it cannot be read and what to do then."""
+        """Read the commit with the highest of these numbers, or say why it cannot be read and what to do."""
         numbers = set(revisions)
         revision = max(numbers, default=0)
         found = self.look(revision) if revision else None
@@ -200,9 +205,13 @@ class History:
         return commit
 
     def sound(self, revision: int) -> Commit:
-        """As :meth:`at`, for one whom it is worth to look at the numbers of all.
+        """Read the commit of one revision, and check that it follows the stage's other commits.
 
-        :raises IntegrityError: the commit is damaged, or none of this stage's.
+        A reader of one revision does without the check (:meth:`at`): it costs a listing.
+
+        :raises RevisionNotFoundError: the stage has no such revision, or it is a tombstone.
+        :raises StageNotFoundError: there is no such stage.
+        :raises IntegrityError: the commit is damaged, or was not written by a save of this stage.
         """
         commit = self.at(revision)
         found = self.checked(commit, {number for number in self.revisions() if number <= revision})
@@ -210,12 +219,10 @@ class History:
             raise found.error
         return found
 
-    def all(self, damaged: Callable[[DamagedCommit], None] | None = None) -> list[Commit]:
-        """Every commit, newest first, tombstones too.
+    def survey(self) -> list[Commit | DamagedCommit]:
+        """Read every commit, newest first, tombstones too; of a damaged one, say why it cannot be read.
 
-        :param damaged: told of each that is damaged; ``None`` raises.
         :raises StageNotFoundError: there is none.
-        :raises IntegrityError: one is damaged, and nobody is told.
         """
         revisions = self.revisions()
         if not revisions:
@@ -229,7 +236,7 @@ class History:
             return self.checked(found, numbers) if isinstance(found, Commit) else found
 
         with self.store.transfers() as transfers:
-            return readable(transfers.map(look, reversed(steps)), damaged)
+            return [found for found in transfers.map(look, reversed(steps)) if found is not None]
 
     def states(self, commits: Sequence[Commit]) -> list[State]:
         """What has become of revisions, in the order given: whether each can be restored.
@@ -280,22 +287,16 @@ class History:
         return missing_job(self.store, self.job)
 
 
-def readable(
-    found: Iterable[Commit | DamagedCommit | None], damaged: Callable[[DamagedCommit], None] | None
-) -> list[Commit]:
-    """The commits among what was looked for.
+def readable(found: Iterable[Commit | DamagedCommit]) -> list[Commit]:
+    """Return the commits, if none of them is damaged.
 
-    :param damaged: told of each that is damaged; ``None`` raises.
-    :raises IntegrityError: one is damaged, and nobody is told.
+    :raises IntegrityError: one is damaged.
     """
     commits = []
     for item in found:
-        if not isinstance(item, DamagedCommit):
-            commits += [item] if item is not None else []
-        elif damaged is None:
+        if isinstance(item, DamagedCommit):
             raise item.error
-        else:
-            damaged(item)
+        commits.append(item)
     return commits
 
 

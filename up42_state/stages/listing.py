@@ -6,10 +6,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from up42_state.stages.format.names import is_name, parse_commit_key
-from up42_state.stages.history import DamagedCommit, History, missing_job, readable
+from up42_state.stages.history import DamagedCommit, History, missing_job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from up42_state.buckets.base import ObjectInfo
     from up42_state.stages.format.commit import Commit
@@ -44,20 +44,18 @@ def list_stages(store: Store, job: str) -> Iterator[tuple[str, list[ObjectInfo] 
             yield stage, objects
 
 
-def newest_commits(
-    store: Store, job: str, damaged: Callable[[DamagedCommit], None] | None = None
-) -> list[Commit]:
-    """The commit with the highest number of every stage, by stage name; tombstones too.
+def newest_commits(store: Store, job: str) -> list[Commit | DamagedCommit]:
+    """Read the commit with the highest number of every stage, by stage name; tombstones too.
 
-    :param damaged: told of each that is damaged; ``None`` raises.
+    Of a damaged commit the result says why it cannot be read. An older one is never taken in its place.
+
     :raises JobNotFoundError: there is no such job.
-    :raises IntegrityError: one is damaged, and nobody is told. An older one is never taken in its place.
     """
     with store.transfers() as transfers:
         found = list(transfers.map(lambda item: _newest(store, job, *item), list_stages(store, job)))
     if not found:
         raise missing_job(store, job)
-    return readable(found, damaged)
+    return [item for item in found if item is not None]
 
 
 def _newest(

@@ -55,13 +55,21 @@ def load(store: Store, commit: Commit) -> Contents:
 
 
 def load_index(store: Store, commit: Commit) -> Index:
-    """Read a revision's index; raises as :func:`load` does."""
+    """Read the index of a revision.
+
+    :raises PrunedError: it is an older revision whose bytes are gone.
+    :raises IntegrityError: the index is missing or damaged.
+    """
     assert commit.index is not None  # checked when the commit was read
     return Index.parse(_read(store, commit, commit.index), commit.index.key)
 
 
 def load_data(store: Store, commit: Commit) -> bytes:
-    """Read a revision's ``data.json``; raises as :func:`load` does."""
+    """Read the ``data.json`` of a revision.
+
+    :raises PrunedError: it is an older revision whose bytes are gone.
+    :raises IntegrityError: the ``data.json`` is missing or damaged.
+    """
     assert commit.data is not None
     return _read(store, commit, commit.data)
 
@@ -90,7 +98,8 @@ def map_data(store: Store, commit: Commit) -> bytes | mmap.mmap:
 
 def _read(store: Store, commit: Commit, stored: StoredObject) -> bytes:
     with _missing_told(store, commit, stored):
-        data = store.bucket.get(stored.key, 0, stored.size + 1)  # no more, whatever lies there
+        # One byte more than the object has shows one that grew, and none is read whole, however large.
+        data = store.bucket.get(stored.key, 0, stored.size + 1)
     _check(commit, stored, len(data), hashlib.sha256(data).hexdigest())
     return data
 

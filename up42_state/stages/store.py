@@ -33,7 +33,7 @@ class Store(msgspec.Struct, frozen=True, kw_only=True):
     single_writer: bool = False
 
     @property
-    def place(self) -> tuple[str, str]:
+    def identity(self) -> tuple[str, str]:
         """Tells it from all others: two stores may have one URL at different endpoints."""
         return self.bucket.identity, self.bucket.url
 

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from up42_state.contract import DATA_JSON
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
@@ -77,7 +79,7 @@ class BlockDirs:
 
         :raises FileNotFoundError: the block wrote no ``data.json``.
         """
-        collection: dict[str, Any] = json.loads((self.output / "data.json").read_bytes())
+        collection: dict[str, Any] = json.loads((self.output / DATA_JSON).read_bytes())
         return collection
 
 
@@ -87,4 +89,4 @@ def _write(directory: Path, features: Iterable[Mapping[str, Any]], files: Mappin
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content.encode() if isinstance(content, str) else content)
     collection = {"type": "FeatureCollection", "features": list(features)}
-    (directory / "data.json").write_text(json.dumps(collection), encoding="utf-8")
+    (directory / DATA_JSON).write_text(json.dumps(collection), encoding="utf-8")

@@ -18,7 +18,7 @@ from up42_state.errors import (
     InvalidDataError,
     UnsupportedFormatError,
 )
-from up42_state.stages.format.index import DataObject, Entry, Index
+from up42_state.stages.format.index import Entry, Index, PackOrFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,7 @@ def _entry(path: str, **changes: Any) -> Entry:
 
 def _index(*entries: Entry, directories: tuple[str, ...] = (), size: int = 5) -> Index:
     key = f"s/attempts/{ATTEMPT}/files/x"
-    return Index(objects=(DataObject(key=key, size=size),), entries=entries, directories=directories)
+    return Index(objects=(PackOrFile(key=key, size=size),), entries=entries, directories=directories)
 
 
 HOSTILE_INDEXES = {
@@ -67,11 +67,11 @@ HOSTILE_INDEXES = {
     "terabytes": _index(_entry("a", size=2**42, blocks=())),
     "negative object": _index(size=-5),
     "pack that is too large": Index(
-        objects=(DataObject(key=f"s/attempts/{ATTEMPT}/packs/0.zip", size=2**40),)
+        objects=(PackOrFile(key=f"s/attempts/{ATTEMPT}/packs/0.zip", size=2**40),)
     ),
-    "object twice": Index(objects=(DataObject(key=f"s/attempts/{ATTEMPT}/files/x", size=5),) * 2),
-    "object out": Index(objects=(DataObject(key=f"s/attempts/{ATTEMPT}/../../../other/x", size=5),)),
-    "object absolute": Index(objects=(DataObject(key="/etc/passwd", size=5),)),
+    "object twice": Index(objects=(PackOrFile(key=f"s/attempts/{ATTEMPT}/files/x", size=5),) * 2),
+    "object out": Index(objects=(PackOrFile(key=f"s/attempts/{ATTEMPT}/../../../other/x", size=5),)),
+    "object absolute": Index(objects=(PackOrFile(key="/etc/passwd", size=5),)),
 }
 
 
@@ -124,7 +124,7 @@ def test_a_future_format_is_refused(job: Job, root: Path, bucket: FaultyBucket) 
     with pytest.raises(UnsupportedFormatError, match="newer release"):
         job.stage("s").restore(root / "in")
     forge(bucket, "3f0c", "t", ATTEMPT, index=Index().render(), format="1.99", **{"new member": {"x": [1]}})
-    assert job.stage("t").restore(root / "in").format == "1.99"
+    assert job.stage("t").restore(root / "in").commit.format == "1.99"
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_foreign_objects_are_no_commits(job: Job, root: Path, bucket: FaultyBuck
     """Objects that somebody laid beside the commits neither hide a stage nor stop a save or a prune."""
     bucket.put(key, b"{}")
     output = write_output(root / "out", {"a.tif": b"a"})
-    assert job.stage("s").save(output).revision == 1
+    assert job.stage("s").save(output).commit.revision == 1
     assert job.stage("s").latest().revision == 1
     assert [commit.revision for commit in job.stage("s").history()] == [1]
     assert job.prune().attempts == ()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from up42_state.buckets.keys import is_key, join, key_order
 from up42_state.errors import StorageError
-from up42_state.machine.lost_found import not_ours
+from up42_state.machine.lost_found import file_system_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ def folders(root: str, prefix: str) -> list[tuple[str, str]]:
 def _entries(root: str, prefix: str) -> list[tuple[bytes, os.DirEntry[str]]]:
     """Files and directories right below, last first; the key of a directory ends with a slash."""
     folder, _, start = prefix.rpartition("/")
-    left_out = () if folder else not_ours(root)
+    left_out = () if folder else file_system_names(root)
     found = []
     try:
         with os.scandir(os.path.join(root, folder)) as entries:

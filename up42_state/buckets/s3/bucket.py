@@ -42,7 +42,6 @@ __all__ = ["S3Bucket"]
 GIB = 1024 * MIB
 _BATCH = 1000  # keys in a DeleteObjects request
 _FEW = 10  # keys to be told whether there is any
-_CONFLICTS = 5  # attempts at a conditional write that the store answers with 409
 
 
 class S3Bucket(Bucket):

@@ -29,9 +29,9 @@ def doctor(common: Common) -> int:
     """
     from up42_state.doctor import check_store, origins
 
-    place = common.place()
-    found = origins(place.settings)
-    store = place.state.store
+    handles = common.handles()
+    found = origins(handles.settings)
+    store = handles.state.store
     checks = check_store(store.bucket, single_writer=store.single_writer)
     value = {
         "url": store.bucket.url,

@@ -41,7 +41,7 @@ def manifest() -> None:
 def validate(common: Common, file: str | None, image: str | None, warnings: bool) -> None:
     """Validate the manifest FILE (- for standard input).
 
-    Prints every defect; the exit code is 5 then.
+    Prints every defect; the exit code is 5 if there is one.
     """
     if (file is None) == (image is None):
         raise click.UsageError("give either FILE or --image")
@@ -68,7 +68,7 @@ def _validate(file: str | None, image: str | None) -> Validation:
 
 @manifest.command()
 @click.option(
-    "--version", type=click.Choice(["1", "2"]), default="2", show_default=True, help="Of manifests."
+    "--version", type=click.Choice(["1", "2"]), default="2", show_default=True, help="Specification version."
 )
 @options.shared
 def schema(version: str) -> None:
@@ -98,14 +98,14 @@ def label(common: Common, file: str) -> None:
 @click.argument("workflow")
 @click.option("--parameters", metavar="P", help="The job's parameters: a JSON or YAML file, or JSON itself.")
 @click.option(
-    "--manifest", "files", metavar="FILE", multiple=True, help="A manifest for tasks by its name; repeat."
+    "--manifest", "files", metavar="FILE", multiple=True, help="Manifest of tasks that have its name; repeat."
 )
 @options.shared
 @click.pass_obj
 def check(common: Common, workflow: str, parameters: str | None, files: tuple[str, ...]) -> None:
     """Check that the blocks of the file WORKFLOW fit together, and the job's parameters the blocks.
 
-    Prints what every task is offered and what it needs; the exit code is 5 where that does not match.
+    Prints what every task is offered and what it needs; the exit code is 5 if they do not match.
     """
     from up42_state.cli.verbs.workflow_files import find_manifests, read_document
     from up42_state.manifest import check_workflow
@@ -140,7 +140,7 @@ def _parameters(given: str | None) -> Any:
     type=click.IntRange(0, 65535),
     default=8042,
     show_default=True,
-    help="0: a free one.",
+    help="The port to listen on; 0: any free port.",
 )
 @click.option(
     "--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="The address to listen on."

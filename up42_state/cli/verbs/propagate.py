@@ -45,10 +45,10 @@ def propagate(
     """
     from up42_state.state import propagate as merge
 
-    place = common.place(job=job)
-    earlier = place.stages(stages)
+    handles = common.handles(job=job)
+    earlier = handles.stages(stages)
     with common.progress("propagating") as progress:
-        report = merge(into, earlier, progress=progress, **options.merging(place.settings, **given))
+        report = merge(into, earlier, progress=progress, **options.merging(handles.settings, **given))
     for warning in report.warnings:
         common.note(f"warning: {warning}")
     print_result(common, report.to_dict(), _summary(report, into), _outcomes(report), _moved(report))

@@ -13,7 +13,7 @@ from up42_state.cli.text import size
 from up42_state.errors import IntegrityError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from up42_state.cli.common import Common
     from up42_state.stages.format.commit import Commit
@@ -28,7 +28,7 @@ __all__ = ["history", "jobs", "show", "stages"]
 @click.pass_obj
 def jobs(common: Common) -> None:
     """List the jobs of the store."""
-    keys = [job.key for job in common.place().state.jobs()]
+    keys = [job.key for job in common.handles().state.jobs()]
     if not keys:
         common.note("the store holds no jobs")
     print_result(
@@ -43,11 +43,10 @@ def jobs(common: Common) -> None:
 def stages(common: Common, job: str | None) -> None:
     """List the stages of a job.
 
-    Where the newest commit of one is damaged, the others are listed, and the exit code is 6.
+    If the newest commit of a stage is damaged, the others are listed, and the exit code is 6.
     """
-    found = common.place(job=job).job
-    damaged: list[DamagedCommit] = []
-    commits = found.commits(damaged.append)
+    found = common.handles(job=job).job
+    commits, damaged = _split(found.survey())
     if not commits and not damaged:
         common.note(f"job {found.key} holds no stages")
     _print_commits(common, commits, damaged)
@@ -61,7 +60,7 @@ def stages(common: Common, job: str | None) -> None:
 @click.pass_obj
 def show(common: Common, job: str | None, stage: str | None, revision: int | None) -> None:
     """Show a stage and its files."""
-    found = common.place(job=job, stage=stage).stage()
+    found = common.handles(job=job, stage=stage).stage()
     commit = found.latest() if revision is None else found.revision(revision)
     files = found.files(commit.revision)
     value = commit.to_dict() | {"files": [_file(entry) for entry in files]}
@@ -76,12 +75,25 @@ def show(common: Common, job: str | None, stage: str | None, revision: int | Non
 def history(common: Common, job: str | None, stage: str | None) -> None:
     """List the revisions of a stage, newest first.
 
-    Where the commit of one is damaged, the others are listed, and the exit code is 6.
+    If the commit of a revision is damaged, the others are listed, and the exit code is 6.
     """
-    damaged: list[DamagedCommit] = []
-    found = common.place(job=job, stage=stage).stage()
-    commits = found.history(damaged.append)
+    found = common.handles(job=job, stage=stage).stage()
+    commits, damaged = _split(found.survey())
     _print_commits(common, commits, damaged, found.states(commits))
+
+
+def _split(found: Iterable[Commit | DamagedCommit]) -> tuple[list[Commit], list[DamagedCommit]]:
+    """The commits that can be read, and those that are damaged."""
+    from up42_state.stages.history import DamagedCommit
+
+    commits: list[Commit] = []
+    damaged: list[DamagedCommit] = []
+    for item in found:
+        if isinstance(item, DamagedCommit):
+            damaged.append(item)
+        else:
+            commits.append(item)
+    return commits, damaged
 
 
 def _print_commits(

@@ -10,6 +10,7 @@ import click
 from up42_state.cli import options
 from up42_state.cli.common import Common
 from up42_state.cli.output import print_result
+from up42_state.contract import INPUT, OUTPUT, QUICKLOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,9 +42,9 @@ class Task(click.Command):
 @options.after
 @options.propagated
 @options.propagation_options
-@click.option("--input", "input_", type=options.DIRECTORY, default=options.INPUT, show_default=True)
-@click.option("--output", type=options.DIRECTORY, default=options.OUTPUT, show_default=True)
-@click.option("--quicklooks", type=options.DIRECTORY, default=options.QUICKLOOKS, show_default=True)
+@click.option("--input", "input_", type=options.DIRECTORY, default=INPUT, show_default=True)
+@click.option("--output", type=options.DIRECTORY, default=OUTPUT, show_default=True)
+@click.option("--quicklooks", type=options.DIRECTORY, default=QUICKLOOKS, show_default=True)
 @click.option("--clear", is_flag=True, help="First remove what an earlier run has left there.")
 @click.option("--force", is_flag=True, help="Clear directories that hold no block's output as well.")
 @click.option("--result", type=options.FILE, metavar="FILE", help="Write what came of it to FILE, as JSON.")
@@ -76,10 +77,10 @@ def exec(  # noqa: A001 - the verb's name
     with _told(common, result) as told:
         from up42_state.block.task import run_task
 
-        place = common.place(job=job, stage=stage, after=after, propagate=propagate)
+        handles = common.handles(job=job, stage=stage, after=after, propagate=propagate)
         told.exit_code = run_task(
             command,
-            settings=place.settings,
+            settings=handles.settings,
             input=input_,
             output=output,
             quicklooks=quicklooks,

@@ -9,6 +9,7 @@ import click
 from up42_state.cli import options
 from up42_state.cli.commits import commit_facts
 from up42_state.cli.output import Table, print_result
+from up42_state.contract import INPUT, OUTPUT
 from up42_state.errors import IntegrityError
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from up42_state.cli.common import Common
     from up42_state.features import Report
-    from up42_state.features.repair import Change
     from up42_state.stages.read.restore import Restored
     from up42_state.stages.write.publish import IfExists
 
@@ -24,7 +24,7 @@ __all__ = ["restore", "save"]
 
 
 @click.command()
-@click.argument("directory", metavar="[DIR]", default=options.OUTPUT, type=options.DIRECTORY)
+@click.argument("directory", metavar="[DIR]", default=OUTPUT, type=options.DIRECTORY)
 @options.job
 @options.stage
 @options.after
@@ -35,7 +35,7 @@ __all__ = ["restore", "save"]
     type=click.Choice(["replace", "skip", "error"]),
     default="replace",
     show_default=True,
-    help="What to do where the stage has a revision already.",
+    help="What to do if the stage has a revision already.",
 )
 @click.option("--expect", type=click.IntRange(min=0), metavar="N", help="Save only on top of revision N.")
 @click.option(
@@ -66,42 +66,34 @@ def save(
 
     The output in DIR (/tmp/output) is checked, and becomes the next revision of the stage.
     """
-    place = common.place(job=job, stage=stage, after=after, propagate=propagate)
-    target = place.stage()
-    earlier = options.propagations(place.stages(place.settings.propagate), place.settings, **merging)
-    reports: list[Report] = []
-    outcomes: list[str] = []
-    warnings: list[str] = []
-    changes: list[Change] = []
+    handles = common.handles(job=job, stage=stage, after=after, propagate=propagate)
+    target = handles.stage()
+    earlier = options.propagations(handles.stages(handles.settings.propagate), handles.settings, **merging)
     with common.progress("saving") as progress:
-        commit = target.save(
+        saved = target.save(
             directory,
-            after=place.stages(place.settings.after),
+            after=handles.stages(handles.settings.after),
             propagate=earlier,
             if_exists=if_exists,
             expect=expect,
             quicklooks=quicklooks or True,
-            parameters=place.settings.parameters,
+            parameters=handles.settings.parameters,
             progress=progress,
-            report=reports.append,
             repair=repair,
-            warning=warnings.append,
-            change=changes.append,
-            outcome=outcomes.append,
         )
-    (outcome,) = outcomes
-    for text in [*(f"warning: {warning}" for warning in warnings), *(f"mended {each}" for each in changes)]:
-        common.note(text)
-    for report in reports:
+    for warning in saved.warnings:
+        common.note(f"warning: {warning}")
+    for change in saved.changes:
+        common.note(f"mended {change}")
+    for report in saved.reports:
         _note_propagation(common, report)
-        warnings += report.warnings
-    value = commit.to_dict() | {
-        "outcome": outcome,
-        "propagated": [report.to_dict() for report in reports],
-        "warnings": warnings,
-        "changes": [change.to_dict() for change in changes],
+    value = saved.commit.to_dict() | {
+        "outcome": saved.outcome,
+        "propagated": [report.to_dict() for report in saved.reports],
+        "warnings": [*saved.warnings, *(text for report in saved.reports for text in report.warnings)],
+        "changes": [change.to_dict() for change in saved.changes],
     }
-    print_result(common, value, commit_facts(commit, outcome=outcome))
+    print_result(common, value, commit_facts(saved.commit, outcome=saved.outcome))
 
 
 def _note_propagation(common: Common, report: Report) -> None:
@@ -113,7 +105,7 @@ def _note_propagation(common: Common, report: Report) -> None:
 
 @click.command()
 @click.argument("stage")
-@click.argument("directory", metavar="[DIR]", default=options.INPUT, type=options.DIRECTORY)
+@click.argument("directory", metavar="[DIR]", default=INPUT, type=options.DIRECTORY)
 @options.job
 @options.revision
 @options.selection
@@ -145,20 +137,17 @@ def restore(
     STAGE goes into DIR (/tmp/input), every byte verified. Its quicklooks go into DIR/.quicklooks, or
     where --quicklooks says.
     """
-    source = common.place(job=job).stage(stage)
-    reports: list[Restored] = []
+    source = common.handles(job=job).stage(stage)
     with common.progress("restoring") as progress:
-        source.restore(
+        restored = source.restore(
             directory,
             revision=revision,
             overwrite=overwrite,
             partial=partial,
             quicklooks=quicklooks or True,
             progress=progress,
-            report=reports.append,
             **options.chosen(**selection),
         )
-    (restored,) = reports
     for warning in restored.warnings:
         common.note(f"warning: {warning}")
     if not restored.features and restored.commit.totals.features:

@@ -32,16 +32,16 @@ __all__ = ["prune", "rm", "verify"]
 def verify(common: Common, job: str | None, stage: str | None, revision: int | None) -> None:
     """Compare every saved byte with its digest.
 
-    Prints what is damaged, and what cannot be restored because of it; the exit code is 6 then.
+    Prints what is damaged and what cannot be restored because of it; the exit code is 6 if anything is.
     """
     if revision is not None and stage is None:
         raise click.UsageError("--revision needs --stage")
-    place = common.place(job=job)
+    handles = common.handles(job=job)
     with common.progress("verifying") as progress:
         if stage is None:
-            verified = place.job.verify(progress)
+            verified = handles.job.verify(progress)
         else:
-            verified = [place.stage(stage).verify(revision, progress)]
+            verified = [handles.stage(stage).verify(revision, progress)]
     print_result(common, [item.to_dict() for item in verified], _verified(verified), _damage(verified))
     damaged = sum(len(item.damage) for item in verified)
     if damaged:
@@ -76,22 +76,22 @@ def rm(common: Common, job: str | None, stage: str | None) -> None:
     """Remove a stage, or a whole job.
 
     A removed stage keeps its history, and prune frees its bytes; of a job nothing is left. A whole job is
-    removed only where --job says which: UP42_STATE_JOB is not enough.
+    removed only if --job names it: UP42_STATE_JOB is not enough.
     """
-    place = common.place(job=job)
+    handles = common.handles(job=job)
     if stage is not None:
-        tombstone = place.stage(stage).delete()
+        tombstone = handles.stage(stage).delete()
         removed = {"removed": f"{tombstone.job}/{tombstone.stage}", "revision": tombstone.revision}
         print_result(common, tombstone.to_dict(), facts(removed))
         return
     if job is None:
         raise SettingsError("nothing says what to remove", advice="give --stage, or --job for a whole job")
-    gone = place.job.delete()
+    gone = handles.job.delete()
     if gone.foreign:
         common.note(
             f"warning: {len(gone.foreign)} objects that are none of ours were left, such as {gone.foreign[0]}"
         )
-    _say_what_is_kept(common, place.state)
+    _say_what_is_kept(common, handles.state)
     value = {"job": job, "objects": gone.objects, "foreign": list(gone.foreign)}
     print_result(common, value, facts({"removed": job, "objects": gone.objects}))
 
@@ -116,9 +116,9 @@ def prune(
 ) -> None:
     """Delete what is not needed any more.
 
-    That is what the newest revisions of a job do not stand on.
+    That is everything that the newest revisions of each stage of a job do not use.
     """
-    found = common.place(job=job).job
+    found = common.handles(job=job).job
     pruned = found.prune(keep=keep, grace=grace, no_writers=no_writers, dry_run=dry_run)
     if pruned.objects:
         _say_what_is_kept(common, found.state)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from up42_state.contract import MANIFEST
 from up42_state.errors import InvalidWorkflowError, NotFoundError, PathNotFoundError, SettingsError
 from up42_state.machine.paths import local_path
 from up42_state.manifest import Manifest, read_label
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["find_manifests", "read_document"]
-
-MANIFEST_FILE = "UP42Manifest.json"
 
 
 def read_document(path: str) -> Any:
@@ -67,18 +66,18 @@ def find_manifests(document: object, folder: Path, files: Iterable[str]) -> dict
     raw = document.get("tasks") if isinstance(document, dict) else document
     tasks = [task for task in raw if isinstance(task, dict)] if isinstance(raw, list) else []
     for block in dict.fromkeys(task["block"] for task in tasks if isinstance(task.get("block"), str)):
-        place = folder / block / MANIFEST_FILE
-        if block not in library or place.exists():
-            _note(library, block, Manifest.read(place), str(place))
+        file = folder / block / MANIFEST
+        if block not in library or file.exists():
+            _note(library, block, Manifest.read(file), str(file))
     for task in tasks:
         _add(library, task)
     return library
 
 
-def _note(library: dict[str, Manifest | None], name: str, manifest: Manifest, place: str) -> None:
+def _note(library: dict[str, Manifest | None], name: str, manifest: Manifest, path: str) -> None:
     """Keep a manifest under its name, or under its path if another has that name: the check reports both."""
     if library.setdefault(name, manifest) != manifest:
-        library[place] = manifest
+        library[path] = manifest
 
 
 def _add(library: dict[str, Manifest | None], task: Mapping[str, Any]) -> None:

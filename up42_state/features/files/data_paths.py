@@ -10,6 +10,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
+from up42_state.contract import DATA_JSON
 from up42_state.features.files.sidecars import (
     extensions_of_kin,
     names_of_kin,
@@ -46,7 +47,7 @@ __all__ = [
 
 DATA_PATH = "up42.data_path"
 EVERYTHING = "."  # the data path that names the whole output
-RESERVED = frozenset(("data.json", ".up42_state"))  # at the top of an output: no file of it
+RESERVED = frozenset((DATA_JSON, ".up42_state"))  # at the top of an output: no file of it
 
 _ENDS = re.compile(r"[. ]+(?=/|$)")
 # Default_Ignorable_Code_Point (Unicode, section 5.21), which no reader sees.

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from up42_state.contract import DATA_JSON
 from up42_state.errors import Defect
 from up42_state.features.files.catalogue import File, Files
 from up42_state.features.files.data_paths import LONGEST_PATH
-from up42_state.machine.lost_found import not_ours
+from up42_state.machine.lost_found import file_system_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 __all__ = ["Tree", "scan"]
 
-DATA_JSON = "data.json"
 
 # Links to directories can name each other so that few of them give endless paths: d1/x -> d2, d1/y -> d2, …
 _MOST_LINKED = 100_000
@@ -75,7 +75,7 @@ class _Folder(msgspec.Struct, frozen=True):
 class _Scanner:
     def __init__(self, root: str, ignore: Iterable[str]) -> None:
         self.root = root
-        self.ignore = {*ignore, *not_ours(root)}
+        self.ignore = {*ignore, *file_system_names(root)}
         self.files: list[File] = []
         self.directories: list[str] = []
         self.defects: list[Defect] = []

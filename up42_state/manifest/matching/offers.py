@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Offer", "check_needs", "distinct", "offers_of"]
 
-VERSION_1_VALUE: dict[str, Any] = {}
+# A capability of version 1 is a name with an empty object; it is there, and that is all it says.
+PRESENT: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ class Offer:
     """One kind of data that comes out of a task.
 
     :param task: the task that made it.
-    :param version: of the manifest that says so; ``None`` where the task's block has none.
+    :param version: the specification version of the task's manifest; ``None`` if it has no manifest.
     :param meta: ``raster``, ``vector`` or ``misc``; empty in version 1.
     """
 
@@ -63,17 +64,18 @@ def offers_of(
 ) -> tuple[Offer, ...]:
     """Return what a task offers, given what comes in to it; nothing if its output capabilities are empty.
 
-    :param parameters: what the block runs with, defaults included.
+    :param parameters: the parameters that the block runs with, defaults included.
     """
     if manifest is None:
         return (Offer(task=task, version=None, values={}),)
     if manifest.superseded:
-        names = {Key("", "", name): (VERSION_1_VALUE,) for name in manifest.output_capabilities}
+        names = {Key("", "", name): (PRESENT,) for name in manifest.output_capabilities}
         return (Offer(task=task, version=1, values=names),)
     needs = read_values(manifest.input_capabilities, parameters)
     offers: list[Offer] = []
     for meta, definition in manifest.output_capabilities.items():
         own_input = needs.get(meta, {})
+        # A block that reads nothing of a kind may still put it out; only > has nothing to pass on then.
         sources = _read(meta, own_input, incoming) or [Offer(task=task, version=2, values={})]
         for source in sources:
             values = offered_values({meta: definition}, parameters, source.values, own_input)[meta]
@@ -102,7 +104,7 @@ def check_needs(
 ) -> tuple[KeyCheck, ...]:
     """Compare everything that a block needs with what comes in to it.
 
-    :param parameters: what the block runs with, defaults included.
+    :param parameters: the parameters that the block runs with, defaults included.
     """
     if manifest.superseded:
         return _check_names({Key("", "", name) for name in manifest.input_capabilities}, incoming)
@@ -114,9 +116,11 @@ def check_needs(
 
 def _check_meta(meta: str, needs: Needs, incoming: Sequence[Offer]) -> list[KeyCheck]:
     """Compare the needs with each offer, and return the checks of the best one; of equals the first."""
-    needed = needs or {Key(meta, "", ""): (VERSION_1_VALUE,)}
+    # A meta capability without keys still asks for data of its kind; a key without a name stands for that.
+    needed = needs or {Key(meta, "", ""): (PRESENT,)}
     tried = [_compare_all(needs, offer) for offer in incoming if offer.version == 2 and offer.meta == meta]
     best = min(tried, key=_failings) if tried else _missing(needed, Verdict.FAILS)
+    # A parent of another version, or one without a manifest, may well put out what is needed.
     if _verdict(best) == Verdict.FAILS and any(offer.version != 2 for offer in incoming):
         return _missing(needed, Verdict.NOT_COMPARABLE)
     return best
@@ -144,7 +148,7 @@ def _check_names(needed: set[Key], incoming: Sequence[Offer]) -> tuple[KeyCheck,
     offers = [offer for offer in incoming if offer.version == 1]
     if not offers:
         verdict = Verdict.NOT_COMPARABLE if incoming else Verdict.FAILS
-        return tuple(_missing(dict.fromkeys(sorted(needed), (VERSION_1_VALUE,)), verdict))
+        return tuple(_missing(dict.fromkeys(sorted(needed), (PRESENT,)), verdict))
     return tuple(min([_compare_names(needed, offer) for offer in offers], key=_failings))
 
 
@@ -153,8 +157,8 @@ def _compare_names(needed: set[Key], offer: Offer) -> list[KeyCheck]:
     for key in sorted(needed | offer.values.keys()):
         equal = key in needed and key in offer.values
         verdict = Verdict.CERTAIN if equal else Verdict.FAILS
-        has = VERSION_1_VALUE if key in offer.values else None
-        wants = VERSION_1_VALUE if key in needed else None
+        has = PRESENT if key in offer.values else None
+        wants = PRESENT if key in needed else None
         checks.append(KeyCheck(key=key, offered=has, needed=wants, verdict=verdict, source=offer.task))
     return checks
 

@@ -22,7 +22,7 @@ CONTAINERS = (dict, list, tuple)
 def check_parameters(manifest: Manifest, given: Mapping[str, Any], task: str) -> list[Defect]:
     """Return the defects of the job's parameters for one task: types, ranges, ``items``, missing ones.
 
-    ``null`` is valid for an optional parameter. A required one may be left out where it has a default.
+    ``null`` is valid for an optional parameter. A required parameter may be left out if it has a default.
 
     :param given: the parameters of this task alone, ``{"tile_width": 768}``.
     :param task: the task's name, with which the places of the defects begin.

@@ -26,9 +26,10 @@ BLOCK_KEYS = ("blockId", "block", "image", "python", "blockName")
 class Task:
     """One block in a workflow.
 
-    :param blocks: what its block may be known as, the most telling first: the members ``blockId``,
+    :param parents: the tasks whose output the task reads.
+    :param blocks: names that the block may be known by, the most specific first: the members ``blockId``,
         ``block``, ``image``, ``python``, ``blockName``, then the task's name without its number.
-    :param propagate: tasks whose stages it passes on.
+    :param propagate: the tasks whose stages the task passes on.
     """
 
     name: str
@@ -99,9 +100,9 @@ def _unknown(tasks: Sequence[Task]) -> Iterable[Defect]:
 def in_order(tasks: Sequence[Task]) -> tuple[list[Task], list[Defect]]:
     """Sort tasks so that each comes after its parents and after the stages that it propagates.
 
-    Tasks on a cycle are left out, as those that follow them, and the cycle is a defect.
+    A cycle is a defect; the tasks on it and those that follow them are left out.
     """
-    by_name = {task.name: task for task in reversed(tasks)}
+    by_name = {task.name: task for task in reversed(tasks)}  # of two tasks with one name the first counts
     before = {task.name: {*task.parents, *task.propagate} & by_name.keys() for task in by_name.values()}
     sorter = TopologicalSorter(before)
     defects: list[Defect] = []

@@ -115,6 +115,7 @@ class _Walk:
         manifest = None if block is None else self.library[block]
         given = self.parameters.get(task.name)
         given = given if isinstance(given, Mapping) else {}
+        # What is nested too deeply for the validator is reported, and left out of everything that follows.
         deep = deep_parameters(given, task.name)
         self.errors.extend(deep.values())
         given = {name: value for name, value in given.items() if name not in deep}

@@ -134,7 +134,7 @@ class Commit(_Record, frozen=True, kw_only=True):
         return f"{self.job}/{self.stage}@{self.revision}"
 
     def at(self, revision: int) -> Commit:
-        """The same commit under another number."""
+        """Return this commit under another number."""
         return msgspec.structs.replace(self, revision=revision)
 
     def as_parent(self) -> Parent:

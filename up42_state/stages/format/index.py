@@ -11,22 +11,23 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from up42_state.contract import DATA_JSON
 from up42_state.stages.format.commit import FORMAT, check_format
 from up42_state.stages.format.damage import damaged, decoded
 from up42_state.stages.format.index_checks import problems
-from up42_state.stages.format.records import BLOCK, QUICKLOOKS, DataObject, Entry, Kind, stored_name
+from up42_state.stages.format.records import BLOCK_BYTES, Entry, Kind, PackOrFile, stored_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["BLOCK", "QUICKLOOKS", "DataObject", "Entry", "Index", "Kind", "content_digest", "stored_name"]
+__all__ = ["BLOCK_BYTES", "Entry", "Index", "Kind", "PackOrFile", "content_digest", "stored_name"]
 
 
 class Index(msgspec.Struct, frozen=True, kw_only=True):
     """Every file of a revision, sorted by kind and path; directories that hold no file."""
 
     format: str = FORMAT
-    objects: tuple[DataObject, ...] = ()
+    objects: tuple[PackOrFile, ...] = ()
     entries: tuple[Entry, ...] = ()
     directories: tuple[str, ...] = ()
 
@@ -76,7 +77,7 @@ def content_digest(
 
     The kind of an executable file is ``executable`` here, so that a changed bit is another output.
     """
-    rows = [("data", "data.json", data_size, data_sha256)]
+    rows = [("data", DATA_JSON, data_size, data_sha256)]
     rows += [("executable" if e.executable else e.kind, e.path, e.size, e.sha256) for e in entries]
     rows += [("directory", path, 0, "") for path in directories]
     digest = hashlib.sha256()

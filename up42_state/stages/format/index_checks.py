@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from up42_state.features.files.data_paths import RESERVED, all_above, check_path
 from up42_state.stages.format.names import NAME
 from up42_state.stages.format.packs import MAX_BYTES
-from up42_state.stages.format.records import BLOCK
+from up42_state.stages.format.records import BLOCK_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from up42_state.stages.format.records import DataObject, Entry
+    from up42_state.stages.format.records import Entry, PackOrFile
 
 __all__ = ["problems"]
 
@@ -32,7 +32,7 @@ _LONGEST = 255  # bytes of a path that no file system refuses
 
 
 def problems(
-    objects: Sequence[DataObject], entries: Sequence[Entry], directories: Sequence[str]
+    objects: Sequence[PackOrFile], entries: Sequence[Entry], directories: Sequence[str]
 ) -> Iterator[str]:
     """What is wrong with an index, the first of each kind; nothing if it is sound."""
     yield from _object_problems(objects)
@@ -48,7 +48,7 @@ def problems(
     yield from _overlaps(entries, objects)
 
 
-def _object_problems(objects: Sequence[DataObject]) -> Iterator[str]:
+def _object_problems(objects: Sequence[PackOrFile]) -> Iterator[str]:
     for stored in objects:
         parts = stored.key.split("/")
         if not _KEY.fullmatch(stored.key) or any(part in ("", ".", "..") for part in parts):
@@ -59,9 +59,9 @@ def _object_problems(objects: Sequence[DataObject]) -> Iterator[str]:
         yield "it names an object twice"
 
 
-def _are_sound(entries: Sequence[Entry], objects: Sequence[DataObject]) -> bool:
+def _are_sound(entries: Sequence[Entry], objects: Sequence[PackOrFile]) -> bool:
     """Whether all entries are sound, as nearly all are; if not, some may still be."""
-    if any(entry.member or entry.blocks or entry.size > BLOCK for entry in entries):
+    if any(entry.member or entry.blocks or entry.size > BLOCK_BYTES for entry in entries):
         return False
     numbers = [entry.object for entry in entries]
     if entries and not 0 <= min(numbers) <= max(numbers) < len(objects):
@@ -97,7 +97,7 @@ def _are_paths(paths: Sequence[str]) -> bool:
     return max(map(len, paths), default=0) <= _LONGEST
 
 
-def _problem(entry: Entry, objects: Sequence[DataObject]) -> str:
+def _problem(entry: Entry, objects: Sequence[PackOrFile]) -> str:
     if _leads_elsewhere(entry.path, entry.name):
         return "its path leaves the output or is reserved"
     if entry.member and check_path(entry.member) is not None:
@@ -110,7 +110,7 @@ def _problem(entry: Entry, objects: Sequence[DataObject]) -> str:
         return "it ends past the end of its object"
     if not _SHA256.fullmatch(entry.sha256):
         return "its sha256 is malformed"
-    wanted = -(-entry.size // BLOCK) if entry.size > BLOCK else 0
+    wanted = -(-entry.size // BLOCK_BYTES) if entry.size > BLOCK_BYTES else 0
     if len(entry.blocks) != wanted or not all(map(_SHA256.fullmatch, entry.blocks)):
         return "its block digests are malformed"
     return ""
@@ -127,7 +127,7 @@ def _name_problems(names: Sequence[str], directories: Sequence[str]) -> Iterator
         yield f"{path!r} is both a file and a directory"
 
 
-def _overlaps(entries: Sequence[Entry], objects: Sequence[DataObject]) -> Iterator[str]:
+def _overlaps(entries: Sequence[Entry], objects: Sequence[PackOrFile]) -> Iterator[str]:
     """Entries may share bytes whole or not at all, or a small pack could pose as endless files."""
     spans = sorted([(entry.object, entry.offset, entry.size) for entry in entries if entry.size])
     for one, other in pairwise(spans):

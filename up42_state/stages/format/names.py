@@ -13,6 +13,7 @@ import uuid
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from up42_state.buckets import UNFINISHED
+from up42_state.contract import DATA_JSON
 from up42_state.errors import InvalidNameError, SettingsError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ _ATTEMPT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PARTIAL = "partial"  # records of what a save that runs has stored so far
 _FOLDERS = frozenset(("files", "packs", "long", "copies", PARTIAL, UNFINISHED))  # of an attempt
 _SHOWN = 8  # names in a message
-_ALONE = frozenset(("data.json", "index.json"))
+_ALONE = frozenset((DATA_JSON, "index.json"))
 LAST_REVISION = 99_999_999  # the highest number that a commit's name can hold
 _ALLOWED = (
     "1 to 200 letters, digits and `. _ - : + = @`, beginning with a letter or digit, "

@@ -11,9 +11,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from typing import TYPE_CHECKING
-
-import msgspec
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from up42_state.stages.transfer.buffers import allocate
 
@@ -23,8 +21,9 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_BYTES",
     "MAX_MEMBERS",
-    "Member",
     "PackWriter",
+    "Packable",
+    "cost",
     "fill_packs",
     "fit_a_pack",
     "frame_digest",
@@ -48,16 +47,24 @@ def overhead(name: str) -> int:
     return _LOCAL.size + _CENTRAL.size + 2 * len(name.encode())
 
 
-class Member(msgspec.Struct, frozen=True):
-    """A file that is to be packed: its name in the archive and its size in bytes."""
-
-    name: str
-    size: int
+class Packable(Protocol):
+    """A file that is to be packed."""
 
     @property
-    def cost(self) -> int:
-        """Bytes that it takes up in a pack."""
-        return self.size + overhead(self.name)
+    def name(self) -> str:
+        """The name of the member in the archive."""
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+
+
+P = TypeVar("P", bound=Packable)
+
+
+def cost(file: Packable) -> int:
+    """Bytes that a file takes up in a pack."""
+    return file.size + overhead(file.name)
 
 
 class PackWriter:
@@ -66,9 +73,9 @@ class PackWriter:
     :param members: what goes into the pack, in order; together at most :data:`MAX_BYTES`.
     """
 
-    def __init__(self, members: Sequence[Member]) -> None:
+    def __init__(self, members: Sequence[Packable]) -> None:
         self._members = members
-        self._buffer = allocate(sum(member.cost for member in members) + _END.size)
+        self._buffer = allocate(sum(cost(member) for member in members) + _END.size)
         self._at = 0
         self._central: list[bytes] = []
         self._frame = hashlib.sha256()
@@ -113,7 +120,7 @@ class PackWriter:
 
 
 def frame_digest(data: memoryview) -> str:
-    """The same digest as :attr:`PackWriter.frame`, of a pack that was read back.
+    """Compute :attr:`PackWriter.frame` of a pack that was read back.
 
     :raises ValueError: it is no archive that a :class:`PackWriter` wrote.
     """
@@ -145,29 +152,29 @@ def _frame_digest(data: memoryview) -> str:
     return digest.hexdigest()
 
 
-def fit_a_pack(members: Sequence[Member]) -> bool:
+def fit_a_pack(members: Sequence[Packable]) -> bool:
     """Whether these files can lie in one pack."""
-    return len(members) <= MAX_MEMBERS and sum(member.cost for member in members) <= MAX_BYTES - _END.size
+    return len(members) <= MAX_MEMBERS and sum(cost(member) for member in members) <= MAX_BYTES - _END.size
 
 
-def fill_packs(groups: Iterable[Sequence[Member]]) -> list[list[Member]]:
+def fill_packs(groups: Iterable[Sequence[P]]) -> list[list[P]]:
     """Distribute groups of files over packs, in order.
 
     A group (a file and its sidecars, or the directory of a data path) is never split, unless it is larger
     than a pack by itself: then it fills packs of its own.
     """
-    packs: list[list[Member]] = []
+    packs: list[list[P]] = []
     room = slots = 0
     for group in groups:
-        costs = [member.cost for member in group]
+        costs = [cost(member) for member in group]
         if sum(costs) > room or len(group) > slots:
             packs.append([])
             room, slots = MAX_BYTES - _END.size, MAX_MEMBERS
-        for member, cost in zip(group, costs, strict=True):
-            if cost > room or not slots:
+        for member, needed in zip(group, costs, strict=True):
+            if needed > room or not slots:
                 packs.append([])
                 room, slots = MAX_BYTES - _END.size, MAX_MEMBERS
             packs[-1].append(member)
-            room -= cost
+            room -= needed
             slots -= 1
     return [pack for pack in packs if pack]

@@ -1,4 +1,4 @@
-"""The records of an index: files, and the objects that their bytes lie in."""
+"""The records of an index: its entries are files, its objects hold their bytes."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from typing import Literal, Self
 
 import msgspec
 
-__all__ = ["BLOCK", "QUICKLOOKS", "DataObject", "Entry", "Kind", "stored_name"]
+from up42_state.contract import QUICKLOOK_FOLDER
+from up42_state.features.files.catalogue import File
 
-BLOCK = 8 * 1024 * 1024
-QUICKLOOKS = ".quicklooks"
+__all__ = ["BLOCK_BYTES", "Entry", "Kind", "PackOrFile", "StoredFile", "stored_name"]
+
+# A file is hashed in blocks of this size as well, so that a reader verifies a range without all of the file.
+BLOCK_BYTES = 8 * 1024 * 1024
 Kind = Literal["file", "quicklook"]
 
 
-class DataObject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """An object that holds bytes of files.
+class PackOrFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """An object of the store that is a pack of small files, or one file alone.
 
     :param key: relative to the job: ``<stage>/attempts/<attempt>/files/…`` or ``…/packs/0000.zip``.
     :param size: in bytes.
@@ -38,7 +41,7 @@ class DataObject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """A file of a revision.
+    """A file of a revision, and where in which object its bytes lie.
 
     :param path: relative to the output (a quicklook's: to the quicklook directory), with ``/``.
     :param size: in bytes; files are stored uncompressed, so this is also the length in the object.
@@ -64,8 +67,21 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
         """The file's place in a restored stage: unique over both kinds."""
         return self.path if self.kind == "file" else stored_name(self.kind, self.path)
 
-    def renamed(self, stored: DataObject, path: str, kind: Kind, *, executable: bool) -> Self:
-        """The same bytes under another path; a packed file remembers its name in the pack.
+    def as_file(self, path: str | None = None) -> File:
+        """The file as checking and merging look it up.
+
+        :param path: another path that it gets; ``None`` for its own.
+        """
+        return File(
+            path=self.path if path is None else path,
+            kind=self.kind,
+            size=self.size,
+            sha256=self.sha256,
+            executable=self.executable,
+        )
+
+    def renamed(self, stored: PackOrFile, path: str, kind: Kind, *, executable: bool) -> Self:
+        """Return the entry under another path; a packed file remembers its name in the pack.
 
         :param stored: the object that holds the bytes.
         """
@@ -76,6 +92,17 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
         return msgspec.structs.replace(renamed, member=kept)
 
 
+class StoredFile(msgspec.Struct, frozen=True):
+    """A file whose bytes are in the store.
+
+    :param object: what the bytes lie in.
+    :param entry: the file; ``entry.object`` is not set yet: an index numbers its objects when it is made.
+    """
+
+    object: PackOrFile
+    entry: Entry
+
+
 def stored_name(kind: Kind, path: str) -> str:
     """A file's name below ``files/`` and inside packs: quicklooks stand below ``.quicklooks/``."""
-    return f"{QUICKLOOKS}/{path}" if kind == "quicklook" else path
+    return f"{QUICKLOOK_FOLDER}/{path}" if kind == "quicklook" else path

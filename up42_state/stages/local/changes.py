@@ -24,71 +24,55 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable
     from pathlib import Path
 
+    from up42_state.stages.local.comparison import Comparison
     from up42_state.stages.local.staging import Staging
 
-__all__ = ["Changes", "mounted"]
+__all__ = ["check", "directories_of"]
 
 _UNTOUCHED = "give another directory; nothing there was changed"
 _EFFECTIVE = os.access in os.supports_effective_ids
 _OPEN = os.R_OK | os.W_OK | os.X_OK
 
 
-class Changes(msgspec.Struct, kw_only=True):
-    """What is to be changed in a directory. Paths are relative to it.
+def check(part: Comparison) -> None:
+    """Make sure that what is wanted in a directory can be put there.
 
-    :param moved: where files are moved to; what is there is replaced.
-    :param away: what is moved out of the way, with all that is in it, and later removed.
-    :param emptied: directories that are moved out of the way, and those in them.
-    :param made: directories that are made where they are not there yet.
-    :param modes: files that stay, and get other executable bits.
+    :raises TargetConflictError: a file or a folder is a mount, or another file system's.
+    :raises StateError: a folder may not be written to, or a file's bits may not be changed.
     """
+    root, made = part.root, set(part.directories)
+    changed, emptied = part.moved | part.aside, part.emptied
+    folders = all_above([*changed, *made]) | emptied | made
+    there = directories_of(root, folders)
+    nearest = _nearest(folders, there)
+    filled = {nearest[path.rpartition("/")[0]] for path in changed} | (emptied & there.keys())
+    grown = {nearest[path.rpartition("/")[0]] for path in made - there.keys()}
+    _check_mounts(root, changed | filled | all_above(filled), part.aside)
+    own = there[""].device
+    if os.fstat(root.fd).st_dev != own:
+        raise _mounted(root.path, OURS)
+    for folder in sorted(filled):
+        if there[folder].device != own:
+            raise _mounted(root.path, folder)
+    for folder in sorted(filled | grown):
+        if not there[folder].writable:
+            raise _not_writable(root, folder)
+    if not _is_writable(root.fd):  # another user's call has left it
+        raise _not_writable(root, str(root.folder.relative_to(root.path)))
+    for path in sorted(part.modes):
+        _check_mode(root, path)
 
-    moved: set[str]
-    away: set[str] = set()
-    emptied: set[str] = set()
-    made: set[str] = set()
-    modes: set[str] = set()
 
-    def check(self, root: Staging) -> None:
-        """Make sure that all of it can be done.
+def _check_mounts(root: Staging, changed: set[str], away: set[str]) -> None:
+    """Find mounts of single files, and of other parts of the same file system.
 
-        :raises TargetConflictError: a file or a folder is a mount, or another file system's.
-        :raises StateError: a folder may not be written to, or a file's bits may not be changed.
-        """
-        folders = all_above([*self.moved, *self.away, *self.made]) | self.emptied | self.made
-        there = _directories(root, folders)
-        nearest = _nearest(folders, there)
-        filled = {nearest[path.rpartition("/")[0]] for path in self.moved | self.away}
-        filled |= self.emptied & there.keys()
-        grown = {nearest[path.rpartition("/")[0]] for path in self.made - there.keys()}
-        self._check_mounts(root, filled)
-        own = there[""].device
-        if os.fstat(root.fd).st_dev != own:
-            raise mounted(root.path, OURS)
-        for folder in sorted(filled):
-            if there[folder].device != own:
-                raise mounted(root.path, folder)
-        for folder in sorted(filled | grown):
-            if not there[folder].writable:
-                raise _not_writable(root, folder)
-        if not _is_writable(root.fd):  # another user's call has left it
-            raise _not_writable(root, str(root.folder.relative_to(root.path)))
-        for path in sorted(self.modes):
-            _check_mode(root, path)
-
-    def _check_mounts(self, root: Staging, filled: set[str]) -> None:
-        """Find mounts of single files, and of other parts of the same file system.
-
-        :raises TargetConflictError: something is mounted at what is to be changed.
-        """
-        real = os.path.realpath(root.path)
-        points = {os.path.relpath(point, real) for point in mounts_below(root.path)}
-        if not points:
-            return
-        changed = self.moved | self.away | filled | all_above(filled)
-        for point in sorted(points):
-            if point in changed or not self.away.isdisjoint(above(point)):
-                raise mounted(root.path, point)
+    :param away: what is moved out of the way, with all that is in it.
+    :raises TargetConflictError: something is mounted at what is to be changed.
+    """
+    real = os.path.realpath(root.path)
+    for point in sorted(os.path.relpath(point, real) for point in mounts_below(root.path)):
+        if point in changed or not away.isdisjoint(above(point)):
+            raise _mounted(root.path, point)
 
 
 class _Folder(msgspec.Struct, frozen=True):
@@ -98,7 +82,7 @@ class _Folder(msgspec.Struct, frozen=True):
     writable: bool
 
 
-def _directories(root: Staging, paths: Iterable[str]) -> dict[str, _Folder]:
+def directories_of(root: Staging, paths: Iterable[str]) -> dict[str, _Folder]:
     """Those of the paths that are directories. The directory itself, an empty path, is one."""
     there: dict[str, _Folder] = {}
     for path in sorted({"", *paths}):  # a directory comes before what is in it
@@ -153,7 +137,7 @@ def _check_mode(root: Staging, path: str) -> None:
         os.close(fd)
 
 
-def mounted(root: Path, path: str) -> TargetConflictError:
+def _mounted(root: Path, path: str) -> TargetConflictError:
     """The error for a mount where files of a directory are to be replaced."""
     return TargetConflictError(
         f"{root}/{path} is a mount or a volume of its own within {root}: "

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
 from up42_state.errors import StateError, TargetConflictError
-from up42_state.machine.lost_found import not_ours
+from up42_state.machine.lost_found import file_system_names
 from up42_state.machine.trees import everything, remove_tree
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def survey(root: Path, closed: list[str] | None = None) -> Iterator[tuple[str, o
 
     :param closed: gets the paths of directories that may not be read; without it they are an error.
     """
-    return everything(root, without={OURS, *not_ours(root)}, closed=closed)
+    return everything(root, without={OURS, *file_system_names(root)}, closed=closed)
 
 
 def open_regular(path: str | Path, *, dir_fd: int | None = None) -> int:

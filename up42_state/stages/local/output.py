@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import filecmp
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from up42_state.contract import DATA_JSON, QUICKLOOK_FOLDER
 from up42_state.errors import Defect, InvalidOutputError, PathNotFoundError
 from up42_state.features import Collection, Files, examine, scan
 from up42_state.features.files.data_paths import above, all_above
 from up42_state.features.files.sidecars import ENDS
 from up42_state.features.repair import Change, repair
-from up42_state.stages.format.index import QUICKLOOKS
 from up42_state.stages.local.directory import OURS
 from up42_state.stages.local.sources import Source, changed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from up42_state.features import File, Tree
     from up42_state.features.check import Examined
 
-__all__ = ["Output", "quicklook_folder", "read_output"]
+__all__ = ["Output", "read_output"]
 
-DATA_JSON = "data.json"
 _COPY = "copy the files into the output"
 
 
@@ -68,11 +67,11 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
             raise changed(DATA_JSON)
 
 
-def read_output(root: Path, quicklooks: Path | bool, *, dry_run: bool, mend: bool = False) -> Output:
+def read_output(root: Path, quicklooks: Path | None, *, dry_run: bool, mend: bool = False) -> Output:
     """Read a block's output.
 
-    :param quicklooks: as :func:`quicklook_folder` takes it; those in ``<root>/.quicklooks`` are part of the
-        output as well, wherever that lies, but for ``False``.
+    :param quicklooks: the directory of quicklooks, which need not be there; quicklooks in
+        ``<root>/.quicklooks`` are part of the output as well. ``None`` leaves out all.
     :param dry_run: data paths need not exist.
     :param mend: mend what real blocks are known to write; the file itself stays as it is.
     :raises PathNotFoundError: there is no such directory.
@@ -81,14 +80,14 @@ def read_output(root: Path, quicklooks: Path | bool, *, dry_run: bool, mend: boo
     if not root.is_dir():
         raise PathNotFoundError(f"there is no directory {root}", advice="give the directory with data.json")
     seen = _stamp(root / DATA_JSON)
-    tree = scan(root, ignore=(OURS, QUICKLOOKS))
+    tree = scan(root, ignore=(OURS, QUICKLOOK_FOLDER))
     found = examine(root / DATA_JSON, tree, dry_run=dry_run, root=str(root))
     changes: list[Change] = []
     if mend and (found.defects or found.warnings):
         found, changes = _mended(root, tree, found, dry_run=dry_run)
     pictures = _Pictures()
-    if quicklooks is not False:
-        pictures.take(root, quicklook_folder(root, quicklooks))
+    if quicklooks is not None:
+        pictures.take(root, quicklooks)
     defects = found.defects + pictures.defects
     if defects or found.collection is None:
         raise InvalidOutputError(f"the output in {root} has {_count(defects)}", defects=defects)
@@ -114,23 +113,6 @@ def _mended(root: Path, tree: Tree, found: Examined, *, dry_run: bool) -> tuple[
     return (examine(content, tree, dry_run=dry_run, root=str(root)), changes) if changes else (found, [])
 
 
-def quicklook_folder(root: Path, quicklooks: Path | bool) -> Path | None:
-    """Where the quicklooks of an output lie, if there are any.
-
-    :param quicklooks: a directory; ``True`` for ``/tmp/quicklooks`` beside ``/tmp/output`` and
-        ``<root>/.quicklooks`` elsewhere, ``False`` for none.
-    """
-    if quicklooks is False:
-        return None
-    if quicklooks is True:
-        beside = os.path.abspath(root) == "/tmp/output"  # noqa: S108 - the block contract names it
-        folder = Path("/tmp/quicklooks") if beside else root / QUICKLOOKS  # noqa: S108 - the block contract names it
-        return folder if folder.is_dir() else None
-    if not quicklooks.is_dir():
-        raise PathNotFoundError(f"there is no quicklook directory {quicklooks}")
-    return quicklooks
-
-
 def _stamp(path: Path) -> tuple[int, ...]:
     """What changes when a file does; empty where there is none."""
     try:
@@ -147,20 +129,22 @@ class _Pictures:
         self.found: dict[str, File] = {}
         self.defects: list[Defect] = []
 
-    def take(self, root: Path, folder: Path | None) -> None:
+    def take(self, root: Path, folder: Path) -> None:
         """Find all that there are.
 
-        :param folder: their directory, if there is one.
+        :param folder: their directory.
         """
-        own = root / QUICKLOOKS
-        if folder is not None and not (own.is_dir() and folder.samefile(own)):
+        own = root / QUICKLOOK_FOLDER
+        if folder.is_dir() and not (own.is_dir() and folder.samefile(own)):
             self._scan(folder)
         if not os.path.lexists(own):
             return
         if not own.is_dir():
-            self._defect(QUICKLOOKS, "is no directory, and quicklooks lie in one of this name", "rename it")
+            self._defect(
+                QUICKLOOK_FOLDER, "is no directory, and quicklooks lie in one of this name", "rename it"
+            )
         elif not own.resolve().is_relative_to(root.resolve()):  # a scan begins behind the link
-            self._defect(QUICKLOOKS, f"is a link out of the output, to {str(own.resolve())!r}", _COPY)
+            self._defect(QUICKLOOK_FOLDER, f"is a link out of the output, to {str(own.resolve())!r}", _COPY)
         else:
             self._scan(own)
 
@@ -177,7 +161,7 @@ class _Pictures:
             elif other is None or not _same_bytes(file, other):
                 where = other.location if other else "the directory of quicklooks"
                 problem = f"cannot be saved beside what has its name in {where}"
-                self._defect(f"{QUICKLOOKS}/{file.path}", problem, "keep one of the two")
+                self._defect(f"{QUICKLOOK_FOLDER}/{file.path}", problem, "keep one of the two")
 
     def _defect(self, place: str, problem: str, advice: str) -> None:
         self.defects.append(Defect(place, problem, advice))
@@ -201,7 +185,7 @@ def _source(file: File, group: str) -> Source:
         kind=file.kind,
         location=file.location or "",
         size=file.size,
-        modified=file.mtime_ns or 0,
+        mtime_ns=file.mtime_ns or 0,
         executable=file.executable,
         group=group,
     )
@@ -213,7 +197,7 @@ def _group(file: File, folders: frozenset[str], files: Files) -> str:
     :param folders: the directories of data paths that lie in no other.
     """
     if file.kind == "quicklook":
-        return f"{QUICKLOOKS}/{file.path}"
+        return f"{QUICKLOOK_FOLDER}/{file.path}"
     end = file.path.find("/") if folders else -1
     while end > 0:
         if file.path[:end] in folders:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from up42_state.errors import Defect, InvalidOutputError
-from up42_state.stages.format.index import DataObject, Entry, Kind, stored_name
+from up42_state.features.files.catalogue import File
+from up42_state.stages.format.records import stored_name
 from up42_state.stages.transfer.buffers import allocate
 
 if TYPE_CHECKING:
@@ -19,44 +20,29 @@ if TYPE_CHECKING:
 
     from up42_state.stages.transfer.pool import Transfers
 
-__all__ = ["Source", "Stored", "changed", "fill", "hash_sources", "open_source"]
+__all__ = ["Source", "changed", "fill", "hash_sources", "open_source"]
 
 MIB = 1024 * 1024
 # Locations were resolved when the output was scanned: a link or a pipe there now is another file.
 _AS_SCANNED = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """A local file that is to be saved.
+class Source(File, frozen=True, kw_only=True, gc=False):
+    """A file of this machine that is to be saved.
 
-    :param path: relative to the output, or to the quicklook directory.
-    :param location: where to open it.
-    :param size: in bytes, when the output was scanned.
-    :param modified: its modification time then, in nanoseconds.
+    :param location: the path to open the file by.
+    :param mtime_ns: its modification time when the output was scanned, in nanoseconds.
     :param group: files of one group go into one pack.
-    :param sha256: its digest, where that is known already.
     """
 
-    path: str
-    kind: Kind = "file"
     location: str
-    size: int
-    modified: int
-    executable: bool = False
+    mtime_ns: int
     group: str = ""
-    sha256: str = ""
 
     @property
     def name(self) -> str:
         """Its name below ``files/`` and inside packs."""
         return stored_name(self.kind, self.path)
-
-
-class Stored(msgspec.Struct, frozen=True):
-    """Where a file's bytes are now. ``entry.object`` is not yet set: the index numbers its objects."""
-
-    object: DataObject
-    entry: Entry
 
 
 def hash_sources(transfers: Transfers, sources: Sequence[Source]) -> list[Source]:
@@ -111,7 +97,7 @@ def open_source(source: Source) -> Iterator[int]:
 
 def _check_unchanged(fd: int, source: Source) -> None:
     status = os.fstat(fd)
-    if (status.st_size, status.st_mtime_ns) != (source.size, source.modified):
+    if (status.st_size, status.st_mtime_ns) != (source.size, source.mtime_ns):
         raise changed(source.name)
 
 

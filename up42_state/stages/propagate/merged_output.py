@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from up42_state.features import Collection, Earlier, File
+from up42_state.features import Collection, Earlier
 from up42_state.features.carried import left_behind
 from up42_state.features.files.data_paths import all_above
 from up42_state.features.merge.operator import merge
+from up42_state.stages.format.index import stored_name
 from up42_state.stages.local.output import Output
 from up42_state.stages.read.selection import catalogue, left_behind_warnings, read_features
 from up42_state.stages.revision import Listing, load_index, map_data
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from up42_state.stages.format.index import Entry
     from up42_state.stages.history import History
     from up42_state.stages.propagate.options import EarlierHistories
-    from up42_state.stages.revision import Contents
     from up42_state.stages.store import Store
 
 __all__ = ["Added", "EarlierStage", "Merging", "output_of"]
@@ -54,12 +54,12 @@ class EarlierStage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @property
     def job(self) -> str:
-        """Its job's key."""
+        """The key of the job that the stage belongs to."""
         return self.contents.commit.job
 
     @property
     def name(self) -> str:
-        """Its stage's name."""
+        """The name of the stage."""
         return self.contents.commit.stage
 
     @cached_property
@@ -69,11 +69,11 @@ class EarlierStage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @property
     def collection(self) -> Collection:
-        """Its features."""
+        """The features of the stage."""
         return self._read[0]
 
     def earlier(self) -> Earlier:
-        """The stage as merging wants it."""
+        """Return the stage in the form that the propagation operator takes."""
         collection, files = self._read
         return Earlier(
             job=self.job,
@@ -84,7 +84,7 @@ class EarlierStage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         )
 
     def left_behind(self) -> tuple[str, ...]:
-        """What to say of the files that no feature carries: only those of features are brought."""
+        """Warn of the files that no feature carries: a propagation brings the files of features alone."""
         return left_behind_warnings(self.contents.commit, left_behind(*self._read))
 
 
@@ -98,6 +98,11 @@ class Added(msgspec.Struct, frozen=True):
     stage: EarlierStage
     entry: Entry
     path: str
+
+    @property
+    def name(self) -> str:
+        """The name of the file in the output: unique over files and quicklooks."""
+        return stored_name(self.entry.kind, self.path)
 
     @property
     def renamed(self) -> Entry:
@@ -156,7 +161,9 @@ class Merging:
         self.new_directories += merged.directories
         if merged.changed:
             self.changed = True
-            self._files = self._files.plus(map(_file, self.additions), self.new_directories)
+            self._files = self._files.plus(
+                (added.entry.as_file(added.path) for added in self.additions), self.new_directories
+            )
             self._merged, self._written = merged, None
         self.features = merged.report.after
 
@@ -202,14 +209,15 @@ class Merging:
         return {path.partition("/")[0] for path in (*files, *self.directories)}
 
 
-def output_of(contents: Contents) -> Output:
+def output_of(stage: EarlierStage) -> Output:
     """A stored revision as an output that others are merged into: what a restore without quicklooks gives."""
-    entries = [entry for entry in contents.index.entries if entry.kind == "file"]
-    directories = tuple(contents.index.directories)
+    index = stage.contents.index
+    entries = [entry for entry in index.entries if entry.kind == "file"]
+    directories = tuple(index.directories)
     return Output(
         root=Path(),
         seen=(),
-        collection=read_features(contents.data),
+        collection=stage.collection,
         files=catalogue(entries, directories),
         directories=directories,
         folders=frozenset(),
@@ -238,13 +246,6 @@ def _unmet(selection: Selection | None, stages: list[EarlierStage]) -> Iterator[
     for stage in stages:
         for warning in selection.warnings(stage.collection):
             yield f"{stage.job}/{stage.name}: {warning}"
-
-
-def _file(added: Added) -> File:
-    entry = added.entry
-    return File(
-        path=added.path, kind=entry.kind, size=entry.size, sha256=entry.sha256, executable=entry.executable
-    )
 
 
 def _mapped(merged: Merge) -> mmap.mmap:

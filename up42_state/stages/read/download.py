@@ -11,21 +11,24 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from up42_state.errors import IntegrityError, ObjectNotFoundError
+from up42_state.errors import IntegrityError, ObjectNotFoundError, StateError
 from up42_state.stages.format.damage import ASK_VERIFY
-from up42_state.stages.format.index import BLOCK
+from up42_state.stages.format.index import BLOCK_BYTES
+from up42_state.stages.revision import missing_bytes
 from up42_state.stages.transfer.buffers import Buffers, allocate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from up42_state.stages.format.index import Entry, Index
+    from up42_state.stages.local.installation import Installation
+    from up42_state.stages.revision import Listing
     from up42_state.stages.store import Store
 
-__all__ = ["Fetcher", "Run", "Segment", "Sink", "damaged_bytes", "plan_runs", "plan_segments"]
+__all__ = ["Fetcher", "Run", "Segment", "Sink", "damaged_bytes", "fetch", "plan_runs", "plan_segments"]
 
 RUN = 32 * 1024 * 1024
-SEGMENT = 4 * BLOCK
+SEGMENT = 4 * BLOCK_BYTES
 GAP = 512 * 1024  # reading past this many unwanted bytes is cheaper than another request
 
 
@@ -86,14 +89,14 @@ def plan_segments(entry: Entry, blocks: Iterable[int] | None = None) -> Iterator
     :param blocks: the numbers of the blocks that are wanted, rising; all of them if ``None``.
     """
     wanted = list(range(len(entry.blocks)) if blocks is None else blocks)
-    most = SEGMENT // BLOCK
+    most = SEGMENT // BLOCK_BYTES
     at = 0
     while at < len(wanted):
         count = 1
         while count < most and at + count < len(wanted) and wanted[at + count] == wanted[at] + count:
             count += 1
-        start = wanted[at] * BLOCK
-        yield Segment(entry, start, min(count * BLOCK, entry.size - start))
+        start = wanted[at] * BLOCK_BYTES
+        yield Segment(entry, start, min(count * BLOCK_BYTES, entry.size - start))
         at += count
 
 
@@ -150,14 +153,14 @@ class Fetcher(msgspec.Struct):
         self._buffers.give(buffer)
 
     def _fetch_segment(self, segment: Segment, total: int) -> None:
-        """By way of one block's buffer, which stays in the processor's cache until it is written."""
+        """Fetch a segment through a buffer of one block, which stays in the processor's cache."""
         entry, offset = segment.entry, segment.start
         end = segment.start + segment.length
-        buffer = self._buffers.take(BLOCK)
+        buffer = self._buffers.take(BLOCK_BYTES)
         with self._told([entry]):
             for piece in self._pieces(entry.object, buffer, entry.offset + offset, segment.length):
-                size = min(BLOCK, entry.size - offset)
-                self._deliver(entry, offset, piece, size, entry.blocks[offset // BLOCK])
+                size = min(BLOCK_BYTES, entry.size - offset)
+                self._deliver(entry, offset, piece, size, entry.blocks[offset // BLOCK_BYTES])
                 self._advance(size, total)
                 offset += size
             if offset < end:
@@ -169,7 +172,7 @@ class Fetcher(msgspec.Struct):
 
     @contextmanager
     def _told(self, entries: Sequence[Entry]) -> Iterator[None]:
-        """Where there is no object, all files that are wanted of it are missing."""
+        """Report all wanted files of an object as missing if the object is not there."""
         try:
             yield
         except ObjectNotFoundError as error:
@@ -185,6 +188,36 @@ class Fetcher(msgspec.Struct):
     def _advance(self, size: int, total: int) -> None:
         self._done += size  # a lost update between threads only makes a progress bar lag
         self.progress(self._done, total)
+
+
+def fetch(
+    store: Store,
+    contents: Listing,
+    installation: Installation,
+    entries: Sequence[Entry],
+    damaged: Callable[[Entry, StateError], None],
+    progress: Callable[[int, int], None],
+) -> None:
+    """Fetch files of a revision, but for the blocks that a killed call has staged.
+
+    :param entries: files of the revision, under the paths that they get.
+    :param damaged: called with a file that is damaged, missing or pruned, and its error; raises to end this.
+    """
+
+    def missing(entry: Entry, error: IntegrityError | ObjectNotFoundError) -> None:
+        if not isinstance(error, ObjectNotFoundError):
+            damaged(entry, error)
+            return
+        owner = contents.index.objects[entry.object].owner
+        try:
+            raise missing_bytes(store, contents.commit, owner, error) from error
+        except StateError as cause:
+            damaged(entry, cause)
+
+    job = contents.commit.job
+    Fetcher(store, job, contents.index, installation, missing, progress).fetch(
+        entries, installation.known_blocks
+    )
 
 
 def damaged_bytes(key: str, entry: Entry) -> IntegrityError:

@@ -44,21 +44,21 @@ def vsi_path(store: Store, commit: Commit, index: Index, path: str) -> str:
 
 
 def _directory(store: Store, commit: Commit, index: Index, path: str, below: Sequence[Entry]) -> str:
-    """The directory as GDAL sees it, if all files below it lie together and kept their places."""
-    places = {_place(index, entry).removesuffix(entry.name[len(path) :]) for entry in below}
-    if len(places) > 1:
+    """The directory as GDAL sees it, if all files below it lie in one object or side by side."""
+    keys = {_key_of(index, entry).removesuffix(entry.name[len(path) :]) for entry in below}
+    if len(keys) > 1:
         raise PathNotFoundError(
             f"the files below {path!r} of {commit.name} lie in several objects",
             advice="ask for one file, or restore the directory",
         )
-    key, archive, member = places.pop().partition(".zip/")
+    key, archive, member = keys.pop().partition(".zip/")
     if archive:
         return f"/vsizip/{store.bucket.gdal_path(f'{commit.job}/{key}.zip')}/{member}"
     return store.bucket.gdal_path(f"{commit.job}/{key}")
 
 
-def _place(index: Index, entry: Entry) -> str:
-    """Where a file lies, the archive as if it were a directory."""
+def _key_of(index: Index, entry: Entry) -> str:
+    """The key of a file's object; for a packed file, with its name in the pack appended."""
     stored = index.objects[entry.object]
     return f"{stored.key}/{_member(entry)}" if stored.is_pack else stored.key
 

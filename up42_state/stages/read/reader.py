@@ -8,8 +8,9 @@ import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from up42_state.contract import DATA_JSON, QUICKLOOK_FOLDER
 from up42_state.errors import ObjectNotFoundError, PathNotFoundError
-from up42_state.stages.format.index import BLOCK, QUICKLOOKS
+from up42_state.stages.format.index import BLOCK_BYTES
 from up42_state.stages.format.names import some_names
 from up42_state.stages.read.download import damaged_bytes
 from up42_state.stages.revision import missing_bytes
@@ -36,14 +37,14 @@ def find_entry(commit: Commit, index: Index, path: str) -> Entry:
             return entry
     raise PathNotFoundError(
         f"{commit.name} has no file {path!r}",
-        advice="data() and features() give it" if path == "data.json" else _nearby(path, index),
+        advice="data() and features() give it" if path == DATA_JSON else _nearby(path, index),
     )
 
 
 def _nearby(path: str, index: Index) -> str:
     folder = path.rpartition("/")[0]
     near = [entry.name for entry in index.entries if entry.name.rpartition("/")[0] == folder]
-    return f"beside it lie {some_names(near)}" if near else f"quicklooks lie below {QUICKLOOKS}/"
+    return f"beside it lie {some_names(near)}" if near else f"quicklooks lie below {QUICKLOOK_FOLDER}/"
 
 
 class StageFile(io.RawIOBase):
@@ -63,11 +64,11 @@ class StageFile(io.RawIOBase):
         self._at = 0
 
     def readable(self) -> bool:
-        """It is."""
+        """Return True: the file is opened for reading."""
         return True
 
     def seekable(self) -> bool:
-        """It is."""
+        """Return True: any position can be read at the cost of one request."""
         return True
 
     def tell(self) -> int:
@@ -94,7 +95,7 @@ class StageFile(io.RawIOBase):
         """
         if self._at >= self._entry.size:
             return 0
-        number, start = divmod(self._at, BLOCK)
+        number, start = divmod(self._at, BLOCK_BYTES)
         data = self._block(number)
         view = memoryview(buffer).cast("B")
         count = min(len(view), len(data) - start)
@@ -115,9 +116,9 @@ class StageFile(io.RawIOBase):
     def _fetch(self, number: int) -> bytes:
         entry = self._entry
         key = f"{self._commit.job}/{self._object.key}"
-        wanted = min(BLOCK, entry.size - number * BLOCK)
+        wanted = min(BLOCK_BYTES, entry.size - number * BLOCK_BYTES)
         try:
-            data = self._store.bucket.get(key, entry.offset + number * BLOCK, wanted)
+            data = self._store.bucket.get(key, entry.offset + number * BLOCK_BYTES, wanted)
         except ObjectNotFoundError as error:
             raise missing_bytes(self._store, self._commit, self._object.owner, error) from error
         digest = entry.blocks[number] if entry.blocks else entry.sha256

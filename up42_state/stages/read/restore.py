@@ -1,9 +1,8 @@
 """Restoring a revision into a directory.
 
-Files are completed and verified in ``<target>/.up42_state/restore/`` first. Then the target's ``data.json``,
-if any, is moved aside, the files are renamed in, and the new ``data.json`` comes last. An error before that
-switch leaves the target as it was; after a kill there is no ``data.json``, and the same call continues where
-it stopped, or takes back what was put in where it is another revision's.
+A revision, or what is chosen of it, is the plan of an installation. Its files are fetched and verified first.
+Then the target's ``data.json``, if any, is moved aside, the files are renamed in, and the new ``data.json``
+comes last. After a kill in the middle of this there is no ``data.json``, and the same call continues.
 """
 
 from __future__ import annotations
@@ -12,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from up42_state.errors import IntegrityError, ObjectNotFoundError, PrunedError, StateError
-from up42_state.stages.format.index import QUICKLOOKS
+from up42_state.contract import QUICKLOOK_FOLDER
+from up42_state.errors import PrunedError, StateError
 from up42_state.stages.history import History
 from up42_state.stages.local.directory import writing_to
-from up42_state.stages.local.installation import Landing
-from up42_state.stages.read.download import Fetcher
-from up42_state.stages.revision import Contents, load, missing_bytes
+from up42_state.stages.local.installation import Installation, Plan
+from up42_state.stages.read.download import fetch
+from up42_state.stages.revision import Contents, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,7 +85,7 @@ def restore(
     job_mode: JobMode = "DEFAULT",
     choose: Callable[[Contents], Chosen] = whole,
     without: Callable[[Chosen, set[str]], Chosen] | None = None,
-    quicklooks: Path | bool = True,
+    quicklooks: Path | None,
     overwrite: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Restored:
@@ -96,27 +95,26 @@ def restore(
     :param choose: picks the wanted part.
     :param without: leaves out what depends on damaged files, given by name: then damage is reported, not
         raised.
-    :param quicklooks: where they go; ``True`` for ``<target>/.quicklooks``, ``False`` to leave them out. In
-        ``/tmp/quicklooks`` they would be saved as those of the next output.
+    :param quicklooks: the directory that quicklooks go into; ``None`` leaves quicklooks out.
     :param overwrite: replace files that are in the way; others stay.
     :raises NotFoundError: there is no such stage or revision, or it was pruned.
     :raises TargetConflictError: the target holds other files; it is untouched.
     :raises IntegrityError: stored bytes are damaged; the target is untouched.
     """
     history = History(store, job, stage)
-    folder = None if isinstance(quicklooks, bool) else quicklooks
+    folder = None if quicklooks == target / QUICKLOOK_FOLDER else quicklooks
 
     def once() -> Restored:
         commit = history.current(job_mode) if revision is None else history.at(revision)
         contents = load(store, commit)
         chosen = choose(contents)
-        if quicklooks is False:
+        if quicklooks is None:
             files = [entry for entry in chosen.entries if entry.kind == "file"]
             chosen = msgspec.structs.replace(chosen, entries=files)
-        with Landing(target, folder, overwrite=overwrite) as landing:
-            restored = _land(store, contents, chosen, landing, without, progress)
+        with Installation(target, folder, overwrite=overwrite) as installation:
+            restored = _install(store, contents, chosen, installation, without, progress)
         pictures = any(entry.kind == "quicklook" for entry in chosen.entries)
-        place = (folder or target / QUICKLOOKS) if pictures else None
+        place = quicklooks if pictures else None
         return msgspec.structs.replace(restored, quicklooks=place, warnings=chosen.warnings)
 
     while True:
@@ -128,37 +126,41 @@ def restore(
                 raise
 
 
-def _land(
+def _install(
     store: Store,
     contents: Contents,
     chosen: Chosen,
-    landing: Landing,
+    installation: Installation,
     without: Callable[[Chosen, set[str]], Chosen] | None,
     progress: Callable[[int, int], None],
 ) -> Restored:
     commit = contents.commit
-    landing.begin(f"{commit.name} {commit.attempt}", chosen.data, chosen.entries, chosen.directories)
     damaged: dict[str, str] = {}
 
-    def missing(entry: Entry, error: IntegrityError | ObjectNotFoundError) -> None:
-        cause: StateError = error
-        if isinstance(error, ObjectNotFoundError):
-            owner = contents.index.objects[entry.object].owner
-            cause = missing_bytes(store, commit, owner, error)
-        if without is None or isinstance(cause, PrunedError):
-            raise cause from error
-        damaged[entry.name] = cause.message
+    def leave_out(entry: Entry, error: StateError) -> None:
+        if without is None or isinstance(error, PrunedError):
+            raise error
+        damaged[entry.name] = error.message
 
-    fetcher = Fetcher(store, commit.job, contents.index, landing, missing, progress)
-    fetcher.fetch(landing.wanted, landing.known_blocks)
+    installation.begin(_plan(commit, chosen))
+    fetch(store, contents, installation, installation.wanted, leave_out, progress)
     if damaged and without is not None:
         chosen = without(chosen, set(damaged))
-    landing.switch(chosen.data, chosen.entries, chosen.directories)
+    installation.switch(_plan(commit, chosen))
     left = {entry.name for entry in chosen.entries}
     return Restored(
         commit=commit,
         features=chosen.features,
-        kept=sorted(landing.kept & left),
-        written=sorted(left - landing.kept),
+        kept=sorted(installation.kept & left),
+        written=sorted(left - installation.kept),
         damaged=damaged,
+    )
+
+
+def _plan(commit: Commit, chosen: Chosen) -> Plan:
+    return Plan(
+        what=f"{commit.name} {commit.attempt}",
+        data=chosen.data,
+        entries=chosen.entries,
+        directories=chosen.directories,
     )

@@ -78,7 +78,7 @@ def _looked_into() -> Iterator[None]:
 
 
 def without(chosen: Chosen, damaged: set[str]) -> Chosen:
-    """The same part without damaged files, and without the features whose data they are.
+    """Leave damaged files, and the features that carry them, out of a part of a revision.
 
     :param damaged: names of files.
     """
@@ -109,8 +109,5 @@ def read_features(data: bytes | mmap.mmap) -> Collection:
 
 
 def catalogue(entries: Iterable[Entry], directories: Iterable[str]) -> Files:
-    """A stored revision's files, as the features' rules look things up in them."""
-    found = (
-        File(path=e.path, kind=e.kind, size=e.size, sha256=e.sha256, executable=e.executable) for e in entries
-    )
-    return Files(found, directories)
+    """Make the catalogue of a stored revision's files, which checking and merging look things up in."""
+    return Files((entry.as_file() for entry in entries), directories)

@@ -64,7 +64,7 @@ class Ages:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is to be said of them."""
+        """Say how many objects are dated in the future, and what follows from that."""
         if not self._future:
             return ()
         count = len(self._future)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
@@ -32,7 +32,7 @@ from up42_state.stages.format.names import (
     is_ours,
     parse_commit_key,
 )
-from up42_state.stages.history import History, missing_job, readable
+from up42_state.stages.history import DamagedCommit, History, missing_job
 from up42_state.stages.listing import list_stages
 from up42_state.stages.upkeep.ages import Ages
 from up42_state.stages.write.lease import MIN_GRACE
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from up42_state.buckets.base import ObjectInfo
-    from up42_state.stages.history import DamagedCommit
     from up42_state.stages.store import Store
 
 __all__ = ["GRACE", "Pruned", "prune"]
@@ -246,12 +245,18 @@ def _in_use(store: Store, job: str, listed: _Job, keep: int, ages: Ages) -> set[
         return found
 
     with store.transfers() as transfers:
-        found = transfers.map(look, wanted)
-        return {attempt for commit in readable(found, _stop) for attempt in commit.refers}
+        found = list(transfers.map(look, wanted))
+    refers: set[str] = set()
+    for item in found:
+        if isinstance(item, DamagedCommit):
+            _stop(item)
+        elif item is not None:
+            refers.update(item.refers)
+    return refers
 
 
-def _stop(damaged: DamagedCommit) -> None:
-    """A kept commit that cannot be read may refer to every attempt of the job.
+def _stop(damaged: DamagedCommit) -> NoReturn:
+    """Refuse to prune beside a kept commit that cannot be read: it may refer to every attempt of the job.
 
     :raises IntegrityError: always.
     """

@@ -42,9 +42,9 @@ def remove_stage(store: Store, job: str, stage: str) -> Commit:
 
 
 def _bury(store: Store, history: History) -> Commit:
-    """Unlink a stage whose newest commit is damaged: all that must be known of that one is its number.
+    """Unlink a stage whose newest commit is damaged: the number of the commit is all that must be known.
 
-    :raises StaleError: it is not the newest any more, or the whole job went.
+    :raises StaleError: the damaged commit is not the newest any more, or the whole job went.
     """
     ensure_atomic_create(store.bucket, single_writer=store.single_writer)
     newest = max(history.revisions(), default=0)

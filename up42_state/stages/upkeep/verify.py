@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from up42_state.stages.format.commit import Commit, StoredObject
-    from up42_state.stages.format.index import DataObject, Entry, Index
+    from up42_state.stages.format.index import Entry, Index, PackOrFile
     from up42_state.stages.store import Store
 
 __all__ = ["Damage", "Verified", "verify_job", "verify_stage"]
@@ -84,7 +84,7 @@ class _Nowhere:
     """A sink for bytes that only had to be checked."""
 
     def write(self, entry: Entry, offset: int, data: memoryview) -> None:
-        """Forget them."""
+        """Forget bytes: the download has verified them."""
 
 
 def verify_stage(
@@ -207,9 +207,9 @@ def _verify_files(
 
 
 def _verify_pack(
-    store: Store, job: str, stored: DataObject, entries: list[Entry], report: Callable[[Entry, str], None]
+    store: Store, job: str, stored: PackOrFile, entries: list[Entry], report: Callable[[Entry, str], None]
 ) -> None:
-    """Check a whole pack: every file that is wanted of it, and the archive around them."""
+    """Check a whole pack: the wanted files in it, and the bytes of the archive around files."""
     try:
         data = memoryview(store.bucket.get(f"{job}/{stored.key}", 0, stored.size + 1))
     except ObjectNotFoundError:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from up42_state.errors import ObjectNotFoundError, StateError
-from up42_state.stages.format.index import BLOCK, Index
-from up42_state.stages.local.sources import Stored
+from up42_state.stages.format.index import BLOCK_BYTES, Index
+from up42_state.stages.format.records import StoredFile
 from up42_state.stages.read.download import damaged_bytes
 from up42_state.stages.revision import missing_bytes
 from up42_state.stages.write.upload import block_digests
@@ -23,7 +23,7 @@ from up42_state.stages.write.upload import block_digests
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from up42_state.stages.format.index import DataObject, Entry
+    from up42_state.stages.format.index import Entry, PackOrFile
     from up42_state.stages.propagate.merged_output import Added, EarlierStage
     from up42_state.stages.store import Store
     from up42_state.stages.write.lease import References
@@ -48,7 +48,7 @@ class Borrowing:
         self._previous = previous or Index()
         self._held = {entry.name: entry for entry in self._previous.entries}
 
-    def borrow(self, additions: Sequence[Added]) -> list[Stored]:
+    def borrow(self, additions: Sequence[Added]) -> list[StoredFile]:
         """Say where the bytes of each file are, once they can be referred to.
 
         :raises IntegrityError: an object of an earlier stage is missing or damaged.
@@ -63,16 +63,16 @@ class Borrowing:
             copied = {name: copy.result() for name, copy in zip(wanted, copies, strict=True)}
         return [self._stored(added, copied.get((id(added.stage), _object(added).key))) for added in additions]
 
-    def _stored(self, added: Added, copied: DataObject | None) -> Stored:
+    def _stored(self, added: Added, copied: PackOrFile | None) -> StoredFile:
         """Where a file's bytes are now."""
         if self._is_here(added.stage):
             self._references.read(added.stage.contents.commit)
             self._references.add([_object(added).owner])
-            return Stored(_object(added), added.renamed)
+            return StoredFile(_object(added), added.renamed)
         if copied is not None:
-            return Stored(copied, added.renamed)
+            return StoredFile(copied, added.renamed)
         held = self._held[added.renamed.name]
-        return Stored(self._previous.objects[held.object], held)
+        return StoredFile(self._previous.objects[held.object], held)
 
     def _is_held(self, added: Added) -> bool:
         """Whether the current revision has the same file in the same place."""
@@ -84,23 +84,23 @@ class Borrowing:
         )
 
     def _is_here(self, stage: EarlierStage) -> bool:
-        return stage.job == self._job and stage.store.place == self._store.place
+        return stage.job == self._job and stage.store.identity == self._store.identity
 
     def _cost(self, added: Added) -> int:
         """How many bytes are in flight while the object that holds a file is copied."""
-        if added.stage.store.place == self._store.place:
+        if added.stage.store.identity == self._store.identity:
             return 0
         stored = _object(added)
         return stored.size if stored.is_pack else min(stored.size, self._store.bucket.part_size(stored.size))
 
-    def _copy(self, number: int, group: Sequence[Added]) -> DataObject:
+    def _copy(self, number: int, group: Sequence[Added]) -> PackOrFile:
         """Copy the object that holds these files into this attempt."""
         added = group[0]
         stored = _object(added)
         source = f"{added.stage.job}/{stored.key}"
         name = f"packs/c{number:04d}.zip" if stored.is_pack else f"copies/{number:04d}"
         try:
-            if added.stage.store.place == self._store.place:
+            if added.stage.store.identity == self._store.identity:
                 self._store.bucket.copy(source, self._prefix + name)
             else:
                 self._move(source, self._prefix + name, group)
@@ -124,7 +124,7 @@ class Borrowing:
             for number, start in enumerate(range(0, stored.size, part_size), start=1):
                 length = min(part_size, stored.size - start)
                 part = origin.get(source, start, length)
-                blocks = group[0].entry.blocks[start // BLOCK : -(-(start + length) // BLOCK)]
+                blocks = group[0].entry.blocks[start // BLOCK_BYTES : -(-(start + length) // BLOCK_BYTES)]
                 if block_digests(memoryview(part)) != blocks:
                     raise damaged_bytes(source, group[0].entry)
                 upload.put_part(number, part)
@@ -146,5 +146,5 @@ def _check_files(data: bytes, source: str, size: int, entries: Sequence[Entry]) 
             raise damaged_bytes(source, entry)
 
 
-def _object(added: Added) -> DataObject:
+def _object(added: Added) -> PackOrFile:
     return added.stage.contents.index.objects[added.entry.object]

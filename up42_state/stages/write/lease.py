@@ -59,9 +59,9 @@ class References:
         self._prefix, self._written = prefix, frozenset(keys)
 
     def check(self) -> None:
-        """Make sure that all of it is there, and is safe for long enough to commit.
+        """Make sure that everything the save stands on is there, and is safe for long enough to commit.
 
-        :raises StaleError: it is not.
+        :raises StaleError: something is gone, or may be deleted before the commit is written.
         """
         started = _clocks()
         elapsed = max(now - then for now, then in zip(started, self._read_at, strict=True))
@@ -75,7 +75,7 @@ class References:
             self._read_at = started
 
     def _check_owners(self) -> None:
-        """What is referred to must be part of a current revision still."""
+        """Make sure that current revisions still refer to the attempts that this save refers to."""
         held: set[str] = set()
         for stage in self._read if self._owners else ():
             newest = History(self._store, self._job, stage).newest()
@@ -84,7 +84,7 @@ class References:
             raise StaleError
 
     def _check_commit(self, commit: Commit) -> None:
-        """A commit of the job must stand as it was read, or the job has been removed meanwhile."""
+        """Make sure that a commit stands as it was read: a removal of its job deletes commits first."""
         try:
             stands = History(self._store, commit.job, commit.stage).read(commit.revision)
         except ObjectNotFoundError as error:
@@ -93,7 +93,7 @@ class References:
             raise StaleError
 
     def _check_written(self) -> None:
-        """Our own objects must be there; one that a listing lacks is asked for, since listings may lag."""
+        """Make sure that the objects of this save are there; a listing may lag, so ask for what it lacks."""
         bucket = self._store.bucket
         listed = {info.key for info in bucket.list(self._prefix)} if self._written else set()
         for key in self._written - listed:

@@ -18,14 +18,14 @@ from up42_state.stages.format.commit import FORMAT, check_format
 from up42_state.stages.format.damage import damaged, decoded
 from up42_state.stages.format.index_checks import problems
 from up42_state.stages.format.names import PARTIAL
-from up42_state.stages.format.records import DataObject, Entry  # noqa: TC001 - msgspec reads the types
+from up42_state.stages.format.records import Entry, PackOrFile  # noqa: TC001 - msgspec reads the types
 from up42_state.stages.write.writers import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from up42_state.buckets.base import Bucket, Upload
-    from up42_state.stages.local.sources import Stored
+    from up42_state.stages.format.records import StoredFile
 
 __all__ = ["Begun", "Record", "Recorder", "is_worth_it", "numbered", "passing_over"]
 
@@ -55,18 +55,18 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[int, str] = {}
 
     def with_part(self, number: int, digests: tuple[str, ...], tag: str) -> Begun:
-        """The same upload, with this part alone."""
+        """Return a record of this upload that names one part alone."""
         return msgspec.structs.replace(self, parts={number: digests}, tags={number: tag} if tag else {})
 
     def joined(self, newer: Begun) -> Begun:
-        """The same upload, with the parts of both; of a part that was sent twice, the newer."""
+        """Return a record of this upload with the parts of both; of a part sent twice, the newer one."""
         tags = {number: tag for number, tag in self.tags.items() if number not in newer.parts}
         return msgspec.structs.replace(
             newer, parts={**self.parts, **newer.parts}, tags={**tags, **newer.tags}
         )
 
     def of(self, job: str) -> LeftUpload:
-        """The same, as its bucket knows it."""
+        """Return this upload as its bucket knows it."""
         return LeftUpload(
             key=f"{job}/{self.key}",
             token=self.token,
@@ -77,11 +77,11 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What an attempt had stored since the record before: objects, the files in them, parts of uploads."""
+    """What an attempt stored after its record before: objects, the files in them, parts of uploads."""
 
     format: str = FORMAT
     writer: Writer = msgspec.field(default_factory=Writer)
-    objects: tuple[DataObject, ...] = ()
+    objects: tuple[PackOrFile, ...] = ()
     entries: tuple[Entry, ...] = ()
     uploads: tuple[Begun, ...] = ()
 
@@ -131,13 +131,13 @@ class Recorder:
     def __init__(self, bucket: Bucket, prefix: str, total: int) -> None:
         self._bucket, self._prefix, self._total = bucket, prefix, total
         self._lock = threading.Lock()
-        self._stored: list[Stored] = []
+        self._stored: list[StoredFile] = []
         self._uploads: dict[str, tuple[Upload, Begun]] = {}
         self._bytes = 0
         self._written: list[str] = []  # the keys of the records
         self.named: set[str] = set()  # tokens of the uploads that records name
 
-    def stored(self, items: Iterable[Stored]) -> None:
+    def stored(self, items: Iterable[StoredFile]) -> None:
         """Note files that are in the store."""
         with self._lock:
             for item in items:
@@ -179,7 +179,7 @@ class Recorder:
             self._bucket.put(key, msgspec.json.encode(record))
 
 
-def numbered(stored: Iterable[Stored]) -> tuple[tuple[DataObject, ...], tuple[Entry, ...]]:
+def numbered(stored: Iterable[StoredFile]) -> tuple[tuple[PackOrFile, ...], tuple[Entry, ...]]:
     """Objects in the order of their keys, and entries, which number them, in the order of an index."""
     items = sorted(stored, key=lambda item: (item.entry.kind, item.entry.path))
     objects = tuple(sorted({item.object for item in items}, key=lambda found: found.key))

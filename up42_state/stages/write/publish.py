@@ -99,7 +99,7 @@ def publish(
     precondition: Precondition,
     still_good: Callable[[], None] = lambda: None,
 ) -> Commit:
-    """Make ``draft`` the stage's next revision; give the commit that stands there in the end.
+    """Make ``draft`` the next revision of its stage, and return the commit that stands in the end.
 
     :param draft: the commit, under any number.
     :param newest: the newest revision that the caller knows of.
@@ -142,7 +142,7 @@ def _confirm(store: Store, commit: Commit, still_good: Callable[[], None]) -> No
 
 
 def tombstone(job: str, stage: str, revision: int) -> Commit:
-    """The revision that removes a stage."""
+    """Make the commit of a revision that removes a stage."""
     return Commit(
         job=job,
         stage=stage,
@@ -154,7 +154,7 @@ def tombstone(job: str, stage: str, revision: int) -> Commit:
 
 
 def create_commit(store: Store, commit: Commit) -> bool:
-    """Write a commit under its number; whether it is ours that stands there.
+    """Write a commit under its number. Return True if this commit has the number, False if another has it.
 
     :raises CommitUncertainError: the store does not tell.
     """
@@ -184,7 +184,7 @@ def create_commit(store: Store, commit: Commit) -> bool:
 
 
 def _check_number(commit: Commit) -> None:
-    """A number that a commit's name cannot hold would be written, and never seen by a reader.
+    """Refuse a number that a commit's name cannot hold: no reader would see such a commit.
 
     :raises IntegrityError: the commit has such a number.
     """
@@ -197,7 +197,7 @@ def _check_number(commit: Commit) -> None:
 
 
 def _read_back(store: Store, commit: Commit, attempt: int) -> bool | None:
-    """Whether ours stands under the number, another's does (False), or none or no answer (None)."""
+    """Return True if our commit has the number, False if another's has it, None if the store does not say."""
     history = History(store, commit.job, commit.stage)
     time.sleep(_pause(attempt))
     try:

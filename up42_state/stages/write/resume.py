@@ -16,7 +16,7 @@ import msgspec
 from up42_state.features.files.data_paths import folded_together
 from up42_state.stages.format.index import Index
 from up42_state.stages.format.names import PARTIAL, attempt_prefix, attempts_prefix, is_attempt, is_ours
-from up42_state.stages.local.sources import Source, Stored
+from up42_state.stages.format.records import StoredFile
 from up42_state.stages.write.partial import Begun, Record, is_worth_it, passing_over
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from up42_state.buckets.base import ObjectInfo
     from up42_state.stages.format.commit import Commit
-    from up42_state.stages.format.index import DataObject, Entry
+    from up42_state.stages.format.index import Entry, PackOrFile
+    from up42_state.stages.local.sources import Source
     from up42_state.stages.store import Store
     from up42_state.stages.write.upload import Uploader
 
@@ -36,26 +37,31 @@ QUIET = timedelta(minutes=10)  # after which a save of which nothing else is kno
 
 
 class Interrupted(msgspec.Struct, frozen=True):
-    """What attempts at a stage have left that made no revision.
+    """What killed attempts at a stage have left in the store.
 
-    :param indexes: what they had stored, one of each attempt, the newest first.
-    :param uploads: what they had begun to upload in parts, by the name of the object.
+    :param indexes: the files that each attempt had stored, the newest attempt first.
+    :param uploads: uploads in parts that the attempts had begun, by the name of the object.
     """
 
     indexes: tuple[Index, ...] = ()
     uploads: dict[str, Begun] = {}
 
     def take_over(
-        self, store: Store, job: str, uploader: Uploader, sources: Iterable[Source], found: dict[str, Stored]
-    ) -> dict[str, Stored]:
-        """Copy what is wanted of it into the attempt that goes on; say where each file is now.
+        self,
+        store: Store,
+        job: str,
+        uploader: Uploader,
+        sources: Iterable[Source],
+        found: dict[str, StoredFile],
+    ) -> dict[str, StoredFile]:
+        """Copy objects of killed attempts into the attempt that goes on, and say where each file is now.
 
-        :param found: where files are, by name; those that are elsewhere stay as they are.
-        :return: the same without files that could not be copied.
+        :param found: where files are, by name; files outside killed attempts stay as they are.
+        :return: where files are now, without those that could not be copied.
         """
         left = {stored.key for index in self.indexes for stored in index.objects}
         names = {source.name: uploader.object_name(source) for source in sources if source.name in found}
-        targets: dict[DataObject, str] = {}
+        targets: dict[PackOrFile, str] = {}
         numbers = count()
         for name, stored in found.items():
             if stored.object.key in left and stored.object not in targets:
@@ -68,7 +74,7 @@ class Interrupted(msgspec.Struct, frozen=True):
             moved = dict(zip(targets, copies, strict=True))
         uploader.copied = {name for stored, name in wanted.items() if moved[stored] is not None}
         taken = {
-            name: Stored(copy, stored.entry)
+            name: StoredFile(copy, stored.entry)
             for name, stored in found.items()
             if (copy := moved.get(stored.object)) is not None
         }
@@ -77,9 +83,9 @@ class Interrupted(msgspec.Struct, frozen=True):
 
 
 def find_interrupted(store: Store, job: str, stage: str, newest: Commit | None, total: int) -> Interrupted:
-    """What killed saves of a stage have left since its newest revision.
+    """Look for what killed saves of a stage have left since its newest revision.
 
-    :param newest: that revision.
+    :param newest: the newest revision.
     :param total: bytes of the files that are to be saved now; for few, nothing is looked for.
     """
     if not is_worth_it(total):
@@ -119,7 +125,7 @@ def _uploads(attempts: Sequence[_Attempt]) -> dict[str, Begun]:
 
 
 class _Attempt(msgspec.Struct, frozen=True):
-    """One attempt, as its records and a listing tell.
+    """One attempt, as its records and a listing of its objects tell.
 
     :param objects: its objects, by key.
     """
@@ -133,7 +139,7 @@ class _Attempt(msgspec.Struct, frozen=True):
 
     @classmethod
     def look(cls, store: Store, job: str, stage: str, attempt: str) -> _Attempt:
-        """Ask the store."""
+        """Read the records of an attempt, and list its objects."""
         prefix = attempt_prefix(job, stage, attempt)
         objects = {info.key: info for info in store.bucket.list(prefix)}
         keys = [key for key in objects if key.startswith(f"{prefix}{PARTIAL}/")]
@@ -142,8 +148,8 @@ class _Attempt(msgspec.Struct, frozen=True):
         return cls(store, job, stage, attempt, tuple(filter(None, records)), objects)
 
     def index(self) -> Index:
-        """The files that are there, whole."""
-        objects: list[DataObject] = []
+        """Make an index of the files whose objects are there, whole."""
+        objects: list[PackOrFile] = []
         entries: list[Entry] = []
         for record in self.records:
             entries += [
@@ -164,12 +170,12 @@ class _Attempt(msgspec.Struct, frozen=True):
         done = {key.removeprefix(attempt_prefix(self.job, self.stage, self.id)) for key in self.objects}
         return {token: begun for token, begun in found.items() if begun.name not in done}
 
-    def _is_there(self, stored: DataObject) -> bool:
+    def _is_there(self, stored: PackOrFile) -> bool:
         info = self.objects.get(f"{self.job}/{stored.key}")
         return info is not None and info.size == stored.size
 
     def may_be_taken_away(self) -> bool:
-        """Whether nobody is harmed where continuing an upload ends it for the save that goes on with it."""
+        """Return True if no running save is harmed: some stores end an upload for whoever began it."""
         if not self.store.bucket.takes_uploads_away:
             return True
         runs = self.records[-1].writer.runs(self.id)
@@ -181,7 +187,7 @@ class _Attempt(msgspec.Struct, frozen=True):
 
 
 def _read(store: Store, info: ObjectInfo) -> Record | None:
-    """A record; ``None`` where it is damaged, gone, not to be read, or longer than one can be."""
+    """Read a record; ``None`` if it is damaged, gone, not to be read, or longer than a record can be."""
     if info.size > _LONGEST:
         return None
     with passing_over():
@@ -189,8 +195,8 @@ def _read(store: Store, info: ObjectInfo) -> Record | None:
     return None
 
 
-def _copy(store: Store, job: str, uploader: Uploader, stored: DataObject, name: str) -> DataObject | None:
-    """Copy an object into the attempt that goes on; ``None`` where that cannot be.
+def _copy(store: Store, job: str, uploader: Uploader, stored: PackOrFile, name: str) -> PackOrFile | None:
+    """Copy an object into the attempt that goes on; ``None`` if it cannot be copied.
 
     :param name: that it gets there; empty where it would be like another one's.
     """

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from up42_state.contract import DATA_JSON
 from up42_state.errors import IntegrityError, NotFoundError, PrunedError, StorageError
 from up42_state.stages.format.commit import Commit, StoredObject, Totals, now
-from up42_state.stages.format.index import BLOCK, Index, content_digest
+from up42_state.stages.format.index import BLOCK_BYTES, Index, content_digest
 from up42_state.stages.format.names import attempt_prefix, new_attempt
 from up42_state.stages.history import History
 from up42_state.stages.local.output import read_output
-from up42_state.stages.local.sources import Stored, hash_sources
+from up42_state.stages.local.sources import hash_sources
 from up42_state.stages.propagate.into_directory import clean_up
 from up42_state.stages.propagate.merged_output import Merging
 from up42_state.stages.revision import load_index
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from up42_state.features import Report
     from up42_state.features.repair import Change
     from up42_state.stages.format.commit import BlockInfo, JobMode, Parent
+    from up42_state.stages.format.records import StoredFile
     from up42_state.stages.local.sources import Source
     from up42_state.stages.propagate.options import EarlierHistories
     from up42_state.stages.store import Store
@@ -46,14 +48,33 @@ if TYPE_CHECKING:
 
     Outcome = Literal["saved", "unchanged", "kept"]
 
-__all__ = ["Save"]
+__all__ = ["Save", "Saved"]
 
 _ATTEMPTS = 5  # at a save whose references vanish
+
+
+class Saved(msgspec.Struct, frozen=True, kw_only=True):
+    """What a save did.
+
+    :param commit: the commit that stands in the end.
+    :param outcome: ``saved``, ``unchanged`` (the revision there is of the same output), or ``kept`` (the
+        revision there stays because of ``if_exists``, or because this is a dry run).
+    :param reports: what became of every feature, one report for each propagation.
+    :param warnings: what is no defect of the output and should be looked at; reports have their own.
+    :param changes: what was mended in ``data.json``: the place, what stood there, what does now.
+    """
+
+    commit: Commit
+    outcome: Outcome
+    reports: Sequence[Report] = ()
+    warnings: Sequence[str] = ()
+    changes: Sequence[Change] = ()
 
 
 class Save(msgspec.Struct, frozen=True, kw_only=True):
     """One save: what is saved, where, and on what condition. See :meth:`up42_state.Stage.save`.
 
+    :param quicklooks: the directory of quicklooks; ``None`` leaves quicklooks out.
     :param parameters: the block's, as the commit is to hold them: without secrets.
     """
 
@@ -61,7 +82,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
     job: str
     stage: str
     output: Path
-    quicklooks: Path | bool = True
+    quicklooks: Path | None
     parents: tuple[Parent, ...] = ()
     propagations: tuple[EarlierHistories, ...] = ()
     precondition: Precondition = msgspec.field(default_factory=Precondition)
@@ -70,14 +91,10 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str = ""
     job_mode: JobMode = "DEFAULT"
     progress: Callable[[int, int], None] = lambda _done, _total: None
-    report: Callable[[Report], None] = lambda _report: None
-    outcome: Callable[[Outcome], None] = lambda _outcome: None
     mend: bool = False
-    warning: Callable[[str], None] = lambda _text: None
-    change: Callable[[Change], None] = lambda _change: None
 
-    def run(self) -> Commit:
-        """Save, and give the commit that stands in the end.
+    def run(self) -> Saved:
+        """Save the output.
 
         :raises InvalidOutputError: the output has defects, or changes meanwhile.
         :raises StageConflictError: the precondition does not allow for what is there.
@@ -92,14 +109,13 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
             advice="save again when the job is not being removed or pruned",
         )
 
-    def _run(self, attempt: _Attempt) -> Commit:
+    def _run(self, attempt: _Attempt) -> Saved:
         references = References(self.store, self.job)
         newest = History(self.store, self.job, self.stage).newest()
         references.read(newest)
         standing = self.precondition.settle(newest, self.job_mode)
         if standing is not None:
-            self.outcome("kept")
-            return standing
+            return Saved(commit=standing, outcome="kept")
         clean_up(self.output, self.quicklooks)
         output = read_output(self.output, self.quicklooks, dry_run=self.job_mode == "DRY_RUN", mend=self.mend)
         merged = Merging(output)
@@ -119,14 +135,13 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         output.check_unchanged()
         commit = publish(self.store, draft, newest, self.precondition, references.check)
         uploader.recorder.forget()
-        for warning in output.warnings:
-            self.warning(warning)
-        for change in output.changes:
-            self.change(change)
-        for report in reports:
-            self.report(report)
-        self.outcome(_outcome(draft, commit))
-        return commit
+        return Saved(
+            commit=commit,
+            outcome=_outcome(draft, commit),
+            reports=reports,
+            warnings=output.warnings,
+            changes=output.changes,
+        )
 
     def _current(self, history: History) -> Commit:
         """What is referred to must be current, or it may be pruned meanwhile (:class:`References`)."""
@@ -140,7 +155,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         """
         seen = {self.stage}
         for earlier in merged.earlier:
-            if (earlier.job, earlier.store.place) == (self.job, self.store.place):
+            if (earlier.job, earlier.store.identity) == (self.job, self.store.identity):
                 seen.add(earlier.name)
                 references.read(earlier.contents.commit)
                 yield earlier.contents.index
@@ -157,7 +172,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
 
     def _store(
         self, sources: list[Source], current: Sequence[Index], left: Interrupted, uploader: Uploader
-    ) -> list[Stored]:
+    ) -> list[StoredFile]:
         """Make sure that every file is in the store, and say where.
 
         Only files of a size that is known are hashed beforehand: another's bytes are nowhere yet.
@@ -167,7 +182,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         known = [*current, *left.indexes]
         sizes = {entry.size for index in known for entry in index.entries}
         familiar = [source for source in sources if source.size in sizes]
-        reusable: dict[str, Stored] = {}
+        reusable: dict[str, StoredFile] = {}
         if familiar:
             with self.store.transfers() as transfers:
                 hashed = {source.name: source for source in hash_sources(transfers, familiar)}
@@ -183,8 +198,8 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         """The commit, once everything that it names is in the store."""
         same = newest if newest and index == previous else None
         # referring to a small data.json alone would keep the whole older attempt from being pruned
-        known = newest if same or len(merged.data) > BLOCK else None
-        data = attempt.put("data.json", merged.data, known.data if known else None)
+        known = newest if same or len(merged.data) > BLOCK_BYTES else None
+        data = attempt.put(DATA_JSON, merged.data, known.data if known else None)
         listing = (same and same.index) or attempt.put("index.json", index.render(), None)
         refers = {*index.refers, *(_owner(self.job, item) for item in (data, listing))}
         own = f"{self.stage}/{attempt.id}"
@@ -213,7 +228,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Attempt(msgspec.Struct, frozen=True):
-    """Everything that this save writes."""
+    """One try of a save: the objects that it writes lie below its prefix."""
 
     store: Store
     job: str
@@ -225,7 +240,7 @@ class _Attempt(msgspec.Struct, frozen=True):
         return attempt_prefix(self.job, self.stage, self.id)
 
     def put(self, name: str, data: bytes | memoryview, known: StoredObject | None) -> StoredObject:
-        """Write an object, unless ``known`` is the same."""
+        """Write an object, unless ``known`` is an object of the same bytes; return the one that is there."""
         stored = StoredObject(key=self.prefix + name, size=len(data), sha256=hashlib.sha256(data).hexdigest())
         if known is not None and (known.size, known.sha256) == (stored.size, stored.sha256):
             return known
@@ -234,7 +249,7 @@ class _Attempt(msgspec.Struct, frozen=True):
 
 
 def _outcome(draft: Commit, standing: Commit) -> Outcome:
-    """What a save came to: its own revision, one of the same output, or another that it gave way to."""
+    """Tell whether a save made its revision, found one of the same output, or gave way to another."""
     if standing.attempt == draft.attempt:
         return "saved"
     return "unchanged" if standing.same_output(draft) else "kept"
@@ -253,7 +268,7 @@ def _previous(store: Store, newest: Commit | None) -> Index | None:
         return None
 
 
-def _index(stored: Iterable[Stored], directories: Sequence[str]) -> Index:
+def _index(stored: Iterable[StoredFile], directories: Sequence[str]) -> Index:
     """Number the objects and sort the entries."""
     objects, entries = numbered(stored)
     return Index(objects=objects, entries=entries, directories=tuple(sorted(directories)))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from up42_state.stages.format.packs import Member, fit_a_pack, overhead
-from up42_state.stages.local.sources import Stored
+from up42_state.stages.format.packs import fit_a_pack, overhead
+from up42_state.stages.format.records import StoredFile
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["find_reusable"]
 
 
-def find_reusable(sources: Sequence[Source], known: Sequence[Index], pack_below: int) -> dict[str, Stored]:
+def find_reusable(
+    sources: Sequence[Source], known: Sequence[Index], pack_below: int
+) -> dict[str, StoredFile]:
     """Where the bytes of files lie that are there already, by the name of the file.
 
     A file is there if a known index holds one of the same bytes, under whatever path. Packs of which less
@@ -39,21 +41,22 @@ class _Held:
     """The files of some indexes, by their bytes."""
 
     def __init__(self, known: Sequence[Index]) -> None:
-        self._by_digest: dict[tuple[str, int], tuple[Index, Entry]] = {}
-        self._by_name: dict[tuple[str, str, int], tuple[Index, Entry]] = {}
+        self._by_digest: dict[tuple[str | None, int], tuple[Index, Entry]] = {}
+        self._by_name: dict[tuple[str, str | None, int], tuple[Index, Entry]] = {}
         for index in known:
             for entry in index.entries:
                 self._by_digest.setdefault((entry.sha256, entry.size), (index, entry))
                 self._by_name.setdefault((entry.name, entry.sha256, entry.size), (index, entry))
 
-    def find(self, source: Source) -> Stored | None:
+    def find(self, source: Source) -> StoredFile | None:
         """Where the bytes of a file are, preferably under its own name."""
         same = self._by_name.get((source.name, source.sha256, source.size))
         index, entry = same or self._by_digest.get((source.sha256, source.size)) or (None, None)
         if index is None or entry is None:
             return None
         stored = index.objects[entry.object]
-        return Stored(stored, entry.renamed(stored, source.path, source.kind, executable=source.executable))
+        renamed = entry.renamed(stored, source.path, source.kind, executable=source.executable)
+        return StoredFile(stored, renamed)
 
 
 def _broken_groups(sources: Sequence[Source], found: Container[str]) -> set[str]:
@@ -64,14 +67,14 @@ def _broken_groups(sources: Sequence[Source], found: Container[str]) -> set[str]
     :param sources: the small ones.
     :param found: the names of those that need not be moved by themselves.
     """
-    broken: dict[str, list[Member]] = {source.group: [] for source in sources if source.name not in found}
+    broken: dict[str, list[Source]] = {source.group: [] for source in sources if source.name not in found}
     for source in sources:
         if source.group in broken:
-            broken[source.group].append(Member(source.name, source.size))
-    return {member.name for members in broken.values() if fit_a_pack(members) for member in members}
+            broken[source.group].append(source)
+    return {source.name for group in broken.values() if fit_a_pack(group) for source in group}
 
 
-def _sparse_packs(found: Iterable[Stored]) -> set[str]:
+def _sparse_packs(found: Iterable[StoredFile]) -> set[str]:
     """The keys of packs of which less than half is referred to, counted with the headers around files."""
     sizes: dict[str, int] = {}
     live: dict[str, dict[int, int]] = {}

@@ -15,10 +15,11 @@ import msgspec
 
 from up42_state.errors import ObjectNotFoundError, StateError
 from up42_state.features.files.data_paths import folded_together
-from up42_state.stages.format.index import BLOCK, DataObject, Entry
+from up42_state.stages.format.index import BLOCK_BYTES, Entry, PackOrFile
 from up42_state.stages.format.names import attempt_prefix
-from up42_state.stages.format.packs import MAX_BYTES, Member, PackWriter, fill_packs
-from up42_state.stages.local.sources import Source, Stored, changed, fill, open_source
+from up42_state.stages.format.packs import MAX_BYTES, PackWriter, cost, fill_packs
+from up42_state.stages.format.records import StoredFile
+from up42_state.stages.local.sources import Source, changed, fill, open_source
 from up42_state.stages.transfer.buffers import Buffers, allocate
 from up42_state.stages.write.lease import StaleError
 from up42_state.stages.write.partial import Begun, Recorder, passing_over
@@ -35,7 +36,6 @@ __all__ = ["Uploader", "block_digests"]
 
 MIN_PACKED = 16
 MAX_KEY = 1024
-MIB = 1024 * 1024
 # Packs that are filled at once; while one is sent the next is filled. Small files are many short calls, and
 # threads that make them side by side wait for Python's lock more than they win.
 _PACKING = 1
@@ -82,7 +82,7 @@ class Uploader:
         self._folded: set[str] = set()
         self.copied: set[str] = set()  # names of objects of this attempt that an interrupted one had stored
 
-    def upload(self, sources: Sequence[Source], left: Mapping[str, Begun]) -> list[Stored]:
+    def upload(self, sources: Sequence[Source], left: Mapping[str, Begun]) -> list[StoredFile]:
         """Upload files and say where their bytes are, in the same order.
 
         :param left: uploads that an interrupted save has left, by the name of the object.
@@ -147,22 +147,20 @@ class Uploader:
         plain = name.isprintable() and is_normalized("NFC", name) and name not in self._folded
         return plain and len(key.encode()) <= MAX_KEY
 
-    def _start_packs(self, transfers: Transfers, sources: Sequence[Source]) -> list[Future[list[Stored]]]:
-        by_name = {source.name: source for source in sources}
-        groups: dict[str, list[Member]] = {}
+    def _start_packs(self, transfers: Transfers, sources: Sequence[Source]) -> list[Future[list[StoredFile]]]:
+        groups: dict[str, list[Source]] = {}
         for source in sorted(sources, key=lambda source: (source.group, source.name)):
-            groups.setdefault(source.group, []).append(Member(source.name, source.size))
+            groups.setdefault(source.group, []).append(source)
         futures = []
-        for number, members in enumerate(fill_packs(groups.values())):
-            cost = sum(member.cost for member in members)
-            files = [by_name[member.name] for member in members]
-            futures.append(transfers.start(cost, self._put_pack, number, members, files))
+        for number, pack in enumerate(fill_packs(groups.values())):
+            size = sum(map(cost, pack))
+            futures.append(transfers.start(size, self._put_pack, number, pack))
         return futures
 
-    def _put_pack(self, number: int, members: list[Member], sources: list[Source]) -> list[Stored]:
+    def _put_pack(self, number: int, sources: list[Source]) -> list[StoredFile]:
         placed = []
         with self._packing:
-            writer = PackWriter(members)
+            writer = PackWriter(sources)
             for source in sources:
                 buffer, offset = writer.reserve()
                 with open_source(source) as fd:
@@ -172,7 +170,7 @@ class Uploader:
         data = writer.finish()
         name = f"packs/{number:04d}.zip"
         self._store.bucket.put(self.prefix + name, data)
-        target = DataObject(key=self.relative + name, size=len(data), frame=writer.frame)
+        target = PackOrFile(key=self.relative + name, size=len(data), frame=writer.frame)
         return self._note(
             [_stored(source, target, sha256, blocks, offset) for source, offset, sha256, blocks in placed]
         )
@@ -185,19 +183,19 @@ class Uploader:
         sha256 = hashlib.sha256(data).hexdigest()
         if source.sha256 and source.sha256 != sha256:
             raise changed(source.name)
-        return sha256, block_digests(data) if len(data) > BLOCK else ()
+        return sha256, block_digests(data) if len(data) > BLOCK_BYTES else ()
 
-    def _put_file(self, source: Source) -> list[Stored]:
+    def _put_file(self, source: Source) -> list[StoredFile]:
         data = allocate(source.size)
         with open_source(source) as fd:
             fill(fd, data, source)
         sha256, blocks = self._digests(source, data)
         name = self.object_name(source)
         self._store.bucket.put(self.prefix + name, data)
-        target = DataObject(key=self.relative + name, size=source.size)
+        target = PackOrFile(key=self.relative + name, size=source.size)
         return self._note([_stored(source, target, sha256, blocks)])
 
-    def _note(self, stored: list[Stored]) -> list[Stored]:
+    def _note(self, stored: list[StoredFile]) -> list[StoredFile]:
         self.recorder.stored(stored)
         self._advance(sum(item.entry.size for item in stored))
         return stored
@@ -243,12 +241,12 @@ class Uploader:
         begun = Begun(name=name, key=relative, token=upload.token, size=source.size, part_size=size, parts={})
         return begun, upload, {}
 
-    def _complete(self, parts: _Parts) -> Stored:
+    def _complete(self, parts: _Parts) -> StoredFile:
         blocks = tuple(digest for future in parts.futures for digest in future.result())
         with _still_there():
             parts.upload.complete()
         self._uploads.remove(parts.upload)
-        target = DataObject(key=self.relative + parts.begun.name, size=parts.source.size)
+        target = PackOrFile(key=self.relative + parts.begun.name, size=parts.source.size)
         stored = _stored(parts.source, target, parts.sha256, blocks)
         self.recorder.stored([stored])
         return stored
@@ -302,12 +300,14 @@ def _still_there() -> Iterator[None]:
 
 def block_digests(data: memoryview) -> tuple[str, ...]:
     """The SHA-256 of each 8 MiB, in hex."""
-    return tuple(hashlib.sha256(data[at : at + BLOCK]).hexdigest() for at in range(0, len(data), BLOCK))
+    return tuple(
+        hashlib.sha256(data[at : at + BLOCK_BYTES]).hexdigest() for at in range(0, len(data), BLOCK_BYTES)
+    )
 
 
 def _stored(
-    source: Source, target: DataObject, sha256: str, blocks: tuple[str, ...], offset: int = 0
-) -> Stored:
+    source: Source, target: PackOrFile, sha256: str, blocks: tuple[str, ...], offset: int = 0
+) -> StoredFile:
     entry = Entry(
         path=source.path,
         kind=source.kind,
@@ -318,4 +318,4 @@ def _stored(
         blocks=blocks,
         executable=source.executable,
     )
-    return Stored(target, entry)
+    return StoredFile(target, entry)

@@ -1,4 +1,4 @@
-"""Which process writes, so that another one can tell whether it still runs."""
+"""Tell which process writes an attempt, so that another process can see whether the writer still runs."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Writer(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def here(cls) -> Writer:
-        """This process."""
+        """Describe this process."""
         _, started = _state(os.getpid())
         return cls(space=_space(), pid=os.getpid(), started=started)
 
     def runs(self, attempt: str) -> bool | None:
-        """Whether the process still writes this attempt; ``None`` where that cannot be told from here."""
+        """Return True if the process still writes this attempt; ``None`` if that cannot be told from here."""
         if not self.space or self.space != _space():
             return None
         if self.pid == os.getpid() and self.started == _state(self.pid)[1]:
@@ -77,7 +77,7 @@ def _space() -> str:
 
 
 def _state(pid: int) -> tuple[str, int]:
-    """A process's state and when it began; ``("", 0)`` where the system does not say."""
+    """Read the state of a process and when it began; ``("", 0)`` if the system does not say."""
     try:
         # the second field is the program's name in brackets, which may hold spaces and brackets
         fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
