@@ -7,12 +7,13 @@ import fcntl
 import hashlib
 import os
 import stat
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from up42_state.errors import TargetConflictError
 from up42_state.machine.trees import remove_tree
 from up42_state.stages.local.directory import OURS, UNKNOWN, Directory, open_regular, own_folder, remove_own
+from up42_state.stages.transfer.pool import Transfers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Staging", "Stagings"]
 
+_UNHASHED = 32 * 1024 * 1024  # bytes that wait to be hashed
 _TRIES = 1000  # at a directory that others make and remove: some milliseconds in all
 
 
@@ -107,21 +109,32 @@ class Staging:
 
     def put(self, name: str, data: bytes | memoryview) -> None:
         """Write a whole file, in place of a file that has its name: that one stands until this is whole."""
-        self.put_runs(name, (data,))
+        with self._replacing(name) as new:
+            self.write(new, 0, memoryview(data))
 
     def put_runs(self, name: str, runs: Iterable[bytes | memoryview]) -> str:
-        """Write a whole file as :meth:`put` does, from runs of its bytes; give their SHA-256, in hex."""
+        """Write a whole file from runs of its bytes, in place of a file that has its name.
+
+        :return: the SHA-256 of the bytes, in hex.
+        """
+        digest, size = hashlib.sha256(), 0
+        # One thread takes the runs in their order. It hashes one while the next is made and written.
+        with self._replacing(name) as new, Transfers(1, _UNHASHED) as hashing:
+            self.write(new, 0, memoryview(b""))  # there is a file also where there are no runs
+            for run in runs:
+                hashing.start(len(run), digest.update, run)
+                self.write(new, size, memoryview(run))
+                size += len(run)
+        return digest.hexdigest()
+
+    @contextmanager
+    def _replacing(self, name: str) -> Iterator[str]:
+        """Give the name of a new file, which replaces the one that has ``name`` once it is whole."""
         new = f"new-{name}"
         with suppress(FileNotFoundError):
             os.unlink(new, dir_fd=self.fd)
-        self.write(new, 0, memoryview(b""))  # it is there, also where there are no runs
-        digest, size = hashlib.sha256(), 0
-        for run in runs:
-            digest.update(run)
-            self.write(new, size, memoryview(run))
-            size += len(run)
+        yield new
         os.rename(new, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
-        return digest.hexdigest()
 
     def folds_names(self) -> bool:
         """Whether the file system takes names for one that differ in case, in Unicode's form, or in a full
