@@ -31,7 +31,7 @@ venv: $(VENV)/.dev  ## make .venv with the package (editable) and the tools
 demo: $(VENV)/.runtime  ## a job of several stages on a directory, from save to propagation
 	$(BIN)/up42-state demo
 
-test: $(WHEEL_VENV)/.installed localstack-venv  ## the tests, servers included, against the built wheel: five minutes
+test: $(WHEEL_VENV)/.installed localstack-venv  ## the tests, servers included, against the built wheel; wide sweeps as a sample
 	$(RUN_PYTEST) $(PYTEST_ARGS)
 
 test-long: $(WHEEL_VENV)/.installed localstack-venv  ## the rest of the sweeps, kills and races of which make test runs a sample

@@ -50,18 +50,34 @@ STANDS_ON: dict[str, set[str]] = {
     # stores
     "buckets.keys": set(),
     "buckets.unfinished": {"buckets.keys"},
-    "buckets.base": {"buckets.keys"},
+    "buckets.uploads": set(),
+    "buckets.base": {"buckets.keys", "buckets.uploads"},
     "buckets.network": {"secrets"},
-    "buckets.directory": {"buckets.base", "buckets.keys", "buckets.unfinished", "machine"},
-    "buckets": {"buckets.base", "buckets.directory", "buckets.keys", "buckets.network", "secrets"},
+    "buckets.directory": {
+        *("buckets.base", "buckets.keys", "buckets.unfinished", "buckets.uploads", "machine"),
+    },
+    "buckets": {
+        *(
+            "buckets.base",
+            "buckets.directory",
+            "buckets.keys",
+            "buckets.network",
+            "buckets.uploads",
+            "secrets",
+        ),
+    },
     "buckets.gcs": {
         *("buckets", "buckets.base", "buckets.keys", "buckets.network", "buckets.unfinished"),
+        "buckets.uploads",
         *("secrets", "settings"),
     },
-    "buckets.s3": {"buckets", "buckets.base", "buckets.keys", "buckets.network", "secrets", "settings"},
+    "buckets.s3": {
+        *("buckets", "buckets.base", "buckets.keys", "buckets.network", "buckets.uploads"),
+        *("secrets", "settings"),
+    },
     "buckets.__init__": {
         *("buckets", "buckets.base", "buckets.directory", "buckets.gcs", "buckets.keys", "buckets.s3"),
-        *("buckets.unfinished", "secrets", "settings"),
+        *("buckets.unfinished", "buckets.uploads", "secrets", "settings"),
     },
     # stages
     "stages.transfer": set(),
@@ -82,15 +98,8 @@ STANDS_ON: dict[str, set[str]] = {
         *("stages", "stages.format", "stages.local", "stages.read"),
     },
     "stages.write": {
-        *(
-            "contract",
-            "buckets.__init__",
-            "buckets",
-            "buckets.base",
-            "features.__init__",
-            "features",
-            "features.files",
-        ),
+        *("buckets.__init__", "buckets", "buckets.base", "buckets.uploads"),
+        *("contract", "features.__init__", "features", "features.files"),
         *("stages", "stages.format", "stages.local", "stages.propagate", "stages.read", "stages.transfer"),
     },
     "stages.upkeep": {

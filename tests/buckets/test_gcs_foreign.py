@@ -13,8 +13,8 @@ from doubles.sweep import sampled
 from doubles.tally import tally
 from google.oauth2.credentials import Credentials
 
-from up42_state.buckets.base import UploadInfo
 from up42_state.buckets.gcs import client
+from up42_state.buckets.uploads import UploadInfo
 from up42_state.errors import BucketNotFoundError, StoreUnreachableError
 
 if TYPE_CHECKING:

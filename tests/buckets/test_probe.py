@@ -19,7 +19,8 @@ from up42_state.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from up42_state.buckets.base import Bucket, Buffer
+    from up42_state.buckets.base import Bucket
+    from up42_state.buckets.uploads import Buffer
 
 
 class Unknown(MemoryBucket):

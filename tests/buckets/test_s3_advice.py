@@ -13,6 +13,7 @@ from up42_state.buckets import open_bucket
 from up42_state.buckets.s3.bucket import S3Bucket
 from up42_state.errors import (
     AccessDeniedError,
+    BucketNotFoundError,
     SettingsError,
     StateError,
     StoreUnreachableError,
@@ -160,6 +161,16 @@ def test_an_expired_token() -> None:
         error = refusal(**KEYS, aws_endpoint_url=script.url)
     assert isinstance(error, AccessDeniedError)
     assert "get new ones" in str(error)
+
+
+def test_a_missing_bucket_where_every_answer_says_so() -> None:
+    """The list of other buckets, which is for the message, is asked for once, whatever comes."""
+    body = b"<?xml version='1.0'?><Error><Code>NoSuchBucket</Code><Message>away</Message></Error>"
+    with answering(Answer(status=404, body=body)) as script:
+        error = refusal(**KEYS, aws_endpoint_url=script.url)
+    assert isinstance(error, BucketNotFoundError)
+    assert error.advice == "check the store's URL and the argument aws_endpoint_url, or make the bucket"
+    assert len(script.requests) == 2
 
 
 def test_no_tls_where_tls_is_spoken() -> None:

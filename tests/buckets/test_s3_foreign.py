@@ -12,9 +12,9 @@ from buckets.scripted import Answer, Request, Script, answering
 from doubles.sweep import sampled
 from doubles.tally import tally
 
-from up42_state.buckets.base import LeftUpload, UploadInfo
 from up42_state.buckets.s3 import listing
 from up42_state.buckets.s3.bucket import S3Bucket
+from up42_state.buckets.uploads import LeftUpload, UploadInfo
 from up42_state.errors import NotFoundError, StorageError, StoreUnreachableError
 from up42_state.settings.model import Settings
 

@@ -12,8 +12,8 @@ import pytest
 from buckets.scripted import Answer, Script, answering, serving
 from buckets.uploads import MIB, random_bytes
 
-from up42_state.buckets.base import LeftUpload
 from up42_state.buckets.s3.bucket import S3Bucket
+from up42_state.buckets.uploads import LeftUpload
 from up42_state.errors import (
     AccessDeniedError,
     BucketNotFoundError,
@@ -379,7 +379,17 @@ def test_pieces_that_break_off() -> None:
     assert len(script.requests) == 2
 
 
-@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def shown(data: bytes) -> memoryview:
+    """A view of a whole byte array, which S3's client gets instead."""
+    return memoryview(bytearray(data))
+
+
+def shown_in_part(data: bytes) -> memoryview:
+    """A view of some bytes of a longer array."""
+    return memoryview(bytearray(b"<" + data + b">"))[1:-1]
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, shown, shown_in_part])
 @pytest.mark.parametrize("size", [0, 1, 200_000])
 def test_bodies_of_every_kind_are_sent_again(kind: Callable[[bytes], Any], size: int) -> None:
     """Whatever buffer bytes lie in, they arrive, with their length; also where the first answer is 500."""

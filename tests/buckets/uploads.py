@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from up42_state.buckets.base import LeftUpload
+from up42_state.buckets.uploads import LeftUpload
 from up42_state.errors import StorageError
 
 if TYPE_CHECKING:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from up42_state.buckets.base import Bucket, ObjectInfo, Upload, UploadInfo
+from up42_state.buckets.base import Bucket, ObjectInfo
+from up42_state.buckets.uploads import Upload, UploadInfo
 from up42_state.errors import StoreUnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from up42_state.buckets.base import Buffer
+    from up42_state.buckets.uploads import Buffer
 
     When = Literal["before", "after"]
 

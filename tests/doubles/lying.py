@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from up42_state.buckets.base import Bucket, Buffer, ObjectInfo
+    from up42_state.buckets.base import Bucket, ObjectInfo
+    from up42_state.buckets.uploads import Buffer
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -97,6 +97,18 @@ def test_what_was_fetched_for_another_propagation_is_not_used(
     assert not (current / ".up42_state").exists()
 
 
+def test_what_was_fetched_of_an_older_revision_is_not_used(
+    job: Job, scenes: Path, current: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newer one may differ in an executable bit alone, which a staged file does not tell."""
+    kill_before_the_switch(job, current, monkeypatch)
+    (scenes / "tile_0001.tif").chmod(0o755)
+    job.stage("scenes:1").save(scenes)
+    propagate(current, [job.stage("scenes:1")])
+    assert contents(current)["tile_0001.tif"][1]
+    assert {**contents(scenes), **contents(current)} == contents(current)
+
+
 def test_quicklooks_that_a_kill_left_are_taken_away(
     job: Job, scenes: Path, current: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from doubles.switching import sweep
 
 from up42_state import propagate
 from up42_state.errors import StateError
+from up42_state.stages.local.directory import Directory
 from up42_state.stages.local.installation import Installation
 
 if TYPE_CHECKING:
@@ -85,6 +86,32 @@ def test_a_propagation_into_a_directory(
     seen = sweep(monkeypatch, prepare, into, [(Installation, "__enter__")])
     assert seen["as before"]
     assert seen["half"]
+
+
+def test_a_directory_of_many_files_is_put_back_in_one_go(
+    monkeypatch: pytest.MonkeyPatch, job: Job, tmp_path: Path
+) -> None:
+    """Each directory is listed once: to list it for each file would take hours where there are many."""
+    files = {f"{folder}/{n}.tif": b"%d" % n for folder in "ab" for n in range(50)}
+    job.stage("s:1").save(write_output(tmp_path / "out", files))
+    listed = 0
+    listdir = os.listdir
+
+    def counted(path: int) -> list[str]:
+        nonlocal listed
+        listed += 1
+        return listdir(path)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Directory, "move_in", refuse)
+        patched.setattr(os, "listdir", counted)
+        with pytest.raises(StateError, match="Input/output error"):
+            job.stage("s:1").restore(tmp_path / "in")
+    assert not (tmp_path / "in").exists()
+    assert listed <= 4
 
 
 @pytest.mark.parametrize("verb", ["restore", "propagate"])

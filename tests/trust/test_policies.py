@@ -13,8 +13,8 @@ import pytest
 from doubles.outputs import state_on
 from doubles.roles import read_all, save_all
 
-from up42_state.buckets.base import LeftUpload
 from up42_state.buckets.s3.bucket import S3Bucket
+from up42_state.buckets.uploads import LeftUpload
 from up42_state.settings.model import Settings
 
 if TYPE_CHECKING:

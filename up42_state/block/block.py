@@ -295,7 +295,7 @@ class Block:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            # Without a stage nothing is saved: leftovers do no harm, and a task around may hold the locks.
+            # Without a stage nothing is saved: leftovers do no harm, and a task around it may hold the locks.
             if self.stage is None:
                 self.output_dir.mkdir(parents=True, exist_ok=True)
                 self.quicklooks_dir.mkdir(parents=True, exist_ok=True)

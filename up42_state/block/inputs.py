@@ -66,7 +66,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     options: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     def restore(self) -> FilledInput:
-        """Fill the directory. Files of a single stage that are there already are kept.
+        """Fill the directory. Files that are there already, byte for byte, are kept.
 
         :raises NotFoundError: there is no such stage.
         :raises TargetConflictError: the directory holds other files; they are untouched.
@@ -77,7 +77,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
             return FilledInput(commits=[restored.commit])
         while True:
             commits = self._current()
-            with suppress(PrunedError), writing_to(self.target), _advising():  # pruned before it was read
+            # A revision that was superseded and pruned before it was read is taken as it is now.
+            with suppress(PrunedError), writing_to(self.target), _advising():
                 return self._restore_merged(commits)
 
     def check(self) -> FilledInput:
@@ -107,7 +108,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         return FilledInput(commits=commits, reports=reports)
 
     def _planned(self, commits: Sequence[Commit]) -> tuple[Merging, Report, list[Added]]:
-        """What a merge would give, and the files that it is made of. No file is fetched."""
+        """Plan a merge: give it, what became of every feature, and the wanted files of all stages."""
         from up42_state.stages.propagate.merged_output import Added, EarlierStage, Merging, output_of
 
         store = self.stages[0].job.state.store
@@ -150,7 +151,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         )
         with Installation(self.target) as installation:
             installation.begin(plan)
-            if not has_data(self.target):  # an empty directory is somebody's, and would be filled
+            # An empty directory is somebody's, and would be filled, unless a whole input is there.
+            if not has_data(self.target):
                 _refuse(self.target, sorted(merging.names & installation.folders))
             fetch_added(installation, files)
             for name in _OLDER:

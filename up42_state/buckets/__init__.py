@@ -6,9 +6,10 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from up42_state.buckets.addresses import mistaken
-from up42_state.buckets.base import Bucket, ObjectInfo, Upload, UploadInfo
+from up42_state.buckets.base import Bucket, ObjectInfo
 from up42_state.buckets.keys import check_key
 from up42_state.buckets.unfinished import UNFINISHED
+from up42_state.buckets.uploads import Upload, UploadInfo
 from up42_state.errors import SettingsError, StorageError
 from up42_state.secrets.redaction import public_url
 from up42_state.secrets.shapes import is_credential

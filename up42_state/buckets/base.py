@@ -18,15 +18,25 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
+from up42_state.buckets.keys import check_key, check_prefix, join
+from up42_state.errors import (
+    BucketNotFoundError,
+    ObjectExistsError,
+    ObjectNotFoundError,
+    StorageError,
+    UnsupportedStoreError,
+)
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    Buffer = bytes | bytearray | memoryview
+    from up42_state.buckets.uploads import Buffer, LeftUpload, Upload, UploadInfo
 
-__all__ = ["MIB", "Bucket", "LeftUpload", "ObjectInfo", "Upload", "UploadInfo"]
+__all__ = ["MIB", "Bucket", "ObjectInfo"]
 
 MIB = 1024 * 1024
+_MOST = 8  # names of other buckets in a message
 
 
 class ObjectInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,89 +52,6 @@ class ObjectInfo(msgspec.Struct, frozen=True, kw_only=True):
     modified: datetime
 
 
-class UploadInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """An upload in parts that was begun and neither completed nor aborted.
-
-    :param key: the key that it would create.
-    :param upload_id: the store's name for it.
-    :param started: by the store's clock; timezone-aware, UTC.
-    """
-
-    key: str
-    upload_id: str
-    started: datetime
-
-
-class LeftUpload(msgspec.Struct, frozen=True, kw_only=True):
-    """An upload in parts that a process has left, as far as it has told.
-
-    :param key: the object that it would have made.
-    :param token: the store's name for it (:class:`Upload`).
-    :param size: of that object, in bytes.
-    :param part_size: of every part but the last, in bytes.
-    :param parts: the tags of the parts that were sent (:meth:`Upload.tag`), by their numbers.
-    """
-
-    key: str
-    token: str
-    size: int
-    part_size: int
-    parts: dict[int, str]
-
-    def length(self, number: int) -> int:
-        """The bytes of a part; 0 where the object has none of this number."""
-        if number < 1 or (number - 1) * self.part_size >= self.size:
-            return 0
-        return min(self.part_size, self.size - (number - 1) * self.part_size)
-
-
-class Upload(ABC):
-    """One upload in parts. The object appears whole on :meth:`complete`, or not at all.
-
-    ``token``
-        the store's name for it, by which another process can go on with it
-        (:meth:`Bucket.continue_upload`); empty where none can.
-    ``held``
-        the numbers of the parts that were left and are still there, in a continued one: each is either kept
-        (:meth:`keep`) or sent.
-    """
-
-    token: str = ""
-    held: frozenset[int] = frozenset()
-
-    @abstractmethod
-    def put_part(self, number: int, data: Buffer, *, sha256: str = "") -> None:
-        """Send part ``number`` (from 1). Parts may be sent in any order and from several threads.
-
-        Every part but the last has exactly the ``part_size`` that the upload was started with.
-
-        :param sha256: of the part, in hex, where the caller knows it: a store that signs it need not hash.
-        """
-
-    def tag(self, number: int) -> str:  # noqa: ARG002 - most stores have none
-        """What the store calls the part as it was sent or kept: another process that sends the same number
-        to the same upload changes it. Empty where no other process can.
-        """
-        return ""
-
-    def keep(self, number: int) -> None:  # noqa: B027 - not abstract: nothing to do where a part stays in its upload
-        """Take a part as it was left. It is one of ``held``.
-
-        :raises ObjectNotFoundError: it is gone meanwhile.
-        """
-
-    def sync(self) -> None:  # noqa: B027 - not abstract: most stores keep a part before they answer
-        """Make sure that the parts which were sent outlive a power failure."""
-
-    @abstractmethod
-    def complete(self) -> None:
-        """Make the object appear. Called once, after every part."""
-
-    @abstractmethod
-    def abort(self) -> None:
-        """Discard what was sent. Never raises for an upload that is already gone."""
-
-
 class Bucket(ABC):
     """A store of objects under one URL.
 
@@ -135,9 +62,15 @@ class Bucket(ABC):
         ``False`` where it is known not to be, ``None`` where only a probe can tell.
     ``takes_uploads_away``
         whether :meth:`continue_upload` ends the upload for the process that began it.
+    ``prefix``
+        comes before every key in the store, with a slash between; empty where the URL names the whole store.
+    ``if_missing``
+        what to do where the bucket does not exist.
     """
 
     url: str
+    prefix: str = ""
+    if_missing: ClassVar[str] = "check the store's URL, or make the bucket"
     atomic_create: bool | None = None
     takes_uploads_away: ClassVar[bool] = False
     min_part_size: ClassVar[int] = 8 * MIB
@@ -312,3 +245,56 @@ class Bucket(ABC):
 
     def close(self) -> None:  # noqa: B027 - not abstract: some buckets have nothing to free
         """Free connections. The bucket is not used afterwards."""
+
+    def _full(self, key: str) -> str:
+        """The store's own name of an object: the prefix and the key."""
+        return join(self.prefix, check_key(key))
+
+    def _full_prefix(self, prefix: str) -> str:
+        """What the store's own names of all objects below ``prefix`` begin with."""
+        return join(self.prefix, check_prefix(prefix))
+
+    def _relative(self, full: str) -> str:
+        """The key of an object that the store has under this name."""
+        return full[len(self.prefix) + 1 :] if self.prefix else full
+
+    def _create_alone(
+        self, key: str, data: Buffer, *, lacks: str, single_writer: bool, error: Exception
+    ) -> None:
+        """Look for an object, then write it: where the store has no create-only writes.
+
+        :param lacks: what the store refused, for the message.
+        :param single_writer: whether the user vouches that saves never race.
+        :param error: the refusal.
+        :raises UnsupportedStoreError: nobody vouches for that.
+        """
+        if not single_writer:
+            advice = "use another store, or UP42_STATE_SINGLE_WRITER=true if saves never race"
+            raise UnsupportedStoreError(f"{self.url}: {lacks}", advice=advice) from error
+        try:
+            self.head(key)
+        except ObjectNotFoundError:
+            self.put(key, data)
+        else:
+            raise ObjectExistsError(f"{self.url}/{key} exists already")
+
+    def _no_bucket(self, what: str, others: Sequence[str] = ()) -> BucketNotFoundError:
+        """The error for a bucket that does not exist.
+
+        :param what: a URL.
+        :param others: names of buckets that exist; the message tells the first few.
+        """
+        advice = self.if_missing
+        if others:
+            advice += f"; there are {', '.join(others[:_MOST])}{' and more' if len(others) > _MOST else ''}"
+        return BucketNotFoundError(f"{what}: the bucket does not exist", advice=advice)
+
+    def _check_deleted(self, failed: Sequence[Exception | str]) -> None:
+        """Tell of the objects that could not be deleted.
+
+        :raises StorageError: there are some.
+        """
+        if failed:
+            cause = failed[0] if isinstance(failed[0], Exception) else None
+            problem = f"{self.url}: {len(failed)} objects were not deleted, first: {failed[0]}"
+            raise StorageError(problem) from cause

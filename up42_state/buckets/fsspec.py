@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import fsspec.core
 
-from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
+from up42_state.buckets.base import MIB, Bucket, ObjectInfo
 from up42_state.buckets.directory.spelling import Spelling, named_folders
 from up42_state.buckets.directory.times import in_utc, moment
 from up42_state.buckets.keys import check_key, check_prefix, is_key, key_order
 from up42_state.buckets.network.logs import hide_secrets
+from up42_state.buckets.uploads import CountedUpload, Upload, UploadInfo
 from up42_state.errors import (
     AccessDeniedError,
     ObjectExistsError,
@@ -36,7 +37,7 @@ from up42_state.secrets.redaction import clean, public_url, remember, without_cr
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from up42_state.buckets.base import Buffer
+    from up42_state.buckets.uploads import Buffer
 
 __all__ = ["FsspecBucket"]
 
@@ -121,12 +122,8 @@ class FsspecBucket(Bucket):
                 with self._fs.open(path, "xb") as file:
                     file.write(bytes(data))
             except (NotImplementedError, ValueError) as error:
-                if not self._single_writer:
-                    raise UnsupportedStoreError(
-                        f"{self.url}: this file system has no exclusive mode",
-                        advice="use another store, or UP42_STATE_SINGLE_WRITER=true if saves never race",
-                    ) from error
-                self._create_alone(key, path, bytes(data))
+                lacks, alone = "this file system has no exclusive mode", self._single_writer
+                self._create_alone(key, data, lacks=lacks, single_writer=alone, error=error)
 
     def start_upload(self, key: str, size: int, part_size: int) -> Upload:
         self._path(key)
@@ -170,8 +167,7 @@ class FsspecBucket(Bucket):
                         self._fs.rm_file(path)
             except StateError as error:
                 failed.append(error)
-        if failed:
-            raise StorageError(f"{len(failed)} objects were not deleted, first: {failed[0]}") from failed[0]
+        self._check_deleted(failed)
 
     def copy(self, source: str, key: str) -> None:
         self._path(key)
@@ -196,16 +192,6 @@ class FsspecBucket(Bucket):
         """Write an object from a file on this machine."""
         with self._errors(key):
             self._fs.put_file(path, self._ready(key))
-
-    def _create_alone(self, key: str, path: str, data: bytes) -> None:
-        """Look, then write. fsspec's ``exists`` takes every failure to look for absence."""
-        self._fs.invalidate_cache()
-        try:
-            self._fs.info(path)
-        except FileNotFoundError:
-            self._fs.pipe_file(path, data)
-        else:
-            raise FileExistsError(key)
 
     def _files(self, path: str) -> Iterator[dict[str, Any]]:
         """Every file below a path. Not by fsspec's own ``find`` and ``walk``, which leave out without a word
@@ -270,12 +256,12 @@ class FsspecBucket(Bucket):
             raise StorageError(f"{what}: {_safe(error)}") from clean(error)
 
 
-class _SpooledUpload(Upload):
+class _SpooledUpload(CountedUpload):
     """Parts are collected in a temporary file, since fsspec has no common way to send them in any order."""
 
     def __init__(self, bucket: FsspecBucket, key: str, size: int, part_size: int) -> None:
-        self._bucket, self._key, self._size, self._part_size = bucket, key, size, part_size
-        self._sent: dict[int, int] = {}
+        super().__init__(key, size)
+        self._bucket, self._part_size = bucket, part_size
         self._file = tempfile.NamedTemporaryFile()  # noqa: SIM115 - open until completed or aborted
         self._lock = threading.Lock()  # a descriptor must not be closed while it is written to
 
@@ -284,16 +270,14 @@ class _SpooledUpload(Upload):
         self._sent[number] = view.nbytes
         with self._lock:
             if self._file.closed:
-                raise StorageError(f"the upload of {self._key} has ended already")
+                raise StorageError(f"the upload of {self._what} has ended already")
             while view:
                 written = os.pwrite(self._file.fileno(), view, offset)
                 view, offset = view[written:], offset + written
 
     def complete(self) -> None:
-        sent = sum(self._sent.values())
-        if sent != self._size:
-            raise StorageError(f"{sent} bytes of {self._key} were sent instead of {self._size}")
-        self._bucket.upload(self._file.name, self._key)
+        self._check_whole()
+        self._bucket.upload(self._file.name, self._what)
         self.abort()
 
     def abort(self) -> None:

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
-from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
-from up42_state.buckets.keys import check_key, check_prefix, join
+from up42_state.buckets.base import MIB, Bucket, ObjectInfo
+from up42_state.buckets.uploads import CountedUpload, Upload, UploadInfo
 from up42_state.errors import ObjectExistsError, ObjectNotFoundError, StorageError, UnsupportedStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from up42_state.buckets.base import Buffer
+    from up42_state.buckets.uploads import Buffer
 
 __all__ = ["MemoryBucket", "MemoryStore"]
 
@@ -55,7 +55,7 @@ class MemoryBucket(Bucket):
     def __init__(self, url: str = "memory://", store: MemoryStore | None = None, *, prefix: str = "") -> None:
         self.url = url
         self.store = MemoryStore() if store is None else store
-        self._prefix = prefix
+        self.prefix = prefix
 
     @property
     def identity(self) -> str:
@@ -91,7 +91,7 @@ class MemoryBucket(Bucket):
         return _MemoryUpload(self, key, upload_id=info.upload_id, size=size, part_size=part_size)
 
     def uploads(self, prefix: str) -> Iterator[UploadInfo]:
-        start = join(self._prefix, check_prefix(prefix))
+        start = self._full_prefix(prefix)
         with self.store.lock:
             found = [upload for upload in self.store.uploads.values() if upload.key.startswith(start)]
         for upload in found:
@@ -129,12 +129,6 @@ class MemoryBucket(Bucket):
     def gdal_options(self) -> dict[str, str]:
         return {}
 
-    def _full(self, key: str) -> str:
-        return join(self._prefix, check_key(key))
-
-    def _relative(self, full: str) -> str:
-        return full[len(self._prefix) + 1 :] if self._prefix else full
-
     def _object(self, key: str) -> tuple[bytes, datetime]:
         try:
             return self.store.objects[self._full(key)]
@@ -146,7 +140,7 @@ class MemoryBucket(Bucket):
 
     def _sorted(self, prefix: str) -> Sequence[tuple[str, int, datetime]]:
         """Keys, sizes and times. Strings sort by code point, which is the order of their UTF-8 bytes."""
-        start = join(self._prefix, check_prefix(prefix))
+        start = self._full_prefix(prefix)
         with self.store.lock:
             found = [
                 (self._relative(key), len(data), modified)
@@ -156,12 +150,12 @@ class MemoryBucket(Bucket):
         return sorted(found)
 
 
-class _MemoryUpload(Upload):
+class _MemoryUpload(CountedUpload):
     """Parts in a dictionary; it insists on their sizes, as stores do."""
 
     def __init__(self, bucket: MemoryBucket, key: str, *, upload_id: str, size: int, part_size: int) -> None:
-        self._bucket, self._key, self._id = bucket, key, upload_id
-        self._size, self._part_size = size, part_size
+        super().__init__(key, size)
+        self._bucket, self._id, self._part_size = bucket, upload_id, part_size
         self._parts: dict[int, bytes] = {}
 
     def put_part(self, number: int, data: Buffer, *, sha256: str = "") -> None:  # noqa: ARG002 - nothing is signed here
@@ -169,14 +163,12 @@ class _MemoryUpload(Upload):
         expected = min(self._part_size, self._size - (number - 1) * self._part_size)
         if len(data) != expected:
             raise self._error(f"part {number} has {len(data)} bytes instead of {expected}")
-        self._parts[number] = bytes(data)
+        self._parts[number], self._sent[number] = bytes(data), expected
 
     def complete(self) -> None:
         self._check()
-        data = b"".join(self._parts[number] for number in sorted(self._parts))
-        if len(data) != self._size:
-            raise self._error(f"{len(data)} bytes were sent instead of {self._size}")
-        self._bucket.put(self._key, data)
+        self._check_whole()
+        self._bucket.put(self._what, b"".join(self._parts[number] for number in sorted(self._parts)))
         self.abort()
 
     def abort(self) -> None:
@@ -188,4 +180,4 @@ class _MemoryUpload(Upload):
             raise self._error("the upload has ended already")
 
     def _error(self, problem: str) -> StorageError:
-        return StorageError(f"{self._bucket.url}/{self._key}: {problem}")
+        return StorageError(f"{self._bucket.url}/{self._what}: {problem}")

@@ -44,7 +44,7 @@ class Bounds(msgspec.Struct, frozen=True, gc=False):
         return cls(west, south, east, north) if south <= north else None
 
     def intersects(self, other: Bounds) -> bool:
-        """Whether the boxes touch. Longitudes that differ by 360 degrees are the same place."""
+        """True if the boxes touch. Longitudes that differ by 360 degrees are the same place."""
         if self.south > other.north or other.south > self.north:
             return False
         return _reaches(self, other) or _reaches(other, self)
@@ -109,7 +109,7 @@ def _list(value: Any) -> list[Any]:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether it is a number within the range of floating point: JSON's may have hundreds of digits."""
+    """True for a number within the range of floating point: those of JSON may have hundreds of digits."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
 
 

@@ -1,4 +1,4 @@
-"""Which files of an output its features carry, and which of them none does."""
+"""The files of an output that its features carry, and those that no feature carries."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _lonely_quicklooks(collection: Collection, files: Files) -> Iterator[File]:
 
 
 def hit(properties: dict[str, object], files: Files, damaged: Files, others: set[str]) -> bool:
-    """Whether a feature carries one of some damaged files.
+    """True if a feature carries one of some damaged files.
 
     :param damaged: the damaged files of ``files``.
     """

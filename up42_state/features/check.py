@@ -52,7 +52,7 @@ _SHOWN = 3  # properties that a warning names
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
-    """What an output was found to be.
+    """The result of examining an output.
 
     :param defects: all that is wrong with it, in document order, defects of its files last.
     :param collection: its features; ``None`` where they cannot be read.
@@ -79,7 +79,7 @@ def check(data: str | os.PathLike[str] | bytes, tree: Tree, *, dry_run: bool = F
 def examine(
     data: str | os.PathLike[str] | bytes, tree: Tree, *, dry_run: bool = False, root: str | None = None
 ) -> Examined:
-    """As :func:`check`, with what was read on the way, so that it need not be read again.
+    """Check an output as :func:`check` does, and give what was read of it, so that nobody reads it again.
 
     :param root: the output directory as the user named it.
     """
@@ -138,7 +138,7 @@ class _Check:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is no defect and should be looked at."""
+        """Texts on what is no defect and should be looked at."""
         if not self.idle_count:
             return ()
         what = f"{self.idle_count:,} properties look like data paths and name nothing: no file goes with them"
@@ -226,7 +226,7 @@ class _Check:
                 self._note_properties(collection, index, wrong)
 
     def _is_idle(self, name: str, value: Any) -> bool:
-        """Whether a property looks like a data path, names nothing, and is not wrong for that."""
+        """True if a property looks like a data path, names nothing, and is no defect for that."""
         if self.dry_run or name == DATA_PATH or not isinstance(value, str):
             return False
         if self.tree.files.exists(normal_path(value)):
@@ -253,7 +253,7 @@ class _Check:
             self._note(place, syntax.property_place(index, name), problem, advice)
 
     def _path_defect(self, name: str, value: Any) -> tuple[str, str] | None:
-        """What is wrong with a property that may be a data path, and what to do."""
+        """The problem of a property that may be a data path, and the advice; ``None`` if it has none."""
         if not isinstance(value, str):
             wrong = name == DATA_PATH and value is not None
             return ("is not a string", "write the file's path as a string") if wrong else None
@@ -323,6 +323,6 @@ def _feature_at(collection: Collection, offset: int) -> int | None:
 
 
 def _property_offsets(raw: memoryview) -> dict[str, int]:
-    """Where the values of a feature's properties stand in it."""
+    """The offset of each property's value in the text of its feature, by name."""
     places = [member.start for member in members(raw) if member.name == "properties"]
     return {member.name: member.start for member in members(raw, places[-1])}

@@ -49,17 +49,17 @@ class Feature:
 
     @property
     def id(self) -> str | int | float | None:
-        """Its ``id``, if that is a string or a number (RFC 7946 §3.2)."""
+        """The feature's ``id``, if that is a string or a number (RFC 7946 §3.2)."""
         return feature_id(self._read)
 
     @property
     def properties(self) -> dict[str, Any]:
-        """Its properties; empty where they are absent or ``null``."""
+        """The feature's properties; empty where they are absent or ``null``."""
         return properties_of(self._read)
 
     @property
     def bbox(self) -> list[float] | None:
-        """Its ``bbox`` member as it stands, if it is a list (RFC 7946 §5)."""
+        """The feature's ``bbox`` member as it stands, if it is a list (RFC 7946 §5)."""
         value = self.value().get("bbox")
         return value if isinstance(value, list) else None
 
@@ -99,14 +99,12 @@ class Collection(Sequence[Feature]):
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is known that all features are objects, and that none carries a provenance."""
+        """True if all features are known to be objects, none of which carries a provenance."""
         return self._layout.is_plain
 
     @property
     def names_no_files(self) -> bool:
-        """Whether it is known that all features are objects with properties, and that none has a property
-        which is a data path by its name.
-        """
+        """True if all features are known to be objects with properties, none of which may be a data path."""
         return self._layout.names_no_files
 
     @cached_property
@@ -147,7 +145,7 @@ class Collection(Sequence[Feature]):
         return None if place is None else decode(self.document[place.start : place.end])
 
     def stretch(self, name: str) -> tuple[int, int]:
-        """Where a member stands with the comma that goes with it, so that it can be cut out.
+        """The offsets of a member with the comma that goes with it, so that it can be cut out.
 
         There is always another member: ``features``.
         """

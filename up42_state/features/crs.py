@@ -37,7 +37,7 @@ _DEFAULT = frozenset(("OGC:CRS84", "EPSG:4326"))  # GeoJSON's longitude and lati
 
 
 class Crs:
-    """What a collection says of its coordinates.
+    """The coordinate reference system that a collection names.
 
     :param member: its ``crs``, decoded; ``None`` where it has none.
     """
@@ -58,11 +58,11 @@ class Crs:
 
     @property
     def is_default(self) -> bool:
-        """Whether it is the one that GeoJSON has anyway."""
+        """True for the reference system that GeoJSON has anyway."""
         return self._member is None or self._name in _DEFAULT
 
     def is_same(self, other: Crs) -> bool:
-        """Whether both are one, whatever name each goes by."""
+        """True if both are one reference system, whatever name each goes by."""
         if self.is_default or other.is_default:
             return self.is_default and other.is_default
         if self._name or other._name:

@@ -100,7 +100,7 @@ def _refuse(problem: str, error: Exception) -> NoReturn:
 
 
 def _structure(document: object) -> Iterator[Defect]:
-    """What keeps a document from being a collection of features."""
+    """Yield the defects that keep a document from being a collection of features."""
     if not isinstance(document, dict):
         yield Defect("data.json", "is not a JSON object", "write a FeatureCollection")
         return
@@ -141,7 +141,7 @@ def _as(kind: type[_Object], members: Mapping[str, Any]) -> _Object:
 
 
 def _by_interface(value: object) -> object:
-    """What stands for a value that JSON has no form for (the ``__geo_interface__`` protocol)."""
+    """The plain value that stands for one which JSON has no form for (the ``__geo_interface__`` protocol)."""
     interface = getattr(value, "__geo_interface__", None)
     if interface is None:
         raise TypeError(f"a value of type {type(value).__name__} has no form in JSON")

@@ -120,7 +120,7 @@ def _features(raw: bytes, index: int, changes: list[Change]) -> list[bytes]:
 
 
 def is_collection(raw: bytes) -> bool:
-    """Whether a value stands in the place of a feature and is a FeatureCollection."""
+    """True if a value that stands in the place of a feature is a FeatureCollection."""
     if b'"FeatureCollection"' not in raw:
         return False
     value = decode(raw)
@@ -214,7 +214,7 @@ def _inside(path: str, place: str) -> str | None:
 
 
 def _is_the_same(text: str, path: str, root: str) -> bool:
-    """Whether ``..`` leads where its parts say: behind a link it leads elsewhere."""
+    """True if ``..`` in a path leads where its parts say: behind a link it leads elsewhere."""
     if ".." not in text.split("/"):
         return True
     real = os.path.realpath(os.path.join(root, text))

@@ -66,7 +66,7 @@ class Selection:
         return cls(where=where, bbox=bbox, ids=ids, path=path)
 
     def __contains__(self, feature: object) -> bool:
-        """Whether the feature is wanted."""
+        """True if the selection takes the feature."""
         if not isinstance(feature, Feature):
             return False
         return (self._ids is None or _text(feature.id) in self._ids) and self._fits(feature)
@@ -79,7 +79,7 @@ class Selection:
         return [number for number in numbers if self._fits(collection[number])]
 
     def warnings(self, collection: Collection) -> list[str]:
-        """What of the selection meets nothing in a collection, and is likely to be mistyped.
+        """Warnings for conditions that no feature of a collection meets, and that are likely to be mistyped.
 
         A name that no feature has as a property, and ids that no feature has, are said.
         """
@@ -103,7 +103,7 @@ class Selection:
             )
 
     def _fits(self, feature: Feature) -> bool:
-        """Whether all conditions but that on its id hold."""
+        """True if the feature meets all conditions but that on its id."""
         if self._conditions or self._path is not None:
             properties = feature.properties
             if not all(condition.fits(properties) for condition in self._conditions):

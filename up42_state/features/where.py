@@ -51,7 +51,7 @@ ABSENT = object()
 
 
 class Condition(NamedTuple):
-    """What a property must be.
+    """A condition on one property.
 
     :param name: of the property; dots lead into nested ones.
     :param holds: whether a value is as wanted; it is given :data:`ABSENT` where a feature has none.
@@ -61,7 +61,7 @@ class Condition(NamedTuple):
     holds: Callable[[Any], bool]
 
     def fits(self, properties: Mapping[str, Any]) -> bool:
-        """Whether a feature's properties meet the condition."""
+        """True if a feature's properties meet the condition."""
         return self.holds(property_value(properties, self.name))
 
 
@@ -172,7 +172,7 @@ def _equals(value: Any, literal: _Literal) -> bool:
 
 
 def _same_instant(one: str, other: str) -> bool:
-    """Whether both are date-times of one instant. A date alone is a day, and equals no instant of it."""
+    """True if both are date-times of one instant. A date alone is a day, and equals no instant of it."""
     if len(one) == _DATE or len(other) == _DATE:
         return False
     instant = _instant(one)

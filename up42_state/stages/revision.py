@@ -15,6 +15,7 @@ from up42_state.stages.format.damage import ASK_VERIFY, damaged
 from up42_state.stages.format.index import Index
 from up42_state.stages.format.names import attempt_prefix
 from up42_state.stages.history import History
+from up42_state.stages.transfer.pool import Transfers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Contents", "Listing", "load", "load_data", "load_index", "map_data", "missing_bytes"]
 
 _MAPPED_FROM = 32 * 1024 * 1024  # bytes
+_UNHASHED = 32 * 1024 * 1024  # bytes that wait to be hashed
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,9 +89,10 @@ def map_data(store: Store, commit: Commit) -> bytes | mmap.mmap:
         return load_data(store, commit)
     digest, size = hashlib.sha256(), 0
     with tempfile.TemporaryFile() as file:
-        with _missing_told(store, commit, stored):
+        # One thread hashes the chunks in their order, while the next is read.
+        with _missing_told(store, commit, stored), Transfers(1, _UNHASHED) as hashing:
             for chunk in store.bucket.stream(stored.key, 0, stored.size + 1):
-                digest.update(chunk)
+                hashing.start(len(chunk), digest.update, chunk)
                 size += file.write(chunk)
         _check(commit, stored, size, digest.hexdigest())
         file.flush()

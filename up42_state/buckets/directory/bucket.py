@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
+from up42_state.buckets.base import MIB, Bucket, ObjectInfo
 from up42_state.buckets.directory import walk
 from up42_state.buckets.directory.pending import (
     PendingFile,
@@ -28,6 +28,7 @@ from up42_state.buckets.directory.spelling import Spelling, named_folders
 from up42_state.buckets.directory.times import moment
 from up42_state.buckets.keys import check_key, check_prefix
 from up42_state.buckets.unfinished import UNFINISHED, folder_of, is_unfinished
+from up42_state.buckets.uploads import CountedUpload, Upload, UploadInfo
 from up42_state.errors import (
     BucketNotFoundError,
     ObjectNotFoundError,
@@ -38,7 +39,7 @@ from up42_state.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from up42_state.buckets.base import Buffer, LeftUpload
+    from up42_state.buckets.uploads import Buffer, LeftUpload
 
 __all__ = ["DirectoryBucket", "DirectoryUpload"]
 
@@ -176,10 +177,7 @@ class DirectoryBucket(Bucket):
         for directory in sorted(changed, reverse=True):
             with store_errors(self.url, directory):
                 self._settle(directory)
-        if failed:
-            raise StorageError(f"{len(failed)} objects could not be deleted, first: {failed[0]}") from failed[
-                0
-            ]
+        self._check_deleted(failed)
 
     def copy(self, source: str, key: str) -> None:
         with self.opened(source) as descriptor, store_errors(self.url, key), self._pending(key) as made:
@@ -305,36 +303,35 @@ class DirectoryBucket(Bucket):
             )
 
 
-class DirectoryUpload(Upload):
+class DirectoryUpload(CountedUpload):
     """Parts are written where they belong in one pending file."""
 
     def __init__(
         self, bucket: DirectoryBucket, key: str, *, pending: PendingFile, name: str, size: int, part_size: int
     ) -> None:
-        self._bucket, self._key, self._name = bucket, key, name
-        self._pending, self._size, self._part_size = pending, size, part_size
+        super().__init__(key, size)
+        self._bucket, self._name, self._pending, self._part_size = bucket, name, pending, part_size
         self.token = os.path.relpath(pending.path, bucket.root)
-        self._sent: dict[int, int] = {}
         self._lock = threading.Lock()  # a descriptor must not be closed while it is written to
         self.left: LeftUpload | None = None
 
     def keep(self, number: int) -> None:
         """Copy a part out of the file that the upload was left in."""
         if self.left is None:
-            raise ObjectNotFoundError(f"no part of {self._key} was left")
+            raise ObjectNotFoundError(f"no part of {self._what} was left")
         start, length = (number - 1) * self._part_size, self.left.length(number)
         with self._bucket.opened(self.left.token) as source, self._lock:
             if copy_bytes(source, self._pending, start, start + length) != length:
-                raise ObjectNotFoundError(f"part {number} of {self._key} became shorter")
+                raise ObjectNotFoundError(f"part {number} of {self._what} became shorter")
         self._sent[number] = length
 
     def put_part(self, number: int, data: Buffer, *, sha256: str = "") -> None:  # noqa: ARG002 - nothing is signed here
-        with store_errors(self._bucket.url, self._key), self._lock:
+        with store_errors(self._bucket.url, self._what), self._lock:
             self._pending.write(data, (number - 1) * self._part_size)
         self._sent[number] = len(data)
 
     def sync(self) -> None:
-        with store_errors(self._bucket.url, self._key):
+        with store_errors(self._bucket.url, self._what):
             with self._lock:
                 if self._pending.ended:
                     return  # published, and synced before that
@@ -345,10 +342,8 @@ class DirectoryUpload(Upload):
                 os.close(descriptor)
 
     def complete(self) -> None:
-        with store_errors(self._bucket.url, self._key):
-            sent = sum(self._sent.values())
-            if sent != self._size:
-                raise StorageError(f"{sent} bytes of {self._key} were sent instead of {self._size}")
+        with store_errors(self._bucket.url, self._what):
+            self._check_whole()
             with self._lock:
                 self._bucket.publish(self._pending, lambda: self._pending.replace(self._name))
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-    from up42_state.buckets.base import Buffer
+    from up42_state.buckets.uploads import Buffer
 
 __all__ = ["PendingFile", "copy_bytes", "remove_folder", "store_errors", "sync_directory"]
 

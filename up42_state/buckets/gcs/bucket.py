@@ -11,20 +11,19 @@ from urllib.parse import quote
 from google.api_core.exceptions import GoogleAPICallError, NotFound, from_http_response
 from google.auth.exceptions import GoogleAuthError
 
-from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
+from up42_state.buckets.base import MIB, Bucket, ObjectInfo
 from up42_state.buckets.gcs.answers import foreign
 from up42_state.buckets.gcs.client import credentials_source, gdal_options, make_client
 from up42_state.buckets.gcs.errors import (
     BROKEN,
     is_missing_bucket,
-    missing_bucket,
     retried,
     status_of,
     store_errors,
 )
 from up42_state.buckets.gcs.retention import retention
 from up42_state.buckets.gcs.upload import GCSUpload, unfinished
-from up42_state.buckets.keys import check_key, check_prefix, is_key, join
+from up42_state.buckets.keys import check_key, is_key, join
 from up42_state.buckets.network.bodies import Body, Nothing, check_span, replaced, resumed
 from up42_state.buckets.unfinished import is_unfinished
 from up42_state.errors import (
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from google.cloud import storage
     from requests import Response
 
-    from up42_state.buckets.base import Buffer, LeftUpload
+    from up42_state.buckets.uploads import Buffer, LeftUpload, Upload, UploadInfo
     from up42_state.settings.model import Settings
 
 __all__ = ["GCSBucket"]
@@ -72,7 +71,7 @@ class GCSBucket(Bucket):
             )
         self.url = f"gs://{bucket}/{prefix}".rstrip("/")
         self.atomic_create = None if settings.storage_emulator_host else True
-        self._bucket, self._prefix, self._settings = bucket, prefix, settings
+        self._bucket, self.prefix, self._settings = bucket, prefix, settings
         self._lock = threading.Lock()
         self._made: tuple[storage.Client, AuthorizedSession] | None = None
 
@@ -140,8 +139,7 @@ class GCSBucket(Bucket):
         for begin in range(0, len(waiting), _BATCH):
             with self._errors(""):
                 failed += self._delete_batch(waiting[begin : begin + _BATCH])
-        if failed:
-            raise StorageError(f"{self.url}: {len(failed)} objects were not deleted, first: {failed[0]}")
+        self._check_deleted(failed)
 
     def copy(self, source: str, key: str) -> None:
         """By rewrite requests: a large object takes several, each going on where the last one stopped."""
@@ -185,12 +183,6 @@ class GCSBucket(Bucket):
                 self._made = make_client(self._settings)
             return self._made
 
-    def _full(self, key: str) -> str:
-        return join(self._prefix, check_key(key))
-
-    def _relative(self, full: str) -> str:
-        return full[len(self._prefix) + 1 :] if self._prefix else full
-
     def _blob(self, key: str) -> storage.Blob:
         name = self._full(key)
         bucket = self._open()[0].bucket(self._bucket)
@@ -203,7 +195,7 @@ class GCSBucket(Bucket):
             with store_errors(what, credentials_source(self._settings)):
                 yield
         except BucketNotFoundError as error:
-            raise missing_bucket(what, self._buckets()) from error
+            raise self._no_bucket(what, self._buckets()) from error
 
     def _buckets(self) -> Sequence[str]:
         """The buckets that there are, as far as the credentials may ask: for messages only."""
@@ -283,7 +275,7 @@ class GCSBucket(Bucket):
 
         :param most: objects that one request gives; as many as the service gives if ``None``.
         """
-        begin = join(self._prefix, check_prefix(prefix))
+        begin = self._full_prefix(prefix)
         for page in self._pages(prefix, after, most=most):
             for blob in page:
                 if not (blob.name or "").startswith(begin) or blob.updated is None:
@@ -296,8 +288,8 @@ class GCSBucket(Bucket):
         self, prefix: str, after: str = "", delimiter: str | None = None, most: int | None = None
     ) -> Iterator[Any]:
         """Pages of a listing, each asked for anew so that each is tried again on its own."""
-        begin = join(self._prefix, check_prefix(prefix))
-        offset = join(self._prefix, after) if after else None
+        begin = self._full_prefix(prefix)
+        offset = join(self.prefix, after) if after else None
         token: str | None = None
         seen: set[str] = set()
         while True:
@@ -305,7 +297,7 @@ class GCSBucket(Bucket):
                 try:
                     page, token = retried(partial(self._page, begin, offset, delimiter, token, most))
                 except NotFound as error:  # of a listing nothing but the bucket can be missing
-                    raise missing_bucket(self.url) from error
+                    raise self._no_bucket(self.url) from error
             yield page
             if not token:
                 return

@@ -18,9 +18,9 @@ from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 from urllib3.exceptions import HTTPError
 
 from up42_state.buckets.network.connections import connection_advice, is_of_a_proxy
-from up42_state.buckets.network.missing import no_bucket
 from up42_state.errors import (
     AccessDeniedError,
+    BucketNotFoundError,
     ObjectExistsError,
     ObjectNotFoundError,
     StateError,
@@ -31,11 +31,10 @@ from up42_state.errors import (
 from up42_state.secrets.redaction import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
-    from up42_state.errors import BucketNotFoundError
 
-__all__ = ["BROKEN", "BUNDLES", "is_missing_bucket", "missing_bucket", "retried", "status_of", "store_errors"]
+__all__ = ["BROKEN", "BUNDLES", "is_missing_bucket", "retried", "status_of", "store_errors"]
 
 _Answer = TypeVar("_Answer")
 # Google's own service says "The specified bucket does not exist.", its testbench "Bucket x does not exist."
@@ -101,15 +100,10 @@ def is_missing_bucket(error: GoogleAPICallError) -> bool:
     )
 
 
-def missing_bucket(what: str, others: Sequence[str] = ()) -> BucketNotFoundError:
-    """The error for a bucket that does not exist, naming some that do."""
-    return no_bucket(what, "check the store's URL, or make the bucket", others)
-
-
 def _answer(error: GoogleAPICallError, what: str, credentials: str) -> StateError:
     status, said = status_of(error), error.message
     if is_missing_bucket(error):
-        return missing_bucket(what)
+        return BucketNotFoundError(f"{what}: the bucket does not exist")  # the bucket adds its advice
     if status == 404:
         return ObjectNotFoundError(f"there is no object {what}")
     if status in {401, 403}:

@@ -13,15 +13,16 @@ import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
-from up42_state.buckets.base import Upload, UploadInfo
 from up42_state.buckets.keys import join
 from up42_state.buckets.unfinished import folder_of, is_unfinished
+from up42_state.buckets.uploads import CountedUpload, UploadInfo
 from up42_state.errors import ObjectNotFoundError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from up42_state.buckets.base import Buffer, LeftUpload, ObjectInfo
+    from up42_state.buckets.base import ObjectInfo
+    from up42_state.buckets.uploads import Buffer, LeftUpload
 
 __all__ = ["GCSUpload", "unfinished"]
 
@@ -68,13 +69,13 @@ class Composer(Protocol):
         """Delete objects."""
 
 
-class GCSUpload(Upload):
+class GCSUpload(CountedUpload):
     """Objects that are to become one. Nothing is sent before the first part."""
 
     def __init__(self, bucket: Composer, key: str, size: int) -> None:
-        self._bucket, self._key, self._size = bucket, key, size
+        super().__init__(key, size)
+        self._bucket = bucket
         self.token = self._folder = join(folder_of(key), uuid.uuid4().hex)
-        self._sent: dict[int, int] = {}
         self._components: list[str] = []
         self._lock = threading.Lock()
         self._left: LeftUpload | None = None
@@ -95,15 +96,13 @@ class GCSUpload(Upload):
 
     def keep(self, number: int) -> None:
         if self._left is None:
-            raise ObjectNotFoundError(f"no part of {self._key} was left")
+            raise ObjectNotFoundError(f"no part of {self._what} was left")
         self._bucket.copy(_part(self._left.token, number), self._component(number))
         with self._lock:
             self._sent[number] = self._left.length(number)
 
     def complete(self) -> None:
-        sent = sum(self._sent.values())
-        if sent != self._size:
-            raise StorageError(f"{sent} bytes of {self._key} were sent instead of {self._size}")
+        self._check_whole()
         level = [self._component(number) for number in sorted(self._sent)]
         free = max(self._sent, default=0) + 1
         while len(level) > _COMPOSED:
@@ -112,7 +111,7 @@ class GCSUpload(Upload):
             free += len(groups)
             for group, key in zip(groups, level, strict=True):
                 self._bucket.compose(group, key)
-        self._bucket.compose(level, self._key)
+        self._bucket.compose(level, self._what)
         with suppress(StorageError):  # the object is there; parts that stay are found as unfinished uploads
             self.abort()
 

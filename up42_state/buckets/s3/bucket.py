@@ -12,14 +12,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
-from up42_state.buckets.base import MIB, Bucket, ObjectInfo, Upload, UploadInfo
-from up42_state.buckets.keys import check_key, check_prefix, is_key, join
+from up42_state.buckets.base import MIB, Bucket, ObjectInfo
+from up42_state.buckets.keys import is_key, join
 from up42_state.buckets.network.hosts import is_amazon
 from up42_state.buckets.s3.start import finish_loading, start_loading
+from up42_state.buckets.uploads import Upload, UploadInfo
 from up42_state.errors import (
     AccessDeniedError,
     BucketNotFoundError,
-    ObjectExistsError,
     ObjectNotFoundError,
     StateError,
     StorageError,
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CopySourceTypeDef
 
-    from up42_state.buckets.base import Buffer, LeftUpload
     from up42_state.buckets.s3.checksums import Checksums
     from up42_state.buckets.s3.upload import S3Upload
+    from up42_state.buckets.uploads import Buffer, LeftUpload
     from up42_state.settings.model import Settings
 
 __all__ = ["S3Bucket"]
@@ -56,13 +56,14 @@ class S3Bucket(Bucket):
     """
 
     takes_uploads_away = True
+    if_missing = "check the store's URL and AWS_ENDPOINT_URL, or make the bucket"
     min_part_size = 5 * MIB
     max_copy = 5 * GIB  # bytes that CopyObject takes; more go by UploadPartCopy
     copy_part = GIB
 
     def __init__(self, bucket: str, prefix: str, settings: Settings) -> None:
         self.url = f"s3://{bucket}/{prefix}".rstrip("/")
-        self._bucket, self._prefix, self._settings = bucket, prefix, settings
+        self._bucket, self.prefix, self._settings = bucket, prefix, settings
         self._lock = threading.Lock()
         self._made: S3Client | None = None
         start_loading()
@@ -125,12 +126,8 @@ class S3Bucket(Bucket):
             with self._errors(key):
                 self._put(key, data, IfNoneMatch="*")
         except UnsupportedStoreError as error:
-            if not self._settings.single_writer:
-                raise UnsupportedStoreError(
-                    f"{self.url}: the store does not know If-None-Match",
-                    advice="use another store, or UP42_STATE_SINGLE_WRITER=true if saves never race",
-                ) from error
-            self._create_alone(key, data)
+            lacks, alone = "the store does not know If-None-Match", self._settings.single_writer
+            self._create_alone(key, data, lacks=lacks, single_writer=alone, error=error)
 
     def start_upload(self, key: str, size: int, part_size: int) -> Upload:  # noqa: ARG002 - told by the parts
         return self._upload(key, size)
@@ -154,7 +151,7 @@ class S3Bucket(Bucket):
         with suppress(ObjectNotFoundError), self._errors(prefix):
             from up42_state.buckets.s3.listing import upload_pages
 
-            full = join(self._prefix, check_prefix(prefix))
+            full = self._full_prefix(prefix)
             for page in upload_pages(self.client, self._bucket, full):
                 for found in page.get("Uploads", ()):
                     key = self._relative(unquote_plus(found["Key"]))
@@ -192,8 +189,7 @@ class S3Bucket(Bucket):
         for begin in range(0, len(waiting), _BATCH):
             with self._errors(""):
                 failed += self._delete_batch(waiting[begin : begin + _BATCH])
-        if failed:
-            raise StorageError(f"{self.url}: {len(failed)} objects were not deleted, first: {failed[0]}")
+        self._check_deleted(failed)
 
     def copy(self, source: str, key: str) -> None:
         size = self.head(source).size
@@ -240,21 +236,6 @@ class S3Bucket(Bucket):
         except ObjectNotFoundError as error:
             raise self._missing_bucket(self.url) from error
 
-    def _create_alone(self, key: str, data: Buffer) -> None:
-        """Look, then write: for a single writer, on a store that does not know the condition."""
-        try:
-            self.head(key)
-        except ObjectNotFoundError:
-            self.put(key, data)
-        else:
-            raise ObjectExistsError(f"{self.url}/{key} exists already")
-
-    def _full(self, key: str) -> str:
-        return join(self._prefix, check_key(key))
-
-    def _relative(self, full: str) -> str:
-        return full[len(self._prefix) + 1 :] if self._prefix else full
-
     def _at(self, key: str) -> dict[str, Any]:
         return {"Bucket": self._bucket, "Key": self._full(key)}
 
@@ -276,12 +257,13 @@ class S3Bucket(Bucket):
 
     def _missing_bucket(self, what: str) -> StateError:
         """The error for a bucket that does not exist, naming some that do, as far as that may be asked."""
-        from up42_state.buckets.s3.errors import missing_bucket, named
+        from up42_state.buckets.s3.errors import named, store_errors
 
         names: list[str] = []
-        with suppress(StateError), self._errors(""):
+        # Not by _errors: where the answer to this, too, is that a bucket is missing, it would ask for ever.
+        with suppress(StateError), store_errors(self.url, ""):
             names = [found["Name"] for found in self.client.list_buckets().get("Buckets", [])]
-        return named(missing_bucket(what, names), self._settings)
+        return named(self._no_bucket(what, names), self._settings)
 
     def _read(self, key: str, start: int, length: int | None, chunk: int | None) -> Iterator[bytes]:
         if length == 0:
@@ -319,11 +301,11 @@ class S3Bucket(Bucket):
 
     def _pages(self, prefix: str, *, after: str = "", **options: Any) -> Iterator[Any]:
         if after:
-            options["StartAfter"] = join(self._prefix, after)
+            options["StartAfter"] = join(self.prefix, after)
         with self._errors(prefix):
             from up42_state.buckets.s3.listing import object_pages
 
-            full = join(self._prefix, check_prefix(prefix))
+            full = self._full_prefix(prefix)
             yield from object_pages(self.client, self._bucket, full, **options)
 
     def _delete_batch(self, keys: Sequence[str]) -> Sequence[str]:

@@ -21,7 +21,7 @@ from up42_state.buckets.s3.errors import code_of, status_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from up42_state.buckets.base import Buffer
+    from up42_state.buckets.uploads import Buffer
 
 __all__ = ["Checksums", "md5_of"]
 

@@ -14,10 +14,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 from up42_state.buckets.network.connections import connection_advice, is_of_a_proxy
-from up42_state.buckets.network.missing import no_bucket
 from up42_state.buckets.s3.credentials import BUNDLES
 from up42_state.errors import (
     AccessDeniedError,
+    BucketNotFoundError,
     ObjectExistsError,
     ObjectNotFoundError,
     SettingsError,
@@ -29,12 +29,11 @@ from up42_state.errors import (
 from up42_state.secrets.redaction import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from up42_state.errors import BucketNotFoundError
     from up42_state.settings.model import Settings
 
-__all__ = ["BROKEN", "code_of", "missing_bucket", "named", "status_of", "store_errors"]
+__all__ = ["BROKEN", "code_of", "named", "status_of", "store_errors"]
 
 _MISSING = {"NoSuchKey", "NoSuchUpload", "NoSuchVersion", "NotFound"}
 _DENIED = {
@@ -129,17 +128,12 @@ def named(error: StateError, settings: Settings) -> StateError:
     return error
 
 
-def missing_bucket(what: str, others: Sequence[str] = ()) -> BucketNotFoundError:
-    """The error for a bucket that does not exist, naming some that do."""
-    return no_bucket(what, "check the store's URL and AWS_ENDPOINT_URL, or make the bucket", others)
-
-
 def _answer(error: ClientError, what: str, credentials: str) -> StateError:
     code, status = code_of(error), status_of(error)
     said = error.response.get("Error", {}).get("Message", "") or code
     # A listing is not found, too, where the endpoint itself ends with the bucket: it asks for a key then.
     if code == "NoSuchBucket" or (status == 404 and error.operation_name == "ListObjectsV2"):
-        return missing_bucket(what)
+        return BucketNotFoundError(f"{what}: the bucket does not exist")  # the bucket adds its advice
     if code == "RequestTimeTooSkewed":  # a 403, though nothing is wrong with the credentials
         return StorageError(f"{what}: {said} ({code})", advice="set this machine's clock")
     if code in _DENIED or status in {401, 403}:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
-from up42_state.buckets.base import Upload
 from up42_state.buckets.s3.errors import code_of, status_of
+from up42_state.buckets.uploads import CountedUpload, Upload
 from up42_state.errors import NotFoundError, ObjectNotFoundError, StorageError, StoreUnreachableError
 from up42_state.secrets.redaction import clean
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
         UploadPartOutputTypeDef,
     )
 
-    from up42_state.buckets.base import Buffer, LeftUpload
     from up42_state.buckets.s3.checksums import Checksums
+    from up42_state.buckets.uploads import Buffer, LeftUpload
 
 __all__ = ["ContinuedUpload", "S3Upload", "as_body", "unless_met"]
 
@@ -36,13 +36,16 @@ _CONFLICTS = 5  # attempts at a write that the store answers with 409
 
 
 def as_body(data: Buffer) -> bytes:
-    """What boto3 takes for a body and sends in one piece.
+    """What botocore takes for a body and sends in one piece.
 
-    boto3 joins bytes to the headers, which copies them, and sends byte arrays as they are. It takes no memory
-    views, so a large one is copied once. Its types do not name byte arrays.
+    botocore's own types name bytes only. It takes byte arrays as well, and sends those as they are; bytes it
+    joins to the headers, which copies them. It takes no memory views: one that shows a whole byte array is
+    that array, and another large one is copied.
     """
     if isinstance(data, memoryview) and data.nbytes > _SMALL:
-        return cast("bytes", bytearray(data))
+        shown = data.obj
+        whole = isinstance(shown, bytearray) and len(shown) == data.nbytes and data.c_contiguous
+        return cast("bytes", shown if whole else bytearray(data))
     return cast("bytes", data) if isinstance(data, bytearray) else bytes(data)
 
 
@@ -59,7 +62,7 @@ def unless_met(put: Callable[[], object]) -> None:
         time.sleep(0.1 * 2**attempt)
 
 
-class S3Upload(Upload):
+class S3Upload(CountedUpload):
     """A multipart upload, begun when it is made.
 
     :param client: a boto3 client.
@@ -82,10 +85,10 @@ class S3Upload(Upload):
         errors: Callable[[], AbstractContextManager[None]],
         token: str = "",
     ) -> None:
-        self._client, self._at, self._size = client, at, size
+        super().__init__(at["Key"], size)
+        self._client, self._at = client, at
         self._checksums, self._errors = checksums, errors
         self._parts: dict[int, CompletedPartTypeDef] = {}
-        self._sent: dict[int, int] = {}
         if not token:
             with errors():
                 token = client.create_multipart_upload(**at, **encryption)["UploadId"]
@@ -133,9 +136,7 @@ class S3Upload(Upload):
         self._note(number, end - begin, answer["CopyPartResult"])
 
     def complete(self) -> None:
-        sent = sum(self._sent.values())
-        if sent != self._size:
-            raise StorageError(f"{sent} bytes of {self._at['Key']} were sent instead of {self._size}")
+        self._check_whole()
         parts = [self._parts[number] for number in sorted(self._parts)]
         with self._errors():
             try:

@@ -1,4 +1,4 @@
-"""What a data path may have meant that names nothing, and which strings look like paths."""
+"""Advice for a data path that names nothing, and telling which strings look like paths."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _form(text: str) -> str:
 
 
 def looks_like_a_path(value: str) -> bool:
-    """Whether a string looks like a relative path: it has a file's extension, or a slash and no space."""
+    """True if a string looks like a relative path: it has a file's extension, or a slash and no space."""
     if "://" in value or value.startswith("/") or "\n" in value or len(value) > _LONGEST:
         return False
     return _EXTENSION.search(value) is not None or ("/" in value and not re.search(r"\s", value))

@@ -79,7 +79,7 @@ class Files:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no file and no directory that a data path could name."""
+        """True if there is no file and no directory that a data path could name."""
         return not self._files and not self._directories
 
     @property
@@ -92,11 +92,11 @@ class Files:
         return self._files.get(path)
 
     def is_directory(self, path: str) -> bool:
-        """Whether the path is a directory of this output; ``.`` is the output, if it holds anything."""
+        """True if the path is a directory of this output; ``.`` is the output, if it holds anything."""
         return path in self._directories or (path == _HERE and not self.is_empty)
 
     def exists(self, path: str) -> bool:
-        """Whether the path is a file or a directory of this output."""
+        """True if the path is a file or a directory of this output."""
         return path in self._files or self.is_directory(path)
 
     def below(self, directory: str) -> list[File]:
@@ -118,7 +118,7 @@ class Files:
         return _end(self._sorted, prefix) - bisect_left(self._sorted, prefix)
 
     def is_near(self, path: str, prefix: str) -> bool:
-        """Whether another file's path starts with ``prefix``, which is the beginning of ``path``.
+        """True if another file's path starts with ``prefix``, which is the beginning of ``path``.
 
         Such paths follow each other in their order, so that those next to ``path`` tell.
         """
@@ -198,11 +198,11 @@ class Files:
 
 
 def _likeness(path: str) -> str:
-    """What is equal for paths that differ in case or Unicode form alone (Unicode, section 3.13, D145)."""
+    """Fold a path: those that differ in case or Unicode form alone are one (Unicode, section 3.13, D145)."""
     return unicodedata.normalize("NFD", unicodedata.normalize("NFD", path).casefold())
 
 
 def _end(paths: list[str], prefix: str) -> int:
-    """Where paths that start with ``prefix`` end in a sorted list."""
+    """The index after the last path that starts with ``prefix`` in a sorted list."""
     prefix = prefix.rstrip(_LAST)  # no character comes after it
     return bisect_left(paths, prefix[:-1] + chr(ord(prefix[-1]) + 1)) if prefix else len(paths)

@@ -62,7 +62,7 @@ _MANY = 64  # paths of one stem that are gone through
 
 
 def check_path(path: str) -> str | None:
-    """What is wrong with a path that should lie below a directory, or ``None`` if nothing is.
+    """The problem of a path that should lie below a directory; ``None`` if it has none.
 
     Colons, spaces, backslashes and any script are fine: they are ordinary characters of a file's name.
     """
@@ -103,7 +103,7 @@ def all_above(paths: Iterable[str]) -> set[str]:
 
 
 def folded(path: str) -> str:
-    """What is equal for paths that some file system takes for one.
+    """Fold a path: two paths that some file system takes for one are folded to one.
 
     File systems differ in what they fold: case (APFS, NTFS, SMB, ext4 with casefold; Unicode, section 3.13,
     D145), Unicode's forms (APFS, ZFS: NFC to NFKD), characters that are not seen (ext4, HFS+), and full stops
@@ -139,7 +139,7 @@ def normal_path(path: str) -> str:
 
 
 def is_data_property(name: str) -> bool:
-    """Whether a property of this name holds a data path, if its value names something in the output."""
+    """True if a property of this name holds a data path when its value names something in the output."""
     return name.startswith(PREFIXES)
 
 

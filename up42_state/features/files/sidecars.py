@@ -168,7 +168,7 @@ def stem_of(path: str) -> str:
 
 
 def sidecar_of(path: str, main: str) -> bool:
-    """Whether ``path`` is a sidecar of the file ``main``, by its name.
+    """True if ``path`` is a sidecar of the file ``main``, by its name.
 
     ``B01.tif.aux.xml`` and any other ``<file>.<ext>`` is, ``roads.gpkg-wal`` is one of ``roads.gpkg``, and so
     is what :data:`SIDECARS` and :data:`SCENES` list.
@@ -193,7 +193,7 @@ def starts_of_kin(main: str, stem: str) -> list[Start]:
 
 
 def starts_of_file(main: str) -> list[Start]:
-    """As :func:`starts_of_kin`, for the sidecars that have the whole name of the file before their own."""
+    """How the names of sidecars begin that have the whole name of the file before their own ending."""
     return [(main + ".", _ANYTHING), (main + "-", _JOURNAL)]
 
 

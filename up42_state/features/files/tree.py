@@ -1,4 +1,4 @@
-"""What lies in an output directory."""
+"""Scanning an output directory for its files, directories and defects."""
 
 from __future__ import annotations
 

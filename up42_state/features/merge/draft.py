@@ -24,17 +24,17 @@ _LONGEST_SEPARATOR = 1024
 
 
 class Source(Protocol):
-    """Where added features come from."""
+    """An earlier stage that writes the features which are added from it."""
 
     def written(self, index: int) -> tuple[Text, ...]:
-        """A feature as it is added, in pieces."""
+        """Give a feature as it is added, in pieces."""
 
     def all_written(self, indexes: Iterable[int]) -> Iterator[tuple[Text, ...]]:
-        """Features as they are added, each in pieces."""
+        """Yield features as they are added, each in pieces."""
 
 
 class Added:
-    """Features that are added: where each comes from, or its text where it was written anew.
+    """The features that are added: the source of each, or its text where it was written anew.
 
     They are kept as numbers, since a Python object for each of them would take more memory than they do.
     """
@@ -68,7 +68,7 @@ class Added:
         return map(b"".join, self.in_pieces())
 
     def in_pieces(self) -> Iterator[tuple[Text, ...]]:
-        """Every feature, in pieces that need not be put together to be written."""
+        """Yield every added feature, in pieces that need not be put together to be written."""
         if self._texts:
             yield from map(self._pieces, range(len(self)))
             return
@@ -115,7 +115,7 @@ class Draft:
 
     @property
     def is_changed(self) -> bool:
-        """Whether anything differs from the collection it began as."""
+        """True if anything differs from the collection that the draft began as."""
         return bool(self.replaced or len(self.added))
 
     def extend(self, feature: Text) -> None:
@@ -145,7 +145,7 @@ class Draft:
         return len(self.collection.member("bbox")) != 4
 
     def runs(self) -> Iterator[Text]:
-        """The document's bytes, as few and long runs as it can be had in."""
+        """Yield the document's bytes, in runs as few and long as possible."""
         position = 0
         for start, end, texts in sorted(self._patches(), key=lambda patch: patch[:2]):
             yield from self.collection.runs(position, start)
@@ -164,7 +164,7 @@ class Draft:
             yield from self._bounds_patch()
 
     def _batches(self) -> Iterator[bytes]:
-        """The added features with what stands between them, in batches."""
+        """Yield the added features with what stands between them, in batches of about 1 MiB."""
         separator = _separator(self.collection)
         pieces: list[Text] = []
         size = 0
@@ -189,7 +189,7 @@ class Draft:
 
 
 def _separator(collection: Collection) -> bytes:
-    """What stands between two features, in the manner of those that are there."""
+    """The text to put between two features: what stands between those that are there."""
     if len(collection) > 1:
         found = bytes(collection.document[collection.ends[0] : collection.starts[1]])
     elif len(collection):

@@ -87,7 +87,7 @@ class Forward:
         )
 
     def _settle(self, index: int, current: int) -> int:
-        """What becomes of a feature that the current collection has."""
+        """Decide what becomes of a feature that the current collection has; give its outcome."""
         if self._sameness.same_content(self._draft.raw(current), self._earlier.collection.raw(index)):
             return Outcome.SAME
         feature_id = self._census.ids[index]
@@ -107,7 +107,7 @@ class Forward:
         return _CONFLICTS[self._on_conflict]
 
     def _is_there(self, index: int, feature_id: str | float) -> bool:
-        """Whether a feature that can carry no provenance was appended under a new id before."""
+        """True if a feature that can carry no provenance was appended under a new id before."""
         raw = self._earlier.collection.raw(index)
         return self._census.cannot_carry_origin(index) and self._unused_ids.has(feature_id, raw)
 

@@ -107,11 +107,11 @@ class Inherit:
             yield self._by_path.get(path)
 
     def _number_rows(self, index: int, origin: int) -> bool:
-        """Whether the id of one of two features only numbers a row: then it tells nothing by itself."""
+        """True if the id of one of two features only numbers a row: then it tells nothing by itself."""
         return self._census.numbers_row(origin) or self._rows.number(self._stage(index))
 
     def _have_one_place(self, index: int, raw: bytes, origin: int) -> bool:
-        """Whether two features have equal geometries, which no others have."""
+        """True if two features have equal geometries, which no others have."""
         other = self._earlier.collection.raw(origin)
         if not same_geometry(raw, other) or not self._earlier_places.is_alone("", other):
             return False
@@ -171,7 +171,7 @@ def _known(lookup: Lookup, key: Hashable) -> Sequence[int]:
 
 
 def _paths(properties: dict[str, Any], files: Files) -> list[str]:
-    """Where a feature's data is, whether or not it is there."""
+    """The data paths of a feature; its ``up42.data_path`` also where that names nothing."""
     paths = list(data_paths(properties, files).values())
     named_path = properties.get(DATA_PATH)
     if isinstance(named_path, str):

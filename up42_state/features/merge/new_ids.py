@@ -32,7 +32,7 @@ class NewIds:
         self._next: dict[str, int] = {}
 
     def of(self, earlier_id: str | float) -> str:
-        """A new id: ``<stage>~<id>``, else ``<stage>~2~<id>`` and so on."""
+        """Make a new id: ``<stage>~<id>``, else ``<stage>~2~<id>`` and so on."""
         text = str(earlier_id)
         for number in count(self._next.get(text, 1)):
             new = f"{self._label}~{text}" if number == 1 else f"{self._label}~{number}~{text}"
@@ -46,7 +46,7 @@ class NewIds:
         return frozenset(self._census.ids)
 
     def has(self, earlier_id: str | float, feature: Text) -> bool:
-        """Whether a feature is there under a new id: it can carry no provenance that would tell."""
+        """True if a feature that can carry no provenance is there under a new id already."""
         return (str(earlier_id), _without_id(feature)) in self._renamed
 
     @cached_property

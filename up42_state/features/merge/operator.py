@@ -40,7 +40,7 @@ _ADVICE = (
 
 
 class Merge(msgspec.Struct, frozen=True, kw_only=True):
-    """What a propagation comes to.
+    """The result of a propagation, to be carried out by the caller.
 
     :param changed: whether the collection differs from the current one.
     :param additions: the files that the output takes from earlier stages, in order.
@@ -174,7 +174,7 @@ def _warnings(form: str, reports: Sequence[StageReport]) -> Iterator[str]:
 
 
 def _lost(report: StageReport, name: str) -> Iterator[str]:
-    """What is said of features that are left out or replaced because of a conflict."""
+    """Yield the warnings on features that are left out or replaced because of a conflict."""
     kept, replaced = report.count(Outcome.KEPT), report.count(Outcome.REPLACED)
     if kept:
         yield (

@@ -1,4 +1,4 @@
-"""What became of every feature."""
+"""The report on a propagation: what became of every feature."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Conflict", "Outcome", "Report", "StageReport"]
 
 
 class Outcome:
-    """What can become of a feature; one byte each, so that a report of a million features stays small."""
+    """Codes for what became of a feature: a byte each, so that a report of a million features stays small."""
 
     LEFT_OUT = 0
     APPENDED = 1
@@ -40,7 +40,7 @@ class Outcome:
 
 
 class Conflict(msgspec.Struct, frozen=True, kw_only=True):
-    """The same feature with other content in both collections.
+    """A feature that both collections have, with other content.
 
     :param index: of the feature in the earlier collection, from 0.
     :param current: its index in the current one.
@@ -55,7 +55,7 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StageReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What one earlier stage brought.
+    """The report on one earlier stage.
 
     :param outcomes: for each feature, in order, what became of it: of the earlier collection (``forward``) or
         of the current one (``inherit``); see :meth:`outcome`.
@@ -72,7 +72,7 @@ class StageReport(msgspec.Struct, frozen=True, kw_only=True):
     files: int = 0
 
     def outcome(self, index: int) -> str:
-        """What became of a feature, in words."""
+        """Say in words what became of a feature."""
         return Outcome.NAMES[self.outcomes[index]]
 
     def count(self, outcome: int) -> int:
@@ -86,7 +86,7 @@ class StageReport(msgspec.Struct, frozen=True, kw_only=True):
         return {name: count for name, count in counts.items() if count}
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON values; ``features`` lists runs of equal outcomes, ``[first, last, outcome]``."""
+        """The report as JSON; ``features`` lists runs of equal outcomes, ``[first, last, outcome]``."""
         return {
             "job": self.job,
             "stage": self.stage,
@@ -103,7 +103,7 @@ class StageReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What a propagation did.
+    """The report on a whole propagation.
 
     :param form: ``forward`` or ``inherit``.
     :param before: how many features the current collection had.
@@ -133,7 +133,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return total
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON values."""
+        """The report as JSON values."""
         return {
             "form": self.form,
             "before": self.before,

@@ -18,7 +18,7 @@ _STARTS = tuple(b'"' + prefix.encode() for prefix in PREFIXES)
 
 
 def may_name_files(properties: Iterable[bytes | msgspec.Raw]) -> bool:
-    """Whether some of these texts of properties may hold a data path; if not, none need be decoded."""
+    """True if one of these texts of properties may hold a data path; if not, none need be decoded."""
     text = b"".join(properties)
     # An escape may stand for any character of a name: "up42.d\u0061ta_path".
     return b"\\" in text or any(start in text for start in _STARTS)

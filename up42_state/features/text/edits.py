@@ -25,7 +25,7 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class Slot(NamedTuple):
-    """Where members can be added to a feature's properties, and what must stand around them.
+    """A place in a feature where members can be added to its properties, and what must stand around them.
 
     What stands from ``start`` to ``end`` makes way.
     """
@@ -43,7 +43,7 @@ class Slot(NamedTuple):
 
 
 def slot(feature: bytes, properties: bytes) -> Slot | None:
-    """Where members can be added to the properties of a feature.
+    """Find the place in a feature where members can be added to its properties.
 
     :param properties: the text of its properties, empty where there are none.
     :returns: ``None`` where the properties are neither an object nor empty (``null``, or ``[]``, which PHP
@@ -63,7 +63,7 @@ def slot(feature: bytes, properties: bytes) -> Slot | None:
 
 
 def plain_place(feature: bytes) -> int:
-    """Where a member can be added after ``, ``, for a feature such as most are; 0 for any other.
+    """The offset at which a member can be added after ``, `` to a feature such as most are; 0 for any other.
 
     Its properties are its last member, an object with at least one member and no white space inside its
     braces. That is so where a name ``"properties":``, whose first quote is not escaped, stands before a
@@ -94,7 +94,7 @@ def plain_place(feature: bytes) -> int:
 
 
 def _place(feature: bytes, properties: bytes) -> int:
-    """Where the text of the properties stands in the feature."""
+    """The offset of the text of the properties in the feature."""
     start = feature.rfind(properties)
     if feature.find(properties, 0, start + len(properties) - 1) < 0:
         return start

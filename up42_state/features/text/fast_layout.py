@@ -50,14 +50,14 @@ def cut(document: memoryview, start: int) -> Layout | None:
 
 
 def batches(features: Iterable[Text]) -> Iterator[Sequence[Text]]:
-    """Yield features in lists of at most BATCH."""
+    """Yield features in lists of at most :data:`BATCH`."""
     features = iter(features)
     while batch := list(islice(features, BATCH)):
         yield batch
 
 
 class _Cutter:
-    """One document. What it takes for a member or a feature is checked before it is given out."""
+    """Cuts one document, and checks that each piece is the feature that it was taken for."""
 
     def __init__(self, document: memoryview) -> None:
         self._document = document
@@ -65,7 +65,7 @@ class _Cutter:
         self._ends = array("Q")
 
     def layout(self, start: int) -> Layout:
-        """The layout; any error means that there is none to be had in this way."""
+        """Lay out the document; any error means that it cannot be cut."""
         found = {}
         for member in members(self._document, skip(self._document, start), end_of=self._end_of):
             if member.name in found:
@@ -88,7 +88,7 @@ class _Cutter:
         return self._cut(start) if name == "features" else value_end(self._document, start)
 
     def _cut(self, start: int) -> int:
-        """Cut the array at ``start``; where it ends."""
+        """Cut the array at ``start`` into features; give the offset at which the array ends."""
         document, starts, ends = self._document, self._starts, self._ends
         starts.append(skip(document, start + 1))
         for between in _separator(document, starts[0]).finditer(document, starts[0]):
@@ -102,7 +102,7 @@ class _Cutter:
 
 
 def _separator(document: memoryview, first: int) -> re.Pattern[bytes]:
-    """What stands between features that begin as the first one does: with their type, or another member."""
+    """The pattern of what stands between two features which begin as the first one does."""
     beginning = _BEGINNING.match(document, first)
     if beginning is None:
         raise ValueError(first)

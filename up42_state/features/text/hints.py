@@ -1,4 +1,4 @@
-"""What a text is that is no ``data.json``, and what to do about it."""
+"""Naming the format of a text that is no ``data.json``, and the advice for it."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _skip(text: memoryview, position: int) -> int:
 
 
 def structure_advice(text: memoryview, start: int) -> tuple[str, str] | None:
-    """What a JSON object is that has no ``"type": "FeatureCollection"``, and what to do, where that is known.
+    """The problem and the advice for an object without ``"type": "FeatureCollection"``, if its kind is known.
 
     :param start: where the object begins.
     """
@@ -103,7 +103,7 @@ def structure_advice(text: memoryview, start: int) -> tuple[str, str] | None:
 
 
 def number_advice(place: str) -> str:
-    """What to write in the place of a number that JSON does not have."""
+    """The advice for a number that JSON does not have."""
     member = _MEMBER.match(place)
     if member is not None and member.group(1) == "geometry":
         return 'leave its position out, or write "geometry": null (RFC 7946, sections 3.1.1 and 3.2)'

@@ -1,4 +1,4 @@
-"""Where the members of a ``data.json`` stand, and its features: read as a whole, whatever it looks like."""
+"""Laying out a ``data.json``, whatever it looks like: where its members and its features stand."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OUTLINE = msgspec.json.Decoder(_Outline)
 
 
 class Layout(NamedTuple):
-    """Where things stand in a document.
+    """The offsets of a document's members and features.
 
     :param type: its ``type`` member.
     :param members: its members, ``features`` among them; of repeated ones the last.
@@ -68,7 +68,7 @@ def read_whole(document: memoryview, start: int) -> Layout:
 
 
 class _Reader:
-    """Finds out where members and features stand in a document that is known to be valid."""
+    """Lays out a document that is known to be valid JSON."""
 
     def __init__(self, document: memoryview, outline: _Outline) -> None:
         self._document = document
@@ -94,7 +94,9 @@ class _Reader:
         return text.value_end(self._document, start) if end is None else end
 
     def _place_features(self, start: int) -> int | None:
-        """Place all features in the array at ``start``; where it ends, or ``None`` if it holds others."""
+        """Note the offsets of all features in the array at ``start``; give the array's end, or ``None`` if it
+        holds other values.
+        """
         document, starts, ends = self._document, array("Q"), array("Q")
         position = skip(document, start + 1)
         gap = None
@@ -115,7 +117,7 @@ class _Reader:
 
 
 def skip(document: memoryview, position: int) -> int:
-    """Where white space ends."""
+    """The offset at which white space that begins at ``position`` ends."""
     found = text.SPACE.match(document, position)
     return found.end() if found else position
 

@@ -1,4 +1,4 @@
-"""Where the members of JSON objects stand in their text, and how to add to them without touching the rest.
+"""Finding the members of JSON objects in their text, and adding to them without touching the rest.
 
 Everything here works on text that is known to be valid JSON, in UTF-8 (RFC 8259 §2).
 """
@@ -49,7 +49,7 @@ class Member(NamedTuple):
 
 
 def value_end(text: Text, start: int) -> int:
-    """Where the value that begins at ``start`` ends.
+    """The offset at which the value that begins at ``start`` ends.
 
     :raises ValueError: the text is not valid JSON there.
     """
@@ -78,7 +78,7 @@ def _container_end(text: Text, start: int) -> int:
 def members(
     text: Text, start: int = 0, *, end_of: Callable[[str, int], int] | None = None
 ) -> Iterator[Member]:
-    """The members of the object that begins at ``start``, in order, repeated names included.
+    """Yield the members of the object that begins at ``start``, in order, repeated names included.
 
     :param end_of: says where a member's value ends, given its name and where the value begins.
     :raises ValueError: the text is not valid JSON there.
@@ -98,7 +98,7 @@ def members(
 
 
 def elements(text: Text, start: int = 0) -> Iterator[tuple[int, int]]:
-    """Where each element of the array that begins at ``start`` begins and ends."""
+    """Yield the offsets at which each element of the array that begins at ``start`` begins and ends."""
     position = _skip(text, start + 1)
     while text[position] != _BRACKET_END:
         end = value_end(text, position)
@@ -123,7 +123,7 @@ def _after(text: Text, position: int, character: int) -> int:
 
 
 def end_of_members(text: bytes) -> tuple[int, bytes]:
-    """Where a member can be added at the end of an object, and what must stand before it.
+    """The offset at which a member can be added at the end of an object, and what must stand before it.
 
     It is laid out as the object's first member is: on a line of its own, say.
     """

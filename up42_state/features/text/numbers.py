@@ -30,12 +30,12 @@ class Exact(NamedTuple):
 
 
 def is_unusual(text: bytes | memoryview) -> bool:
-    """Whether some number in a JSON text may have a value that no machine number has."""
+    """True if some number in a JSON text may have a value that no machine number has."""
     return _UNUSUAL.search(text) is not None
 
 
 def fits_machine(value: float) -> bool:
-    """Whether a number is within the range of 64-bit integers, however it is written."""
+    """True if a number is within the range of 64-bit integers, however it is written."""
     return -(2**63) <= value < 2**64
 
 

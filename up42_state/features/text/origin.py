@@ -1,4 +1,4 @@
-"""Where a forwarded feature first came from."""
+"""Provenance: the stage and feature that a forwarded feature first came from."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def identity(self) -> str:
-        """What is left without the revision."""
+        """The provenance without the revision: two features are one if their identities are equal."""
         return f"{self.job}/{self.stage}#{self.key}"
 
 
 def may_be_in(properties: Iterable[bytes | msgspec.Raw]) -> bool:
-    """Whether some of these texts of properties may have a provenance; if not, none need be decoded."""
+    """True if one of these texts of properties may hold a provenance; if not, none need be decoded."""
     text = b"".join(properties)
     return _KEY in text or b"\\" in text

@@ -1,4 +1,4 @@
-"""What is wrong with a text that should be JSON in UTF-8, and where in it something stands."""
+"""Defects of a text that should be JSON in UTF-8, and the line, column or path of a place in it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def encoding_defect(text: memoryview) -> Defect | None:
 
 
 def syntax_defect(text: memoryview, error: Exception) -> Defect:
-    """What a failed decoding says, with line and column.
+    """The defect that a failed decoding tells of, with line and column.
 
     :param text: what was decoded.
     """
@@ -71,7 +71,7 @@ def syntax_defect(text: memoryview, error: Exception) -> Defect:
 
 
 def _reason(text: memoryview, message: str) -> tuple[int, str]:
-    """Where the text is malformed, and why."""
+    """The offset at which the text is malformed, and why."""
     half = _HALF_PAIR.search(text)
     if half is not None and ("truncated" in message or "surrogate" in message):
         return half.start(), "half of a surrogate pair, which is no character"
@@ -94,7 +94,7 @@ def line_and_column(text: memoryview, offset: int) -> tuple[int, int]:
 
 
 def bad_numbers(text: Writable) -> array[int]:
-    """Where ``NaN``, ``Infinity`` and ``-Infinity`` stand, which JSON does not have (RFC 8259 §6).
+    """The offsets of ``NaN``, ``Infinity`` and ``-Infinity``, which JSON does not have (RFC 8259 §6).
 
     Each is overwritten by a number of the same length, so that the rest of the text can be read.
     """

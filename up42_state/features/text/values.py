@@ -46,7 +46,7 @@ _PLAIN_IDS: Final = frozenset((str, type(None)))
 
 
 class Head(msgspec.Struct, gc=False):
-    """What is read of every feature: its geometry is skipped, not parsed.
+    """The id and the properties of a feature, whose geometry is skipped, not parsed.
 
     :param properties: the text of the ``properties`` member; empty where there is none.
     """
@@ -89,7 +89,7 @@ def head(feature: Text) -> Head:
 
 
 def strict_heads(features: Iterable[Text]) -> list[Head]:
-    """As :func:`head`, for many features that are known to be nothing unusual.
+    """Read the heads of many features, none of which is unusual.
 
     :raises msgspec.DecodeError: one of them is no object, or has an ``id`` that no machine number can hold.
     """
@@ -97,7 +97,7 @@ def strict_heads(features: Iterable[Text]) -> list[Head]:
 
 
 def heads(features: Sequence[Text]) -> list[Head]:
-    """As :func:`head`, for many features."""
+    """Read the heads of many features, unusual ones among them."""
     try:
         return strict_heads(features)
     except msgspec.DecodeError:
@@ -129,7 +129,7 @@ def feature_id(found: Head) -> str | int | float | None:
 
 
 def ids_of(found: Sequence[Head]) -> list[str | int | float | None]:
-    """As :func:`feature_id`, for many features."""
+    """The ids of many features, by :func:`feature_id`."""
     ids = [each.id for each in found]
     kinds = set(map(type, ids))
     if kinds <= _PLAIN_IDS or (kinds == {int} and fits_machine(min(ids)) and fits_machine(max(ids))):
@@ -147,7 +147,7 @@ def properties_of(found: Head) -> dict[str, Any]:
 
 
 def exact_properties(found: Head) -> dict[str, Any]:
-    """As :func:`properties_of`, with numbers that have the value of their text."""
+    """The feature's properties, with numbers that have the value of their text; empty if no object."""
     if not is_unusual(found.properties):
         return properties_of(found)
     value = exact(found.properties)
@@ -171,7 +171,7 @@ def exact(text: Text | msgspec.Raw) -> Any:
 
 
 def is_json(text: Text) -> bool:
-    """Whether a text is one JSON value and nothing else but white space."""
+    """True if a text is one JSON value and nothing else but white space."""
     try:
         _ANY.decode(text)
     except msgspec.DecodeError:
@@ -185,7 +185,7 @@ def _integer(digits: str) -> int | str:
 
 
 def same_value(one: Any, other: Any) -> bool:
-    """Whether two decoded values are equal as JSON."""
+    """True if two decoded values are equal as JSON."""
     if isinstance(one, dict):
         return (
             isinstance(other, dict)
@@ -202,7 +202,7 @@ def same_value(one: Any, other: Any) -> bool:
 
 
 def fingerprint(value: Any) -> Hashable:
-    """Something hashable that is equal for equal values, and for no others.
+    """Make a hashable object of a value: two are equal if their values are, and only then.
 
     Python's hash of an integer is its remainder modulo 2**61 - 1: very many integers can share one. Those
     that no machine holds are given as text, whose hash nobody can foresee.
@@ -230,7 +230,7 @@ def geometry_of(feature: Text) -> bytes:
 
 
 def same_text_value(one: bytes, other: bytes) -> bool:
-    """Whether two JSON texts have equal values."""
+    """True if two JSON texts have equal values."""
     return one == other or same_value(exact(one), exact(other))
 
 

@@ -14,8 +14,6 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from up42_state.stages.transfer.buffers import allocate
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -81,7 +79,8 @@ class PackWriter:
 
     def __init__(self, members: Sequence[Packable]) -> None:
         self._members = members
-        self._buffer = allocate(sum(cost(member) for member in members) + _END.size)
+        # A byte array, since S3's client sends one as it is: of mapped memory it would take a copy.
+        self._buffer = memoryview(bytearray(sum(cost(member) for member in members) + _END.size))
         self._at = 0
         self._central: list[bytes] = []
         self._frame = hashlib.sha256()

@@ -1,8 +1,8 @@
-"""What a switch is going to change in a directory, and whether it can: asked before anything is changed.
+"""Whether a directory can be changed as a switch is going to: asked before anything is changed.
 
-Files are completed in a folder of ours and renamed. So each folder that one goes into, or is moved out of,
-must lie on the file system of ours, by the same mount (rename(2), EXDEV), and be writable; nothing may be
-mounted on what is replaced (EBUSY) or in it. What stays as it is may be a mount, or read-only.
+Files are completed in a staging folder and renamed. So each folder that a file goes into, or is moved out of,
+must lie on the file system of the staging folder, by the same mount (rename(2), EXDEV), and be writable.
+Nothing may be mounted on what is replaced (EBUSY), or in it. What stays as it is may be a mount or read-only.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def check(part: Comparison) -> None:
     for folder in sorted(filled | grown):
         if not there[folder].writable:
             raise _not_writable(root, folder)
-    if not _is_writable(root.fd):  # another user's call has left it
+    if not _is_writable(root.fd):  # another user's call, root's say, has left the staging folder
         raise _not_writable(root, str(root.folder.relative_to(root.path)))
     for path in sorted(part.modes):
         _check_mode(root, path)

@@ -44,7 +44,7 @@ class Comparison:
         self.aside: set[str] = set()  # what is moved out of the way, with all that is in it
 
     def look_beside(self) -> None:
-        """Find the directories that files are added to. What is there stays."""
+        """Find the directories that are there already. Files are put beside those that lie in them."""
         self.folders = directories_of(self.root, self._made).keys() - {""}
 
     def compare(self, data: bytes | memoryview, *, overwrite: bool) -> None:
@@ -54,9 +54,10 @@ class Comparison:
         :raises TargetConflictError: something would be lost, and ``overwrite`` was not asked for.
         """
         self.aside = {DATA_JSON} if self._is_main else set()
-        made = self._made
         in_the_way: list[str] = []  # what may not be read may hold anything
-        for path, status in survey(self.root.path, in_the_way if self._is_main else []):
+        found = list(survey(self.root.path, in_the_way if self._is_main else []))
+        made = self._made if found else set()
+        for path, status in found:
             if stat.S_ISDIR(status.st_mode):
                 self.folders.add(path)
                 if path in self.wanted:
@@ -77,7 +78,7 @@ class Comparison:
 
     @property
     def _made(self) -> set[str]:
-        """All directories that are wanted."""
+        """The directories that files go into, and those that hold no file, with all above them."""
         return all_above([*self.wanted, *self.directories]).union(self.directories)
 
     def _keep(self, path: str, mode: int) -> None:
@@ -115,7 +116,7 @@ class Comparison:
         return {path for path in self.folders if replaced and not replaced.isdisjoint((path, *above(path)))}
 
     def journal(self, about: str, data: str, left: Journal) -> Journal:
-        """What the switch puts into the directory, and moves aside.
+        """Give the journal of what the switch puts into the directory, and moves aside.
 
         :param data: the digest of the new ``data.json``.
         :param left: what the call that is continued has put in.

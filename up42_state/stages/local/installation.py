@@ -22,9 +22,8 @@ from up42_state.stages.format.index import BLOCK_BYTES
 from up42_state.stages.local.changes import check
 from up42_state.stages.local.comparison import Comparison
 from up42_state.stages.local.directory import executable_bits
-from up42_state.stages.local.journal import Journal, digest_of
+from up42_state.stages.local.journal import Journal, digest_of, undo
 from up42_state.stages.local.staging import Stagings
-from up42_state.stages.local.undo import undo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -152,7 +151,7 @@ class Installation:
         self.wanted = [entry for entry in plan.entries if entry.name not in kept and not self._staged(entry)]
 
     def _narrow(self, plan: Plan) -> None:
-        """Want no more than a plan says."""
+        """Make a plan's files and directories those that are wanted."""
         for part in self._parts.values():
             part.wanted = {}
         for entry in plan.entries:
@@ -169,14 +168,12 @@ class Installation:
         self._keeps = bool(self._left)
 
     def _open(self) -> Journal:
-        """Open staging, and read what a killed call has put in; give the main journal.
-
-        What had its ``data.json`` in place was whole, and is the user's.
-        """
+        """Open staging, and read what a killed call has put in; give the main journal."""
         self._keeps = True  # until it is settled, what was left keeps its journal
         for root in self._roots:
             root.open()
         main = Journal.read(self._main)
+        # A call whose data.json is in its place was done but for its staging; what it put in is the user's.
         if main.data and digest_of(self._main, DATA_JSON) != main.data:
             journals = {root: Journal.read(root) for root in self._roots}
             self._left = {root: found for root, found in journals.items() if found.about == main.about}

@@ -1,6 +1,8 @@
-"""The journal of a directory that is being filled: it says what is ours there after a kill.
+"""The journal of a directory that is being filled: it says what is ours there, after a kill or an error.
 
-It is written before the first thing is moved in, and goes when ``data.json``, which comes last, is there.
+The journal is written before the first thing is moved in, and goes when ``data.json``, which comes last, is
+there. By the journal a directory is put back as it was. Where that fails, the journal stays, and the same
+call goes on from there later.
 """
 
 from __future__ import annotations
@@ -17,9 +19,11 @@ from up42_state.features.files.data_paths import check_path
 from up42_state.stages.local.directory import UNKNOWN
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from up42_state.stages.local.staging import Staging
 
-__all__ = ["Journal", "digest_of", "take_back"]
+__all__ = ["Journal", "digest_of", "undo"]
 
 _NAME = "journal.json"
 
@@ -44,7 +48,7 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def read(cls, root: Staging) -> Journal:
-        """The journal in a staging folder; an empty one where there is none, or none of ours."""
+        """Give the journal in a staging folder; an empty one where there is none, or none of ours."""
         fd = root.read(_NAME)
         if fd is None:
             return cls()
@@ -55,14 +59,31 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
                 return cls()
 
     def write(self, root: Staging) -> None:
-        """Write it into a staging folder, in place of one that is there."""
+        """Write the journal into a staging folder, in place of one that is there."""
         root.put(_NAME, msgspec.json.encode(self))
 
 
 _JOURNAL = msgspec.json.Decoder(Journal)
 
 
-def take_back(root: Staging, journal: Journal) -> None:
+def undo(journals: Mapping[Staging, Journal], error: BaseException) -> None:
+    """Put directories back as they were before a switch that failed.
+
+    :param journals: what was to be put into each, as it was written before the switch.
+    :param error: what ended the switch.
+    :raises StateError: a directory could not be put back; the next call goes on.
+    """
+    for root, journal in journals.items():
+        try:
+            _take_back(root, journal)
+            left = _is_left(root, journal)
+        except (OSError, StateError):
+            left = True
+        if left:
+            raise _half(root, error) from error
+
+
+def _take_back(root: Staging, journal: Journal) -> None:
     """Undo what a journal says of a directory: only files that are byte for byte those that it names."""
     for path, digest in journal.files:
         if check_path(path) is None and digest_of(root, path) == digest:
@@ -82,15 +103,57 @@ def take_back(root: Staging, journal: Journal) -> None:
             root.directory.set_executable(path, mode)
 
 
+def _is_left(root: Staging, journal: Journal) -> bool:
+    """Whether something that was put in is still there, or something that was moved aside still away."""
+    aside = [name for name, path in journal.aside.items() if check_path(path) is None and "/" not in name]
+    if any(os.path.lexists(root.folder / name) for name in aside):
+        return True
+    if any(_listing(root, path) == [] for path in journal.directories):
+        return True
+    replaced = set(journal.aside.values())
+    names: dict[str, set[str]] = {}  # each directory is listed once, however many files went into it
+    for path, digest in journal.files:
+        folder, _, name = path.rpartition("/")
+        if folder not in names:
+            names[folder] = set(_listing(root, folder) or ())
+        # Somebody else's file may have appeared at a path of ours, and is no file of ours that is left.
+        if path not in replaced and name in names[folder] and digest_of(root, path) in (digest, None):
+            return True
+    return False
+
+
+def _listing(root: Staging, path: str) -> list[str] | None:
+    """The names in a directory, never through a link; ``None`` where there is no such directory."""
+    if path and check_path(path) is not None:
+        return None
+    try:
+        return os.listdir(root.directory.enter(path.split("/") if path else [], make=False))
+    except (FileNotFoundError, NotADirectoryError, StateError):
+        return None
+
+
+def _half(root: Staging, error: BaseException) -> StateError:
+    reason = (
+        error.message if isinstance(error, StateError) else getattr(error, "strerror", None) or str(error)
+    )
+    return StateError(
+        f"{root.path} is half switched, and could not be put back: {reason}",
+        advice="run the same command again once that is mended; it goes on where this one stopped",
+    )
+
+
 def digest_of(root: Staging, path: str) -> str | None:
-    """The digest of a regular file in the directory; never through a link."""
+    """Give the digest of a regular file in the directory, never through a link; ``None`` where there is none.
+
+    :raises OSError: a file may be there, and cannot be read now.
+    """
     try:
         fd = root.directory.open_file(path)
     except StateError:
         return None
     except OSError as error:
         if error.errno in UNKNOWN:
-            raise  # it may be there: nothing is to be undone on a guess
+            raise  # nothing is to be undone on a guess
         return None
     with open(fd, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

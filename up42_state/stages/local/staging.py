@@ -7,12 +7,13 @@ import fcntl
 import hashlib
 import os
 import stat
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from up42_state.errors import TargetConflictError
 from up42_state.machine.trees import remove_tree
 from up42_state.stages.local.directory import OURS, UNKNOWN, Directory, open_regular, own_folder, remove_own
+from up42_state.stages.transfer.pool import Transfers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Staging", "Stagings"]
 
+_UNHASHED = 32 * 1024 * 1024  # bytes that wait to be hashed
 _TRIES = 1000  # at a directory that others make and remove: some milliseconds in all
 
 
@@ -46,9 +48,9 @@ class Staging:
             raise
 
     def open(self, *, fresh: bool = False) -> None:
-        """Make the folder, or take the one that an interrupted call has left.
+        """Make the staging folder, or take up the folder that a killed call has left.
 
-        :param fresh: empty it first, also where it is open.
+        :param fresh: empty the folder first, also where it is open.
         """
         if self.fd >= 0:
             os.close(self.fd)
@@ -64,10 +66,8 @@ class Staging:
         self._sweep()
 
     def _sweep(self) -> None:
-        """Remove what bears a name of ours and would lead a write elsewhere: links, hard ones too, and pipes.
-
-        What lies here may have been put here by somebody else.
-        """
+        """Remove what has a name of ours and would lead a write elsewhere: links, hard ones, and pipes."""
+        # An input or an output may come from somebody else, with a folder of this name in it.
         with os.scandir(self.fd) as found:
             names = [item.name for item in found if item.name.isdigit() or item.name.endswith(".json")]
         for name in names:
@@ -80,7 +80,7 @@ class Staging:
     def write(self, name: str, offset: int, data: memoryview, *, executable: bool = False) -> None:
         """Write bytes at an offset of a staged file, which is made if it is not there.
 
-        :raises TargetConflictError: it is another file's hard link, and the bytes would land there as well.
+        :raises TargetConflictError: the name is another file's hard link, so that file would be written, too.
         """
         fd = self._create(name, 0o777 if executable else 0o666)
         try:
@@ -94,7 +94,8 @@ class Staging:
             os.close(fd)
 
     def _create(self, name: str, mode: int) -> int:
-        """A file descriptor to write a staged file. As a rule it is new, and nothing is to be looked at."""
+        """Give a file descriptor to write a staged file."""
+        # As a rule the file is new, and no further call of the system is needed to know that it is ours.
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         with suppress(FileExistsError):
             return os.open(name, flags | os.O_EXCL, mode, dir_fd=self.fd)
@@ -108,21 +109,32 @@ class Staging:
 
     def put(self, name: str, data: bytes | memoryview) -> None:
         """Write a whole file, in place of a file that has its name: that one stands until this is whole."""
-        self.put_runs(name, (data,))
+        with self._replacing(name) as new:
+            self.write(new, 0, memoryview(data))
 
     def put_runs(self, name: str, runs: Iterable[bytes | memoryview]) -> str:
-        """Write a whole file as :meth:`put` does, from runs of its bytes; give their SHA-256, in hex."""
+        """Write a whole file from runs of its bytes, in place of a file that has its name.
+
+        :return: the SHA-256 of the bytes, in hex.
+        """
+        digest, size = hashlib.sha256(), 0
+        # One thread takes the runs in their order. It hashes one while the next is made and written.
+        with self._replacing(name) as new, Transfers(1, _UNHASHED) as hashing:
+            self.write(new, 0, memoryview(b""))  # there is a file also where there are no runs
+            for run in runs:
+                hashing.start(len(run), digest.update, run)
+                self.write(new, size, memoryview(run))
+                size += len(run)
+        return digest.hexdigest()
+
+    @contextmanager
+    def _replacing(self, name: str) -> Iterator[str]:
+        """Give the name of a new file, which replaces the one that has ``name`` once it is whole."""
         new = f"new-{name}"
         with suppress(FileNotFoundError):
             os.unlink(new, dir_fd=self.fd)
-        self.write(new, 0, memoryview(b""))  # it is there, also where there are no runs
-        digest, size = hashlib.sha256(), 0
-        for run in runs:
-            digest.update(run)
-            self.write(new, size, memoryview(run))
-            size += len(run)
+        yield new
         os.rename(new, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
-        return digest.hexdigest()
 
     def folds_names(self) -> bool:
         """Whether the file system takes names for one that differ in case, in Unicode's form, or in a full
@@ -142,9 +154,9 @@ class Staging:
         return True
 
     def read(self, name: str) -> int | None:
-        """A file descriptor to read a staged file; ``None`` where there is none.
+        """Give a file descriptor to read a staged file; ``None`` where there is none.
 
-        :raises OSError: it may be there, and cannot be read now.
+        :raises OSError: the file may be there, and cannot be read now.
         """
         try:
             return open_regular(name, dir_fd=self.fd)
@@ -158,22 +170,23 @@ class Staging:
         os.unlink(name, dir_fd=self.fd)
 
     def remove(self) -> None:
-        """Remove the folder and all that is in it."""
+        """Remove the staging folder and all that is in it."""
         remove_own(self.path, self._name)
 
     def discard(self) -> None:
-        """Take away everything that was made here, the directory itself included if it was.
+        """Take away the staging folder, and the directory and its parents if they were made for it.
 
-        What lies in a folder that was not opened is an earlier call's, and stays.
+        What lies in a staging folder that was not opened is an earlier call's, and stays.
         """
         if self.fd >= 0:
-            self.remove()  # once our folder is gone, the next one to be seen there is another's
+            self.remove()
+        # Once our folder is gone, a folder of its name is another process's, which must keep it.
         for folder in self._made if self.fd >= 0 else (self.folder.parent, *self._made):
             with suppress(OSError):
                 folder.rmdir()
 
     def close(self) -> None:
-        """Let go of the directory."""
+        """Close the directory, and with it the lock."""
         for fd in (self.fd, self._lock):
             if fd >= 0:
                 os.close(fd)
@@ -200,24 +213,25 @@ class Stagings:
                 raise
 
     def __iter__(self) -> Iterator[Staging]:
-        """Each once, the main one last, since ``data.json`` comes last."""
+        """Yield each staging once, the main one last, since ``data.json`` comes last."""
         if self.side is not self.main:
             yield self.side
         yield self.main
 
     def of(self, entry: Entry) -> Staging:
-        """Where a file or a quicklook goes."""
+        """Give the staging of the directory that a file or a quicklook goes into."""
         return self.side if entry.kind == "quicklook" else self.main
 
     def place(self, entry: Entry) -> str:
-        """Its path there."""
+        """Give the path that a file or a quicklook gets in its directory."""
         return entry.name if self.of(entry) is self.main else entry.path
 
 
 def _enter(path: Path) -> tuple[list[Path], int]:
-    """Make a directory and lock our folder in it; what was made, and the lock's file descriptor.
+    """Make a directory and lock our folder in it; give what was made, and the lock's file descriptor.
 
-    Somebody who has just finished here may be removing both: they are made anew then.
+    Another process that has just finished here may be removing the directory and the folder. Both are made
+    anew then.
 
     :raises TargetConflictError: another process is at work here.
     """
@@ -235,7 +249,7 @@ def _enter(path: Path) -> tuple[list[Path], int]:
 def _lock(folder: Path, path: Path) -> int:
     """Open and lock our folder.
 
-    :raises FileNotFoundError: it was removed before it was locked, and would be nobody's.
+    :raises FileNotFoundError: the folder was removed before it was locked.
     """
     with ExitStack() as stack:
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -247,6 +261,7 @@ def _lock(folder: Path, path: Path) -> int:
                 f"another process restores or propagates into {path}",
                 advice="wait for it, or give another directory",
             ) from error
+        # A lock on a folder that was removed keeps nobody out: the next process makes and locks another one.
         if not os.path.samestat(os.fstat(fd), os.lstat(folder)):
             raise FileNotFoundError(errno.ENOENT, "removed meanwhile", str(folder))
         stack.pop_all()

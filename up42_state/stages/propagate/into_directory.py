@@ -60,8 +60,9 @@ def materialise(
     if quicklooks is None:
         merging.additions = [added for added in merging.additions if added.entry.kind == "file"]
     folder = _folder_for(into, quicklooks)
+    commits = [stage.contents.commit for stage in merging.earlier]
     plan = Plan(
-        what="propagation",
+        what=" ".join(f"{commit.name} {commit.attempt}" for commit in commits),
         data=partial(_data, merging),
         entries=[added.renamed for added in merging.additions],
         directories=merging.new_directories,

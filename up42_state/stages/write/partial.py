@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from up42_state.buckets.base import LeftUpload
+from up42_state.buckets.uploads import LeftUpload
 from up42_state.errors import StateError, StorageError, StoreUnreachableError
 from up42_state.stages.format.commit import FORMAT, check_format
 from up42_state.stages.format.damage import damaged, decoded
@@ -24,7 +24,8 @@ from up42_state.stages.write.writers import Writer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from up42_state.buckets.base import Bucket, Upload
+    from up42_state.buckets.base import Bucket
+    from up42_state.buckets.uploads import Upload
     from up42_state.stages.format.records import StoredFile
 
 __all__ = ["Begun", "Record", "Recorder", "is_worth_it", "numbered", "passing_over"]

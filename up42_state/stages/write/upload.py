@@ -20,7 +20,7 @@ from up42_state.stages.format.names import attempt_prefix
 from up42_state.stages.format.packs import MAX_BYTES, PackWriter, cost, fill_packs
 from up42_state.stages.format.records import StoredFile
 from up42_state.stages.local.sources import Source, changed, fill, open_source
-from up42_state.stages.transfer.buffers import Buffers, allocate
+from up42_state.stages.transfer.buffers import Buffers
 from up42_state.stages.write.lease import StaleError
 from up42_state.stages.write.partial import Begun, Recorder, passing_over
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
-    from up42_state.buckets.base import Upload
+    from up42_state.buckets.uploads import Upload
     from up42_state.stages.store import Store
     from up42_state.stages.transfer.pool import Transfers
 
@@ -186,7 +186,7 @@ class Uploader:
         return sha256, block_digests(data) if len(data) > BLOCK_BYTES else ()
 
     def _put_file(self, source: Source) -> list[StoredFile]:
-        data = allocate(source.size)
+        data = memoryview(bytearray(source.size))  # which S3's client sends as it is, without a copy
         with open_source(source) as fd:
             fill(fd, data, source)
         sha256, blocks = self._digests(source, data)

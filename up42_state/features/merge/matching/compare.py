@@ -1,4 +1,4 @@
-"""Whether a feature of the current collection is, in content, one of an earlier stage."""
+"""Comparing the content of a current feature with that of an earlier stage's: JSON and files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Sameness:
         self._known: dict[tuple[str, str], bool] = {}
 
     def same_content(self, current: Text, earlier: Text) -> bool:
-        """Whether nothing of the earlier feature is different in the current one.
+        """True if nothing of the earlier feature is different in the current one.
 
         A forwarded feature may have its files elsewhere, and its id may say which stage it came from.
         """
@@ -50,13 +50,13 @@ class Sameness:
         return same_value(one, other) and self.same_files(current, earlier)
 
     def same_files(self, current: Text, earlier: Text) -> bool:
-        """Whether the data paths of both name the same bytes."""
+        """True if the data paths of both features name the same bytes."""
         theirs = data_paths(properties_of(head(earlier)), self._earlier)
         ours = data_paths(properties_of(head(current)), self._current) if theirs else {}
         return all(name in ours and self.same_path(ours[name], path) for name, path in theirs.items())
 
     def same_path(self, current: str, earlier: str) -> bool:
-        """Whether two paths name the same bytes: equal files, or directories with equal files."""
+        """True if two paths name the same bytes: equal files, or directories with equal files."""
         known = self._known.get((current, earlier))
         if known is None:
             known = self._known[current, earlier] = self._compare(current, earlier)
@@ -76,14 +76,14 @@ class Sameness:
         )
 
     def _is_in_whole(self, earlier: str) -> bool:
-        """Whether the whole current output has the files of a directory; more may have been added since."""
+        """True if the whole current output has the files of a directory; more may have been added since."""
         ours, theirs = self._current.inside(EVERYTHING), self._earlier.inside(earlier)
         return ours.keys() >= theirs.keys() and all(
             self.same_file(ours[name], file) for name, file in theirs.items()
         )
 
     def _same_journals(self, current: str, earlier: str) -> bool:
-        """Whether what a database has not taken in yet is equal, too: it is part of its data."""
+        """True if the journals of two databases are equal: what is in them is part of the data."""
         for end in ("-wal", "-journal"):  # -shm is made anew when a database is opened
             one, other = self._current.get(current + end), self._earlier.get(earlier + end)
             if (one is None) != (other is None):
@@ -93,7 +93,7 @@ class Sameness:
         return True
 
     def same_file(self, current: File, earlier: File) -> bool:
-        """Whether two files have equal bytes; they are only hashed if their sizes are equal."""
+        """True if two files have equal bytes; they are only hashed if their sizes are equal."""
         if current.size != earlier.size:
             return False
         return self._current.digest(current) == self._earlier.digest(earlier)
@@ -110,7 +110,7 @@ class Sameness:
 
 
 def same_json(current: Text, earlier: Text) -> bool:
-    """Whether two features are equal as JSON, the provenance left aside."""
+    """True if two features are equal as JSON, the provenance left aside."""
     if _same_bytes_but_for_origin(bytes(current), bytes(earlier)):
         return True
     one, other = exact(current), exact(earlier)
@@ -134,7 +134,7 @@ def _take_origin(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 def _same_bytes_but_for_origin(current: bytes, earlier: bytes) -> bool:
-    """Whether the texts are equal, or would be if the earlier one were given the other's provenance."""
+    """True if the texts are equal, or would be if the earlier one were given the current one's provenance."""
     if len(current) <= len(earlier):
         return current == earlier
     origin = properties_of(head(current)).get(ORIGIN)

@@ -1,4 +1,4 @@
-"""What tells the features of the current collection apart: looked up by provenance, id, value, data path."""
+"""Looking up features of the current collection by provenance, id, value and data path."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ class Known:
         return self._stages.get(index, "")
 
     def numbers_row(self, index: int) -> bool:
-        """Whether a feature's id only numbers a row."""
+        """True if the feature's id only numbers a row."""
         return self.rows.any and self.rows.number(self.origin_stage(index))
 
     def the_one(self, indexes: Sequence[int]) -> int | None:
@@ -172,7 +172,7 @@ class Known:
         return indexes[0] if all(self.origin_stage(other) != first for other in indexes[1:]) else None
 
     def singles(self, indexes: Sequence[int]) -> Sequence[int]:
-        """Those of several features with equal keys of which no other says that it is from the same stage."""
+        """Of several features with equal keys, those that are the only ones from their stage."""
         if len(indexes) < 2:
             return indexes
         number = Counter(map(self.origin_stage, indexes))
@@ -244,12 +244,12 @@ def value_key(raw: Text) -> Hashable:
 
 
 def loose_key(raw: Text) -> Hashable:
-    """As :func:`value_key`, for features whose ids and data paths forwarding may have changed."""
+    """A number that features of equal value share, whatever their ids and data paths, and few others do."""
     properties = own_properties(exact_properties(head(raw)))
     kept = {name: value for name, value in properties.items() if not is_data_property(name)}
     return hash((fingerprint(kept), _rest(raw)))
 
 
 def _rest(raw: Text) -> Hashable:
-    """What a feature is but for id and properties: its coordinates if it has any, which tell enough."""
+    """A key of a feature but for id and properties: of its coordinates if it has any, which tell enough."""
     return shape(raw) or digest({k: v for k, v in exact(raw).items() if k not in ("id", "properties")})

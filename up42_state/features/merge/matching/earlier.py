@@ -1,4 +1,4 @@
-"""What is read of an earlier stage's features, in one pass over them."""
+"""Reading an earlier stage's features in one pass: ids, data paths, provenance; and writing them."""
 
 from __future__ import annotations
 
@@ -136,11 +136,11 @@ class Census:
 
     @property
     def has_rows(self) -> bool:
-        """Whether some of the ids only number rows."""
+        """True if some of the stage's ids only number rows."""
         return self._rows.any
 
     def numbers_row(self, index: int) -> bool:
-        """Whether a feature's id only numbers a row."""
+        """True if the feature's id only numbers a row."""
         return self._rows.any and self._rows.number(self._stages.get(index, ""))
 
     @property
@@ -156,7 +156,7 @@ class Census:
         return self._own_identity(index) if carried is None else carried
 
     def cannot_carry_origin(self, index: int) -> bool:
-        """Whether the feature's properties are neither an object nor ``null``: no provenance fits in."""
+        """True if the feature's properties are neither an object nor empty, so that no provenance fits in."""
         feature = bytes(self.earlier.collection.raw(index))
         return not plain_place(feature) and slot(feature, bytes(head(feature).properties)) is None
 
@@ -165,7 +165,7 @@ class Census:
         return next(self.all_written((index,)))
 
     def all_written(self, indexes: Iterable[int]) -> Iterator[tuple[Text, ...]]:
-        """Features as :meth:`written` gives each."""
+        """Yield features in pieces, each with its provenance, added unless the feature carries one."""
         collection = self.earlier.collection
         document, starts, ends = collection.document, collection.starts, collection.ends
         key, member = self._keys.of, b", " + self._member

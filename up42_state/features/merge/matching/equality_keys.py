@@ -91,7 +91,7 @@ def _key(value: dict[str, Any], feature_id: Any, move: Callable[[str], str]) -> 
 
 
 def _former_path(path: str, label: str) -> str:
-    """Where a moved file lay before: the path below ``<label>/`` or ``<label>~<number>/``."""
+    """The path that a moved file had before: the part below ``<label>/`` or ``<label>~<number>/``."""
     folder, _, rest = path.partition("/")
     mark, _, number = folder.removeprefix(label).partition("~")
     is_moved = folder.startswith(label) and not mark and (folder == label or number.isdecimal())
@@ -99,7 +99,7 @@ def _former_path(path: str, label: str) -> str:
 
 
 def former_ids(feature_id: str, label: str) -> list[str]:
-    """What an id may have been before it was made ``<label>~<id>`` or ``<label>~<number>~<id>``."""
+    """The ids that may have been made ``<label>~<id>`` or ``<label>~<number>~<id>`` by forwarding."""
     if not feature_id.startswith(label + "~"):
         return []
     rest = feature_id[len(label) + 1 :]
@@ -108,5 +108,5 @@ def former_ids(feature_id: str, label: str) -> list[str]:
 
 
 def former_id(feature_id: Any, label: str, earlier: Any) -> bool:
-    """Whether an id is one that forwarding may have made of the other."""
+    """True if forwarding may have made the id of the earlier one."""
     return isinstance(feature_id, str) and str(earlier) in former_ids(feature_id, label)

@@ -1,4 +1,4 @@
-"""What speaks for two features being one, besides an id or a provenance that need not be believed."""
+"""Evidence that two features are one, besides an id or a provenance that need not be believed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Evidence:
         self._sameness = sameness
 
     def speaks_for(self, current: int, earlier: int) -> bool:
-        """Whether features with one row number are the same: they have a place or a file in common.
+        """True if two features with one row number are the same: they have a place or a file in common.
 
         A place or a file that several features of one stage have says nothing of any of them.
         """
@@ -66,7 +66,7 @@ class Evidence:
         return self._their_places.is_alone("", other) and self._our_places.is_alone(stage, one)
 
     def agree(self, current: int, earlier: int) -> bool:
-        """Whether a feature that carries the provenance of another may be it, though a block changed it.
+        """True if a feature that carries the provenance of another may be that one, changed by a block.
 
         Its id or its files are those of the other, or its place is, and neither id nor files say otherwise.
         What a block derived from a feature, and gave a copy of its properties, often has the same footprint.
@@ -86,7 +86,7 @@ class Evidence:
         return self._sameness.same_content(one, other) or (has_no_files and _but_for_id(one, other))
 
     def _same_id(self, current: int, one: Text, earlier: int) -> bool | None:
-        """Whether the ids are equal; ``None`` where one of them tells nothing."""
+        """True if two features have equal ids; ``None`` where one of the ids tells nothing."""
         ours, theirs = feature_id(head(one)), self._census.ids[earlier]
         if ours is None or theirs is None:
             return None
@@ -117,7 +117,7 @@ class Evidence:
 
 
 class Places:
-    """Which features of a stage are the only ones with their geometry.
+    """Tells which features of a stage are the only ones with their geometry.
 
     :param features: gives the features' texts, each with the stage that it counts for.
     """
@@ -127,13 +127,13 @@ class Places:
         self._shapes = Counter((stage, shape(raw)) for stage, raw in features())
 
     def is_alone(self, stage: str, raw: Text) -> bool:
-        """Whether no other feature of the stage has the geometry of this one."""
+        """True if no other feature of the stage has the geometry of this one."""
         found = stage, shape(raw)
         return self._shapes[found] == 1 or self._geometries[_geometry_key(stage, raw)] == 1
 
     @cached_property
     def _geometries(self) -> Counter[Hashable]:
-        """Of the features whose coordinates have one hash: nearly always these are equal."""
+        """How many features have each geometry, among those that share a hash of their coordinates."""
         crowded = (each for each in self._features() if self._shapes[each[0], shape(each[1])] > 1)
         return Counter(_geometry_key(stage, raw) for stage, raw in crowded)
 
@@ -144,7 +144,7 @@ def _geometry_key(stage: str, raw: Text) -> Hashable:
 
 
 def same_geometry(one: Text, other: Text) -> bool:
-    """Whether two features have equal geometries that say a place."""
+    """True if two features have equal geometries that say a place."""
     if shape(one) != shape(other):
         return False
     geometry = geometry_of(one)
@@ -156,7 +156,7 @@ def _same_texts(one: bytes, other: bytes) -> bool:
 
 
 def _but_for_id(one: Text, other: Text) -> bool:
-    """Whether two features are equal in all but id and provenance."""
+    """True if two features are equal in all but id and provenance."""
     values = [{name: value for name, value in exact(raw).items() if name != "id"} for raw in (one, other)]
     for value in values:
         if isinstance(properties := value.get("properties"), dict):
@@ -165,7 +165,7 @@ def _but_for_id(one: Text, other: Text) -> bool:
 
 
 def _names(paths: Iterable[str]) -> set[str]:
-    """What files are called, without their folders, which forwarding may have changed."""
+    """The names of files without their folders, which forwarding may have changed."""
     return {path.rpartition("/")[2] for path in paths}
 
 

@@ -1,4 +1,4 @@
-"""Which features of an earlier stage the current collection has already."""
+"""Pairing the features of an earlier stage with those that the current collection has already."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ class Matcher:
         return self._census.numbers_row(index) or any(map(self._known.numbers_row, current))
 
     def _is_meant(self, current: int, index: int) -> bool:
-        """Whether an equal id tells that two features are the same."""
+        """True if an equal id tells that two features are the same."""
         if not self._numbers_row(index, (current,)):
             return True
         one, other = self._known.draft.raw(current), self._earlier.raw(index)
@@ -262,7 +262,7 @@ class Matcher:
             yield index, ours.get(text)
 
     def _same_data(self, current: int, earlier: int) -> bool:
-        """Whether properties are equal, data paths among them, and these name equal bytes."""
+        """True if two features have equal properties, data paths among them, which name equal bytes."""
         one, other = self._known.draft.raw(current), self._earlier.raw(earlier)
         ours, theirs = (own_properties(exact_properties(head(raw))) for raw in (one, other))
         return same_value(ours, theirs) and self._sameness.same_files(one, other)

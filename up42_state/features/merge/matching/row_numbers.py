@@ -15,7 +15,7 @@ _DIGITS = 20  # of an id that may number a row; Earth Engine pads with zeros to 
 
 
 class Rows:
-    """Whose ids count features: 0, 1, 2 … or 1, 2, 3 …, as numbers or text, in whatever order.
+    """Tells stages whose ids count features: 0, 1, 2 … or 1, 2, 3 …, as numbers or text, in whatever order.
 
     Features are noted with the stage that they say they come from, and each stage's are looked at for
     themselves: features that were forwarded from elsewhere change nothing about a collection's own ones.
@@ -41,18 +41,18 @@ class Rows:
                 break
 
     def number(self, stage: str) -> bool:
-        """Whether the ids of the features of a stage number rows."""
+        """True if the ids of the features of a stage number rows."""
         own = self._stages.get(stage)
         return self._all.is_whole or (own is not None and own.is_whole)
 
     @property
     def any(self) -> bool:
-        """Whether the ids of some stage do."""
+        """True if the ids of some stage number rows."""
         return self._all.is_whole or any(count.is_whole for count in self._stages.values())
 
 
 class _Count:
-    """Numbers that came: whether they count, one after the other, or all of them together.
+    """Tells whether numbers count features, in the order in which they came or in another.
 
     For the second only sums are kept, since there may be very many. Other numbers with these sums have to
     be chosen with care, and then merely pair fewer features.
@@ -67,7 +67,7 @@ class _Count:
         self.is_broken = False
 
     def add(self, number: int) -> None:
-        """Note the next one."""
+        """Note the next number."""
         if number != self._last + 1 and number > 1:
             self._is_ordered = False
         self._last = number
@@ -79,13 +79,13 @@ class _Count:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the numbers so far count features."""
+        """True if the numbers so far count features."""
         if self.is_broken or not self._number:
             return False
         return self._is_ordered or self._is_spread(self._number) or self._is_spread(self._number + 1)
 
     def _is_spread(self, end: int) -> bool:
-        """Whether these are the numbers before ``end``, in some order; 0 may be missing."""
+        """True if these are the numbers before ``end``, in some order; 0 may be missing."""
         sums = (self._sum, self._squares)
         return self._high == end - 1 and sums == (end * (end - 1) // 2, (end - 1) * end * (2 * end - 1) // 6)
 

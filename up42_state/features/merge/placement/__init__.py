@@ -1,1 +1,1 @@
-"""Where the files of added features go."""
+"""Placing the files of added features."""

@@ -1,4 +1,4 @@
-"""Where the files of added features go: under unused paths only, and never into what a feature holds."""
+"""Placing the files of added features: under unused paths only, and never into what a feature holds."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class Placement:
             self._prefixes[root] = self._place(paths, inner)
 
     def target(self, path: str) -> str:
-        """Where a data path went."""
+        """The path that a data path has in the merged output."""
         return normal_path(self._prefixes[self._root(self._tops[path])] + path)
 
     def _place(self, paths: list[str], inner: list[str]) -> str:
@@ -176,7 +176,7 @@ class Placement:
         return there is not None and self._sameness.same_file(there, file)
 
     def _file_fits(self, target: str, file: File) -> bool:
-        """Whether a file may lie there: equal bytes do, or nothing does and nothing is in the way."""
+        """True if a file may lie at ``target``: equal bytes do, or nothing does and nothing is in the way."""
         if target.partition("/")[0] in RESERVED:
             return False
         there = self._current.get(target) or self._taken.get(target)
@@ -187,7 +187,7 @@ class Placement:
         return not self._is_directory(target) and self._is_reachable(target)
 
     def _journals_fit(self, target: str, file: File, *, is_there: bool) -> bool:
-        """Whether a database there would have the journals that it has here, and no others.
+        """True if a database would have at ``target`` the journals that it has in its stage, and no others.
 
         A journal that is added to a database, or found by one, changes what is read of it.
         """
@@ -199,7 +199,7 @@ class Placement:
         return True
 
     def _is_reachable(self, target: str) -> bool:
-        """Whether something may be put there: in no directory of a current feature, and below no file."""
+        """True if something may be put at ``target``: in no current feature's folder, and below no file."""
         new, is_blocked = [], False
         for parent in above(target):
             if parent in self._open:
@@ -212,13 +212,13 @@ class Placement:
         return not is_blocked
 
     def _blocks(self, path: str) -> bool:
-        """Whether nothing may be put below a path, whatever else is placed."""
+        """True if nothing may be put below a path, whatever else is placed."""
         if self._is_directory(path):
             return self._protected.covers(path)
         return path in self._blocked or self._is_file(path)
 
     def _folder_fits(self, target: str, folder: str) -> bool:
-        """Whether a directory may be there: if one is, it must hold the same files and no others."""
+        """True if a directory may be at ``target``: one that is there must hold just the same files."""
         if self._is_file(target):
             return False
         if not self._is_directory(target):
@@ -228,7 +228,7 @@ class Placement:
         return there == set(self._earlier.inside(folder))
 
     def _inner_fits(self, target: str) -> bool:
-        """Whether a directory may be in one that fits: it may be empty, and not be there."""
+        """True if a directory may be at ``target`` in one that fits: it may be empty, and not be there."""
         return self._is_directory(target) or (not self._is_file(target) and self._is_reachable(target))
 
     def _taken_below(self, directory: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Where the quicklooks of added features go."""
+"""Placing the quicklooks of added features."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Quicklooks:
             yield from ((file, _renamed(file.path, renamed)) for file in found)
 
     def _place(self, file: File, path: str) -> str | None:
-        """Where a quicklook is to be added; ``None`` if it is there."""
+        """The path at which a quicklook is to be added; ``None`` if its bytes are there already."""
         for prefix in self._prefixes():
             target = prefix + path
             there = self._current.quicklooks.get(target) or self._taken.get(target)
@@ -77,7 +77,7 @@ class Quicklooks:
             yield f"{self._label}~{number}/"
 
     def _is_in_the_way(self, path: str) -> bool:
-        """Whether a quicklook is where this path needs a directory, or below it."""
+        """True if a quicklook lies where ``path`` needs a directory, or below ``path``."""
         if path in self._folders:
             return True
         taken = (self._current.quicklooks, self._taken)

@@ -32,7 +32,7 @@ class StageFolders:
         self._earlier = earlier
 
     def candidates(self, path: str | None) -> Iterator[str]:
-        """What may stand before the paths of a group: nothing, a folder that has its first file, a new one.
+        """Yield what may stand before a group's paths: nothing, a folder that has its first file, a new one.
 
         :param path: the group's first file; ``None`` for a group of empty directories.
         """
@@ -41,7 +41,7 @@ class StageFolders:
         yield self._new
 
     def is_new(self, prefix: str) -> bool:
-        """Whether it is the folder that nobody uses."""
+        """True for the folder that nobody uses."""
         return prefix == self._new
 
     def _names(self) -> Iterator[str]:
@@ -79,7 +79,7 @@ class Protected:
         self._known = dict.fromkeys(directories, True)
 
     def covers(self, directory: str) -> bool:
-        """Whether a directory is one of them, or lies in one. Each is looked up once."""
+        """True if a directory is a protected one, or lies in one. Each directory is looked up once."""
         new = []
         path = directory
         while path and path not in self._known:
