@@ -105,7 +105,8 @@ class Bucket(ABC):
 
     @abstractmethod
     def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """The same bytes as :meth:`get`, in chunks of at most 1 MiB, without holding them all.
+        """The object's bytes, or ``length`` of them from ``start``, in chunks of at most 1 MiB: one chunk is
+        held at a time.
 
         A connection that breaks in the body is resumed at the byte it broke at. Closing the iterator frees
         the connection.
@@ -122,6 +123,8 @@ class Bucket(ABC):
 
         :raises ObjectNotFoundError: there is none; raised by the first ``next()`` at the latest.
         """
+        # One copy from a chunk into the buffer. Reading into the buffer itself saves none: readinto of
+        # urllib3, by which boto3 and requests read, reads bytes and copies those.
         filled = 0
         for chunk in self.stream(key, start, length):
             at = 0

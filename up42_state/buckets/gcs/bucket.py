@@ -142,7 +142,7 @@ class GCSBucket(Bucket):
         self._check_deleted(failed)
 
     def copy(self, source: str, key: str) -> None:
-        """By rewrite requests: a large object takes several, each going on where the last one stopped."""
+        """Copy an object by rewrite requests. A large one takes several, each going on after the one before."""
         origin, target, token = self._blob(source), self._blob(key), None
         with self._errors(source):
             while True:
