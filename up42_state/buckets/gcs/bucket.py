@@ -142,7 +142,7 @@ class GCSBucket(Bucket):
         self._check_deleted(failed)
 
     def copy(self, source: str, key: str) -> None:
-        """Copy an object by rewrite requests. A large one takes several, each going on after the one before."""
+        """Copy an object by rewrite requests. A large one takes several, each going on from the last."""
         origin, target, token = self._blob(source), self._blob(key), None
         with self._errors(source):
             while True:
