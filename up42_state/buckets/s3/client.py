@@ -151,7 +151,7 @@ def _session(settings: Settings) -> Session:
     """A botocore session with the profile and the keys of the settings.
 
     botocore does not read AWS_PROFILE for itself: it would look for a profile named "" where the variable is
-    empty. AWS_DEFAULT_PROFILE is left out, too, where the settings hold keys or a profile for this store alone.
+    empty. AWS_DEFAULT_PROFILE is left out, too, where keys or a profile are set for this store alone.
     """
     is_own = settings.is_own("aws_access_key_id") or settings.is_own("aws_profile")
     general = None if is_own else "AWS_DEFAULT_PROFILE"
