@@ -115,11 +115,11 @@ class Bucket(ABC):
         """
 
     def pieces(self, key: str, buffer: memoryview, start: int, length: int) -> Iterator[memoryview]:
-        """A range of the object by way of a buffer: in pieces as long as that, but for the last, each of them
-        there until the next is asked for.
+        """Read ``length`` bytes of an object from ``start`` into a buffer, which is filled again and again.
 
-        As with :meth:`get`, there are fewer bytes where the object ends. They are not to be trusted before
-        their digests were compared: an object that is replaced meanwhile may give pieces of both.
+        Each piece fills the buffer, but the last may be shorter; a piece stays until the next is asked for.
+        A range that ends past the object gives what there is. The caller compares digests before trusting the
+        bytes: an object that is replaced meanwhile may give pieces of both.
 
         :raises ObjectNotFoundError: there is none; raised by the first ``next()`` at the latest.
         """

@@ -260,7 +260,7 @@ class FsspecBucket(Bucket):
 
 
 class _SpooledUpload(CountedUpload):
-    """Parts are collected in a temporary file, since fsspec has no common way to send them in any order."""
+    """An upload that collects its parts in a temporary file: fsspec has no common way to send parts."""
 
     def __init__(self, bucket: FsspecBucket, key: str, size: int, part_size: int) -> None:
         super().__init__(key, size)
