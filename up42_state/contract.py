@@ -1,7 +1,7 @@
 """Names of the block contract (``docs/block.md``): a task's directories, and what lies in them.
 
-The rules which directory of quicklooks belongs to an output, and which directories of a task and of a store
-must not lie in one another, are here as well.
+Two rules are here as well: which directory of quicklooks belongs to an output, and which directories of a
+task and of a store must not lie in one another.
 """
 
 from __future__ import annotations
@@ -36,16 +36,19 @@ __all__ = [
 INPUT, OUTPUT, QUICKLOOKS = "/tmp/input", "/tmp/output", "/tmp/quicklooks"  # noqa: S108 - the contract's
 DATA_JSON = "data.json"
 MANIFEST = "UP42Manifest.json"  # in a block's folder
-QUICKLOOK_FOLDER = ".quicklooks"  # in an output or a restored input: quicklooks of its own
+# The contract names one directory of quicklooks. An output that lies elsewhere, and a restored input, keep
+# quicklooks in this folder of their own, so that quicklooks of several stages do not mix.
+QUICKLOOK_FOLDER = ".quicklooks"
 
 
 def quicklooks_of(output: Path, given: PathLike | bool) -> Path | None:
-    """The directory where the quicklooks of an output lie, whether or not there are any.
+    """Return the directory where the quicklooks of an output lie, whether or not the directory exists.
 
-    :param given: a directory; ``True`` for ``/tmp/quicklooks`` beside ``/tmp/output`` and for
-        ``<output>/.quicklooks`` elsewhere; ``False`` for none.
+    :param output: the directory of the output.
+    :param given: a directory; ``True`` for ``/tmp/quicklooks`` where the output is ``/tmp/output``, and for
+        ``<output>/.quicklooks`` elsewhere; ``False`` to leave quicklooks out.
     :return: the directory; ``None`` where quicklooks are left out.
-    :raises SettingsError: what is given cannot be a path.
+    :raises SettingsError: ``given`` cannot be a path.
     """
     if not isinstance(given, bool):
         return local_path(given)
@@ -54,13 +57,15 @@ def quicklooks_of(output: Path, given: PathLike | bool) -> Path | None:
 
 
 def quicklooks_in(target: Path, given: PathLike | bool) -> Path | None:
-    """The directory that restored quicklooks go into.
+    """Return the directory that quicklooks are restored into.
 
-    :param given: a directory; ``True`` for ``<target>/.quicklooks``, also where the target is
-        ``/tmp/output``: in ``/tmp/quicklooks`` they would be saved as those of the next output; ``False`` for
-        none.
+    ``/tmp/quicklooks`` is never the default: quicklooks that were restored there would be saved as quicklooks
+    of the next output.
+
+    :param target: the directory that the stage is restored into.
+    :param given: a directory; ``True`` for ``<target>/.quicklooks``; ``False`` to leave quicklooks out.
     :return: the directory; ``None`` where quicklooks are left out.
-    :raises SettingsError: what is given cannot be a path.
+    :raises SettingsError: ``given`` cannot be a path.
     """
     if not isinstance(given, bool):
         return local_path(given)
@@ -68,9 +73,13 @@ def quicklooks_in(target: Path, given: PathLike | bool) -> Path | None:
 
 
 def check_there(given: PathLike | bool) -> None:
-    """Make sure that a directory of quicklooks that was named is there: its name may be misspelt.
+    """Make sure that a directory of quicklooks exists if the caller named one.
 
-    :raises PathNotFoundError: it is not there.
+    A misspelt name would leave the quicklooks out without a word. The default directory may be missing, since
+    many blocks write no quicklooks.
+
+    :param given: a directory, or ``True`` or ``False``, which name none.
+    :raises PathNotFoundError: the directory does not exist.
     """
     if not isinstance(given, bool) and not local_path(given).is_dir():
         raise PathNotFoundError(f"there is no quicklook directory {local_path(given)}")
@@ -84,27 +93,31 @@ def check_apart(
     quicklooks: PathLike | None = None,
     target: PathLike | None = None,
 ) -> None:
-    """Check that stores and a task's directories do not lie in one another.
+    """Make sure that stores and a task's directories do not lie in one another.
 
-    Quicklooks may lie in ``<output>/.quicklooks``, where a save looks for them.
+    Quicklooks alone may lie in ``<output>/.quicklooks``, where a save looks for quicklooks.
 
-    :param stores: directories that hold state.
+    :param stores: directories of this machine that stores lie in.
+    :param input: the directory of the task's input.
+    :param output: the directory of the task's output.
+    :param quicklooks: the directory of the task's quicklooks.
     :param target: the directory that a restore fills.
     :raises SettingsError: two directories overlap; the message says which, and what would happen.
     """
     given = {"input": input, "output": output, "quicklooks": quicklooks, "target": target}
-    places = {f"{name} directory": path for name, path in given.items() if path is not None}
+    directories = {f"{name} directory": path for name, path in given.items() if path is not None}
     for store in stores:
-        for name, path in places.items():
+        for name, path in directories.items():
+            # Paths do not tell all: a bind mount, as containers have, shows a directory under another path.
             if lies_in(store, path) or lies_in(path, store) or share_files(store, path):
                 raise SettingsError(
                     f"the store in {os.fspath(store)} and the {name} {os.fspath(path)} lie in one another",
                     advice="keep the state in another directory (UP42_STATE_URL): it would become part of "
                     "what is saved, and be deleted when the directory is cleared",
                 )
-    for (name, path), (other, outer) in permutations(places.items(), 2):
-        own = Path(outer) / QUICKLOOK_FOLDER if other.startswith("output") else None
-        if lies_in(path, outer) and not (name.startswith("quicklooks") and own and _same(path, own)):
+    for (name, path), (other, outer) in permutations(directories.items(), 2):
+        allowed = Path(outer) / QUICKLOOK_FOLDER if other.startswith("output") else None
+        if lies_in(path, outer) and not (name.startswith("quicklooks") and allowed and _same(path, allowed)):
             raise SettingsError(
                 f"the {name} {os.fspath(path)} lies in the {other} {os.fspath(outer)}",
                 advice="give directories that do not lie in one another"

@@ -1,4 +1,8 @@
-"""What is to be propagated, as people say it: stages and options. Noted first, carried out later."""
+"""A propagation as people ask for it: handles of earlier stages, and options.
+
+A propagation is noted when a block asks for it, and carried out when the output is saved. What carries it
+out knows histories and no handles: :meth:`Propagation.resolve` stands between the two.
+"""
 
 from __future__ import annotations
 
@@ -29,20 +33,26 @@ _CHOICES = {
 class Propagation(msgspec.Struct, frozen=True, kw_only=True):
     """Earlier stages, in order, and the options of the propagation operator (``docs/propagation.md``).
 
-    :param stages: the earlier stages; the revision that is current when it is carried out is taken.
+    :param stages: the earlier stages; of each the revision is taken that is current when the propagation is
+        carried out.
     :param form: ``forward`` appends features that the current output lacks; ``inherit`` gives features the
         properties they lack from their origin feature.
-    :param match: pairs (property of the current feature, of the earlier one) that tell the same feature.
-    :param on_conflict: what becomes of the same feature with other content: ``current``, ``earlier``,
-        ``both`` or ``error``.
+    :param match: pairs (a member of the current feature, a member of the earlier one), such as
+        ``("properties.scene_id", "id")``, tried in order: features with equal values are one feature.
+        ``None`` pairs features by ids, content and data paths.
+    :param on_conflict: which feature is kept where an earlier feature and its current one differ:
+        ``current``, ``earlier`` or ``both``; ``error`` raises an error.
     :param where: only features with these properties, ``{"sensor": "SPOT"}`` or ``["cloud<20"]``.
-    :param bbox: only features that touch west, south, east, north, in degrees.
+    :param bbox: west, south, east, north in degrees: only features that touch this box.
     :param ids: only features with these ids.
     :param path: only features with a data path that this glob matches.
-    :param missing: what to do about a stage that does not exist: ``error`` or ``skip``.
-    :param properties: for ``inherit``, the names of the properties; all but ours if ``None``.
-    :param manifest: for ``inherit``, the block's manifest: what its output capabilities mark with ``>``.
-    :raises SettingsError: an option is none of its choices, or a stage is given by its name.
+    :param missing: what to do about a stage that does not exist: ``error`` raises an error, ``skip`` leaves
+        the stage out.
+    :param properties: for ``inherit``, the names of the properties; ``None`` for all but this library's own.
+    :param manifest: for ``inherit``, the block's manifest in place of ``properties``: the properties are
+        those that its output capabilities mark with ``>``.
+    :raises SettingsError: an option is none of its choices, a stage is given by its name, or both
+        ``properties`` and ``manifest`` are given.
     """
 
     stages: tuple[Stage, ...]
@@ -70,20 +80,26 @@ class Propagation(msgspec.Struct, frozen=True, kw_only=True):
                 )
         if self.properties is not None and self.manifest is not None:
             raise SettingsError("both properties and manifest are given", advice="give one of them")
-        if self.ids is not None and not isinstance(self.ids, str):  # a save that starts again asks once more
+        # A save whose references vanish starts again, and reads the ids again: an iterator would be empty.
+        if self.ids is not None and not isinstance(self.ids, str):
             msgspec.structs.force_setattr(self, "ids", tuple(self.ids))
 
     @property
     def selection(self) -> Selection | None:
-        """Which features of the earlier stages are taken; ``None`` for all."""
+        """The selection of earlier features that the options describe; ``None`` for all features.
+
+        :raises SettingsError: ``where``, ``bbox``, ``ids`` or ``path`` is malformed.
+        """
         from up42_state.features import Selection
 
         return Selection.of(self.where, self.bbox, self.ids, self.path)
 
     def resolve(self) -> EarlierHistories:
-        """The propagation without handles: stages become their histories, a manifest its properties.
+        """Return the propagation without handles: with histories for stages, and properties for a manifest.
 
-        The stores of the stages are opened. Nothing is read of them.
+        The stores of the stages are opened, and nothing is read of the stores.
+
+        :raises SettingsError: a store cannot be opened, or the selection is malformed.
         """
         return EarlierHistories(
             histories=tuple(
@@ -107,10 +123,12 @@ class Propagation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a propagation that were given: those that are not ``None``.
+    """Check the options of a block's propagations, and return those that are not ``None``.
 
-    :raises TypeError: there is no such option for people.
-    :raises SettingsError: one is none of its choices.
+    :param options: options of :class:`Propagation` that can hold for several propagations: all but
+        ``properties`` and ``manifest``.
+    :raises TypeError: there is no option of this name.
+    :raises SettingsError: an option is none of its choices.
     """
     given = {name: value for name, value in options.items() if value is not None}
     unknown = given.keys() - {"form", "match", "on_conflict", "where", "bbox", "ids", "path", "missing"}

@@ -1,4 +1,8 @@
-"""A stage: the saved output of one task of one job, as people handle it."""
+"""The handle of a stage, with which people save, restore and read the output of one task of one job.
+
+Methods import what they carry out when they are called, so that a block that only saves does not wait for the
+modules that restore.
+"""
 
 from __future__ import annotations
 
@@ -35,8 +39,12 @@ __all__ = ["Stage"]
 
 
 class Stage:
-    """The saved output of one task of one job.
+    """The saved output of one task of one job, as a series of revisions.
 
+    Making a ``Stage`` asks nothing of the store: the stage may not exist yet.
+
+    :param job: the job that the task belongs to.
+    :param name: the stage's name, usually the task's, such as ``tiling:1``.
     :raises InvalidNameError: ``name`` is no stage name.
     """
 
@@ -50,7 +58,7 @@ class Stage:
 
     @property
     def _local_roots(self) -> list[str]:
-        """The store's directory, where it is one of this machine."""
+        """The directory on this machine that the store lies in; empty for a store elsewhere."""
         root = self._store.bucket.local_root
         return [root] if root else []
 
@@ -76,50 +84,58 @@ class Stage:
     ) -> Saved:
         """Save a block's output as the stage's next revision.
 
-        The output is checked first and nothing is uploaded while it has a defect. Content that equals the
-        current revision's makes no new one.
+        The output is checked first, and nothing is uploaded while the output has a defect. An output that
+        equals the current revision makes no new revision.
 
         :param output: the directory with ``data.json``.
-        :param after: the stages that the output was made from: their current revisions, or the commits that
-            were restored.
+        :param after: the stages that the output was made from, as names or handles (their current revisions
+            are recorded), or the commits that were restored.
         :param propagate: earlier stages whose features and files become part of this one, by reference.
-        :param if_exists: ``replace`` adds a revision, ``skip`` gives the current one, ``error`` raises.
-        :param expect: commit only if the newest revision has this number (0: if there is none).
-        :param quicklooks: their directory, besides ``<output>/.quicklooks``; ``True`` for ``/tmp/quicklooks``
-            beside ``/tmp/output``, and for that in the output alone elsewhere; ``False`` saves none.
-        :param block: the block that made the output.
-        :param parameters: the block's parameters.
-        :param fingerprint: digest of what determines the output.
+        :param if_exists: what to do where the stage has a revision: ``replace`` adds a revision, ``skip``
+            keeps the current revision, ``error`` raises an error.
+        :param expect: commit only if the newest revision has this number; 0 if there must be no revision.
+        :param quicklooks: the directory of quicklooks, besides ``<output>/.quicklooks``; ``True`` for
+            ``/tmp/quicklooks`` where the output is ``/tmp/output``, and for ``<output>/.quicklooks`` alone
+            elsewhere; ``False`` saves no quicklooks.
+        :param block: the name and version of the block that made the output.
+        :param parameters: the block's parameters; values that look secret are saved as a digest.
+        :param fingerprint: a digest of what determines the output: the block, its parameters, its input.
         :param job_mode: ``DEFAULT`` or ``DRY_RUN``; ``None`` takes ``UP42_JOB_MODE``.
         :param repair: save a mended ``data.json`` where it holds what real blocks are known to write
             (``docs/data-json.md`` lists it); the file in ``output`` stays as it is.
         :param progress: called with bytes done and bytes in all.
-        :return: the commit that stands in the end, whether it is new, what became of every propagated
-            feature, what should be looked at, and what was mended.
-        :raises InvalidOutputError: the output has defects, all of which it lists.
-        :raises SettingsError: ``parameters`` cannot be written as JSON, a path cannot be one, or
+        :return: a ``Saved``: ``commit``, the commit that is current in the end; ``outcome``, which tells
+            whether that commit is new; ``reports``, what became of every propagated feature; ``warnings``;
+            and ``changes``, what was mended in ``data.json``.
+        :raises InvalidOutputError: the output has defects; the error lists all of them.
+        :raises FeatureConflictError: features differ, and ``on_conflict`` of a propagation is ``error``.
+        :raises SettingsError: ``parameters`` cannot be written as JSON, a path holds NUL, or
             ``if_exists`` or ``job_mode`` is none of its choices; or the store, the output and the quicklooks
             lie in one another.
-        :raises StageConflictError: ``if_exists`` or ``expect`` does not allow for what is there.
+        :raises PathNotFoundError: the directory that ``quicklooks`` names does not exist.
+        :raises StageNotFoundError: a stage of ``after`` or ``propagate`` does not exist.
+        :raises StageConflictError: ``if_exists`` or ``expect`` forbids a revision after the newest one.
+        :raises StorageError: the store failed; the current revision stays.
         """
         from up42_state.stages.format.commit import Commit, check_job_mode, mask_secrets
         from up42_state.stages.write.publish import Precondition
         from up42_state.stages.write.save import Save
 
-        folder = local_path(output)
-        pictures = quicklooks_of(folder, quicklooks)
-        check_apart(stores=self._local_roots, output=folder, quicklooks=pictures)
+        output_dir = local_path(output)
+        quicklooks_dir = quicklooks_of(output_dir, quicklooks)
+        check_apart(stores=self._local_roots, output=output_dir, quicklooks=quicklooks_dir)
         check_there(quicklooks)
         mode = check_job_mode(job_mode or self._job_mode)
         parents = [
-            made if isinstance(made, Commit) else self._sibling(made).latest(mode) for made in several(after)
+            parent if isinstance(parent, Commit) else self._sibling(parent).latest(mode)
+            for parent in several(after)
         ]
         return Save(
             store=self._store,
             job=self.job.key,
             stage=self.name,
-            output=folder,
-            quicklooks=pictures,
+            output=output_dir,
+            quicklooks=quicklooks_dir,
             parents=tuple(parent.as_parent() for parent in parents),
             propagations=tuple(self._propagation(item).resolve() for item in several(propagate)),
             precondition=Precondition(if_exists, expect),
@@ -146,117 +162,156 @@ class Stage:
         job_mode: JobMode | None = None,
         progress: Progress | None = None,
     ) -> Restored:
-        """Restore a revision, or a part of it, into a directory; verified, and resumed after a kill.
+        """Restore a revision, or a part of it, into a directory.
 
+        Every byte is verified before a file of the target is touched. A restore that was killed is resumed
+        by the next call with the arguments that it had.
+
+        :param target: the directory to fill; it is made if it is not there.
         :param where: properties that features must have, ``{"sensor": "SPOT"}`` or ``["cloud<20"]``.
-        :param bbox: west, south, east, north in degrees; features that touch it.
-        :param ids: ids of features.
-        :param path: a glob over data paths.
-        :param revision: its number; ``None`` for the current one.
-        :param overwrite: replace files that are in the way.
+        :param bbox: west, south, east, north in degrees: only features that touch this box.
+        :param ids: only features with these ids.
+        :param path: only features with a data path that this glob matches.
+        :param revision: a revision's number; ``None`` for the current revision.
+        :param overwrite: replace files of the target that are in the way.
         :param partial: restore what is undamaged, and leave out features whose files are damaged.
-        :param quicklooks: where they go; ``True`` for ``<target>/.quicklooks``, ``False`` to leave them out.
-        :param job_mode: whose current revision: only ``DRY_RUN`` gets what a dry run saved; ``None`` takes
-            ``UP42_JOB_MODE``.
+        :param quicklooks: the directory that quicklooks are restored into; ``True`` for
+            ``<target>/.quicklooks``, ``False`` leaves quicklooks out.
+        :param job_mode: which revision counts as current: what a dry run saved is current in ``DRY_RUN``
+            alone; ``None`` takes ``UP42_JOB_MODE``.
         :param progress: called with bytes done and bytes in all.
-        :return: the commit that was restored, what was written, what was there already, what is damaged,
-            and what should be looked at.
-        :raises NotFoundError: there is no such stage or revision.
-        :raises SettingsError: ``target`` or ``quicklooks`` cannot be a path (it holds NUL), or lies in the
-            store, or the store in it.
-        :raises TargetConflictError: the target holds other files; it is untouched.
+        :return: a ``Restored``: ``commit``; ``features``, how many were restored; ``written`` and ``kept``,
+            the names of files that were fetched, and that were there already; ``damaged``, names of files
+            with what is wrong; ``quicklooks``, the directory that was filled; and ``warnings``.
+        :raises StageNotFoundError: there is no such stage.
+        :raises RevisionNotFoundError: the stage has no revision of this number.
+        :raises PrunedError: the bytes of the revision were deleted.
+        :raises SettingsError: ``target`` or ``quicklooks`` holds NUL, or one of these and the store lie in
+            one another.
+        :raises TargetConflictError: the target holds other files; they are untouched.
         :raises IntegrityError: stored bytes are damaged; the target is untouched.
         """
         from up42_state.features import Selection
         from up42_state.stages.read.restore import restore
         from up42_state.stages.read.selection import choose, without
 
-        folder = local_path(target)
-        pictures = quicklooks_in(folder, quicklooks)
-        for filled in (folder, pictures):
+        target_dir = local_path(target)
+        quicklooks_dir = quicklooks_in(target_dir, quicklooks)
+        for filled in (target_dir, quicklooks_dir):
             check_apart(stores=self._local_roots, target=filled)
         return restore(
             self._store,
             self.job.key,
             self.name,
-            folder,
+            target_dir,
             revision=revision,
             job_mode=job_mode or self._job_mode,
             choose=choose(Selection.of(where, bbox, ids, path)),
             without=without if partial else None,
-            quicklooks=pictures,
+            quicklooks=quicklooks_dir,
             overwrite=overwrite,
             progress=progress or _silent,
         )
 
     def latest(self, job_mode: JobMode | None = None) -> Commit:
-        """The current revision's commit.
+        """Return the commit of the current revision.
 
-        :param job_mode: only ``DRY_RUN`` gets what a dry run saved; ``None`` takes ``UP42_JOB_MODE``.
-        :raises StageNotFoundError: there is none.
+        :param job_mode: what a dry run saved is current in ``DRY_RUN`` alone; ``None`` takes
+            ``UP42_JOB_MODE``.
+        :raises StageNotFoundError: the stage does not exist, was removed, or holds only a dry run.
+        :raises IntegrityError: the newest commit is damaged; an older one is never taken in its place.
         """
         return self._history.current(job_mode or self._job_mode)
 
     def revision(self, number: int) -> Commit:
-        """One revision's commit.
+        """Return the commit of one revision.
 
-        :raises RevisionNotFoundError: there is none of this number.
+        :param number: the revision's number, from 1.
+        :raises StageNotFoundError: there is no such stage.
+        :raises RevisionNotFoundError: the stage has no revision of this number, or was removed with it.
+        :raises IntegrityError: the commit is damaged.
         """
         return self._history.at(number)
 
     def history(self) -> list[Commit]:
-        """Every revision's commit, newest first; removals too.
+        """Return the commits of all revisions, newest first, tombstones included.
 
-        :raises StageNotFoundError: there is none.
-        :raises IntegrityError: one is damaged (:meth:`survey` gives the others).
+        :raises StageNotFoundError: there is no such stage.
+        :raises IntegrityError: a commit is damaged (:meth:`survey` gives the others).
         """
         return readable(self._history.survey())
 
     def survey(self) -> list[Commit | DamagedCommit]:
-        """Every revision's commit, newest first; of a damaged one, its revision and why it cannot be read.
+        """Return the commits of all revisions, newest first, without an error for damaged ones.
 
-        :raises StageNotFoundError: there is none.
+        A ``DamagedCommit`` stands for a damaged commit: it has the revision, and why that cannot be read.
+
+        :raises StageNotFoundError: there is no such stage.
         """
         return self._history.survey()
 
     def states(self, commits: Sequence[Commit]) -> list[str]:
-        """Whether revisions of this stage can be restored.
+        """Tell which revisions of this stage can be restored.
 
-        :param commits: as of :meth:`history`.
-        :return: for each ``restorable``, ``pruned``, or ``removed`` for a tombstone.
+        :param commits: commits of this stage, from :meth:`history`.
+        :return: for each commit ``restorable``, ``pruned`` (its bytes were deleted), or ``removed`` (a
+            tombstone).
         """
         return list(self._history.states(commits))
 
     def exists(self) -> bool:
-        """Whether the stage can be restored."""
+        """Return True if the stage has a current revision in the job mode of the settings.
+
+        :raises IntegrityError: the newest commit is damaged.
+        """
         newest = self._history.newest()
         return newest is not None and newest.is_current(self._job_mode)
 
     def data(self, revision: int | None = None) -> bytes:
-        """The bytes of ``data.json``.
+        """Read and verify the bytes of ``data.json``.
 
-        :raises IntegrityError: they are missing or damaged.
+        :param revision: a revision's number; ``None`` for the current revision.
+        :raises NotFoundError: there is no such stage or revision.
+        :raises PrunedError: the bytes of the revision were deleted.
+        :raises IntegrityError: ``data.json`` is missing or damaged.
         """
         from up42_state.stages.revision import load_data
 
         return load_data(self._store, self._commit(revision))
 
     def features(self, revision: int | None = None) -> geojson.FeatureCollection:
-        """The stage's features."""
+        """Read the features of the stage.
+
+        :param revision: a revision's number; ``None`` for the current revision.
+        :return: a ``FeatureCollection`` that belongs to the caller; changing it changes nothing in the store.
+        :raises NotFoundError: there is no such stage or revision.
+        :raises IntegrityError: ``data.json`` is missing or damaged.
+        """
         from up42_state.features.objects import feature_collection
 
         return feature_collection(self.data(revision))
 
     def files(self, revision: int | None = None) -> tuple[Entry, ...]:
-        """Every file of the stage: path, kind, size in bytes, SHA-256."""
+        """List the files of the stage, sorted by kind and path; ``data.json`` is none of them.
+
+        :param revision: a revision's number; ``None`` for the current revision.
+        :return: for each file an ``Entry``: ``path``, ``kind``, ``size`` in bytes, ``sha256`` in hex.
+        :raises NotFoundError: there is no such stage or revision.
+        :raises IntegrityError: the index of the revision is missing or damaged.
+        """
         from up42_state.stages.revision import load_index
 
         return load_index(self._store, self._commit(revision)).entries
 
     def open(self, path: str, revision: int | None = None) -> io.BufferedReader:
-        """A seekable, read-only binary file over verified range reads.
+        """Open one file for reading, without restoring it.
 
-        :param path: relative to the output; quicklooks lie below ``.quicklooks/``.
+        The file is seekable. What is read is fetched by range requests, and verified.
+
+        :param path: the file's path below the output; quicklooks lie below ``.quicklooks/``.
+        :param revision: a revision's number; ``None`` for the current revision.
+        :return: a binary file; reading damaged bytes from it raises :class:`~up42_state.IntegrityError`.
+        :raises NotFoundError: there is no such stage or revision.
         :raises PathNotFoundError: the stage holds no such file.
         """
         from up42_state.stages.read.reader import open_entry
@@ -266,11 +321,16 @@ class Stage:
         return open_entry(self._store, commit, load_index(self._store, commit), path)
 
     def vsi_path(self, path: str, revision: int | None = None) -> str:
-        """The file's path for GDAL and rasterio, without a download; a directory's too.
+        """Return the path under which GDAL and rasterio open a file or a directory in the store.
 
-        What goes through GDAL is not verified. Give it :meth:`State.gdal_env` as its configuration.
+        Nothing is downloaded first, and what GDAL reads is not verified. GDAL needs the configuration
+        options of :meth:`State.gdal_env`.
 
-        :raises PathNotFoundError: the stage holds no such file.
+        :param path: the path of the file or directory below the output.
+        :param revision: a revision's number; ``None`` for the current revision.
+        :return: a path for GDAL, such as ``/vsis3/…`` or ``/vsizip/…``.
+        :raises PathNotFoundError: the stage holds no such file, or packs hold the files of the directory.
+        :raises UnsupportedStoreError: GDAL cannot read this store.
         """
         from up42_state.stages.read.gdal import vsi_path
         from up42_state.stages.revision import load_index
@@ -279,9 +339,13 @@ class Stage:
         return vsi_path(self._store, commit, load_index(self._store, commit), path)
 
     def verify(self, revision: int | None = None, progress: Progress | None = None) -> Verified:
-        """Read every byte of a revision and compare it with its digest.
+        """Read every byte of a revision and compare all bytes with their digests.
 
-        :param revision: its number; ``None`` for the newest.
+        :param revision: a revision's number; ``None`` for the newest revision.
+        :param progress: called with bytes done and bytes in all.
+        :return: a ``Verified``: ``ok`` is True if nothing is damaged, and ``damage`` names what is.
+        :raises NotFoundError: there is no such stage or revision.
+        :raises PrunedError: the bytes of the revision were deleted.
         """
         from up42_state.stages.upkeep.verify import verify_stage
 
@@ -290,10 +354,13 @@ class Stage:
         )
 
     def delete(self) -> Commit:
-        """Remove the stage: a revision that says so. :meth:`Job.prune` frees the bytes of those that it
-        pushes out of the kept ones, which with ``keep=1`` are all. A stage whose newest commit is damaged
-        can be removed, too, and saved again.
+        """Remove the stage: commit a tombstone, a revision which says that the stage was removed.
 
+        No bytes are deleted. :meth:`Job.prune` deletes the bytes of earlier revisions; with ``keep=1`` the
+        bytes of all of them, since a tombstone counts as a revision. A stage whose newest commit is damaged
+        can be removed, too, and then be saved again.
+
+        :return: the commit of the tombstone.
         :raises StageNotFoundError: there is no such stage.
         """
         from up42_state.stages.upkeep.remove import remove_stage
@@ -323,4 +390,4 @@ class Stage:
 
 
 def _silent(_done: int, _total: int) -> None:
-    """No progress is shown."""
+    """Show no progress."""

@@ -1,6 +1,7 @@
-"""The handles that people use: State → Job → Stage.
+"""The handles of a store and of a job, from which people get to stages: State → Job → Stage.
 
-A handle is a name, no more: making one asks nothing of the store.
+A handle is a name and no more: making a handle asks nothing of the store. The function ``propagate``, which
+merges stages into a directory, is here as well.
 """
 
 from __future__ import annotations
@@ -38,13 +39,15 @@ __all__ = ["Job", "Stage", "State", "propagate", "stage_of"]
 
 
 class State:
-    """Saved outputs of blocks, under one URL.
+    """A store: the saved outputs of all jobs under one URL.
+
+    Settings are read, and the store is opened, when something is first asked of the store.
 
     :param url: ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``file:///dir``, ``memory://`` or any other
         fsspec URL; ``None`` takes ``UP42_STATE_URL``.
-    :param settings: read already; ``None`` reads the environment and the secret files.
-    :param options: settings that take precedence, by attribute name (:class:`up42_state.Settings`).
-    :raises SettingsError: a setting is missing, malformed, or contradicts another.
+    :param settings: settings that were read before; ``None`` reads the environment and the secret files.
+    :param options: settings that go before the environment, by their attribute names
+        (:class:`up42_state.Settings`).
     """
 
     def __init__(
@@ -56,12 +59,15 @@ class State:
 
     @classmethod
     def from_env(cls) -> Self:
-        """The state that ``UP42_STATE_URL`` names."""
+        """Return the state that ``UP42_STATE_URL`` names."""
         return cls()
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings, read when they are first needed."""
+        """The settings of this state, read when they are first needed.
+
+        :raises SettingsError: a setting is malformed, or contradicts another.
+        """
         if self._given_settings is not None:
             return self._given_settings
         from up42_state.settings.model import Settings
@@ -70,9 +76,9 @@ class State:
 
     @property
     def url(self) -> str:
-        """Where the state lies.
+        """The URL of the store.
 
-        :raises SettingsError: no URL was given.
+        :raises SettingsError: neither the caller nor ``UP42_STATE_URL`` gives a URL.
         """
         url = self._given_url or self.settings.url
         if not url:
@@ -84,7 +90,11 @@ class State:
 
     @cached_property
     def store(self) -> Store:
-        """The opened store. SDKs are loaded here, when something is first asked of it."""
+        """The opened store.
+
+        :raises SettingsError: no URL is given, the URL is malformed, or a setting is.
+        """
+        # Loading an SDK takes up to half a second, so this import waits until the store is needed.
         from up42_state.buckets import open_bucket
 
         settings = self.settings
@@ -97,26 +107,27 @@ class State:
         )
 
     def job(self, key: str) -> Job:
-        """A job, by its key.
+        """Return the handle of a job, whether or not the job exists.
 
-        :raises InvalidNameError: it is no job key.
+        :param key: the job's key.
+        :raises InvalidNameError: ``key`` is no job key.
         """
         return Job(self, key)
 
     def jobs(self) -> list[Job]:
-        """Every job of the store, by key."""
+        """List the jobs of the store, sorted by key."""
         return [Job(self, key) for key in self.store.jobs()]
 
     def gdal_env(self) -> dict[str, str]:
-        """GDAL configuration options with which :meth:`Stage.vsi_path` can be opened.
+        """Return the GDAL configuration options with which paths of :meth:`Stage.vsi_path` can be opened.
 
-        They hold credentials. ``os.environ.update(state.gdal_env())`` before GDAL or rasterio opens a file
-        (``rasterio.Env`` takes no credentials), or ``gdal.SetConfigOption`` for each.
+        The options hold credentials. Call ``os.environ.update(state.gdal_env())`` before GDAL or rasterio
+        opens a file (``rasterio.Env`` takes no credentials), or ``gdal.SetConfigOption`` for each option.
         """
         return dict(self.store.bucket.gdal_options())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled as its settings, without secrets and connections."""
+        """Pickle the settings of this state alone, without secrets and connections."""
         return _with_settings, (type(self), self.settings)
 
     def __repr__(self) -> str:
@@ -128,8 +139,12 @@ def _with_settings(state_cls: type[State], settings: Settings) -> State:
 
 
 class Job:
-    """One run of a workflow.
+    """One run of a workflow: the stages that are saved under one job key.
 
+    Making a ``Job`` asks nothing of the store: the job may not exist yet.
+
+    :param state: the store that the job lies in.
+    :param key: the job's key.
     :raises InvalidNameError: ``key`` is no job key.
     """
 
@@ -138,42 +153,47 @@ class Job:
         self.key = check_job(key)
 
     def stage(self, name: str) -> Stage:
-        """A stage of this job, or, written ``JOB/STAGE``, of another one.
+        """Return the handle of a stage, whether or not the stage exists.
 
-        :raises InvalidNameError: it is no stage name.
+        :param name: the name of a stage of this job, or ``JOB/STAGE`` for a stage of another job.
+        :raises InvalidNameError: ``name`` is no stage name, or the job in front of it no job key.
         """
         job, stage = split_stage(name, self.key)
         return Stage(self if job == self.key else Job(self.state, job), stage)
 
     def stages(self) -> list[Stage]:
-        """Every stage of the job that can be restored, by name.
+        """List the stages of the job that were not removed, sorted by name.
 
         :raises JobNotFoundError: there is no such job.
-        :raises IntegrityError: the newest commit of one is damaged (:meth:`survey` gives the others).
+        :raises IntegrityError: the newest commit of a stage is damaged (:meth:`survey` gives the others).
         """
         return [self.stage(commit.stage) for commit in self.commits()]
 
     def commits(self) -> list[Commit]:
-        """The newest commit of every stage that was not removed, by stage name.
+        """Return the newest commit of every stage that was not removed, sorted by the stages' names.
 
         :raises JobNotFoundError: there is no such job.
-        :raises IntegrityError: one is damaged (:meth:`survey` gives the others).
+        :raises IntegrityError: the newest commit of a stage is damaged (:meth:`survey` gives the others).
         """
         return readable(self.survey())
 
     def survey(self) -> list[Commit | DamagedCommit]:
-        """The newest commit of every stage that was not removed; of a damaged one, why it cannot be read.
+        """Return the newest commit of every stage that was not removed, without an error for damaged ones.
+
+        A ``DamagedCommit`` stands for a damaged commit: it has the stage, and why that cannot be read.
 
         :raises JobNotFoundError: there is no such job.
         """
         from up42_state.stages.listing import newest_commits
 
         newest = newest_commits(self.state.store, self.key)
-        return [found for found in newest if isinstance(found, DamagedCommit) or not found.removed]
+        return [commit for commit in newest if isinstance(commit, DamagedCommit) or not commit.removed]
 
     def verify(self, progress: Progress | None = None) -> list[Verified]:
-        """Read every byte of the newest revision of every stage and compare it with its digest.
+        """Read every byte of the newest revision of every stage and compare all bytes with their digests.
 
+        :param progress: called with bytes done and bytes in all, for each stage from the start.
+        :return: for each stage that was not removed what was found, as a ``Verified``.
         :raises JobNotFoundError: there is no such job.
         """
         from up42_state.stages.upkeep.verify import verify_job
@@ -188,11 +208,15 @@ class Job:
         no_writers: bool = False,
         dry_run: bool = False,
     ) -> Pruned:
-        """Delete what the newest ``keep`` revisions of each stage do not stand on.
+        """Delete the bytes that the newest ``keep`` revisions of each stage do not use.
 
-        :param grace: how long ago bytes must have been unlinked; 24 hours if ``None``.
-        :param no_writers: promises that no save runs meanwhile; needed for a grace of less than an hour.
-        :param dry_run: only say what would be deleted.
+        :param keep: how many revisions of each stage are kept, tombstones counted.
+        :param grace: how long bytes are kept after the last revision that used them; 24 hours if ``None``.
+        :param no_writers: the caller's promise that no save runs meanwhile; needed for a ``grace`` of less
+            than an hour.
+        :param dry_run: delete nothing, only report what would be deleted.
+        :return: a ``Pruned``: what was deleted, or would be.
+        :raises SettingsError: ``keep`` or ``grace`` is out of range.
         :raises JobNotFoundError: there is no such job.
         """
         from up42_state.stages.upkeep.prune import GRACE, prune
@@ -202,8 +226,9 @@ class Job:
         return prune(store, self.key, keep=keep, grace=grace, no_writers=no_writers, dry_run=dry_run)
 
     def delete(self) -> Removed:
-        """Delete everything of the job that is ours; how many objects went, and which of others were left.
+        """Delete all objects of the job that this library wrote, and leave others' objects below its key.
 
+        :return: a ``Removed``: how many objects were deleted, and which of others were left.
         :raises JobNotFoundError: there is no such job.
         """
         from up42_state.stages.upkeep.remove import remove_job
@@ -223,22 +248,25 @@ def propagate(
     progress: Progress | None = None,
     **options: Any,
 ) -> Report:
-    """Merge features and files of earlier stages into the ``data.json`` of a directory.
+    """Merge features and files of earlier stages into the output that lies in a directory.
 
-    Files are added under unused paths only, and ``data.json`` is replaced last, by rename.
+    No file that is there is replaced but ``data.json``, which is replaced last, by rename.
 
     :param into: the directory with the current ``data.json``.
     :param stages: the earlier stages, in order.
-    :param quicklooks: the directory of quicklooks: ``True`` for ``/tmp/quicklooks`` beside ``/tmp/output``,
-        and for ``<into>/.quicklooks`` elsewhere; ``False`` leaves quicklooks out.
+    :param quicklooks: the directory of quicklooks; ``True`` for ``/tmp/quicklooks`` where ``into`` is
+        ``/tmp/output``, and for ``<into>/.quicklooks`` elsewhere; ``False`` leaves quicklooks out.
     :param job_mode: in ``DRY_RUN`` data paths need not exist; ``None`` takes what the first stage's settings
         say (``UP42_JOB_MODE``).
-    :param options: as of :class:`~up42_state.Propagation`: ``form``, ``match``,
+    :param progress: called with bytes done and bytes in all.
+    :param options: options of :class:`~up42_state.Propagation`: ``form``, ``match``,
         ``on_conflict``, ``where``, ``bbox``, ``ids``, ``path``, ``missing``, ``properties``, ``manifest``.
-    :return: what became of every feature.
-    :raises SettingsError: ``into`` or ``quicklooks`` cannot be a path (it holds NUL), or one of these and the
-        store of a stage lie in one another.
-    :raises InvalidOutputError: the current output has defects.
+    :return: a ``Report``: what became of every feature.
+    :raises SettingsError: ``into`` or ``quicklooks`` holds NUL, or one of these and the store of a stage lie
+        in one another; or an option is none of its choices.
+    :raises PathNotFoundError: the directory that ``quicklooks`` names does not exist.
+    :raises StageNotFoundError: a stage does not exist, and ``missing`` is ``error``.
+    :raises InvalidOutputError: the current output has defects; the error lists all of them.
     :raises FeatureConflictError: features differ and ``on_conflict`` is ``error``.
     """
     from up42_state.propagation import Propagation
@@ -247,14 +275,14 @@ def propagate(
     propagation = Propagation(stages=tuple(several(stages)), **options)
     modes = [job_mode, *(stage.job.state.settings.job_mode for stage in propagation.stages)]
     roots = {stage.job.state.store.bucket.local_root for stage in propagation.stages}
-    folder = local_path(into)
-    pictures = quicklooks_of(folder, quicklooks)
-    check_apart(stores=filter(None, roots), output=folder, quicklooks=pictures)
+    output_dir = local_path(into)
+    quicklooks_dir = quicklooks_of(output_dir, quicklooks)
+    check_apart(stores=filter(None, roots), output=output_dir, quicklooks=quicklooks_dir)
     check_there(quicklooks)
     (report,) = materialise(
-        folder,
+        output_dir,
         [propagation.resolve()],
-        quicklooks=pictures,
+        quicklooks=quicklooks_dir,
         job_mode=next(filter(None, modes), "DEFAULT"),
         progress=progress or _silent,
     )
@@ -262,9 +290,9 @@ def propagate(
 
 
 def stage_of(settings: Settings) -> Stage | None:
-    """The stage that the settings name; ``None`` where they name nothing.
+    """Return the handle of the stage that the settings name; ``None`` where the settings name none.
 
-    :raises SettingsError: they name only a part of it.
+    :raises SettingsError: of the store's URL, the job and the stage the settings give some, but not all.
     """
     given = {
         "UP42_STATE_URL": settings.url,
@@ -274,12 +302,13 @@ def stage_of(settings: Settings) -> Stage | None:
     missing = [name for name, value in given.items() if not value]
     if not missing:
         return State(settings=settings).job(settings.job or "").stage(settings.stage or "")
-    asked = [name for name, value in given.items() if value]
-    asked += ["UP42_STATE_AFTER"] if settings.after else []
-    asked += ["UP42_STATE_PROPAGATE"] if settings.propagate else []
-    if asked:
+    named = [name for name, value in given.items() if value]
+    # Earlier stages are looked for in the job: without it these two settings would be passed over in silence.
+    named += ["UP42_STATE_AFTER"] if settings.after else []
+    named += ["UP42_STATE_PROPAGATE"] if settings.propagate else []
+    if named:
         raise SettingsError(
-            f"{_listed(asked)} set, but {_listed(missing)} not",
+            f"{_listed(named)} set, but {_listed(missing)} not",
             advice="set all three of the store's URL, the job and the stage, or none to save nothing",
         )
     return None
@@ -290,4 +319,4 @@ def _listed(names: list[str]) -> str:
 
 
 def _silent(_done: int, _total: int) -> None:
-    """No progress is shown."""
+    """Show no progress."""

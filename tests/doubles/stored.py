@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from up42_state.stages.format.commit import _signature
+from up42_state.stages.format.commit import _digest_member
 
 if TYPE_CHECKING:
     from up42_state.buckets.base import Bucket
@@ -37,4 +37,4 @@ def forge(
         commit[name] = {"key": key, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     bucket.put(f"{prefix}files/x", b"bytes")
     body = json.dumps(commit | members).encode()[:-1]
-    bucket.put(f"{job}/{stage}/commits/00000001.json", body + _signature(body))
+    bucket.put(f"{job}/{stage}/commits/00000001.json", body + _digest_member(body))

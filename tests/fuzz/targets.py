@@ -18,7 +18,7 @@ from up42_state.features.merge.operator import merge
 from up42_state.features.objects import feature_collection
 from up42_state.secrets.redaction import without_credentials
 from up42_state.settings.model import Settings
-from up42_state.stages.format.commit import Commit, _signature
+from up42_state.stages.format.commit import Commit, _digest_member
 from up42_state.stages.format.index import Index
 from up42_state.stages.format.packs import frame_digest
 from up42_state.stages.read.selection import read_features
@@ -44,7 +44,7 @@ def run(target: Callable[[bytes], None], data: bytes) -> None:
 
 def commit(data: bytes) -> None:
     """A commit as it is; and signed, as somebody who can write to the store would sign it."""
-    Commit.parse(data.removesuffix(b"}") + _signature(data.removesuffix(b"}")), KEY).render()
+    Commit.parse(data.removesuffix(b"}") + _digest_member(data.removesuffix(b"}")), KEY).render()
     Commit.parse(data, KEY)
 
 

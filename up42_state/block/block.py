@@ -1,4 +1,4 @@
-"""A block's own view of itself: its directories, its parameters, its job mode, and its place in a job.
+"""What the code of a block works with: directories, parameters, job mode, input, and the stage to save.
 
 The directories and variables are those of the block contract (``docs/block.md``).
 """
@@ -45,32 +45,34 @@ __all__ = ["Block"]
 class Block:
     """One block at work on one task.
 
-    ``with Block.from_env() as block: …`` restores the input where there is none, and on leaving cleanly
-    (``SystemExit(0)`` included) checks the output, propagates, and saves it. After an exception nothing is
-    saved. A block that is to be saved has its directories for itself meanwhile, and says what it does on
-    stderr.
+    ``with Block.from_env() as block: …`` restores the input if the input directory has no ``data.json``. When
+    the body has ended without an exception, or with ``SystemExit(0)``, the block checks the output, merges
+    the propagated stages into it, and saves it. After any other exception nothing is saved. A block with a
+    stage to save locks its directories meanwhile, and says on stderr what it does.
 
-    :param stage: what the output is saved as; ``None`` saves nothing, and the rest works all the same.
+    :param stage: the stage that the output is saved as; ``None`` saves nothing, and the rest works all the
+        same.
     :param after: the stages that the input is made of: names in the stage's job, ``JOB/STAGE``, or handles.
-    :param propagate: earlier stages whose features and files become part of the output.
+    :param propagate: earlier stages whose features and files become part of the output: names or handles.
     :param parameters: the block's parameters.
-    :param job_mode: ``DEFAULT`` or ``DRY_RUN``; ``None`` takes the stage's settings.
+    :param job_mode: ``DEFAULT`` or ``DRY_RUN``; ``None`` takes the job mode of the stage's settings.
     :param info: the block's name and version; ``None`` takes the name from an ``UP42Manifest.json`` beside
         the running script or in the working directory.
     :param input: the directory with the input's ``data.json``.
-    :param output: the directory for ``data.json`` and files.
-    :param quicklooks: the directory for quicklooks.
-    :param clear: first remove what an earlier run has left in the directories; without it files in ``output``
-        or ``quicklooks`` are an error where the block is to be saved.
-    :param force: with ``clear``, remove also what is not known to be a block's.
-    :param note: takes messages for people; ``None`` writes them to stderr.
+    :param output: the directory that the block writes ``data.json`` and files to.
+    :param quicklooks: the directory that the block writes quicklooks to.
+    :param clear: first remove what an earlier run has left in the directories. Without ``clear``, files in
+        ``output`` or ``quicklooks`` are an error where there is a stage to save.
+    :param force: with ``clear``, remove also the content of directories that are not known to be a block's.
+    :param note: called with each message for people; ``None`` writes messages to stderr.
     :param options: how the ``propagate`` stages are merged into the output, and the second and further
         ``after`` stages into the first: ``form``, ``match``, ``on_conflict``, ``where``, ``bbox``, ``ids``,
-        ``path`` and ``missing`` of :class:`~up42_state.Propagation`; those that are
-        ``None`` count as not given. ``missing`` holds for ``propagate`` alone: an input has to be there.
+        ``path`` and ``missing`` of :class:`~up42_state.Propagation`. Options that are ``None`` count as not
+        given. ``missing`` holds for ``propagate`` alone: a stage of the input has to exist.
     :raises InvalidNameError: a stage name is malformed.
-    :raises SettingsError: stages are named, but no job to find them in; a directory cannot be a path, or
-        the job mode is none.
+    :raises SettingsError: stages are given by name, and no job to find them in; a directory cannot be a path;
+        or an option or the job mode is none of its choices.
+    :raises TypeError: there is no option of this name.
     """
 
     def __init__(
@@ -104,7 +106,7 @@ class Block:
         self.steps = Steps(note)
         self._info = info
         self._clear, self._force = clear, force
-        self._left = ExitStack()
+        self._held = ExitStack()  # unlocks the directories when the block is left
         self._options = checked_options(options)
         self._after = [self._earlier(name) for name in several(after)]
         self._parents: list[Commit] | None = None
@@ -127,11 +129,19 @@ class Block:
         note: Callable[[str], None] | None = None,
         **options: Any,
     ) -> Self:
-        """The block that the environment describes (``docs/settings.md``).
+        """Make the block that the environment describes (``docs/settings.md``).
 
-        :param settings: read already; ``None`` reads the environment and the secret files.
-        :param options: how stages are merged, as the class takes them; they go before ``UP42_STATE_MATCH``
-            and ``UP42_STATE_ON_CONFLICT``.
+        :param settings: settings that were read before; ``None`` reads the environment and the secret files.
+            They give the stage, ``after``, ``propagate``, the parameters and the job mode.
+        :param info: the block's name and version; ``None`` takes the name from an ``UP42Manifest.json``.
+        :param input: the directory with the input's ``data.json``.
+        :param output: the directory that the block writes ``data.json`` and files to.
+        :param quicklooks: the directory that the block writes quicklooks to.
+        :param clear: first remove what an earlier run has left in the directories.
+        :param force: with ``clear``, remove also what is not known to be a block's.
+        :param note: called with each message for people; ``None`` writes messages to stderr.
+        :param options: how stages are merged: the options of :class:`Block`. They go before
+            ``UP42_STATE_MATCH`` and ``UP42_STATE_ON_CONFLICT``.
         :raises SettingsError: a setting is malformed, or of ``UP42_STATE_URL``, ``UP42_STATE_JOB`` and
             ``UP42_STATE_STAGE`` only some are set.
         """
@@ -160,10 +170,10 @@ class Block:
 
     @cached_property
     def input(self) -> geojson.FeatureCollection:
-        """The input's features, read when they are first asked for.
+        """The features of the input, read when they are first asked for.
 
-        :raises PathNotFoundError: there is no ``data.json``.
-        :raises InvalidDataError: it is not a FeatureCollection.
+        :raises PathNotFoundError: the input directory has no ``data.json``.
+        :raises InvalidDataError: ``data.json`` is not a FeatureCollection.
         """
         path = self.input_dir / DATA_JSON
         try:
@@ -176,38 +186,40 @@ class Block:
         return feature_collection(data)
 
     def propagate(self, *stages: str | Stage, **options: Any) -> None:
-        """Note earlier stages, whose features and files become part of the output at the end.
+        """Note earlier stages, whose features and files become part of the output when it is saved.
 
         :param stages: names in this job, ``JOB/STAGE``, or handles; in order.
-        :param options: as of :class:`~up42_state.Propagation`: ``form``, ``match``,
+        :param options: options of :class:`~up42_state.Propagation`: ``form``, ``match``,
             ``on_conflict``, ``where``, ``bbox``, ``ids``, ``path``, ``missing``, ``properties`` and
-            ``manifest``. Without ``match`` and ``on_conflict`` those of the block hold.
-        :raises SettingsError: an option is none of its choices, or a name needs a job and there is none.
+            ``manifest``. If ``match`` or ``on_conflict`` is not given, the block's own option is used.
+        :raises InvalidNameError: a stage name is malformed.
+        :raises SettingsError: an option is none of its choices, or a stage is given by name, and no job to
+            find it in.
         """
         from up42_state.propagation import Propagation
 
-        found = tuple(self._earlier(stage) for stage in stages)
+        earlier = tuple(self._earlier(stage) for stage in stages)
         shared = {name: self._options[name] for name in ("match", "on_conflict") if name in self._options}
-        self._propagations.append(Propagation(stages=found, **shared | options))
+        self._propagations.append(Propagation(stages=earlier, **shared | options))
 
     def write(self, collection: Mapping[str, Any]) -> None:
-        """Check a collection against the files in the output directory, then write it as ``data.json``.
+        """Check a collection against the files in the output directory, and write it as ``data.json``.
 
-        It replaces what was written before, by rename; an output with a defect leaves that as it was.
+        A ``data.json`` that is there is replaced by rename, and only if the collection has no defect.
 
-        :param collection: ``geojson`` objects or plain ``dict``.
-        :raises InvalidOutputError: it has defects, all of which are listed.
+        :param collection: a FeatureCollection, of ``geojson`` objects or plain ``dict``.
+        :raises InvalidOutputError: the output has defects; the error lists all of them.
         """
         write_output(self.output_dir, collection, dry_run=self.job_mode == "DRY_RUN")
 
     @property
     def warnings(self) -> list[str]:
-        """What should be looked at: in the output, and what merging stages has left out."""
+        """Messages about what should be looked at in the output, and about features that merging left out."""
         return list(self.steps.warnings)
 
     @property
     def workspace(self) -> Workspace:
-        """The block's directories, to be checked and held. The ``with`` does this."""
+        """The block's directories, which a ``with`` statement of the block checks and locks."""
         stages = [*self._after, *(stage for item in self._propagations for stage in item.stages)]
         stages += [self.stage] if self.stage else []
         roots = {stage.job.state.store.bucket.local_root for stage in stages}
@@ -220,10 +232,13 @@ class Block:
         )
 
     def restore_input(self) -> list[Commit]:
-        """Restore the earlier stages into the input directory; several are merged, in their order.
+        """Restore the ``after`` stages into the input directory; several stages are merged, in their order.
 
-        :return: what the input is made of.
-        :raises NotFoundError: there is no such stage.
+        A ``with`` statement of the block does this if the input directory has no ``data.json``.
+
+        :return: the commits that the input is made of; none without ``after`` stages.
+        :raises NotFoundError: a stage does not exist.
+        :raises IntegrityError: stored bytes are damaged.
         :raises TargetConflictError: the input directory holds other files; they are untouched.
         """
         self._parents = []
@@ -238,16 +253,19 @@ class Block:
         return self._parents
 
     def finish(self) -> Commit | None:
-        """Check the output, propagate, and save it. Leaving the ``with`` does this.
+        """Check the output, merge the propagated stages into it, and save it.
 
-        Saved features and files are referred to, so no bytes move, and the output directory stays as it is;
-        without a stage to save, they are put into the output directory instead. ``reports`` then tells what
-        became of every feature, for each propagation, and ``outcome`` whether a revision was made, as
-        :meth:`~up42_state.Stage.save` has it.
+        The end of a ``with`` statement of the block does this. The saved revision refers to the files of
+        propagated stages, so their bytes do not move, and the output directory stays as it is. Without a
+        stage to save, the features and files are put into the output directory instead.
 
-        :return: the commit, or ``None`` where there is no stage to save.
-        :raises InvalidOutputError: the output has defects, all of which are listed.
-        :raises StateError: it could not be saved.
+        Afterwards ``reports`` tells what became of every feature, one report for each propagation, and
+        ``outcome`` is ``saved``, ``unchanged`` or ``kept``, as in the result of
+        :meth:`~up42_state.Stage.save`.
+
+        :return: the commit that is current in the end; ``None`` where there is no stage to save.
+        :raises InvalidOutputError: the output has defects; the error lists all of them.
+        :raises StateError: the output could not be saved.
         """
         for folder in (self.output_dir, self.quicklooks_dir):
             folder.mkdir(parents=True, exist_ok=True)
@@ -273,19 +291,20 @@ class Block:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            if self.stage is None:  # a helper for the contract, perhaps in a task of its caller's
+            # Without a stage nothing is saved: leftovers do no harm, and a task around it may hold the locks.
+            if self.stage is None:
                 self.output_dir.mkdir(parents=True, exist_ok=True)
                 self.quicklooks_dir.mkdir(parents=True, exist_ok=True)
             else:
                 stack.enter_context(self.workspace.held(emptied=self._clear, force=self._force))
             self._take_input()
-            self._left = stack.pop_all()
+            self._held = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._left:
+        with self._held:
             if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
                 self.finish()
 
@@ -293,8 +312,8 @@ class Block:
         return f"Block(stage={str(self.stage) if self.stage else None!r}, job_mode={self.job_mode!r})"
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy, as a pool of processes makes one, holds no directories."""
-        return self.__dict__ | {"_left": ExitStack()}
+        """Pickle the block for another process, such as a pool's: the copy does not hold the locks."""
+        return self.__dict__ | {"_held": ExitStack()}
 
     @property
     def _inputs(self) -> Inputs:
@@ -302,13 +321,14 @@ class Block:
         return Inputs(stages=self._after, target=self.input_dir, job_mode=self.job_mode, options=options)
 
     def _take_input(self) -> None:
-        """Restore the input, or make sure that what is there is made of the stages that were named."""
+        """Restore the input, or make sure that the input that is there is made of the ``after`` stages."""
         if self._after and not has_data(self.input_dir):
             self.restore_input()
         else:
             self._made_from()
 
     def _tell(self, saved: Saved) -> None:
+        """Tell people what a save did."""
         for warning in saved.warnings:
             self.steps.warn(warning)
         self.steps.merged("propagated", saved.reports)
@@ -320,6 +340,10 @@ class Block:
             self.steps.done("save", f"{saved.outcome} {commit.name}: {counted(commit)}")
 
     def _earlier(self, stage: str | Stage) -> Stage:
+        """Return the handle of an earlier stage; a name is looked for in the job of the stage to save.
+
+        :raises SettingsError: a name is given, and there is no stage to save.
+        """
         if not isinstance(stage, str):
             return stage
         if self.stage is None:
@@ -330,14 +354,16 @@ class Block:
         return self.stage.job.stage(stage)
 
     def _made_from(self) -> list[Commit]:
-        """What the input is made of: what was restored, or, where one was there, what that was found to be.
+        """Return the commits that the input is made of.
 
-        :raises TargetConflictError: it is another input than the stages would give.
+        An input that this block did not restore is compared with the ``after`` stages first.
+
+        :raises TargetConflictError: the input is another one than the ``after`` stages give.
         """
         if self._parents is None:
-            found = self._inputs.check() if self._after else None
-            self._parents = found.commits if found else []
-            self._merged = found.reports if found else []
+            present = self._inputs.check() if self._after else None
+            self._parents = present.commits if present else []
+            self._merged = present.reports if present else []
             self.reports = list(self._merged)
             for commit in self._parents:
                 self.steps.say(f"found {commit.name} in {self.input_dir}: {counted(commit)}")
@@ -345,13 +371,14 @@ class Block:
         return self._parents
 
     def _finish_here(self) -> None:
+        """Merge the propagated stages into the output directory."""
         from up42_state.stages.propagate.into_directory import materialise
 
-        found = materialise(
+        reports = materialise(
             self.output_dir,
             [propagation.resolve() for propagation in self._propagations],
             quicklooks=self.quicklooks_dir,
             job_mode=self.job_mode,
         )
-        self.reports = [*self._merged, *found]
-        self.steps.merged("propagated", found)
+        self.reports = [*self._merged, *reports]
+        self.steps.merged("propagated", reports)

@@ -1,6 +1,6 @@
-"""One task in one container around a command that knows nothing of this library.
+"""Run one task in one container: a restore, a command that knows nothing of this library, and a save.
 
-The command's exit code and signals pass through, also where this is the container's first process (PID 1).
+The command's exit code and signals pass through, also where this process is the container's first (PID 1).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NOT_EXECUTABLE", "NOT_FOUND", "run_task"]
 
-NOT_EXECUTABLE, NOT_FOUND = 126, 127  # as shells, env(1) and docker have them
+NOT_EXECUTABLE, NOT_FOUND = 126, 127  # POSIX, Shell Command Language §2.8.2; env(1) and docker agree
 
 
 def run_task(
@@ -46,29 +46,33 @@ def run_task(
     result: TaskResult | None = None,
     **options: Any,
 ) -> int:
-    """Restore the input, run the command, check its output, propagate and save it.
+    """Restore the input, run the command, check the output, merge propagated stages into it, and save it.
 
-    The earlier stages that the settings' ``after`` names are restored into ``input``, several merged. The
-    output is saved only if the command exits 0. Nobody else's task may use the directories meanwhile.
+    The stages that the settings' ``after`` names are restored into ``input``; several stages are merged. The
+    output is saved only if the command exits with 0. The directories are locked meanwhile.
 
     :param command: the program and its arguments; no shell is involved.
-    :param settings: where the state lies, job, stage, ``after``, ``propagate``, parameters and job mode;
-        ``None`` reads the environment and the secret files.
+    :param settings: the store's URL, the job, the stage, ``after``, ``propagate``, the parameters and the job
+        mode; ``None`` reads the environment and the secret files.
     :param info: the block's name and version; ``None`` takes the name from an ``UP42Manifest.json`` in the
         working directory.
-    :param clear: first remove what an earlier run has left in ``output``, ``quicklooks`` and, where stages
-        are to be restored, ``input``; without it files in ``output`` or ``quicklooks`` are an error.
+    :param input: the directory that the command finds the input in.
+    :param output: the directory that the command writes ``data.json`` and files to.
+    :param quicklooks: the directory that the command writes quicklooks to.
+    :param clear: first remove what an earlier run has left in ``output``, ``quicklooks`` and, if stages are
+        restored, ``input``. Without ``clear``, files in ``output`` or ``quicklooks`` are an error.
+    :param force: with ``clear``, remove also the content of directories that are not known to be a block's.
     :param pass_credentials: leave the credentials and our own settings in the command's environment.
-    :param note: takes messages for people; ``None`` writes them to stderr.
-    :param result: filled in while the task runs; it says what has happened where an error is raised, too.
-    :param options: how stages are merged, as :class:`~up42_state.block.block.Block` takes them.
-    :return: the command's exit code; 128 + N where signal N ended it, 127 where it was not found, 126 where
-        it could not be executed.
+    :param note: called with each message for people; ``None`` writes messages to stderr.
+    :param result: a record to fill in while the task runs; after an error it says what happened before.
+    :param options: how stages are merged: the options of :class:`~up42_state.Block`.
+    :return: the command's exit code; 128 + N if signal N ended the command, 127 if the program was not
+        found, 126 if the program could not be executed.
     :raises SettingsError: store, job or stage is not given; a path or an argument holds NUL; directories lie
         in one another, are links, or must not be cleared.
     :raises TargetConflictError: a directory holds files of an earlier run, or another task is at work in it.
-    :raises StateError: the input could not be restored, or the output not saved. The command line ends with
-        exit code 125 then.
+    :raises StateError: the input could not be restored, or the output could not be saved. The command line
+        then ends with exit code 125.
     """
     if settings is None:
         from up42_state.settings.model import Settings
@@ -78,7 +82,7 @@ def run_task(
         raise SettingsError("no command is given", advice="write it after --, for example: -- python run.py")
     if "\0" in "".join(command):
         raise SettingsError("the command holds NUL, which no argument of a program can")
-    _check_place(settings)
+    _check_stage_given(settings)
     block = Block.from_env(
         settings, info=info, input=input, output=output, quicklooks=quicklooks, note=note, **options
     )
@@ -88,7 +92,7 @@ def run_task(
             parents = block.restore_input()
             result.input = [commit.name for commit in parents]
             environment = child_environment(settings, os.environ, pass_credentials=pass_credentials)
-            if pass_credentials:  # a Block in the command may be given a place of its own
+            if pass_credentials:  # a Block in the command can save, too, in directories that this task holds
                 environment[HELD] = lock_names([block.input_dir, block.output_dir, block.quicklooks_dir])
             with with_parameters(settings, environment, block.steps.say) as given:
                 result.command_exit_code = _run(command, given, locks, block)
@@ -104,10 +108,13 @@ def run_task(
     return result.command_exit_code
 
 
-def _check_place(settings: Settings) -> None:
-    """Make sure that there is a stage to save to, before :class:`Block` looks: it knows of no options.
+def _check_stage_given(settings: Settings) -> None:
+    """Make sure that the settings name a stage to save.
 
-    :raises SettingsError: a part of it is not given.
+    :class:`Block` takes settings that name no stage, and saves nothing. Here that would be a mistake, and the
+    message can name the options of the command line.
+
+    :raises SettingsError: the store's URL, the job or the stage is not given.
     """
     missing = [name for name in ("url", "job", "stage") if not getattr(settings, name)]
     if missing:
@@ -119,15 +126,19 @@ def _check_place(settings: Settings) -> None:
 
 
 def _tell_hidden(block: Block, program: str, names: Sequence[str]) -> None:
-    """A command that failed may have wanted what it did not find."""
+    """Tell people which variables a command that failed did not see, since it may have needed them."""
     if names:
         block.steps.warn(f"hidden from {program}: {', '.join(names)} (--pass-credentials leaves them)")
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str], locks: Iterable[int], block: Block) -> int:
-    """Run the command, which keeps the locks if this process is killed; its exit code."""
+    """Run the command, and return its exit code.
+
+    :param locks: descriptors of the locks, which the command inherits.
+    """
     program, steps = command[0], block.steps
     steps.say(f"running {program}")
+    # If this process is killed, the command may live on and write: the directories stay locked until it ends.
     for fd in locks:
         os.set_inheritable(fd, True)
     try:

@@ -1,4 +1,4 @@
-"""A job at a glance: all of its stages, in few requests."""
+"""List all stages of a job in few requests."""
 
 from __future__ import annotations
 
@@ -17,19 +17,26 @@ if TYPE_CHECKING:
 
 __all__ = ["list_stages", "newest_commits"]
 
-_PAGE = 1000  # objects that a store lists in one request
-_FEW = 100  # objects of a stage that are listed sooner than the stage is asked for what is wanted of it
+_PAGE = 1000  # objects that S3 and GCS list in one request at most
+# Objects of one stage: a tenth of a page, so listing this many costs a tenth of a request for the stage.
+_FEW = 100
 
 
 def list_stages(store: Store, job: str) -> Iterator[tuple[str, list[ObjectInfo] | None]]:
-    """Every stage, by name, with all of its objects; ``None`` in their place where it is to be asked.
+    """Yield the stages of a job, each with all of its objects, or with ``None`` where these are not listed.
 
-    All objects of the job are listed together as long as that takes few requests: the stages are small then.
-    Where they have more than ``_FEW`` objects each, the stages that are left are to be asked for what is
-    wanted of them, side by side. So there is never more than a tenth on top of a request for each stage.
+    All objects of the job are listed together while the stages are small: one request then lists the objects
+    of several stages. Once the stages seen so far have more than ``_FEW`` objects each, the other stages come
+    with ``None``, and the caller makes a request for each of them, side by side. So the common listing adds
+    at most a tenth to a request for each stage.
+
+    :param store: the store that the job lies in.
+    :param job: a checked job key.
+    :return: pairs of a stage's name and its objects.
     """
     count = 0
     listed: set[str] = set()
+    # Keys with one slash are no stage's: a web console's empty "folder" of the job, or somebody's file.
     infos = (info for info in store.bucket.list(f"{job}/") if info.key.count("/") > 1)
     for stage, group in groupby(infos, key=lambda info: info.key.split("/")[1]):
         objects = []
@@ -45,17 +52,19 @@ def list_stages(store: Store, job: str) -> Iterator[tuple[str, list[ObjectInfo] 
 
 
 def newest_commits(store: Store, job: str) -> list[Commit | DamagedCommit]:
-    """Read the commit with the highest number of every stage, by stage name; tombstones too.
+    """Read the newest commit of every stage of a job, tombstones included.
 
-    Of a damaged commit the result says why it cannot be read. An older one is never taken in its place.
+    A ``DamagedCommit`` stands for a damaged commit; an older commit is never taken in its place.
 
+    :param store: the store that the job lies in.
+    :param job: a checked job key.
     :raises JobNotFoundError: there is no such job.
     """
     with store.transfers() as transfers:
-        found = list(transfers.map(lambda item: _newest(store, job, *item), list_stages(store, job)))
-    if not found:
+        newest = list(transfers.map(lambda item: _newest(store, job, *item), list_stages(store, job)))
+    if not newest:
         raise missing_job(store, job)
-    return [item for item in found if item is not None]
+    return [commit for commit in newest if commit is not None]
 
 
 def _newest(

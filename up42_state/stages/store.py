@@ -1,4 +1,4 @@
-"""A store: a bucket that holds jobs, and how we work on it."""
+"""A store: a bucket that holds jobs, and the settings for work on the bucket."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ MIB = 1024 * 1024
 
 
 class Store(msgspec.Struct, frozen=True, kw_only=True):
-    """A bucket and the settings that shape transfers.
+    """A bucket and the settings for work on the bucket.
 
-    :param concurrency: requests at once.
-    :param memory: bytes in flight at once.
-    :param pack_below: files of fewer bytes are packed; 0 packs none.
-    :param single_writer: trust that no two saves race, on a store without create-only writes.
+    :param bucket: the bucket that holds the jobs.
+    :param concurrency: the number of requests that run at the same time.
+    :param memory: bytes of buffers that transfers hold at the same time.
+    :param pack_below: bytes; smaller files are packed; 0 packs no file.
+    :param single_writer: True if the user promises that no two saves of a stage run at the same time; needed
+        for a bucket without create-only writes.
     """
 
     bucket: Bucket
@@ -34,17 +36,17 @@ class Store(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def identity(self) -> tuple[str, str]:
-        """Tells it from all others: two stores may have one URL at different endpoints."""
+        """The identity and the URL of the bucket: stores at different endpoints may have one URL."""
         return self.bucket.identity, self.bucket.url
 
     def transfers(self) -> Transfers:
-        """A pool with this store's concurrency and memory."""
+        """Return a new pool of transfers with the concurrency and memory of this store."""
         return Transfers(self.concurrency, self.memory)
 
     def jobs(self) -> list[str]:
-        """The keys of all jobs, sorted.
+        """List the keys of all jobs, sorted.
 
-        A name below which nothing lies but empty "folders", as web consoles make them, is no job.
+        A name below which nothing lies but the empty "folders" that web consoles make is no job.
         """
         names = [name for name in self.bucket.prefixes("") if is_name(name)]
         with self.transfers() as transfers:
@@ -52,5 +54,5 @@ class Store(msgspec.Struct, frozen=True, kw_only=True):
         return [name for name, holds in zip(names, held, strict=True) if holds]
 
     def stages(self, job: str) -> list[str]:
-        """The names of a job's stages, removed ones included, sorted."""
+        """List the names of a job's stages, sorted, stages that were removed included."""
         return [name for name in self.bucket.prefixes(f"{job}/") if is_name(name)]

@@ -12,7 +12,7 @@ from doubles.outputs import write_output
 from doubles.stored import forge
 
 from up42_state.errors import IntegrityError, UnsupportedFormatError
-from up42_state.stages.format.commit import _signature
+from up42_state.stages.format.commit import _digest_member
 from up42_state.stages.format.index import Index
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def stored(key: str) -> dict[str, Any]:
 
 def signed(body: bytes) -> bytes:
     """A commit as somebody who knows the format would sign it; ``body`` lacks the last brace."""
-    return body + _signature(body)
+    return body + _digest_member(body)
 
 
 MEMBERS: dict[str, dict[str, Any]] = {

@@ -1,8 +1,10 @@
 """The commit: one small object that says what a stage's revision is.
 
-Everything else of a revision is written before its commit and never changed after it, so a reader who has
-a commit has the whole revision. The last member, ``digest``, is the SHA-256 of all bytes before the comma
-that precedes it: any language can check it without agreeing on a canonical form of JSON.
+A save writes all other objects of a revision before the commit, and nobody changes them afterwards. So a
+reader who has a commit has the whole revision.
+
+The last member of a commit, ``digest``, is the SHA-256 of all bytes before the comma in front of the member.
+So a reader in any language can check the digest without a canonical form of JSON.
 """
 
 from __future__ import annotations
@@ -41,13 +43,13 @@ FORMAT = "1.0"
 JobMode = Literal["DEFAULT", "DRY_RUN"]
 
 _DIGEST = b',"digest":"'
-_MAX_DEPTH = 200  # of parameters; what can be read beyond it depends on the Python that reads
+_MAX_DEPTH = 200  # levels of parameters; releases of Python differ in how many more they read
 
 
 def check_job_mode(value: JobMode) -> JobMode:
-    """Give the job mode back, or say what is wrong with it.
+    """Return the job mode that was given.
 
-    :raises SettingsError: it is none.
+    :raises SettingsError: ``value`` is neither ``DEFAULT`` nor ``DRY_RUN``.
     """
     if value not in ("DEFAULT", "DRY_RUN"):
         raise SettingsError(f"job_mode is {value!r}", advice="use DEFAULT or DRY_RUN")
@@ -55,18 +57,26 @@ def check_job_mode(value: JobMode) -> JobMode:
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True):
-    """Frozen, keyword-only; members that a newer writer added are passed over."""
+    """A frozen record with keyword arguments; members that a newer writer added are passed over."""
 
 
 class BlockInfo(_Record, frozen=True, kw_only=True):
-    """The block that made the output."""
+    """The block that made an output.
+
+    :param name: the block's name, as in its manifest.
+    :param version: the block's version; empty if unknown.
+    """
 
     name: str
     version: str = ""
 
 
 class Parent(_Record, frozen=True, kw_only=True):
-    """A stage that the output was made from, as it was then."""
+    """A revision of an earlier stage that an output was made from.
+
+    :param attempt: the id of the save that wrote the revision.
+    :param content: the digest of the revision's files and ``data.json``.
+    """
 
     job: str
     stage: str
@@ -76,7 +86,12 @@ class Parent(_Record, frozen=True, kw_only=True):
 
 
 class StoredObject(_Record, frozen=True, kw_only=True):
-    """An object that a commit names: key below the bucket's prefix, size in bytes, SHA-256 in hex."""
+    """An object that a commit names: the index or ``data.json``.
+
+    :param key: the object's key below the bucket's prefix.
+    :param size: the object's size in bytes.
+    :param sha256: the SHA-256 of the object in hex.
+    """
 
     key: str
     size: int
@@ -84,7 +99,13 @@ class StoredObject(_Record, frozen=True, kw_only=True):
 
 
 class Totals(_Record, frozen=True, kw_only=True):
-    """What a revision holds. ``referenced`` counts the bytes of ``bytes`` that were not written by it."""
+    """Counts of what a revision holds.
+
+    :param features: the number of features in ``data.json``.
+    :param files: the number of files besides ``data.json``.
+    :param bytes: the size of all files together, in bytes.
+    :param referenced: how many of those bytes an earlier save wrote.
+    """
 
     features: int = 0
     files: int = 0
@@ -95,14 +116,21 @@ class Totals(_Record, frozen=True, kw_only=True):
 class Commit(_Record, frozen=True, kw_only=True):
     """One revision of a stage.
 
-    :param revision: counts from 1; numbers are never reused.
-    :param attempt: the id of the save that wrote it.
-    :param time: when, by the writer's clock.
+    :param format: the version of the stage format.
+    :param revision: the revision's number, counted from 1; no number is used twice.
+    :param attempt: the id of the save that wrote the commit.
+    :param time: when the commit was written, by the writer's clock, in UTC.
+    :param job_mode: the job mode that the block ran in.
+    :param block: the block that made the output; ``None`` if unknown.
+    :param parents: the revisions that the output was made from.
     :param parameters: the block's parameters; values that look secret are replaced by a digest.
-    :param fingerprint: digest of the block, its parameters and its parents' content; empty if unknown.
-    :param content: digest of ``data.json`` and all files; equal content, equal output.
-    :param refers: every attempt of the job that bytes are taken from, as ``<stage>/<attempt>``.
-    :param removed: the stage was removed with this revision (a tombstone); it then has no objects.
+    :param fingerprint: the digest of the block, its parameters and its parents' content; empty if unknown.
+    :param content: the digest of ``data.json`` and all files; outputs with equal digests are equal.
+    :param refers: the attempts of the job whose objects hold the bytes, as ``<stage>/<attempt>``.
+    :param totals: counts of features, files and bytes.
+    :param index: the object with the index; ``None`` in a tombstone.
+    :param data: the object with ``data.json``; ``None`` in a tombstone.
+    :param removed: True in a tombstone: the stage was removed with this revision.
     """
 
     format: str = FORMAT
@@ -125,20 +153,20 @@ class Commit(_Record, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """The key that this commit has or will have."""
+        """The key of the commit object, whether or not the object is written yet."""
         return commit_key(self.job, self.stage, self.revision)
 
     @property
     def name(self) -> str:
-        """``<job>/<stage>@<revision>``."""
+        """The revision as messages name it: ``<job>/<stage>@<revision>``."""
         return f"{self.job}/{self.stage}@{self.revision}"
 
     def at(self, revision: int) -> Commit:
-        """Return this commit under another number."""
+        """Return this commit under another revision number."""
         return msgspec.structs.replace(self, revision=revision)
 
     def as_parent(self) -> Parent:
-        """How a stage that is made from this one remembers it."""
+        """Return the record of this revision for the commit of a stage that is made from it."""
         return Parent(
             job=self.job,
             stage=self.stage,
@@ -148,11 +176,14 @@ class Commit(_Record, frozen=True, kw_only=True):
         )
 
     def is_current(self, job_mode: JobMode) -> bool:
-        """Whether a reader in this job mode gets it, if it is the newest revision."""
+        """Return True if readers in this job mode get this revision while it is the newest.
+
+        :param job_mode: the reader's job mode: what a dry run saved is for dry runs alone.
+        """
         return not self.removed and (self.job_mode == "DEFAULT" or job_mode == "DRY_RUN")
 
     def same_output(self, other: Commit) -> bool:
-        """Whether a reader could not tell the two apart: content, fingerprint, parents and job mode."""
+        """Return True if two revisions have equal content, fingerprints, parents and job modes."""
         return (self.content, self.fingerprint, self.parents, self.job_mode, self.removed) == (
             other.content,
             other.fingerprint,
@@ -162,18 +193,19 @@ class Commit(_Record, frozen=True, kw_only=True):
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The commit's members as JSON types, ``format`` first."""
+        """Return the commit's members as JSON types, ``format`` first."""
         members: dict[str, Any] = msgspec.to_builtins(self)
         return members
 
     def render(self) -> bytes:
-        """The bytes of the commit object.
+        """Return the bytes of the commit object.
 
-        :raises SettingsError: no reader would take it, as a caller gave a value of the wrong type. Once it
-            stood in the store, nothing could be saved after it.
+        :raises SettingsError: a caller gave a value of a type that no reader of commits accepts.
         """
         body = msgspec.json.encode(self.to_dict())[:-1]
-        data = body + _signature(body)
+        data = body + _digest_member(body)
+        # Encoding does not check types. A commit that no reader accepts would block the stage, since a save
+        # reads the newest commit before it writes the next one.
         try:
             _COMMIT.decode(data)
         except msgspec.ValidationError as error:
@@ -182,12 +214,14 @@ class Commit(_Record, frozen=True, kw_only=True):
 
     @classmethod
     def parse(cls, data: bytes, key: str) -> Commit:
-        """Read a commit object and check that it is undamaged and stands where it belongs.
+        """Read a commit object, and check that the object is undamaged and has the key of its revision.
 
-        :param key: the key that it was read from; job, stage and revision must match it.
-        :raises IntegrityError: it is damaged, or belongs to another key.
-        :raises UnsupportedFormatError: it was written in another major version of the format.
+        :param data: the bytes of the object.
+        :param key: the key that the object was read from: that of the job, stage and revision in it.
+        :raises IntegrityError: the commit is damaged, or belongs to another key.
+        :raises UnsupportedFormatError: the commit was written in another major version of the format.
         """
+        # The version comes before the digest: another version may compute its digest in another way.
         members = _decode(data, key)
         version = members.get("format")
         if not isinstance(version, str):
@@ -209,6 +243,10 @@ _COMMIT = msgspec.json.Decoder(Commit)
 
 
 def _decode(data: bytes, key: str) -> dict[str, Any]:
+    """Decode the JSON object of a commit, of whatever version.
+
+    :raises IntegrityError: the bytes are no JSON object.
+    """
     try:
         members = msgspec.json.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
@@ -219,9 +257,13 @@ def _decode(data: bytes, key: str) -> dict[str, Any]:
 
 
 def check_format(version: str, key: str) -> None:
-    """Make sure that this release reads a format (``docs/stage-format.md``).
+    """Make sure that this release reads a version of the stage format (``docs/stage-format.md``).
 
-    :raises UnsupportedFormatError: it is another major version.
+    A minor version only adds members, which older releases pass over.
+
+    :param version: the version of an object, ``MAJOR.MINOR``.
+    :param key: the key of the object, for messages.
+    :raises UnsupportedFormatError: the major version is another than that of this release.
     """
     if version.partition(".")[0] != FORMAT.partition(".")[0]:
         raise UnsupportedFormatError(
@@ -231,19 +273,24 @@ def check_format(version: str, key: str) -> None:
 
 
 def _check_digest(data: bytes, key: str) -> None:
+    # Searched from the end: parameters may hold the text of a digest member, too.
     at = data.rfind(_DIGEST)
-    if at < 0 or data[at:] != _signature(data[:at]):
+    if at < 0 or data[at:] != _digest_member(data[:at]):
         raise damaged(key, "its digest does not match its bytes")
 
 
-def _signature(body: bytes) -> bytes:
-    """How a commit object ends, after all members but its digest."""
+def _digest_member(body: bytes) -> bytes:
+    """Return the end of a commit object, the digest member, for all bytes before that member."""
     return _DIGEST + hashlib.sha256(body).hexdigest().encode() + b'"}\n'
 
 
 def _check_objects(commit: Commit, key: str) -> None:
-    """A reader goes where a commit points to, so it may point only into its own job and stage; and a prune
-    keeps what it refers to, so it must refer to that.
+    """Make sure that a commit names its objects, and may name these.
+
+    A reader fetches the objects that a commit names, so the objects must lie in the commit's own stage. Prune
+    keeps the attempts that a commit refers to, so the commit must refer to the attempts of its objects.
+
+    :raises IntegrityError: the commit names no objects, or others.
     """
     if commit.removed:
         return
@@ -259,15 +306,18 @@ def _check_objects(commit: Commit, key: str) -> None:
 
 
 def now() -> datetime:
-    """The writer's clock, in UTC."""
+    """Return the time of the writer's clock, in UTC."""
     return datetime.now(UTC)
 
 
 def mask_secrets(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters as a commit keeps them: values of secret-looking names, and text that has the form of a
-    credential or holds one, are replaced by a digest.
+    """Return the parameters as a commit keeps them, with secrets replaced by digests.
 
-    :raises SettingsError: they cannot be written as JSON.
+    Secrets are values whose names look secret, and text that is or holds a credential. The digest still tells
+    whether a secret has changed.
+
+    :param parameters: the block's parameters.
+    :raises SettingsError: the parameters cannot be written as JSON.
     """
     plain = msgspec.json.decode(_encoded(dict(parameters)))
     try:
@@ -277,9 +327,9 @@ def mask_secrets(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _encoded(value: object) -> bytes:
-    """A value as JSON with sorted names.
+    """Return a value as JSON, with the names of objects sorted.
 
-    :raises SettingsError: JSON has no such value.
+    :raises SettingsError: the value cannot be written as JSON.
     """
     try:
         return msgspec.json.encode(value, order="sorted")
@@ -287,7 +337,7 @@ def _encoded(value: object) -> bytes:
         raise _no_json("they are nested too deeply") from error
     except (TypeError, ValueError, OverflowError) as error:
         problem = _no_json(f"{type(error).__name__} in one of them")
-    raise problem  # not chained: the cause may quote the value
+    raise problem  # outside the except clause, so not chained: the cause may quote a secret value
 
 
 def _no_json(why: str) -> SettingsError:
@@ -314,10 +364,14 @@ def _masked(name: str, value: object, depth: int) -> object:
 
 
 def fingerprint(block: object, parameters: Mapping[str, Any], parents: Iterable[Parent]) -> str:
-    """Digest of what determines an output: the block, its parameters, and the content it was made from.
+    """Return the digest of what determines an output: the block, its parameters, and its parents' content.
 
-    :param block: anything that JSON can hold and that changes when the block does.
+    :param block: a value that JSON can hold and that changes whenever the block does.
+    :param parameters: the block's parameters, secrets included: only the digest leaves this function.
+    :param parents: the revisions that the output is made from. Their jobs and numbers do not count, so equal
+        content in another job has an equal fingerprint.
+    :return: a SHA-256 in hex.
     :raises SettingsError: the parameters cannot be written as JSON.
     """
-    what = [block, dict(parameters), [[parent.stage, parent.content] for parent in parents]]
-    return hashlib.sha256(_encoded(what)).hexdigest()
+    inputs = [block, dict(parameters), [[parent.stage, parent.content] for parent in parents]]
+    return hashlib.sha256(_encoded(inputs)).hexdigest()

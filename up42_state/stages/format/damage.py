@@ -1,4 +1,4 @@
-"""What is said of damage, wherever it is found."""
+"""Errors for damaged objects of the stage format, in one wording for all who find damage."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ ASK_VERIFY = "`up42-state verify` names everything that is damaged; restore --pa
 
 
 def damaged(what: str, why: str) -> IntegrityError:
-    """The error for a revision that cannot be read at all: its commit, its index or its ``data.json``.
+    """Make the error for a damaged object without which a revision cannot be read.
 
-    :param what: the object, or the revision.
+    Such objects are the commit, the index and ``data.json``. A damaged file costs only that file.
+
+    :param what: the key of the object, or the name of the revision.
+    :param why: what is wrong, as a clause.
     """
     return IntegrityError(
         f"{what} is damaged: {why}",
@@ -30,10 +33,12 @@ def damaged(what: str, why: str) -> IntegrityError:
 
 
 def decoded(decoder: Decoder[T], data: bytes, key: str) -> T:
-    """Read a record of the stage format.
+    """Decode the JSON of a record of the stage format.
 
-    :param key: where it was read from, for messages.
-    :raises IntegrityError: it is damaged.
+    :param decoder: a decoder for the type of the record.
+    :param data: the bytes of the object.
+    :param key: the key that the object was read from, for messages.
+    :raises IntegrityError: the object is not JSON, or its members have other types than the record's.
     """
     try:
         return decoder.decode(data)

@@ -1,7 +1,7 @@
-"""The index: every file of a revision, and where its bytes are.
+"""The index of a revision: an object that lists every file, and says which object holds the file's bytes.
 
-Bytes lie in objects anywhere below the job, so a file that was saved before, by this stage or by another,
-is an entry that points to the older bytes.
+Those objects may lie anywhere below the job. A file that a stage of the job has saved before is an entry that
+points to the bytes of the earlier save.
 """
 
 from __future__ import annotations
@@ -24,7 +24,13 @@ __all__ = ["BLOCK_BYTES", "Entry", "Index", "Kind", "PackOrFile", "content_diges
 
 
 class Index(msgspec.Struct, frozen=True, kw_only=True):
-    """Every file of a revision, sorted by kind and path; directories that hold no file."""
+    """The files of a revision, sorted by kind and path, and the directories that hold no file.
+
+    :param format: the version of the stage format.
+    :param objects: the objects that hold the bytes; an entry names an object by its number in this list.
+    :param entries: one entry for each file; ``data.json`` is none of them.
+    :param directories: paths of directories that hold no file, relative to the output.
+    """
 
     format: str = FORMAT
     objects: tuple[PackOrFile, ...] = ()
@@ -32,17 +38,19 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
     directories: tuple[str, ...] = ()
 
     def render(self) -> bytes:
-        """The bytes of the index object."""
+        """Return the bytes of the index object: JSON, and a line feed."""
         return msgspec.json.encode(self) + b"\n"
 
     @classmethod
     def parse(cls, data: bytes, key: str) -> Index:
-        """Read an index and check that it stays inside its job and inside its objects.
+        """Read an index and check that its paths stay in the output, and its objects in the job.
 
-        :param key: where it was read from, for messages.
-        :raises IntegrityError: it is damaged or hostile.
-        :raises UnsupportedFormatError: it was written in another major version of the format.
+        :param data: the bytes of the index object.
+        :param key: the key that the index was read from, for messages.
+        :raises IntegrityError: the index is damaged or hostile.
+        :raises UnsupportedFormatError: the index was written in another major version of the format.
         """
+        # The version comes first: members of another version may have other types, and that is no damage.
         check_format(decoded(_VERSION, data, key).format, key)
         index = decoded(_INDEX, data, key)
         index.check(key)
@@ -51,14 +59,15 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
     def check(self, key: str) -> None:
         """Check every rule that a reader relies on.
 
-        :raises IntegrityError: naming the first object or entry that breaks one.
+        :param key: the key of the index, for messages.
+        :raises IntegrityError: an object or an entry breaks a rule; the error names the first.
         """
         for problem in problems(self.objects, self.entries, self.directories):
             raise damaged(key, problem)
 
     @property
     def refers(self) -> tuple[str, ...]:
-        """Every attempt that bytes are taken from, as ``<stage>/<attempt>``, sorted."""
+        """The attempts whose objects hold the bytes, as ``<stage>/<attempt>``, sorted."""
         return tuple(sorted({stored.owner for stored in self.objects}))
 
 
@@ -73,9 +82,15 @@ _VERSION, _INDEX = msgspec.json.Decoder(_Version), msgspec.json.Decoder(Index)
 def content_digest(
     data_size: int, data_sha256: str, entries: Iterable[Entry], directories: Iterable[str]
 ) -> str:
-    """Digest of an output: of the sorted (kind, path, size, sha256) of ``data.json`` and all entries.
+    """Return the digest of an output: SHA-256, in hex, over a sorted line for each file and directory.
 
-    The kind of an executable file is ``executable`` here, so that a changed bit is another output.
+    A line has kind, path, size and SHA-256 (``docs/stage-format.md``, "Content"). The kind of an executable
+    file is ``executable`` here, so that an output whose executable bit changed is another output.
+
+    :param data_size: the size of ``data.json`` in bytes.
+    :param data_sha256: the SHA-256 of ``data.json`` in hex.
+    :param entries: the files of the output.
+    :param directories: paths of directories that hold no file.
     """
     rows = [("data", DATA_JSON, data_size, data_sha256)]
     rows += [("executable" if e.executable else e.kind, e.path, e.size, e.sha256) for e in entries]

@@ -1,8 +1,11 @@
-"""What a reader relies on in an index: that it stays inside its job, inside its objects, inside the target.
+"""Check the rules of ``docs/stage-format.md`` that a reader of an index relies on.
 
-An index may have a hundred thousand entries. All are looked at together first, column by column; where that
-does not show them to be sound, each is looked at by itself, and the first that breaks a rule is named. The
-rules are those of ``docs/stage-format.md``.
+Whoever may write to the store may write an index. So no path may leave the directory that is restored into,
+no object may lie outside the job, and no entry outside its object.
+
+An index may have a hundred thousand entries. They are checked together first, column by column, which is much
+faster than one by one. Where the columns do not show that all entries are sound, each entry is checked by
+itself, and the first that breaks a rule is named.
 """
 
 from __future__ import annotations
@@ -27,14 +30,16 @@ __all__ = ["problems"]
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _HEX = b"0123456789abcdef"
 _KEY = re.compile(rf"{NAME}/attempts/[0-9a-f-]{{36}}/(?!/)[^\0]+")
-_MOST = 1 << 63
-_LONGEST = 255  # bytes of a path that no file system refuses
+_MOST = 1 << 63  # bytes; offsets in files are signed numbers of 64 bits (off_t), so no object is larger
+# Bytes of a path of which every part is short enough, without splitting it: a part of a path has at most 255
+# bytes (NAME_MAX of Linux and of nearly all file systems). A longer path is checked part by part.
+_LONGEST = 255
 
 
 def problems(
     objects: Sequence[PackOrFile], entries: Sequence[Entry], directories: Sequence[str]
 ) -> Iterator[str]:
-    """What is wrong with an index, the first of each kind; nothing if it is sound."""
+    """Yield what is wrong with an index, each as a clause; nothing if the index is sound."""
     yield from _object_problems(objects)
     if not _are_sound(entries, objects):
         for entry in entries:
@@ -60,7 +65,8 @@ def _object_problems(objects: Sequence[PackOrFile]) -> Iterator[str]:
 
 
 def _are_sound(entries: Sequence[Entry], objects: Sequence[PackOrFile]) -> bool:
-    """Whether all entries are sound, as nearly all are; if not, some may still be."""
+    """Return True if all entries are sound; False if some may not be, and each must be checked by itself."""
+    # What few entries have is left to the check of each one: names in packs, and digests of blocks.
     if any(entry.member or entry.blocks or entry.size > BLOCK_BYTES for entry in entries):
         return False
     numbers = [entry.object for entry in entries]
@@ -78,6 +84,7 @@ def _are_sound(entries: Sequence[Entry], objects: Sequence[PackOrFile]) -> bool:
 
 
 def _are_digests(digests: Sequence[str]) -> bool:
+    """Return True if every digest is 64 lower-case hexadecimal digits."""
     if any(len(digest) != 64 for digest in digests):
         return False
     text = "".join(digests)
@@ -85,7 +92,9 @@ def _are_digests(digests: Sequence[str]) -> bool:
 
 
 def _are_paths(paths: Sequence[str]) -> bool:
-    """Whether all are short, plain ASCII, below their directory and not reserved."""
+    """Return True if every path is short, plain ASCII, stays below its directory and is not reserved."""
+    # One text with NUL around each path is searched once for every rule. A path that holds NUL makes one too
+    # many. Where slashes take the place of NULs, "//" shows an empty path and a slash at an end of a path.
     text = "\0".join(("", *paths, ""))
     if not text.isascii() or text.count("\0") != len(paths) + 1:
         return False
@@ -98,6 +107,7 @@ def _are_paths(paths: Sequence[str]) -> bool:
 
 
 def _problem(entry: Entry, objects: Sequence[PackOrFile]) -> str:
+    """Return the first rule that an entry breaks, as a clause; empty if the entry is sound."""
     if _leads_elsewhere(entry.path, entry.name):
         return "its path leaves the output or is reserved"
     if entry.member and check_path(entry.member) is not None:
@@ -117,7 +127,7 @@ def _problem(entry: Entry, objects: Sequence[PackOrFile]) -> str:
 
 
 def _name_problems(names: Sequence[str], directories: Sequence[str]) -> Iterator[str]:
-    """A path that is there twice, or a file where another path needs a directory."""
+    """Yield names that stand twice, and names of files below which another path lies."""
     files = set(names)
     if len(files) != len(names):
         twice = next(one for one, other in pairwise(sorted(names)) if one == other)
@@ -128,7 +138,11 @@ def _name_problems(names: Sequence[str], directories: Sequence[str]) -> Iterator
 
 
 def _overlaps(entries: Sequence[Entry], objects: Sequence[PackOrFile]) -> Iterator[str]:
-    """Entries may share bytes whole or not at all, or a small pack could pose as endless files."""
+    """Yield objects in which two entries share some of their bytes.
+
+    Entries may share all of their bytes (equal files are stored once) or none. With overlaps in part, a
+    small pack could hold the bytes of endless many large files, and fill the disk of whoever restores it.
+    """
     spans = sorted([(entry.object, entry.offset, entry.size) for entry in entries if entry.size])
     for one, other in pairwise(spans):
         if one[0] == other[0] and other[1] < one[1] + one[2] and one != other:
@@ -136,9 +150,11 @@ def _overlaps(entries: Sequence[Entry], objects: Sequence[PackOrFile]) -> Iterat
 
 
 def _leads_elsewhere(path: str, name: str) -> bool:
-    """Whether a path does not stay below its directory, or is one that a restore uses itself.
+    """Return True if a path does not stay below its directory, or is one that a restore uses itself.
 
-    :param name: where it stands in a restored stage; a quicklook may also lie in a directory of its own.
+    :param path: the path of a file below the output, or of a quicklook below the quicklook directory.
+    :param name: the path of that file in a restored stage. Both are checked, because a quicklook can be
+        restored into a directory of quicklooks alone, where its name is its path.
     """
     tops = (path.partition("/")[0], name.partition("/")[0])
     return check_path(path) is not None or any(top in RESERVED for top in tops)

@@ -1,6 +1,6 @@
-"""Job keys, stage names, and the keys of the stage format.
+"""Job keys, stage names, and the keys that the stage format gives to objects (``docs/stage-format.md``).
 
-Every key of a job begins with the job's key; see ``docs/stage-format.md``.
+The key of every object of a job begins with the job's key and a slash.
 """
 
 from __future__ import annotations
@@ -42,15 +42,17 @@ __all__ = [
     "split_stage",
 ]
 
-NAME = r"[A-Za-z0-9][A-Za-z0-9._\-:+=@]{0,199}"  # of a job key and of a stage's name
+# A job key and a stage name are each one part of keys, and names of directories in a store on this machine.
+# So there is no slash, no dot in front (".." and hidden files), and less than the 255 bytes of NAME_MAX.
+NAME = r"[A-Za-z0-9][A-Za-z0-9._\-:+=@]{0,199}"
 _NAME = re.compile(NAME)
 _COMMIT = re.compile(r"([0-9]{8})\.json")
 _ATTEMPT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PARTIAL = "partial"  # records of what a save that runs has stored so far
-_FOLDERS = frozenset(("files", "packs", "long", "copies", PARTIAL, UNFINISHED))  # of an attempt
+_FOLDERS = frozenset(("files", "packs", "long", "copies", PARTIAL, UNFINISHED))  # folders of an attempt
+_ALONE = frozenset((DATA_JSON, "index.json"))  # objects of an attempt outside folders
 _SHOWN = 8  # names in a message
-_ALONE = frozenset((DATA_JSON, "index.json"))
-LAST_REVISION = 99_999_999  # the highest number that a commit's name can hold
+LAST_REVISION = 99_999_999  # eight digits, so that commits sort by number
 _ALLOWED = (
     "1 to 200 letters, digits and `. _ - : + = @`, beginning with a letter or digit, "
     "for example 3f0c or tiling:1"
@@ -58,23 +60,23 @@ _ALLOWED = (
 
 
 def check_job(name: str) -> str:
-    """Give the job key back, or say what is wrong with it.
+    """Return the job key that was given.
 
-    :raises InvalidNameError: it is not made of the allowed characters.
+    :raises InvalidNameError: ``name`` is no job key; the error says which characters are allowed.
     """
     return _check("job key", name)
 
 
 def check_stage(name: str) -> str:
-    """Give the stage name back, or say what is wrong with it.
+    """Return the stage name that was given.
 
-    :raises InvalidNameError: it is not made of the allowed characters.
+    :raises InvalidNameError: ``name`` is no stage name; the error says which characters are allowed.
     """
     return _check("stage name", name)
 
 
 def is_name(name: str) -> bool:
-    """Whether it can be a job key or a stage name."""
+    """Return True if a name can be a job key or a stage name."""
     return _NAME.fullmatch(name) is not None
 
 
@@ -85,11 +87,13 @@ def _check(what: str, name: str) -> str:
 
 
 def check_number(name: str, value: int) -> int:
-    """Give a revision's number back as an ``int``.
+    """Return the number of a revision as an ``int``.
 
-    :param name: of the argument.
-    :raises SettingsError: it is no whole number: text would be compared with none that is equal.
+    :param name: the name of the argument, for the message.
+    :param value: the argument; integers of other libraries, such as numpy's, are taken.
+    :raises SettingsError: ``value`` is no whole number.
     """
+    # Text must not pass: "3" equals no revision's number, so a condition with it could never hold.
     try:
         return operator.index(value)
     except TypeError:
@@ -97,10 +101,11 @@ def check_number(name: str, value: int) -> int:
 
 
 def split_stage(text: str, job: str | None) -> tuple[str, str]:
-    """``STAGE`` or ``JOB/STAGE`` as (job, stage), both checked.
+    """Split ``STAGE`` or ``JOB/STAGE`` into the job key and the stage name, and check both.
 
-    :param job: the job of a stage that is written without one; ``None`` where there is none.
-    :raises InvalidNameError: a name is not allowed, or there is no job.
+    :param text: a stage as people write it.
+    :param job: the job of a stage that is written without a job; ``None`` if that is not allowed.
+    :raises InvalidNameError: a name is not allowed, or the job is missing.
     """
     head, slash, tail = text.partition("/")
     if slash:
@@ -111,12 +116,17 @@ def split_stage(text: str, job: str | None) -> tuple[str, str]:
 
 
 def several(stages: Iterable[T]) -> Iterable[T]:
-    """The stages that are given; a text is one stage, and not as many as it has letters."""
+    """Return the stages of an argument that takes several; text is the name of one stage.
+
+    :param stages: names or handles, or, by a common mistake, one name.
+    """
+    # Text is iterable, too: "tiling:1" would be taken for eight stages of one letter each.
     return (cast("T", stages),) if isinstance(stages, str) else stages
 
 
 def new_attempt() -> str:
-    """A time-ordered UUID (version 7, RFC 9562 §5.7): the id of everything that one save writes."""
+    """Return a new id for a save: a UUID that sorts by time (version 7, RFC 9562 §5.7)."""
+    # 48 bits of milliseconds, the version, 12 random bits, the variant (RFC 9562 §4.1, §4.2), 62 random bits.
     milliseconds = time.time_ns() // 1_000_000
     bits = (milliseconds & (1 << 48) - 1) << 80 | int.from_bytes(os.urandom(10), "big")
     bits = bits & ~(0xF << 76) | 0x7 << 76
@@ -124,12 +134,12 @@ def new_attempt() -> str:
 
 
 def commits_prefix(job: str, stage: str) -> str:
-    """Below this prefix lie the stage's commits."""
+    """Return the prefix of the keys of a stage's commits."""
     return f"{job}/{stage}/commits/"
 
 
 def commit_key(job: str, stage: str, revision: int) -> str:
-    """The key of one revision's commit.
+    """Return the key of the commit of one revision.
 
     :raises SettingsError: ``revision`` is no whole number.
     """
@@ -137,21 +147,22 @@ def commit_key(job: str, stage: str, revision: int) -> str:
 
 
 def parse_commit_key(key: str) -> int | None:
-    """The revision that a key commits, or ``None`` where it is no commit's key."""
+    """Return the revision's number in the key of a commit; ``None`` for the key of anything else."""
     parts = key.split("/")
     match = _COMMIT.fullmatch(parts[-1]) if len(parts) == 4 and parts[2] == "commits" else None
     return int(match[1]) if match else None
 
 
 def is_attempt(name: str) -> bool:
-    """Whether it is an id that a save of ours gives to what it writes: a UUID."""
+    """Return True if a name has the form of an attempt's id: a UUID in lower case."""
     return _ATTEMPT.fullmatch(name) is not None
 
 
 def is_ours(key: str) -> bool:
-    """Whether the stage format puts an object under this key, so that pruning and removing may delete it.
+    """Return True if the stage format puts objects under this key; only such objects may be deleted.
 
-    Another store, or somebody's files, may lie below a job, too. The place tells, whatever files are called.
+    Another store, or somebody's files, may lie below a job, too. The folders in the key tell, and never the
+    name of the file at the end: a file of an output may have any name.
     """
     job, _, rest = key.partition("/")
     stage, _, rest = rest.partition("/")
@@ -166,12 +177,12 @@ def is_ours(key: str) -> bool:
 
 
 def attempts_prefix(job: str, stage: str) -> str:
-    """Below this prefix lies everything that the stage's saves wrote, but for commits."""
+    """Return the prefix of the keys of all objects that saves of a stage wrote, except for commits."""
     return f"{job}/{stage}/attempts/"
 
 
 def attempt_prefix(job: str, stage: str, attempt: str) -> str:
-    """Below this prefix lies everything that one save wrote."""
+    """Return the prefix of the keys of all objects that one save wrote, except for its commit."""
     return f"{attempts_prefix(job, stage)}{attempt}/"
 
 

@@ -1,9 +1,10 @@
-"""Packs: many small files in one object.
+"""Packs: objects that hold many small files each.
 
-A pack is a plain ZIP archive with stored (uncompressed) members, at most 32 MiB and 16,384 members, so that
-it needs no ZIP64: GDAL, unzip and Python read it without this library (PKWARE APPNOTE 6.3.10, §4.3–4.4).
-It is written here rather than by :mod:`zipfile` because we must know where each member's bytes begin, and
-because reading, hashing, the CRC and the archive are then one pass over the bytes.
+A pack is a plain ZIP archive of at most 32 MiB with at most 16,384 stored (uncompressed) members. GDAL, unzip
+and Python read a pack without this library. Section numbers here are those of PKWARE's APPNOTE 6.3.10.
+
+:mod:`zipfile` does not write packs, for two reasons: an index needs the offset of each member's bytes, and
+files are read straight into the buffer of the archive, without a copy.
 """
 
 from __future__ import annotations
@@ -28,20 +29,22 @@ __all__ = [
     "overhead",
 ]
 
+# Bytes of an archive, and the number of its members. Archives below 4 GiB with fewer than 65,535 members need
+# no ZIP64 (§4.4.1.4), which not every reader knows. Packs are smaller, since they are filled in memory.
 MAX_BYTES = 32 * 1024 * 1024
 MAX_MEMBERS = 16_384
 
-_LOCAL = struct.Struct("<IHHHHHIIIHH")
-_CENTRAL = struct.Struct("<IHHHHHHIIIHHHHHII")
-_END = struct.Struct("<IHHHHIIH")
-_UTF8_NAMES = 0x800
-_VERSION = 10  # 1.0: stored members only
-_UNIX = 3 << 8
-_1980 = 0x21  # the first day a ZIP archive can name; times are not part of a stage
+_LOCAL = struct.Struct("<IHHHHHIIIHH")  # local file header, §4.3.7
+_CENTRAL = struct.Struct("<IHHHHHHIIIHHHHHII")  # central directory header, §4.3.12
+_END = struct.Struct("<IHHHHIIH")  # end of central directory record, §4.3.16
+_UTF8_NAMES = 0x800  # bit 11 of the flags, §4.4.4
+_VERSION = 10  # version 1.0 can read stored members, §4.4.3.2
+_UNIX = 3 << 8  # the system whose file modes the archive has, §4.4.2.2
+_1980 = 0x21  # the first day that a ZIP archive can name, §4.4.6; times are not part of a stage
 
 
 def overhead(name: str) -> int:
-    """Bytes that a member of this name adds to a pack besides its own."""
+    """Return how many bytes a member of this name adds to a pack besides the bytes of its file."""
     return _LOCAL.size + _CENTRAL.size + 2 * len(name.encode())
 
 
@@ -54,21 +57,24 @@ class Packable(Protocol):
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """The size of the file in bytes."""
 
 
 P = TypeVar("P", bound=Packable)
 
 
 def cost(file: Packable) -> int:
-    """Bytes that a file takes up in a pack."""
+    """Return how many bytes a file takes up in a pack."""
     return file.size + overhead(file.name)
 
 
 class PackWriter:
-    """Builds one pack in memory, sized exactly before the first byte is written.
+    """Builds one pack in memory, in a buffer of exactly the size of the pack.
 
-    :param members: what goes into the pack, in order; together at most :data:`MAX_BYTES`.
+    The caller fills one member after the other: :meth:`reserve`, fill, :meth:`commit`; and then calls
+    :meth:`finish`.
+
+    :param members: the files of the pack, in order; together they fit (:func:`fit_a_pack`).
     """
 
     def __init__(self, members: Sequence[Packable]) -> None:
@@ -81,17 +87,20 @@ class PackWriter:
 
     @property
     def frame(self) -> str:
-        """SHA-256 of all bytes of the finished archive that are not a member's, in hex."""
+        """The SHA-256, in hex, of all bytes of the finished archive outside the files in it."""
         return self._frame.hexdigest()
 
     def reserve(self) -> tuple[memoryview, int]:
-        """Where the next member's bytes go: a buffer of exactly its size to fill, and its offset."""
+        """Return the part of the buffer that the next member's bytes go into, and the offset of that part."""
         member = self._members[len(self._central)]
         start = self._at + _LOCAL.size + len(member.name.encode())
         return self._buffer[start : start + member.size], start
 
     def commit(self, *, executable: bool = False) -> None:
-        """Put the headers around the member whose buffer was just filled."""
+        """Write the headers of the member whose bytes the caller has just put into the buffer.
+
+        :param executable: True if unzip is to set the executable bits of the file.
+        """
         member = self._members[len(self._central)]
         name = member.name.encode()
         start = self._at + _LOCAL.size + len(name)
@@ -100,14 +109,14 @@ class PackWriter:
         local = _LOCAL.pack(0x04034B50, _VERSION, *common) + name
         self._buffer[self._at : start] = local
         self._frame.update(local)
-        mode = (0o100755 if executable else 0o100644) << 16
+        mode = (0o100755 if executable else 0o100644) << 16  # st_mode of Unix, in the upper half (§4.4.15)
         self._central.append(
             _CENTRAL.pack(0x02014B50, _UNIX | _VERSION, _VERSION, *common, 0, 0, 0, mode, self._at) + name
         )
         self._at = start + member.size
 
     def finish(self) -> memoryview:
-        """The whole archive, once every member is in."""
+        """Write the central directory, once every member is in, and return the whole archive."""
         central = b"".join(self._central)
         self._buffer[self._at : self._at + len(central)] = central
         count = len(self._central)
@@ -119,9 +128,10 @@ class PackWriter:
 
 
 def frame_digest(data: memoryview) -> str:
-    """Compute :attr:`PackWriter.frame` of a pack that was read back.
+    """Compute :attr:`PackWriter.frame` for a pack that was read from the store.
 
-    :raises ValueError: it is no archive that a :class:`PackWriter` wrote.
+    :param data: the bytes of the whole pack.
+    :raises ValueError: the bytes are no archive that a :class:`PackWriter` wrote.
     """
     try:
         return _frame_digest(data)
@@ -134,17 +144,17 @@ def _frame_digest(data: memoryview) -> str:
     *_, count, _, length, central, _ = _END.unpack_from(data, len(data) - _END.size)
     if central + length + _END.size != len(data):
         raise ValueError("the central directory is not where the end record says")
-    at = frame = 0
-    entry = central
+    at = 0
+    header = central
     for _ in range(count):
-        fields = _CENTRAL.unpack_from(data, entry)
-        size, name, local = fields[9], fields[10], fields[16]
+        fields = _CENTRAL.unpack_from(data, header)
+        size, name_length, local = fields[9], fields[10], fields[16]
         if local != at:
             raise ValueError("members do not follow each other")
-        frame = local + _LOCAL.size + name
-        digest.update(data[local:frame])
-        at = frame + size
-        entry += _CENTRAL.size + name
+        start = local + _LOCAL.size + name_length
+        digest.update(data[local:start])
+        at = start + size
+        header += _CENTRAL.size + name_length
     if at != central:
         raise ValueError("the central directory does not follow the members")
     digest.update(data[at:])
@@ -152,18 +162,20 @@ def _frame_digest(data: memoryview) -> str:
 
 
 def fit_a_pack(members: Sequence[Packable]) -> bool:
-    """Whether these files can lie in one pack."""
+    """Return True if these files fit into one pack."""
     return len(members) <= MAX_MEMBERS and sum(cost(member) for member in members) <= MAX_BYTES - _END.size
 
 
 def fill_packs(groups: Iterable[Sequence[P]]) -> list[list[P]]:
-    """Distribute groups of files over packs, in order.
+    """Distribute groups of files over packs, in order, and return the files of each pack.
 
-    A group (a file and its sidecars, or the directory of a data path) is never split, unless it is larger
-    than a pack by itself: then it fills packs of its own.
+    A group is a file and its sidecars, or the directory of a data path. No group is split, so that GDAL finds
+    sidecars beside their file in the archive. A group that is larger than a pack fills several packs.
+
+    :param groups: the groups of files that belong together.
     """
     packs: list[list[P]] = []
-    room = slots = 0
+    room = slots = 0  # bytes and members that still fit into the last pack
     for group in groups:
         costs = [cost(member) for member in group]
         if sum(costs) > room or len(group) > slots:

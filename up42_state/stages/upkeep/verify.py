@@ -1,4 +1,8 @@
-"""Verifying: every byte that a revision stands on, read and compared with its digest."""
+"""Verify revisions: read every byte that a revision uses, and compare all bytes with their digests.
+
+Verifying reads more than a restore does. A restore reads the files in a pack, and of an object as much as the
+index says. So verifying also looks at the structure of packs, and for bytes behind the end of a file.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +31,11 @@ T = TypeVar("T")
 
 
 class Damage(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is not what was saved.
+    """One object that is not what was saved.
 
-    :param key: the object that is damaged or missing.
-    :param problem: what is wrong with it.
-    :param files: the names of the files that cannot be restored because of it.
+    :param key: the key of the object that is damaged or missing.
+    :param problem: what is wrong with the object.
+    :param files: the names of the files that the problem concerns; empty if it concerns the object alone.
     """
 
     key: str
@@ -39,15 +43,16 @@ class Damage(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
+        """Return the members as JSON types."""
         return {"key": self.key, "problem": self.problem, "files": list(self.files)}
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
     """What verifying one revision found.
 
-    :param objects: how many objects were read.
-    :param bytes: how many bytes were read.
+    :param objects: the number of objects that the revision uses, as far as its index could be read.
+    :param bytes: the size of the files, the index and ``data.json`` together, in bytes.
+    :param damage: the objects that are not what was saved.
     """
 
     job: str
@@ -59,11 +64,11 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ok(self) -> bool:
-        """Whether all of it is what was saved."""
+        """True if every byte is what was saved."""
         return not self.damage
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
+        """Return the members as JSON types."""
         return {
             "job": self.job,
             "stage": self.stage,
@@ -81,10 +86,10 @@ _OF_A_REVISION = 3  # objects that every revision has: commit, index, data.json
 
 
 class _Nowhere:
-    """A sink for bytes that only had to be checked."""
+    """The target of a download whose bytes only have to be verified."""
 
     def write(self, entry: Entry, offset: int, data: memoryview) -> None:
-        """Forget bytes: the download has verified them."""
+        """Forget bytes that the download has verified."""
 
 
 def verify_stage(
@@ -95,10 +100,17 @@ def verify_stage(
     revision: int | None = None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Verified:
-    """Read all bytes of a revision and compare them with their digests.
+    """Read every byte of a revision and compare all bytes with their digests.
 
-    :param revision: a number, or ``None`` for the newest.
-    :raises NotFoundError: there is no such stage or revision, or it was pruned or removed.
+    A damaged commit is damage that is found, and no error.
+
+    :param store: the store that the job lies in.
+    :param job: a checked job key.
+    :param stage: a checked stage name.
+    :param revision: a revision's number; ``None`` for the newest revision.
+    :param progress: called with bytes done and bytes in all, of files outside packs.
+    :raises NotFoundError: there is no such stage or revision, or the revision was removed.
+    :raises PrunedError: the bytes of the revision were deleted.
     """
     history = History(store, job, stage)
     number = revision if revision is not None else _newest(history)
@@ -113,8 +125,13 @@ def verify_stage(
 def verify_job(
     store: Store, job: str, progress: Callable[[int, int], None] = lambda _done, _total: None
 ) -> Iterator[Verified]:
-    """Verify the newest revision of every stage of a job; removed stages are passed over.
+    """Verify the newest revision of every stage of a job, and yield what was found, stage by stage.
 
+    Stages that were removed are passed over.
+
+    :param store: the store that the job lies in.
+    :param job: a checked job key.
+    :param progress: called with bytes done and bytes in all, of one stage's files outside packs.
     :raises JobNotFoundError: there is no such job.
     """
     stages = store.stages(job)
@@ -131,14 +148,14 @@ def _newest(history: History) -> int:
     revisions = history.revisions()
     if revisions and not _is_tombstone(history, revisions[-1]):
         return revisions[-1]
-    return history.current("DRY_RUN").revision  # says what is missing
+    return history.current("DRY_RUN").revision  # raises the error that says what is missing
 
 
 def _is_tombstone(history: History, revision: int) -> bool:
     try:
         return history.read(revision).removed
     except IntegrityError:
-        return False
+        return False  # verifying that revision then reports the damage
 
 
 def _verify(store: Store, commit: Commit, progress: Callable[[int, int], None]) -> Verified:
@@ -166,7 +183,7 @@ def _load(
     stored: StoredObject,
     damage: list[Damage],
 ) -> T | None:
-    """What a commit names; if it is damaged, that is noted, and there is nothing."""
+    """Load what a commit names; if that is damaged, add to ``damage`` and return ``None``."""
     try:
         return load(store, commit)
     except PrunedError:
@@ -179,11 +196,11 @@ def _load(
 def _verify_files(
     store: Store, commit: Commit, index: Index, progress: Callable[[int, int], None]
 ) -> list[Damage]:
-    found: dict[tuple[str, str], set[str]] = {}
+    problems: dict[tuple[str, str], set[str]] = {}  # names of files, by key and problem
 
     def report(entry: Entry, problem: str) -> None:
         key = f"{commit.job}/{index.objects[entry.object].key}"
-        found.setdefault((key, problem), set()).add(entry.name)
+        problems.setdefault((key, problem), set()).add(entry.name)
 
     def missing(entry: Entry, error: IntegrityError | ObjectNotFoundError) -> None:
         report(entry, _MISSING if isinstance(error, ObjectNotFoundError) else _CHANGED)
@@ -202,15 +219,20 @@ def _verify_files(
             transfers.start(stored.size, _verify_pack, store, commit.job, stored, entries, report)
     return [
         Damage(key=key, problem=problem, files=tuple(sorted(files)))
-        for (key, problem), files in sorted(found.items())
+        for (key, problem), files in sorted(problems.items())
     ] + _verify_sizes(store, commit, index)
 
 
 def _verify_pack(
     store: Store, job: str, stored: PackOrFile, entries: list[Entry], report: Callable[[Entry, str], None]
 ) -> None:
-    """Check a whole pack: the wanted files in it, and the bytes of the archive around files."""
+    """Check a whole pack: the files of the revision in it, and the archive's bytes around files.
+
+    :param entries: the files of the revision that the pack holds.
+    :param report: called with each file that a problem concerns, and the problem.
+    """
     try:
+        # One byte more than the pack has shows whether something was appended.
         data = memoryview(store.bucket.get(f"{job}/{stored.key}", 0, stored.size + 1))
     except ObjectNotFoundError:
         for entry in entries:
@@ -219,7 +241,7 @@ def _verify_pack(
     changed = [entry for entry in entries if not _is_whole(data, entry)]
     for entry in changed:
         report(entry, _CHANGED)
-    if changed:
+    if changed:  # the archive may well be damaged, too, but the changed files tell more
         return
     try:
         framed = len(data) == stored.size and frame_digest(data) == stored.frame
@@ -236,7 +258,10 @@ def _is_whole(pack: memoryview, entry: Entry) -> bool:
 
 
 def _verify_sizes(store: Store, commit: Commit, index: Index) -> list[Damage]:
-    """Objects of one file that are longer than it: every byte of it is right, and yet they were changed."""
+    """Return the objects that hold one file and are longer than that file.
+
+    The download of a file reads as many bytes as the file has, and finds these as they were saved.
+    """
     single = [stored for stored in index.objects if not stored.is_pack]
     with store.transfers() as transfers:
         sizes = transfers.map(lambda stored: _size(store, f"{commit.job}/{stored.key}"), single)
