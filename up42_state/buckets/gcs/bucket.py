@@ -322,7 +322,7 @@ class GCSBucket(Bucket):
         return page, pages.next_page_token
 
     def _delete_batch(self, blobs: Sequence[storage.Blob]) -> Sequence[Exception]:
-        """Delete objects in one request; one by one where its answer reports an error, as of a missing one."""
+        """Delete objects in one request; one by one where it reports an error, as of a missing one."""
         try:
             retried(lambda: self._send_batch(blobs))
         except GoogleAPICallError:
