@@ -105,7 +105,8 @@ class Bucket(ABC):
 
     @abstractmethod
     def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """The same bytes as :meth:`get`, in chunks of at most 1 MiB, without holding them all.
+        """The object's bytes, or ``length`` of them from ``start``, in chunks of at most 1 MiB: one chunk is
+        held at a time.
 
         A connection that breaks in the body is resumed at the byte it broke at. Closing the iterator frees
         the connection.
@@ -114,14 +115,16 @@ class Bucket(ABC):
         """
 
     def pieces(self, key: str, buffer: memoryview, start: int, length: int) -> Iterator[memoryview]:
-        """A range of the object by way of a buffer: in pieces as long as that, but for the last, each of them
-        there until the next is asked for.
+        """Read ``length`` bytes of an object from ``start`` into a buffer, which is filled again and again.
 
-        As with :meth:`get`, there are fewer bytes where the object ends. They are not to be trusted before
-        their digests were compared: an object that is replaced meanwhile may give pieces of both.
+        Each piece fills the buffer, but the last may be shorter; a piece stays until the next is asked for.
+        A range that ends past the object gives what there is. The caller compares digests before trusting the
+        bytes: an object that is replaced meanwhile may give pieces of both.
 
         :raises ObjectNotFoundError: there is none; raised by the first ``next()`` at the latest.
         """
+        # One copy from a chunk into the buffer. Reading into the buffer itself saves none: readinto of
+        # urllib3, by which boto3 and requests read, reads bytes and copies those.
         filled = 0
         for chunk in self.stream(key, start, length):
             at = 0

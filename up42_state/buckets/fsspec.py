@@ -115,7 +115,10 @@ class FsspecBucket(Bucket):
             self._fs.pipe_file(self._ready(key), bytes(data))
 
     def create(self, key: str, data: Buffer) -> None:
-        """By the exclusive mode of open(); fsspec's own pipe_file(mode="create") looks first, then writes."""
+        """Write an object by the exclusive mode of open(), where the file system has one.
+
+        Not by fsspec's pipe_file(mode="create"), which looks first, then writes: two creators may succeed.
+        """
         with self._errors(key):
             path = self._ready(key)
             try:
@@ -130,12 +133,12 @@ class FsspecBucket(Bucket):
         return _SpooledUpload(self, key, size, part_size)
 
     def uploads(self, prefix: str) -> Iterator[UploadInfo]:
-        """None: what is sent in parts is collected on this machine's disk first."""
+        """No uploads: parts are collected on this machine's disk, and nothing is left in the store."""
         check_prefix(prefix)
         yield from ()
 
     def abort_upload(self, upload: UploadInfo) -> None:
-        """There is nothing to discard."""
+        """Discard nothing: an upload leaves nothing in the store."""
 
     def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
         folder = check_prefix(prefix).rpartition("/")[0]
@@ -257,7 +260,7 @@ class FsspecBucket(Bucket):
 
 
 class _SpooledUpload(CountedUpload):
-    """Parts are collected in a temporary file, since fsspec has no common way to send them in any order."""
+    """An upload that collects its parts in a temporary file: fsspec has no common way to send parts."""
 
     def __init__(self, bucket: FsspecBucket, key: str, size: int, part_size: int) -> None:
         super().__init__(key, size)

@@ -151,7 +151,7 @@ class MemoryBucket(Bucket):
 
 
 class _MemoryUpload(CountedUpload):
-    """Parts in a dictionary; it insists on their sizes, as stores do."""
+    """An upload whose parts lie in a dictionary. A part of a wrong size is refused, as stores refuse it."""
 
     def __init__(self, bucket: MemoryBucket, key: str, *, upload_id: str, size: int, part_size: int) -> None:
         super().__init__(key, size)

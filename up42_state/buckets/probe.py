@@ -65,7 +65,7 @@ def creates_atomically(bucket: Bucket) -> bool:
 
 
 class _Verdict:
-    """What is known of one store; who asks while it is being found out waits."""
+    """Whether one store creates atomically, as far as that is known. Who asks during the probe waits."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -85,7 +85,7 @@ def _verdict(identity: str) -> _Verdict:  # noqa: ARG001 - the key of the cache:
 
 @contextmanager
 def _keys(bucket: Bucket) -> Iterator[Callable[[], str]]:
-    """Gives new keys; what was written under them is deleted, once nobody writes any more."""
+    """A function that gives new keys. Objects of these keys are deleted at the end of the block."""
     used: list[str] = []
 
     def new_key() -> str:

@@ -268,7 +268,7 @@ class DirectoryBucket(Bucket):
         self._durable.add(directory)
 
     def _settle(self, directory: str) -> None:
-        """Make deletions durable; directories that they left empty go too, but the root."""
+        """Make deletions in a directory durable. Directories that are empty then go, but the root."""
         while directory != self.root:
             try:
                 remove_folder(os.path.join(directory, UNFINISHED))
@@ -304,7 +304,7 @@ class DirectoryBucket(Bucket):
 
 
 class DirectoryUpload(CountedUpload):
-    """Parts are written where they belong in one pending file."""
+    """An upload whose parts are written, each where it belongs, into one pending file."""
 
     def __init__(
         self, bucket: DirectoryBucket, key: str, *, pending: PendingFile, name: str, size: int, part_size: int

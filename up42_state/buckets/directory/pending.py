@@ -89,7 +89,7 @@ class PendingFile:
 
     @property
     def ended(self) -> bool:
-        """Whether it was published or discarded."""
+        """Whether the file was published or discarded."""
         return self._descriptor is None
 
     @property
@@ -166,7 +166,7 @@ class PendingFile:
         raise ObjectExistsError(f"{target} exists already") from error
 
     def discard(self) -> None:
-        """Remove it, unless it was published by :meth:`replace`. May be called twice."""
+        """Remove the file, unless it was published by :meth:`replace`. May be called twice."""
         if self._descriptor is not None:
             self._close()
             with suppress(FileNotFoundError):

@@ -21,7 +21,7 @@ def moment(seconds: float) -> datetime:
 
 
 def in_utc(time: datetime) -> datetime:
-    """The same time in UTC; one without a zone is taken to be in UTC."""
+    """Turn a time into one in UTC. A time without a zone is taken to be in UTC."""
     if time.tzinfo is None:
         return time.replace(tzinfo=UTC)
     try:

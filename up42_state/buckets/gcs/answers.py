@@ -78,11 +78,11 @@ class OneHost(HTTPAdapter):
         return answer
 
     def check(self, request: PreparedRequest, answer: Response) -> None:
-        """Look at an answer: here nothing but redirects is refused."""
+        """Look at an answer. Token services answer here as well, each in its own way: nothing is refused."""
 
 
 class StorageAnswers(OneHost):
-    """The same, and gives no answer that is not the store's."""
+    """Sends to one host, follows no redirect, and gives no answer that is not the store's."""
 
     def check(self, request: PreparedRequest, answer: Response) -> None:
         """Look at an answer of success, or that something is not there or not allowed.

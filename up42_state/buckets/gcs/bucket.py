@@ -110,7 +110,7 @@ class GCSBucket(Bucket):
         return upload if upload.held else None
 
     def uploads(self, prefix: str) -> Iterator[UploadInfo]:
-        """Parts that were left behind. Every object below the prefix is listed to find them."""
+        """Parts that were left behind. Finding the parts takes a listing of every object below the prefix."""
         yield from unfinished(self._objects(prefix))
 
     def abort_upload(self, upload: UploadInfo) -> None:
@@ -142,7 +142,7 @@ class GCSBucket(Bucket):
         self._check_deleted(failed)
 
     def copy(self, source: str, key: str) -> None:
-        """By rewrite requests: a large object takes several, each going on where the last one stopped."""
+        """Copy an object by rewrite requests. A large one takes several, each going on from the last."""
         origin, target, token = self._blob(source), self._blob(key), None
         with self._errors(source):
             while True:
@@ -322,7 +322,7 @@ class GCSBucket(Bucket):
         return page, pages.next_page_token
 
     def _delete_batch(self, blobs: Sequence[storage.Blob]) -> Sequence[Exception]:
-        """Delete objects in one request; where it reports an error, such as a missing one, each by itself."""
+        """Delete objects in one request; one by one where it reports an error, as of a missing one."""
         try:
             retried(lambda: self._send_batch(blobs))
         except GoogleAPICallError:
@@ -349,7 +349,7 @@ class GCSBucket(Bucket):
 
 
 def _info(key: str, blob: storage.Blob) -> ObjectInfo:
-    """A size of 0 may be left out, as JSON made from Protocol Buffers leaves it out."""
+    """What is told of an object. JSON made from Protocol Buffers leaves out a size of 0."""
     return ObjectInfo(key=key, size=blob.size or 0, modified=blob.updated)
 
 

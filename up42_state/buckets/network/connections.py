@@ -71,5 +71,5 @@ def is_of_a_proxy(error: Exception) -> bool:
 
 
 def _set(names: Sequence[str]) -> list[str]:
-    """Those of the variables that are set, as they are written: programs take proxies in lower case, too."""
+    """The variables that are set, as they are written: programs take proxies in lower case, too."""
     return [spelt for name in names for spelt in (name, name.lower()) if os.environ.get(spelt)]

@@ -67,7 +67,7 @@ def _argument(kind: str, data: Buffer) -> dict[str, Any]:
 
 
 def _wanted(error: ClientError) -> Literal["", "crc32", "md5"]:
-    """The kind of checksum that a refusal asks for; empty where it is about something else."""
+    """The kind of checksum that a refusal asks for; empty where the refusal is about something else."""
     text = f"{code_of(error)} {error.response.get('Error', {}).get('Message', '')}"
     if status_of(error) not in {400, 411, 412, 422} or code_of(error) in _WRONG or not _WANTED.search(text):
         return ""

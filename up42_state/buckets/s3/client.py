@@ -148,8 +148,10 @@ def gdal_options(settings: Settings, endpoint: str) -> dict[str, str]:
 
 
 def _session(settings: Settings) -> Session:
-    """AWS_PROFILE is read by our settings only: botocore looks for a profile named "" where it is empty.
-    Another one that the environment names does not belong to what is given for the store alone.
+    """A botocore session with the profile and the keys of the settings.
+
+    botocore does not read AWS_PROFILE for itself: it would look for a profile named "" where the variable is
+    empty. AWS_DEFAULT_PROFILE is left out, too, where keys or a profile are set for this store alone.
     """
     is_own = settings.is_own("aws_access_key_id") or settings.is_own("aws_profile")
     general = None if is_own else "AWS_DEFAULT_PROFILE"

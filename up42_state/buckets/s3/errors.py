@@ -118,7 +118,7 @@ def _translated(error: Exception, what: str, credentials: str) -> StateError:
 
 
 def named(error: StateError, settings: Settings) -> StateError:
-    """The error, in which the endpoint and the region go by the names of what they were set by."""
+    """The error, its text naming the variables or arguments that set the endpoint and the region."""
     for name in ("aws_endpoint_url", "aws_region"):
         general = name.upper()
         if settings.origin(name):

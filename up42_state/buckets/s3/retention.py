@@ -35,7 +35,7 @@ def retention(client: S3Client, bucket: str) -> str | None:
 
 
 def _lock(client: S3Client, bucket: str) -> str:
-    """What the bucket's lock adds; it is on versions, so there is none without them."""
+    """What the bucket's lock adds. A lock is on versions: a bucket without versions has none."""
     try:
         found = client.get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"]
     except (ClientError, KeyError):

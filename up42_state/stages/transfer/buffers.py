@@ -1,4 +1,4 @@
-"""Room for bytes in flight."""
+"""Buffers for bytes on their way between a store and a disk."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _LARGE = 1024 * 1024
 def allocate(size: int) -> memoryview:
     """A writable buffer, all zero.
 
-    A large one is mapped: nothing is written to make it, which a ``bytearray`` does while it holds Python's
-    lock, and it is given back to the system at once when it is let go. In huge pages, where there are any,
-    filling it takes a five-hundredth of the page faults.
+    A large buffer is mapped memory. Making it writes nothing, whereas making a ``bytearray`` writes zeros
+    while it holds Python's lock; and the system has it back as soon as nobody refers to it. In huge pages of
+    2 MiB, where there are any, filling it takes a five-hundredth of the page faults.
 
     :param size: in bytes.
     """
     if size < _LARGE:
         return memoryview(bytearray(size))
     room = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    with suppress(OSError, AttributeError):
+    with suppress(OSError, AttributeError):  # a kernel without huge pages, or a Python built without them
         room.madvise(mmap.MADV_HUGEPAGE)
     return memoryview(room)
 
@@ -45,7 +45,7 @@ class Buffers(Generic[B]):
         self._free: deque[B] = deque()
 
     def take(self, size: int) -> B:
-        """One of exactly this size in bytes; what it holds is left over."""
+        """A buffer of exactly this size in bytes. It holds whatever its last user has left in it."""
         with suppress(IndexError):
             while True:
                 found = self._free.pop()
@@ -54,5 +54,5 @@ class Buffers(Generic[B]):
         return self._make(size)
 
     def give(self, buffer: B) -> None:
-        """Let it be used again. Nobody may refer to it any more."""
+        """Let a buffer be used again. Whoever gives it refers to it no more."""
         self._free.append(buffer)

@@ -1,4 +1,4 @@
-"""The one place for concurrency: a pool of threads and a budget of bytes in flight."""
+"""The one place for concurrency: a pool of threads, and a budget of bytes that tasks hold at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 U = TypeVar("U")
 
-_FEW = 1024  # tasks that are kept without looking whether they are done
+_FEW = 1024  # tasks that are kept before those that are done are let go
 
 
 class Transfers:
@@ -56,8 +56,10 @@ class Transfers:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
     def acquire(self, cost: int) -> None:
-        """Take ``cost`` bytes of the budget, waiting for them; :meth:`submit` with it gives them back."""
-        cost = min(cost, self._memory)
+        """Take ``cost`` bytes of the budget, waiting until they are free. The task that is submitted with
+        this cost gives them back when it ends.
+        """
+        cost = min(cost, self._memory)  # more than there is would never be free
         with self._budget:
             self._budget.wait_for(lambda: self._free >= cost or self._failed.is_set())
             self._free -= cost
@@ -65,7 +67,7 @@ class Transfers:
             self.wait()
 
     def submit(self, cost: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Run ``work`` in a thread. ``cost`` must have been acquired; it is given back when it ends."""
+        """Run ``work`` in a thread, whose ``cost`` was acquired before. Its end gives the cost back."""
         if len(self._running) >= self._crowd:  # which grows with what waits: looking at all takes its time
             self._collect()
             self._crowd = max(_FEW, 2 * len(self._running))
@@ -74,18 +76,21 @@ class Transfers:
         return future
 
     def start(self, cost: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """:meth:`acquire` and :meth:`submit`."""
+        """Wait for ``cost`` bytes of the budget, then run ``work`` in a thread."""
         self.acquire(cost)
         return self.submit(cost, work, *args, **kwargs)
 
     def map(self, work: Callable[[U], T], items: Iterable[U]) -> Iterator[T]:
-        """``work`` of every item, side by side, in order; for work that holds few bytes."""
+        """Do ``work`` for every item, side by side; results come in the order of the items.
+
+        For work that holds few bytes: it takes nothing of the budget.
+        """
         futures = [self.start(0, work, item) for item in items]
         for future in futures:
             yield future.result()
 
     def wait(self) -> None:
-        """Wait for everything that was submitted.
+        """Wait for every task that was submitted.
 
         :raises Exception: the first failure.
         """
