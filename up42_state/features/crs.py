@@ -62,7 +62,7 @@ class Crs:
         return self._member is None or self._name in _DEFAULT
 
     def is_same(self, other: Crs) -> bool:
-        """Whether both are one, whatever name each goes by."""
+        """Whether two reference systems are one, whatever their names."""
         if self.is_default or other.is_default:
             return self.is_default and other.is_default
         if self._name or other._name:
@@ -71,7 +71,7 @@ class Crs:
 
 
 def _name(member: Any) -> str:
-    """``<authority>:<code>`` of a member, else what it names as it stands; empty if it names nothing."""
+    """``<authority>:<code>`` of a member, else the name as written; empty where there is none."""
     properties = member.get("properties") if isinstance(member, dict) else None
     if not isinstance(properties, dict):
         properties = {"name": member}

@@ -20,8 +20,9 @@ _LONGEST = 4095  # bytes of a path on Linux (PATH_MAX, with its end)
 def names_nothing(value: str, path: str, wrong: str | None, files: Files) -> tuple[str, str]:
     """The problem of a data path that names nothing, and what to do.
 
-    :param path: its normal form.
-    :param wrong: what keeps it from being a path at all.
+    :param value: the data path as the feature has it.
+    :param path: the normal form of the data path.
+    :param wrong: what keeps the data path from being a path at all.
     """
     problem = f"{value!r} names nothing in the output"
     if wrong not in (None, "is empty"):
@@ -47,7 +48,7 @@ def _form(text: str) -> str:
 
 
 def looks_like_a_path(value: str) -> bool:
-    """Whether a string looks like a relative path: it has a file's extension, or a slash and no space."""
+    """Whether a string looks like a relative path: an extension at its end, or a slash and no space."""
     if "://" in value or value.startswith("/") or "\n" in value or len(value) > _LONGEST:
         return False
     return _EXTENSION.search(value) is not None or ("/" in value and not re.search(r"\s", value))

@@ -47,7 +47,7 @@ __all__ = [
 
 DATA_PATH = "up42.data_path"
 EVERYTHING = "."  # the data path that names the whole output
-RESERVED = frozenset((DATA_JSON, ".up42_state"))  # at the top of an output: no file of it
+RESERVED = frozenset((DATA_JSON, ".up42_state"))  # names at the top of an output that no feature's file has
 
 _ENDS = re.compile(r"[. ]+(?=/|$)")
 # Default_Ignorable_Code_Point (Unicode, section 5.21), which no reader sees.
@@ -56,8 +56,8 @@ _UNSEEN = re.compile(
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_LONGEST_PART = 255
-LONGEST_PATH = 4095
+_LONGEST_PART = 255  # bytes of a name on Linux (NAME_MAX)
+LONGEST_PATH = 4095  # bytes of a path on Linux (PATH_MAX counts the NUL at the end as well)
 _MANY = 64  # paths of one stem that are gone through
 
 
@@ -92,22 +92,22 @@ def above(path: str) -> Iterator[str]:
 
 
 def all_above(paths: Iterable[str]) -> set[str]:
-    """The directories above some paths: each is noted once, however many lie in it."""
-    found: set[str] = set()
+    """The directories above some paths, each once, however many paths lie in the directory."""
+    folders: set[str] = set()
     for path in paths:
         folder = path.rpartition("/")[0]
-        while folder and folder not in found:
-            found.add(folder)
+        while folder and folder not in folders:
+            folders.add(folder)
             folder = folder.rpartition("/")[0]
-    return found
+    return folders
 
 
 def folded(path: str) -> str:
-    """What is equal for paths that some file system takes for one.
+    """A key that is equal for paths that some file system takes for one path.
 
     File systems differ in what they fold: case (APFS, NTFS, SMB, ext4 with casefold; Unicode, section 3.13,
     D145), Unicode's forms (APFS, ZFS: NFC to NFKD), characters that are not seen (ext4, HFS+), and full stops
-    and spaces at the end of a name (FAT, SMB). This folds all of it, and so more than any of them.
+    and spaces at the end of a name (FAT, SMB). The key folds all of these, and so more than any file system.
     """
     if not path.isascii():
         path = unicodedata.normalize("NFKD", _UNSEEN.sub("", path)).upper().casefold()
@@ -116,7 +116,7 @@ def folded(path: str) -> str:
 
 
 def folded_together(files: Iterable[str]) -> set[str]:
-    """The files that some file system takes for another one of them, or for a directory above one."""
+    """The files that some file system takes for another of the files, or for a directory above another."""
     files = list(files)
     first: dict[str, str] = {}
     several = set()

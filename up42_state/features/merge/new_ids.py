@@ -20,7 +20,7 @@ __all__ = ["NewIds"]
 
 
 class NewIds:
-    """Gives new ids to features of one earlier stage. No other feature of the merged collection has them.
+    """Gives new ids to features of one earlier stage. No other feature of the merged collection has a new id.
 
     Stages of two jobs may have one name, and names that differ in ``:`` and ``-`` give one label.
     """
@@ -46,18 +46,18 @@ class NewIds:
         return frozenset(self._census.ids)
 
     def has(self, earlier_id: str | float, feature: Text) -> bool:
-        """Whether a feature is there under a new id: it can carry no provenance that would tell."""
+        """Whether the current collection holds a feature under a new id, with provenance or without."""
         return (str(earlier_id), _without_id(feature)) in self._renamed
 
     @cached_property
     def _renamed(self) -> set[tuple[str, bytes]]:
-        found: set[tuple[str, bytes]] = set()
+        renamed: set[tuple[str, bytes]] = set()
         for raw in self._known.draft.raws():
             own = feature_id(head(raw))
             if isinstance(own, str) and (former := former_ids(own, self._label)):
                 key = _without_id(raw)
-                found.update((each, key) for each in former)
-        return found
+                renamed.update((each, key) for each in former)
+        return renamed
 
 
 def _without_id(feature: Text) -> bytes:

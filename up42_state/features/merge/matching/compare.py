@@ -83,7 +83,7 @@ class Sameness:
         )
 
     def _same_journals(self, current: str, earlier: str) -> bool:
-        """Whether what a database has not taken in yet is equal, too: it is part of its data."""
+        """Whether the journals of a database are equal: what stands in a journal is part of the data."""
         for end in ("-wal", "-journal"):  # -shm is made anew when a database is opened
             one, other = self._current.get(current + end), self._earlier.get(earlier + end)
             if (one is None) != (other is None):
@@ -93,7 +93,7 @@ class Sameness:
         return True
 
     def same_file(self, current: File, earlier: File) -> bool:
-        """Whether two files have equal bytes; they are only hashed if their sizes are equal."""
+        """Whether two files have equal bytes; files of different sizes are not hashed."""
         if current.size != earlier.size:
             return False
         return self._current.digest(current) == self._earlier.digest(earlier)
@@ -119,7 +119,7 @@ def same_json(current: Text, earlier: Text) -> bool:
 
 
 def _take_origin(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Take the provenance off both; whether the current feature had one.
+    """Take the provenance off both features, and tell whether the current feature had one.
 
     Properties that held nothing else may have been absent, ``null`` or ``[]`` before.
     """
@@ -140,5 +140,5 @@ def _same_bytes_but_for_origin(current: bytes, earlier: bytes) -> bool:
     origin = properties_of(head(current)).get(ORIGIN)
     if not isinstance(origin, str):
         return False
-    place = slot(earlier, bytes(head(earlier).properties))
-    return place is not None and current == place.fill(earlier, named(ORIGIN, quoted(origin)))
+    insertion = slot(earlier, bytes(head(earlier).properties))
+    return insertion is not None and current == insertion.fill(earlier, named(ORIGIN, quoted(origin)))

@@ -1,4 +1,4 @@
-"""Ids that only number rows, as geopandas and ogr2ogr write them: every output has the same."""
+"""Ids that only number rows, as geopandas and ogr2ogr write them: two outputs have equal ids by chance."""
 
 from __future__ import annotations
 
@@ -47,33 +47,33 @@ class Rows:
 
     @property
     def any(self) -> bool:
-        """Whether the ids of some stage do."""
+        """Whether the ids of some stage number rows."""
         return self._all.is_whole or any(count.is_whole for count in self._stages.values())
 
 
 class _Count:
-    """Numbers that came: whether they count, one after the other, or all of them together.
+    """Tells whether noted numbers count features, one after the other or all together in some order.
 
     For the second only sums are kept, since there may be very many. Other numbers with these sums have to
     be chosen with care, and then merely pair fewer features.
     """
 
-    __slots__ = ("_high", "_is_ordered", "_last", "_number", "_squares", "_sum", "is_broken")
+    __slots__ = ("_high", "_is_ordered", "_last", "_number", "_total", "_total_of_squares", "is_broken")
 
     def __init__(self) -> None:
-        self._number = self._sum = self._squares = self._high = 0
+        self._number = self._total = self._total_of_squares = self._high = 0
         self._last = -1
         self._is_ordered = True
         self.is_broken = False
 
     def add(self, number: int) -> None:
-        """Note the next one."""
+        """Note the next number."""
         if number != self._last + 1 and number > 1:
             self._is_ordered = False
         self._last = number
         self._number += 1
-        self._sum += number
-        self._squares += number * number
+        self._total += number
+        self._total_of_squares += number * number
         if number > self._high:
             self._high = number
 
@@ -85,13 +85,13 @@ class _Count:
         return self._is_ordered or self._is_spread(self._number) or self._is_spread(self._number + 1)
 
     def _is_spread(self, end: int) -> bool:
-        """Whether these are the numbers before ``end``, in some order; 0 may be missing."""
-        sums = (self._sum, self._squares)
+        """Whether the noted numbers are those below ``end``, in some order; 0 may be missing."""
+        sums = (self._total, self._total_of_squares)
         return self._high == end - 1 and sums == (end * (end - 1) // 2, (end - 1) * end * (2 * end - 1) // 6)
 
 
 def _number(feature_id: Id) -> int | None:
-    """The number that an id may give a row; ``None`` where it is none."""
+    """The row number that an id may be; ``None`` for an id that is none."""
     if isinstance(feature_id, str):
         text = feature_id.removesuffix(".0")  # of a frame whose index is floating point
         return int(text) if len(text) <= _DIGITS and text.isascii() and text.isdecimal() else None
