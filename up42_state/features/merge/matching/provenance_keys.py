@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Keys"]
 
+# 128 bits of SHA-256: short in every feature, and no two features of a collection collide by chance.
 _DIGITS = 32
 
 
