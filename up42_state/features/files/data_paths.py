@@ -130,7 +130,7 @@ def folded_together(files: Iterable[str]) -> set[str]:
 def normal_path(path: str) -> str:
     """The path without empty and ``.`` parts: ``./a//b/`` is ``a/b``, and ``./`` is ``.``.
 
-    ``..`` is left as it is.
+    A ``..`` part stays.
     """
     if not (path.startswith(".") or path.endswith(("/", "/.")) or "//" in path or "/./" in path):
         return path
@@ -147,22 +147,22 @@ def data_paths(properties: Mapping[str, Any], files: Files) -> dict[str, str]:
     """The properties of a feature that name something in ``files``, and the path that each names.
 
     These are ``up42.data_path`` and every string property under ``up42.data*``, ``custom.*`` or ``data.*``
-    (the keys of specification version 1). Paths come in their normal form. The whole output (``.``) is named
+    (the keys of specification version 1). Paths are given in normal form. The whole output (``.``) is named
     by the first two alone: a full stop under another key is just a string.
     """
-    found = {}
+    named = {}
     for name, value in properties.items():
         if name.startswith(PREFIXES) and isinstance(value, str):
             path = normal_path(value)
             if files.exists(path) and (path != EVERYTHING or name.startswith(STRICT)):
-                found[name] = path
-    return found
+                named[name] = path
+    return named
 
 
 def companions(path: str, files: Files, others: Container[str] = ()) -> list[File]:
     """The files that a data path stands for: the file and its sidecars, or everything below the directory.
 
-    :param others: data paths of other features, which are never sidecars.
+    :param others: data paths of other features; a file that a data path names is no sidecar.
     """
     if files.is_directory(path):
         return files.below(path)
@@ -183,7 +183,7 @@ def sidecars(path: str, files: Files) -> dict[str, File]:
         by_extension = extensions_of_kin(path, stem) if files.number_starting(stem + ".") > _MANY else None
         if by_extension is None:
             starts = [*starts, *starts_of_kin(path, stem)]
-        else:  # very many files may have one stem
+        else:  # a walk over the whole stem for each of its files would be quadratic
             starts, names = [*starts, *starts_of_file(path)], [*names, *by_extension]
     for start, rest in starts:
         found.update(
@@ -198,8 +198,9 @@ def sidecars(path: str, files: Files) -> dict[str, File]:
 def quicklooks_of(feature_id: str | float | None, paths: Iterable[str], files: Files) -> list[File]:
     """The quicklooks of a feature.
 
-    The platform's rule is ``/tmp/quicklooks/<feature id>.<ext>``. Blocks also name them after the data:
-    the stem of a data path, or its first part. Whatever is there belongs to the whole output.
+    The platform's rule is ``/tmp/quicklooks/<feature id>.<ext>``. Blocks also name quicklooks after
+    the data: the stem of a data path, or the first part of the path. A feature with the whole output has all
+    quicklooks.
     """
     if not files.quicklooks:
         return []
