@@ -1,4 +1,4 @@
-"""Bounding boxes (RFC 7946 §5), also such as cross the antimeridian (§5.2)."""
+"""Bounding boxes (RFC 7946 §5), also those that cross the antimeridian (§5.2)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Bounds(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def from_member(cls, value: Any) -> Bounds | None:
-        """The box that a ``bbox`` member gives; heights are left out. ``None`` if it gives none."""
+        """The box that a ``bbox`` member gives, without heights; ``None`` for a value that is no box."""
         if not isinstance(value, list) or len(value) not in (4, 6) or not all(map(_is_number, value)):
             return None
         half = len(value) // 2
@@ -56,7 +56,7 @@ class Bounds(msgspec.Struct, frozen=True, gc=False):
 
 
 def _reaches(one: Bounds, other: Bounds) -> bool:
-    """Whether, going east from the western edge of the one, the other's comes before its eastern edge."""
+    """Whether a way east from the western edge of ``one`` meets that of ``other`` before ``one`` ends."""
     way = other.west - one.west
     if 0 <= way < _TURN:
         return way <= one.width
@@ -65,15 +65,15 @@ def _reaches(one: Bounds, other: Bounds) -> bool:
 
 
 def bounds_of(feature: dict[str, Any]) -> Bounds | None:
-    """The box of a decoded feature: its ``bbox``, else that of its geometry's coordinates.
+    """The box of a decoded feature: the ``bbox``, else the box around the geometry's coordinates.
 
-    ``None`` where it has neither.
+    ``None`` for a feature that has neither.
     """
     return Bounds.from_member(feature.get("bbox")) or _of_positions(list(_positions(feature.get("geometry"))))
 
 
 def bounds_of_text(feature: bytes | memoryview) -> Bounds | None:
-    """The box of a feature, without decoding its geometry where it has a ``bbox``."""
+    """The box of a feature's text. A geometry beside a ``bbox`` is not decoded."""
     with suppress(msgspec.DecodeError):
         bounds = Bounds.from_member(_BOX.decode(feature).bbox)
         if bounds is not None:

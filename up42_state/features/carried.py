@@ -31,8 +31,8 @@ __all__ = ["Carried", "all_paths", "hit", "left_behind"]
 class Carried:
     """The files, quicklooks and directories that some features carry.
 
-    :param raws: the features.
-    :param others: data paths of all features of the output, which are nobody's sidecars.
+    :param raws: the texts of the features.
+    :param others: data paths of all features of the output: a file that a data path names is no sidecar.
     """
 
     def __init__(self, raws: Iterable[Text], files: Files, others: set[str]) -> None:
@@ -60,7 +60,7 @@ def all_paths(collection: Collection, files: Files) -> set[str]:
 def left_behind(collection: Collection, files: Files, named: set[str] | None = None) -> list[File]:
     """The files and quicklooks that no feature carries, by path.
 
-    :param named: :func:`all_paths`, if they are known.
+    :param named: what :func:`all_paths` gives, where that is known.
     """
     if not len(files):
         return []
@@ -108,7 +108,7 @@ def hit(properties: dict[str, object], files: Files, damaged: Files, others: set
 
 
 def _outermost(named: set[str], files: Files) -> Iterator[str]:
-    """The paths that lie in no other of them that is a directory: those below come with that."""
+    """The paths that lie in no named directory: what lies below a directory comes with the directory."""
     if EVERYTHING in named:
         yield EVERYTHING
         return

@@ -71,7 +71,7 @@ class Crs:
 
 
 def _name(member: Any) -> str:
-    """``<authority>:<code>`` of a member, else what it names as it stands; empty if it names nothing."""
+    """``<authority>:<code>`` of a member, else the name as written; empty where there is none."""
     properties = member.get("properties") if isinstance(member, dict) else None
     if not isinstance(properties, dict):
         properties = {"name": member}

@@ -1,9 +1,9 @@
 """``data.json`` as the objects that block code works with: those of the ``geojson`` package.
 
 The package's own constructors round coordinates to six decimals, turn ``"geometry": {}`` into ``null`` and
-``"properties": null`` into ``{}``. A feature changed like that is no longer equal to the one that an earlier
-stage holds, and propagation would give it back as a second one. Here every value stays what ``json.loads``
-gives.
+``"properties": null`` into ``{}``. A feature that was changed so differs from the one
+that an earlier stage holds, and propagation would add the earlier feature as a second one. Here every value
+stays what ``json.loads`` gives.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def feature_collection(data: bytes) -> geojson.FeatureCollection:
     Members that are missing stay missing; unknown members, ``"geometry": {}`` and ``null`` are kept.
 
     :param data: the bytes of the document, in UTF-8 (RFC 8259 §8.1); a byte order mark is passed over.
-    :raises InvalidDataError: it is not JSON, or not a FeatureCollection (RFC 7946 §3.3).
+    :raises InvalidDataError: the document is not JSON, or not a FeatureCollection (RFC 7946 §3.3).
     """
     document = _parsed(data)
     defects = list(_structure(document))
@@ -57,11 +57,12 @@ def feature_collection(data: bytes) -> geojson.FeatureCollection:
 
 
 def render(collection: Mapping[str, Any]) -> bytes:
-    """A collection as the bytes of a ``data.json``; numbers are written as they are, unrounded.
+    """A collection as the bytes of a ``data.json``; numbers are written unrounded.
 
     :param collection: ``geojson`` objects or plain ``dict``; values with a ``__geo_interface__`` (such as
-        shapely's geometries) are taken by it.
-    :raises InvalidOutputError: it holds NaN, Infinity, or what JSON has no form for; ``defects`` says where.
+        shapely's geometries) are written as that value.
+    :raises InvalidOutputError: the collection holds NaN, Infinity, or what JSON has no form for;
+        ``defects`` says where.
     """
     try:
         text = json.dumps(collection, allow_nan=False, ensure_ascii=False, default=_by_interface)
@@ -74,9 +75,9 @@ def render(collection: Mapping[str, Any]) -> bytes:
 
 
 def writable(collection: object) -> tuple[Any, list[Defect]]:
-    """A collection with ``null`` in place of every value that JSON has no form for, and what these were.
+    """A collection with ``null`` in place of every value that JSON has no form for, and a defect for each.
 
-    :raises RecursionError: it is nested too deeply, or holds itself.
+    :raises RecursionError: the collection is nested too deeply, or holds itself.
     """
     defects: list[Defect] = []
     return _cleaned(collection, "", defects), defects
@@ -123,7 +124,7 @@ def _feature(members: dict[str, Any]) -> geojson.Feature:
 
 
 def _geometry(value: Any) -> Any:
-    """A geometry of a type that GeoJSON knows (RFC 7946 §3.1) as its object; anything else as it is."""
+    """A geometry of a type that GeoJSON knows (RFC 7946 §3.1) as an object of the package, else the value."""
     kind = value.get("type") if isinstance(value, dict) else None
     if not isinstance(kind, str) or kind not in _GEOMETRIES:
         return value
@@ -134,10 +135,10 @@ def _geometry(value: Any) -> Any:
 
 
 def _as(kind: type[_Object], members: Mapping[str, Any]) -> _Object:
-    """An object of the package, past its constructor, which would change the members."""
-    made = kind.__new__(kind)
-    made.update(members)
-    return made
+    """An object of the package, made without the constructor, which would change the members."""
+    instance = kind.__new__(kind)
+    instance.update(members)
+    return instance
 
 
 def _by_interface(value: object) -> object:

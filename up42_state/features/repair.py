@@ -44,7 +44,7 @@ _BRACE, _BRACKET = b"{["
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """Something that was mended.
 
-    :param place: where it stood in the document as it was, as :class:`~up42_state.errors.Defect` has it.
+    :param place: the position in the document before the repair, in the form of a defect's place.
     :param old: what stood there, in words or as JSON.
     :param new: what stands there now.
     """
@@ -64,11 +64,11 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 def repair(content: bytes, tree: Tree, root: str, *, dry_run: bool = False) -> tuple[bytes, list[Change]]:
     """Mend a ``data.json``.
 
-    :param content: its bytes.
+    :param content: the bytes of the document.
     :param tree: what lies in the output directory.
-    :param root: that directory as the user named it.
+    :param root: the output directory as the user named it.
     :param dry_run: data paths need not exist.
-    :returns: its bytes, and what was changed. A document that is not JSON stays as it is.
+    :returns: the mended bytes, and what was changed. A document that is not JSON is not changed.
     """
     if first_error(memoryview(content.removeprefix(BOM))) is not None:
         return content, []
@@ -107,7 +107,7 @@ def _wrapped(content: bytes) -> tuple[bytes, list[Change]]:
 
 
 def _features(raw: bytes, index: int, changes: list[Change]) -> list[bytes]:
-    """An element of ``features``, or the features in it if it is a list of them or a collection."""
+    """An element of ``features``, or the features inside an element that is a list or a collection."""
     texts = None if raw[0] == _BRACE and not is_collection(raw) else flattened(raw)
     if texts is None:
         return [raw]

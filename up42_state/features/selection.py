@@ -1,4 +1,4 @@
-"""Choosing features: by their properties, their place, their ids, their data paths."""
+"""Choosing features by properties, bounding box, ids and data paths."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Selection:
         grammar in :mod:`up42_state.features.where`. A name may begin with ``properties.``, and may go into
         nested properties with dots.
     :param bbox: west, south, east, north in degrees, or ``"W,S,E,N"``; ``W > E`` crosses the antimeridian
-        (RFC 7946 §5.2). A feature is wanted if its ``bbox``, or else its geometry's, touches it; longitudes
-        that differ by 360 degrees are the same.
-    :param ids: ids; numbers and their decimal text are the same.
+        (RFC 7946 §5.2). A feature is wanted if the feature's ``bbox``, or else the geometry's, touches
+        this box. Longitudes that differ by 360 degrees are equal.
+    :param ids: ids; a number and the number's decimal text are one id.
     :param path: a glob that one of the feature's data paths must match; ``*`` also matches ``/``.
     :raises SettingsError: a condition is malformed.
     """
@@ -72,7 +72,7 @@ class Selection:
         return (self._ids is None or _text(feature.id) in self._ids) and self._fits(feature)
 
     def numbers(self, collection: Collection) -> list[int]:
-        """The numbers of the features that are wanted, rising. Others are not decoded where ids are given."""
+        """The row numbers of the wanted features, rising. With ids given, no other feature is decoded."""
         numbers: Sequence[int] = range(len(collection))
         if self._ids is not None:
             numbers = [number for number, key in enumerate(collection.ids) if _text(key) in self._ids]
@@ -81,7 +81,7 @@ class Selection:
     def warnings(self, collection: Collection) -> list[str]:
         """Warnings for conditions that no feature of a collection meets, and that are likely to be mistyped.
 
-        A name that no feature has as a property, and ids that no feature has, are said.
+        Such a name or id is likely to be mistyped.
         """
         if not len(collection):
             return []
@@ -117,7 +117,7 @@ class Selection:
 
 
 def _text(feature_id: str | float | None) -> str | None:
-    """An id as text, a whole number without a point; ``None`` where there is none."""
+    """An id as text, a whole number without a decimal point; ``None`` for a feature without an id."""
     if isinstance(feature_id, float) and feature_id.is_integer():
         return str(int(feature_id))
     return None if feature_id is None else str(feature_id)

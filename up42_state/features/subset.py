@@ -13,11 +13,12 @@ __all__ = ["subset"]
 
 
 def subset(collection: Collection, kept: Sequence[int]) -> bytes:
-    """The collection with only the features of these numbers.
+    """The text of a collection with some of the features.
 
-    Its ``bbox``, which was around all of them, is left out (RFC 7946 §5 makes it optional), unless all stay.
+    The collection's ``bbox`` was around all features. The ``bbox`` is left out (RFC 7946 §5 makes the member
+    optional), unless all features stay.
 
-    :param kept: numbers of features, rising.
+    :param kept: row numbers of the features that stay, rising.
     """
     document = collection.document
     if len(kept) == len(collection):
@@ -37,7 +38,7 @@ def subset(collection: Collection, kept: Sequence[int]) -> bytes:
 
 
 def _joined(collection: Collection, kept: Sequence[int]) -> Iterator[bytes | memoryview]:
-    """The features' bytes, with what stood between the first two of the collection between them."""
+    """The features' bytes, joined by the bytes between the collection's first two features."""
     between = collection.document[collection.ends[0] : collection.starts[1]] if len(collection) > 1 else b""
     for position, number in enumerate(kept):
         if position:

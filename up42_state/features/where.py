@@ -7,8 +7,8 @@ The grammar, which ``docs/cli.md`` explains::
     operator = "=" | "==" | "!=" | "<" | "<=" | ">" | ">="
     value    = a JSON value  |  'text'  |  text without < > = "
 
-White space around the three parts does not count. For < <= > >= a text that begins as a number, and goes on
-after white space, is no value, unless it is a date-time.
+White space around the three parts does not count. After < <= > >= a text that begins as a number and goes on
+after white space is refused, unless the text is a date-time.
 """
 
 from __future__ import annotations
@@ -32,9 +32,8 @@ _CLAUSE = re.compile(
     r"""\s*(?P<name>"(?:[^"\\]|\\.)*"|[^<>=!"]+?)\s*(?P<operator><=|>=|!=|==|=|<|>)\s*(?P<value>.*?)\s*""",
     re.DOTALL,
 )
-_NUMBER_AND_MORE = re.compile(
-    r"[+-]?[0-9][0-9.]*\s.*", re.DOTALL
-)  # "20 and clear": text is less or more, too
+# "cloud<20 and clear" would compare texts and choose wrongly without a word, so such a value is refused.
+_NUMBER_AND_MORE = re.compile(r"[+-]?[0-9][0-9.]*\s.*", re.DOTALL)
 _SINGLE = re.compile(r"'((?:[^']|'')*)'", re.DOTALL)
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
@@ -53,8 +52,8 @@ ABSENT = object()
 class Condition(NamedTuple):
     """A condition on one property.
 
-    :param name: of the property; dots lead into nested ones.
-    :param holds: whether a value is as wanted; it is given :data:`ABSENT` where a feature has none.
+    :param name: the property's name; dots lead into nested properties.
+    :param holds: tells whether a value is wanted; called with :data:`ABSENT` where a feature has no value.
     """
 
     name: str
@@ -66,7 +65,7 @@ class Condition(NamedTuple):
 
 
 class _Literal(NamedTuple):
-    """The right side of a clause: what it says as JSON, and as the text that strings are compared with."""
+    """The right side of a clause: the value as JSON, and the text that strings are compared with."""
 
     value: Any
     text: str
@@ -75,24 +74,24 @@ class _Literal(NamedTuple):
 def property_value(properties: Mapping[str, Any], name: str) -> Any:
     """A property by its name, or a nested one by the names on the way to it, joined by dots.
 
-    :returns: an object that equals nothing where there is none.
+    :returns: :data:`ABSENT`, which equals no JSON value, where there is no such property.
     """
     if name in properties:
         return properties[name]
     for end, character in enumerate(name):
         inner = properties.get(name[:end]) if character == "." else None
         if isinstance(inner, Mapping):
-            found = property_value(inner, name[end + 1 :])
-            if found is not ABSENT:
-                return found
+            value = property_value(inner, name[end + 1 :])
+            if value is not ABSENT:
+                return value
     return ABSENT
 
 
 def conditions(where: Mapping[str, Any] | Iterable[str] | str | None) -> list[Condition]:
-    """The conditions that ``where`` gives; all of them must hold.
+    """The conditions that ``where`` gives; a wanted feature meets all of the conditions.
 
     :param where: properties and their values, ``{"sensor": "SPOT"}``, or clauses, ``["cloud<=20"]``.
-    :raises SettingsError: a clause is none of the grammar.
+    :raises SettingsError: a clause does not follow the grammar.
     """
     if where is None:
         return []
@@ -106,17 +105,17 @@ def _equality(name: str, wanted: Any) -> Condition:
 
 
 def _condition(clause: str) -> Condition:
-    found = _CLAUSE.fullmatch(clause)
-    if found is None:
+    matched = _CLAUSE.fullmatch(clause)
+    if matched is None:
         _refuse(clause, "it is no comparison of a property with a value")
-    name, literal = _name(found["name"], clause), _literal(found["value"], clause)
-    compare = _ORDER.get(found["operator"])
+    name, literal = _name(matched["name"], clause), _literal(matched["value"], clause)
+    compare = _ORDER.get(matched["operator"])
     if compare is None:
-        wanted = found["operator"] != "!="
+        wanted = matched["operator"] != "!="
         return Condition(name, lambda value: _equals(value, literal) == wanted)
     if isinstance(literal.value, bool | list | dict | None):
         _refuse(clause, f"{literal.text} is neither a number nor text, so nothing is less or more")
-    if _NUMBER_AND_MORE.fullmatch(found["value"]) and _instant(literal.text) is None:
+    if _NUMBER_AND_MORE.fullmatch(matched["value"]) and _instant(literal.text) is None:
         _refuse(clause, f"the value {literal.text} begins as a number and is none; put a text in quotes")
     return Condition(name, lambda value: _ordered(compare, value, literal))
 
@@ -142,7 +141,7 @@ def _name(text: str, clause: str) -> str:
 
 
 def _literal(text: str, clause: str) -> _Literal:
-    """A JSON value, a text in single quotes (a quote in it doubled), or the text as it stands."""
+    """A JSON value, a text in single quotes (a quote inside the text is doubled), or the text as given."""
     if not text:
         _refuse(clause, 'there is no value; write "" in quotes for the empty text')
     quoted = _SINGLE.fullmatch(text)
@@ -159,7 +158,7 @@ def _literal(text: str, clause: str) -> _Literal:
 
 
 def _no_constant(name: str) -> NoReturn:
-    """``NaN`` and ``Infinity`` are no JSON (RFC 8259 §6), though Python reads them: they are text."""
+    """``NaN`` and ``Infinity`` are no JSON (RFC 8259 §6), although Python reads both: here both are text."""
     raise ValueError(name)
 
 
@@ -191,11 +190,13 @@ def _ordered(compare: Callable[[Any, Any], bool], value: Any, literal: _Literal)
 
 
 def _instant(text: str) -> tuple[datetime, str] | None:
-    """A date or date-time as what can be compared: the second in UTC, and the digits of its fraction."""
-    found = _INSTANT.fullmatch(text)
-    if found is None:
+    """The instant of a date or date-time: the second in UTC, and the digits of the second's fraction.
+
+    A ``datetime`` keeps six digits of a fraction, and RFC 3339 allows more: the digits compare as text."""
+    matched = _INSTANT.fullmatch(text)
+    if matched is None:
         return None
-    date, time, fraction, offset = found.groups()
+    date, time, fraction, offset = matched.groups()
     try:
         moment = datetime.fromisoformat(f"{date}T{time or '00:00'}{(offset or 'Z').upper()}")
         return moment.astimezone(UTC), (fraction or "").rstrip("0")

@@ -20,8 +20,9 @@ _LONGEST = 4095  # bytes of a path on Linux (PATH_MAX, with its end)
 def names_nothing(value: str, path: str, wrong: str | None, files: Files) -> tuple[str, str]:
     """The problem of a data path that names nothing, and what to do.
 
-    :param path: its normal form.
-    :param wrong: what keeps it from being a path at all.
+    :param value: the data path as the feature has it.
+    :param path: the normal form of the data path.
+    :param wrong: what keeps the data path from being a path at all.
     """
     problem = f"{value!r} names nothing in the output"
     if wrong not in (None, "is empty"):

@@ -1,7 +1,7 @@
 """The catalogue of files that checking and merging look things up in.
 
-It is made from a directory (:func:`up42_state.features.scan`) or from a stage's index; nobody who asks it
-needs to know which.
+A catalogue is made from a directory (:func:`up42_state.features.scan`) or from a stage's index. Who asks a
+catalogue need not know which.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class File(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     :param path: relative to the output (a quicklook's: to the quicklook directory), with ``/``.
     :param size: in bytes.
-    :param executable: whether its owner may execute it.
-    :param sha256: of its bytes, in hex, where it is known.
-    :param location: the path to open it by, where it lies on this machine.
-    :param mtime_ns: when it was last written, in nanoseconds; a later time tells a changed file.
+    :param executable: whether the file's owner may execute the file.
+    :param sha256: the SHA-256 of the file's bytes, in hex, where known.
+    :param location: the path to open the file by, where the file lies on this machine.
+    :param mtime_ns: when the file was last written, in nanoseconds; a later time tells a changed file.
     """
 
     path: str
@@ -47,7 +47,7 @@ class Files:
     """All files and directories of one output.
 
     :param files: files and quicklooks; of two with one path the later counts.
-    :param directories: directories that may be empty; those that files lie in need not be given.
+    :param directories: directories that may be empty; the directories that files lie in need not be given.
     """
 
     def __init__(self, files: Iterable[File] = (), directories: Iterable[str] = ()) -> None:
@@ -104,7 +104,7 @@ class Files:
         return self.starting("" if directory == _HERE else directory + "/")
 
     def inside(self, directory: str) -> dict[str, File]:
-        """Every file below a directory, by its path in there."""
+        """Every file below a directory, by the file's path inside the directory."""
         start = 0 if directory == _HERE else len(directory) + 1
         return {file.path[start:]: file for file in self.below(directory)}
 
@@ -120,21 +120,21 @@ class Files:
     def is_near(self, path: str, prefix: str) -> bool:
         """True if another file's path starts with ``prefix``, which is the beginning of ``path``.
 
-        Such paths follow each other in their order, so that those next to ``path`` tell.
+        Paths with one prefix stand side by side in a sorted list, so the two neighbours of ``path`` tell.
         """
         paths = self._sorted
-        place = bisect_left(paths, path)
-        near = paths[max(place - 1, 0) : place + 2]
+        position = bisect_left(paths, path)
+        near = paths[max(position - 1, 0) : position + 2]
         return any(other.startswith(prefix) and other != path for other in near)
 
     def in_any_case(self, path: str) -> list[File]:
-        """The files of the same directory that are called so in upper, lower or mixed case."""
+        """The files of the path's directory whose names are the path's name in any case of letters."""
         folder = path.rpartition("/")[0]
-        found = self._by_lower_case.get(path.lower(), ())
-        return [self._files[other] for other in found if other.rpartition("/")[0] == folder]
+        spellings = self._by_lower_case.get(path.lower(), ())
+        return [self._files[other] for other in spellings if other.rpartition("/")[0] == folder]
 
     def alike(self, path: str) -> str | None:
-        """A file or directory whose path differs from this one in case or Unicode form alone."""
+        """A file or directory whose path differs from ``path`` in case or Unicode form alone."""
         return self._by_likeness.get(_likeness(path))
 
     def directories_below(self, directory: str) -> list[str]:
@@ -147,7 +147,7 @@ class Files:
         return self._quicklooks_by_stem.get(stem, [])
 
     def digest(self, file: File) -> str:
-        """The SHA-256 of a file's bytes in hex, read once if it is not known.
+        """The SHA-256 of a file's bytes in hex. A file whose SHA-256 is not known is read once.
 
         :raises OSError: the file cannot be read.
         """
@@ -163,7 +163,7 @@ class Files:
         return known
 
     def plus(self, files: Iterable[File], directories: Iterable[str]) -> Files:
-        """This catalogue with more files and directories. What was hashed stays known."""
+        """A new catalogue of these files and directories and more. Digests that were computed stay known."""
         more = Files([*self, *files], [*self._directories, *directories])
         more._digests = self._digests
         return more
@@ -182,10 +182,10 @@ class Files:
 
     @cached_property
     def _by_lower_case(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
+        spellings: dict[str, list[str]] = {}
         for path in self._files:
-            found.setdefault(path.lower(), []).append(path)
-        return found
+            spellings.setdefault(path.lower(), []).append(path)
+        return spellings
 
     @cached_property
     def _quicklooks_by_stem(self) -> dict[str, list[File]]:

@@ -47,7 +47,7 @@ __all__ = [
 
 DATA_PATH = "up42.data_path"
 EVERYTHING = "."  # the data path that names the whole output
-RESERVED = frozenset((DATA_JSON, ".up42_state"))  # at the top of an output: no file of it
+RESERVED = frozenset((DATA_JSON, ".up42_state"))  # names at the top of an output that no feature's file has
 
 _ENDS = re.compile(r"[. ]+(?=/|$)")
 # Default_Ignorable_Code_Point (Unicode, section 5.21), which no reader sees.
@@ -56,8 +56,8 @@ _UNSEEN = re.compile(
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_LONGEST_PART = 255
-LONGEST_PATH = 4095
+_LONGEST_PART = 255  # bytes of a name on Linux (NAME_MAX)
+LONGEST_PATH = 4095  # bytes of a path on Linux (PATH_MAX counts the NUL at the end as well)
 _MANY = 64  # paths of one stem that are gone through
 
 
@@ -92,14 +92,14 @@ def above(path: str) -> Iterator[str]:
 
 
 def all_above(paths: Iterable[str]) -> set[str]:
-    """The directories above some paths: each is noted once, however many lie in it."""
-    found: set[str] = set()
+    """The directories above some paths, each once, however many paths lie in the directory."""
+    folders: set[str] = set()
     for path in paths:
         folder = path.rpartition("/")[0]
-        while folder and folder not in found:
-            found.add(folder)
+        while folder and folder not in folders:
+            folders.add(folder)
             folder = folder.rpartition("/")[0]
-    return found
+    return folders
 
 
 def folded(path: str) -> str:
@@ -107,7 +107,7 @@ def folded(path: str) -> str:
 
     File systems differ in what they fold: case (APFS, NTFS, SMB, ext4 with casefold; Unicode, section 3.13,
     D145), Unicode's forms (APFS, ZFS: NFC to NFKD), characters that are not seen (ext4, HFS+), and full stops
-    and spaces at the end of a name (FAT, SMB). This folds all of it, and so more than any of them.
+    and spaces at the end of a name (FAT, SMB). The key folds all of these, and so more than any file system.
     """
     if not path.isascii():
         path = unicodedata.normalize("NFKD", _UNSEEN.sub("", path)).upper().casefold()
@@ -116,7 +116,7 @@ def folded(path: str) -> str:
 
 
 def folded_together(files: Iterable[str]) -> set[str]:
-    """The files that some file system takes for another one of them, or for a directory above one."""
+    """The files that some file system takes for another of the files, or for a directory above another."""
     files = list(files)
     first: dict[str, str] = {}
     several = set()
@@ -130,7 +130,7 @@ def folded_together(files: Iterable[str]) -> set[str]:
 def normal_path(path: str) -> str:
     """The path without empty and ``.`` parts: ``./a//b/`` is ``a/b``, and ``./`` is ``.``.
 
-    ``..`` is left as it is.
+    A ``..`` part stays.
     """
     if not (path.startswith(".") or path.endswith(("/", "/.")) or "//" in path or "/./" in path):
         return path
@@ -147,22 +147,22 @@ def data_paths(properties: Mapping[str, Any], files: Files) -> dict[str, str]:
     """The properties of a feature that name something in ``files``, and the path that each names.
 
     These are ``up42.data_path`` and every string property under ``up42.data*``, ``custom.*`` or ``data.*``
-    (the keys of specification version 1). Paths come in their normal form. The whole output (``.``) is named
+    (the keys of specification version 1). Paths are given in normal form. The whole output (``.``) is named
     by the first two alone: a full stop under another key is just a string.
     """
-    found = {}
+    named = {}
     for name, value in properties.items():
         if name.startswith(PREFIXES) and isinstance(value, str):
             path = normal_path(value)
             if files.exists(path) and (path != EVERYTHING or name.startswith(STRICT)):
-                found[name] = path
-    return found
+                named[name] = path
+    return named
 
 
 def companions(path: str, files: Files, others: Container[str] = ()) -> list[File]:
     """The files that a data path stands for: the file and its sidecars, or everything below the directory.
 
-    :param others: data paths of other features, which are never sidecars.
+    :param others: data paths of other features; a file that a data path names is no sidecar.
     """
     if files.is_directory(path):
         return files.below(path)
@@ -183,7 +183,7 @@ def sidecars(path: str, files: Files) -> dict[str, File]:
         by_extension = extensions_of_kin(path, stem) if files.number_starting(stem + ".") > _MANY else None
         if by_extension is None:
             starts = [*starts, *starts_of_kin(path, stem)]
-        else:  # very many files may have one stem
+        else:  # a walk over the whole stem for each of its files would be quadratic
             starts, names = [*starts, *starts_of_file(path)], [*names, *by_extension]
     for start, rest in starts:
         found.update(
@@ -198,8 +198,9 @@ def sidecars(path: str, files: Files) -> dict[str, File]:
 def quicklooks_of(feature_id: str | float | None, paths: Iterable[str], files: Files) -> list[File]:
     """The quicklooks of a feature.
 
-    The platform's rule is ``/tmp/quicklooks/<feature id>.<ext>``. Blocks also name them after the data:
-    the stem of a data path, or its first part. Whatever is there belongs to the whole output.
+    The platform's rule is ``/tmp/quicklooks/<feature id>.<ext>``. Blocks also name quicklooks after
+    the data: the stem of a data path, or the first part of the path. A feature with the whole output has all
+    quicklooks.
     """
     if not files.quicklooks:
         return []

@@ -1,4 +1,4 @@
-"""Digests of directories, so that two are compared without going through what lies below them each time."""
+"""Digests of directories: two directories are compared without a walk through both each time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Folders"]
 
 
 class Folders:
-    """The directories of one catalogue. Each is read once, whatever lies in it and however deep it lies."""
+    """The directories of one catalogue. Each directory is read once, whatever its depth and contents."""
 
     def __init__(self, files: Files) -> None:
         self._files = files
@@ -34,6 +34,7 @@ class Folders:
 
     def _digest(self, directory: str, known: dict[str, bytes], of: Callable[[File], str]) -> bytes:
         directory = "" if directory == EVERYTHING else directory
+        # A stack and no recursion: a path may have two thousand parts, more than Python's frames.
         waiting = [directory]
         while waiting:
             path = waiting[-1]
@@ -44,7 +45,7 @@ class Folders:
                 continue
             waiting.pop()
             if path not in known:
-                known[path] = _sum(
+                known[path] = _listing_digest(
                     [f"f{_name(file.path)}\0{of(file)}".encode() for file in files],
                     [b"d" + _name(folder).encode() + b"\0" + known[folder] for folder in folders],
                 )
@@ -53,31 +54,32 @@ class Folders:
     @cached_property
     def _inside(self) -> dict[str, tuple[list[File], list[str]]]:
         """The files and folders in each directory that has files somewhere below it."""
-        found: dict[str, tuple[list[File], list[str]]] = {}
+        inside: dict[str, tuple[list[File], list[str]]] = {}
         for file in self._files:
             if file.kind == "file":
                 parent = file.path.rpartition("/")[0]
-                _enter(found, parent)
-                found[parent][0].append(file)
-        return found
+                _add_folder(inside, parent)
+                inside[parent][0].append(file)
+        return inside
 
 
-def _enter(found: dict[str, tuple[list[File], list[str]]], folder: str) -> None:
-    """Note a directory, and those above it, each in the one that it lies in."""
+def _add_folder(inside: dict[str, tuple[list[File], list[str]]], folder: str) -> None:
+    """Add a directory and every directory above, each to its parent's list."""
     new = []
-    while folder not in found:
-        found[folder] = ([], [])
+    while folder not in inside:
+        inside[folder] = ([], [])
         if folder:
             new.append(folder)
             folder = folder.rpartition("/")[0]
     for path in new:
-        found[path.rpartition("/")[0]][1].append(path)
+        inside[path.rpartition("/")[0]][1].append(path)
 
 
 def _name(path: str) -> str:
     return path.rpartition("/")[2]
 
 
-def _sum(files: list[bytes], folders: list[bytes]) -> bytes:
+def _listing_digest(files: list[bytes], folders: list[bytes]) -> bytes:
+    # No name holds a NUL, so entries that are joined by two of them cannot be read in another way.
     text = b"\0\0".join(sorted([*files, *folders]))
     return hashlib.sha256(text).hexdigest().encode()

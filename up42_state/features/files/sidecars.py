@@ -1,4 +1,4 @@
-"""Which files belong to a file by their names: what GDAL and its kin keep beside it.
+"""Which files belong to a file by their names: what GDAL and its kin keep beside a file.
 
 ``docs/data-json.md`` shows the tables of this module, with a page of GDAL's documentation for each row.
 """
@@ -33,7 +33,7 @@ class Kept(NamedTuple):
     """Files of one stem that GDAL reads together.
 
     :param of: extensions of the file that a feature names; empty for any.
-    :param beside: what stands in the place of its extension: another extension, something that begins with
+    :param beside: what stands where that file has its extension: another extension, a text that begins with
         ``_``, or ``-`` for the stem alone. ``#`` stands for a digit.
     :param source: the page of GDAL's documentation, or the file of its source.
     """
@@ -47,10 +47,10 @@ class Scene(NamedTuple):
     """Files of one scene, whose names differ in more than the extension.
 
     :param of: the name of the file that a feature names, as people write it.
-    :param beside: the names of the others.
-    :param main: the first as a pattern; its group is what the names have in common.
-    :param others: the others, ``{}`` for what they have in common; ``*`` where one begins so and goes on as a
-        tile of the scene does.
+    :param beside: the names of the scene's other files.
+    :param main: the pattern of ``of``; the pattern's group is what all names have in common.
+    :param others: the other names, ``{}`` for what all names have in common; ``*`` where a
+        name begins so and goes on as a tile of the scene does.
     """
 
     of: str

@@ -34,10 +34,10 @@ class Tree(msgspec.Struct, frozen=True, kw_only=True):
     """A directory's contents at one moment.
 
     :param root: the directory, with all links resolved.
-    :param files: its files and directories, without the ``data.json`` at its top.
+    :param files: the directory's files and directories, without the ``data.json`` at the top.
     :param defects: what cannot be saved: links out of the directory, dangling links, special files,
         unreadable directories, names that are not UTF-8.
-    :param outside: the links that lead out of the directory, by path, with what they name.
+    :param outside: the targets of the links that lead out of the directory, by the link's path.
     """
 
     root: str
@@ -51,8 +51,8 @@ def scan(directory: str | os.PathLike[str], *, ignore: Iterable[str] = (".up42_s
 
     A link to something inside the directory counts as the file or directory that it names.
 
-    :param ignore: names at the top of the directory that are not looked at; the file system's own are not
-        either (:mod:`up42_state.machine.lost_found`).
+    :param ignore: names at the top of the directory that are not looked at. Neither are the file system's own
+        names (:mod:`up42_state.machine.lost_found`).
     :raises NotADirectoryError, FileNotFoundError: there is no such directory.
     """
     return _Scanner(os.path.realpath(directory, strict=True), ignore).scan()
@@ -62,9 +62,9 @@ class _Folder(msgspec.Struct, frozen=True):
     """A directory to be read.
 
     :param path: relative to the root, with ``/`` at its end; empty for the root.
-    :param location: where it really is.
-    :param above: the real directories on the way to it, where a link was followed: one that comes again
-        closes a cycle.
+    :param location: the real path, with all links resolved.
+    :param above: the real directories on the way to this one, where a link was followed: a directory that
+        comes again closes a cycle.
     """
 
     path: str
@@ -96,15 +96,16 @@ class _Scanner:
     def _read(self, folder: _Folder) -> list[_Folder]:
         try:
             with os.scandir(folder.location) as entries:
-                found = sorted(entries, key=lambda entry: entry.name)
+                # Sorted: what a scan gives must not depend on the file system's order.
+                in_order = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
             self._unreadable(folder.path or "./", error)
             return []
-        folders = (self._take(folder, entry) for entry in found)
+        folders = (self._take(folder, entry) for entry in in_order)
         return [inner for inner in folders if inner is not None]
 
     def _take(self, folder: _Folder, entry: os.DirEntry[str]) -> _Folder | None:
-        """Note one entry; if it is a directory, give it to be read."""
+        """Note one entry of a directory; give the entry back to be read where the entry is a directory."""
         if not folder.path and entry.name in self.ignore:
             return None
         path = folder.path + entry.name
@@ -199,11 +200,11 @@ class _Scanner:
 
 def _parents(location: str, root: str) -> frozenset[str]:
     """A directory and all directories above it, up to the root."""
-    found = {location}
+    parents = {location}
     while location != root and len(location) > len(root):
         location = os.path.dirname(location)
-        found.add(location)
-    return frozenset(found)
+        parents.add(location)
+    return frozenset(parents)
 
 
 def _is_utf8(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""The form ``inherit``: features get the properties they lack from their origin features."""
+"""The form ``inherit``: a feature gets the properties that it lacks from the feature of its origin."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Inherit:
-    """One earlier stage whose features give properties to those of a draft.
+    """One earlier stage whose features give properties to the features of a draft.
 
-    :param names: the properties that are passed on; ``None`` for all but ``up42.*``, ``custom.*`` and such
-        as name files.
-    :param pairs: as ``match`` of :func:`up42_state.features.merge.operator`.
+    :param names: the properties that are passed on; ``None`` for all but ``up42.*``, ``custom.*`` and
+        properties that name files.
+    :param pairs: the members to match features by, each a current member and an earlier member.
     """
 
     def __init__(

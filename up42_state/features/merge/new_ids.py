@@ -20,7 +20,7 @@ __all__ = ["NewIds"]
 
 
 class NewIds:
-    """Gives new ids to features of one earlier stage. No other feature of the merged collection has them.
+    """Gives new ids to features of one earlier stage. No other feature of the merged collection has a new id.
 
     Stages of two jobs may have one name, and names that differ in ``:`` and ``-`` give one label.
     """
@@ -51,13 +51,13 @@ class NewIds:
 
     @cached_property
     def _renamed(self) -> set[tuple[str, bytes]]:
-        found: set[tuple[str, bytes]] = set()
+        renamed: set[tuple[str, bytes]] = set()
         for raw in self._known.draft.raws():
             own = feature_id(head(raw))
             if isinstance(own, str) and (former := former_ids(own, self._label)):
                 key = _without_id(raw)
-                found.update((each, key) for each in former)
-        return found
+                renamed.update((each, key) for each in former)
+        return renamed
 
 
 def _without_id(feature: Text) -> bytes:

@@ -42,10 +42,10 @@ class Outcome:
 class Conflict(msgspec.Struct, frozen=True, kw_only=True):
     """A feature that both collections have, with other content.
 
-    :param index: of the feature in the earlier collection, from 0.
-    :param current: its index in the current one.
-    :param id: its id in the earlier collection.
-    :param new_id: the id that it was appended under, where both are kept.
+    :param index: the feature's index in the earlier collection, from 0.
+    :param current: the feature's index in the current collection.
+    :param id: the feature's id in the earlier collection.
+    :param new_id: the id that the earlier feature was appended under, where both are kept.
     """
 
     index: int

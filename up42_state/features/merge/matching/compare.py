@@ -119,7 +119,7 @@ def same_json(current: Text, earlier: Text) -> bool:
 
 
 def _take_origin(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Take the provenance off both; whether the current feature had one.
+    """Take the provenance off both features, and tell whether the current feature had one.
 
     Properties that held nothing else may have been absent, ``null`` or ``[]`` before.
     """
@@ -140,5 +140,5 @@ def _same_bytes_but_for_origin(current: bytes, earlier: bytes) -> bool:
     origin = properties_of(head(current)).get(ORIGIN)
     if not isinstance(origin, str):
         return False
-    place = slot(earlier, bytes(head(earlier).properties))
-    return place is not None and current == place.fill(earlier, named(ORIGIN, quoted(origin)))
+    insertion = slot(earlier, bytes(head(earlier).properties))
+    return insertion is not None and current == insertion.fill(earlier, named(ORIGIN, quoted(origin)))

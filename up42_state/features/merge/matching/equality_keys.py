@@ -27,12 +27,12 @@ _EMPTY: tuple[Any, ...] = (None, {}, [])
 def alike(
     earlier: Sequence[tuple[int, Text]], current: Iterable[tuple[int, Text]], label: str, same: Same
 ) -> Iterator[tuple[list[int], list[int]]]:
-    """Lists of earlier features that are equal, each with the current ones that are the same, both in order.
+    """Lists of equal earlier features, each with the current features that are the same, both in order.
 
     The time is that of reading each feature a few times, whatever their number.
 
-    :param label: the earlier stage's; forwarding may have put it before ids and data paths.
-    :param same: whether a current and an earlier feature are the same; it says so of none whose keys differ.
+    :param label: the earlier stage's label; forwarding may have put the label before ids and data paths.
+    :param same: whether a current and an earlier feature are the same. Features whose keys differ never are.
     """
     offered: dict[bytes, list[tuple[int, Text]]] = {}
     for index, raw in current:
@@ -43,8 +43,8 @@ def alike(
         equal.setdefault(_literal(raw), []).append((index, raw))
     for group in equal.values():
         text = group[0][1]
-        found = [index for index, raw in offered.get(_wanted(text), ()) if same(raw, text)]
-        yield [index for index, _ in group], found
+        matches = [index for index, raw in offered.get(_wanted(text), ()) if same(raw, text)]
+        yield [index for index, _ in group], matches
 
 
 def _literal(raw: Text) -> bytes:

@@ -34,7 +34,7 @@ __all__ = ["Evidence", "Places", "same_geometry"]
 
 
 class Evidence:
-    """Compares features of the current collection with those of an earlier stage."""
+    """Compares features of the current collection with features of an earlier stage."""
 
     def __init__(self, known: Known, census: Census, sameness: Sameness) -> None:
         self._known = known
@@ -45,7 +45,7 @@ class Evidence:
     def speaks_for(self, current: int, earlier: int) -> bool:
         """True if two features with one row number are the same: they have a place or a file in common.
 
-        A place or a file that several features of one stage have says nothing of any of them.
+        A geometry or a file that several features of one stage have proves nothing about any feature.
         """
         one, other = self._known.draft.raw(current), self._earlier.collection.raw(earlier)
         stage = self._known.origin_stage(current)
@@ -68,8 +68,9 @@ class Evidence:
     def agree(self, current: int, earlier: int) -> bool:
         """True if a feature that carries the provenance of another may be that one, changed by a block.
 
-        Its id or its files are those of the other, or its place is, and neither id nor files say otherwise.
-        What a block derived from a feature, and gave a copy of its properties, often has the same footprint.
+        Equal ids or equal files show that. An equal geometry shows that where neither ids nor files differ.
+        A geometry alone is weak: a feature that a block derived, with copied properties, often keeps the
+        footprint.
         """
         one, other = self._known.draft.raw(current), self._earlier.collection.raw(earlier)
         ids = self._same_id(current, one, earlier)

@@ -13,16 +13,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Keys"]
 
+# 128 bits of SHA-256: short in every feature, and no two features of a collection collide by chance.
 _DIGITS = 32
 
 
 class Keys:
-    """A digest of each feature's bytes in hex, with a dot and its number among equal ones from the second on.
+    """A digest of each feature's bytes in hex; equal features from the second on get a dot and a number.
 
     Digests are made when they are asked for. Equal features have equal ids, so where all ids differ there are
     no numbers, and features that nobody asks for are never hashed.
 
-    :param ids: of the collection's features, in order.
+    :param ids: the ids of the collection's features, in order.
     """
 
     def __init__(self, collection: Collection, ids: Sequence[str | int | float | None]) -> None:
@@ -32,7 +33,7 @@ class Keys:
     def of(self, index: int, feature: bytes | memoryview | None = None) -> str:
         """The key of a feature.
 
-        :param feature: its bytes, where they are at hand.
+        :param feature: the feature's bytes, where at hand.
         """
         digest = _digest(self._collection.raw(index) if feature is None else feature)
         number = self._numbers.get(index) if self._numbers else None
@@ -40,7 +41,7 @@ class Keys:
 
     @cached_property
     def _numbers(self) -> dict[int, int]:
-        """By index, the numbers of features that are equal to one before them."""
+        """The numbers of the features that are equal to an earlier one, by index."""
         if None not in self._ids and len(set(self._ids)) == len(self._ids):
             return {}
         numbers: dict[int, int] = {}

@@ -1,4 +1,4 @@
-"""Ids that only number rows, as geopandas and ogr2ogr write them: every output has the same."""
+"""Ids that only number rows, as geopandas and ogr2ogr write them: two outputs have equal ids by chance."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ class _Count:
     be chosen with care, and then merely pair fewer features.
     """
 
-    __slots__ = ("_high", "_is_ordered", "_last", "_number", "_squares", "_sum", "is_broken")
+    __slots__ = ("_high", "_is_ordered", "_last", "_number", "_total", "_total_of_squares", "is_broken")
 
     def __init__(self) -> None:
-        self._number = self._sum = self._squares = self._high = 0
+        self._number = self._total = self._total_of_squares = self._high = 0
         self._last = -1
         self._is_ordered = True
         self.is_broken = False
@@ -72,8 +72,8 @@ class _Count:
             self._is_ordered = False
         self._last = number
         self._number += 1
-        self._sum += number
-        self._squares += number * number
+        self._total += number
+        self._total_of_squares += number * number
         if number > self._high:
             self._high = number
 
@@ -91,7 +91,7 @@ class _Count:
 
 
 def _number(feature_id: Id) -> int | None:
-    """The number that an id may give a row; ``None`` where it is none."""
+    """The row number that an id may be; ``None`` for an id that is none."""
     if isinstance(feature_id, str):
         text = feature_id.removesuffix(".0")  # of a frame whose index is floating point
         return int(text) if len(text) <= _DIGITS and text.isascii() and text.isdecimal() else None

@@ -24,9 +24,9 @@ __all__ = ["Addition", "Placement"]
 class Addition(msgspec.Struct, frozen=True, kw_only=True):
     """A file that the merged output takes from an earlier stage.
 
-    :param earlier: the stage's place in the order they were given in, from 0.
+    :param earlier: the stage's position in the order in which the stages were given, from 0.
     :param source: the file's path in that stage.
-    :param target: its path in the merged output, which is unused there.
+    :param target: the file's path in the merged output, which is unused there.
     """
 
     earlier: int
@@ -36,13 +36,13 @@ class Addition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Placement:
-    """Finds places for the files of one earlier stage.
+    """Finds paths for the files of one earlier stage.
 
     Data paths that features share, that lie below each other, or that share sidecars form a group, which
-    stays together: if one of its files is in the way of other bytes, all of them move under ``<stage>/``, or
-    the next such folder that nobody uses.
+    stays together. If other bytes have the path of one file of the group, the whole group moves under
+    ``<stage>/``, or the next such folder that is unused.
 
-    Below a data path that is a directory nothing is looked up twice: what lies there is that directory's.
+    What lies below a data path that is a directory belongs to that directory, and is looked up once.
 
     :param current: the files of the current output.
     :param protected: directories that current features name: nothing is added to them.
@@ -85,18 +85,19 @@ class Placement:
 
     def join(self, paths: Iterable[str]) -> None:
         """Note that one feature has these data paths. All features are noted before the first is placed."""
-        found = list(paths)
-        for path in found:
+        together = list(paths)
+        for path in together:
             self._noted.setdefault(path, [])
-        for path in found[1:]:
-            self._noted[found[0]].append(path)
+        for path in together[1:]:
+            self._noted[together[0]].append(path)
 
     def _find_tops(self) -> None:
-        """For each path the outermost data path that it lies in: itself, where it lies in none."""
+        """Find the outermost data path that each data path lies in; a path that lies in none is outermost."""
         if EVERYTHING in self._noted:
             self._groups[EVERYTHING] = EVERYTHING
             self._tops = dict.fromkeys(self._noted, EVERYTHING)
             return
+        # "/" sorts as the lowest character, so what lies in a directory follows the directory at once.
         top = ""
         for path in sorted(self._noted, key=lambda path: path.replace("/", "\0")):
             if not top or not path.startswith(top + "/"):
@@ -104,7 +105,7 @@ class Placement:
                 self._groups[path] = path
             self._tops[path] = top
 
-    def _own(self, path: str) -> None:
+    def _claim_files(self, path: str) -> None:
         files = self._companions[path] = companions(path, self._earlier, self._others)
         for file in files:
             owner = self._owners.setdefault(file.path, path)
@@ -121,11 +122,11 @@ class Placement:
         return path
 
     def settle(self) -> None:
-        """Place everything that was noted."""
+        """Find a target for every data path that was noted."""
         self._find_tops()
         tops = [path for path in self._noted if self._tops[path] == path]
         for path in tops:
-            self._own(path)
+            self._claim_files(path)
         for path, others in self._noted.items():
             for other in dict.fromkeys(self._tops[other] for other in others):
                 self._unite(self._tops[path], other)
@@ -141,10 +142,10 @@ class Placement:
         return normal_path(self._prefixes[self._root(self._tops[path])] + path)
 
     def _place(self, paths: list[str], inner: list[str]) -> str:
-        """Place the files of a group; what stands before their paths now.
+        """Place the files of a group, and give the prefix that the group's paths now have.
 
-        :param paths: its outermost data paths.
-        :param inner: those that lie in them.
+        :param paths: the group's outermost data paths.
+        :param inner: the group's data paths that lie in the outermost ones.
         """
         self._open = set()
         files = {file.path: file for path in paths for file in self._companions[path]}
@@ -163,7 +164,7 @@ class Placement:
         return prefix
 
     def _fits(self, prefix: str, files: Iterable[File], folders: Iterable[str], inner: Iterable[str]) -> bool:
-        if prefix and not self._folders.is_new(prefix):  # somebody's: nothing is added to it
+        if prefix and not self._folders.is_new(prefix):  # the folder belongs to somebody: nothing is added
             return bool(files) and all(self._is_there(prefix + file.path, file) for file in files)
         return (
             all(self._file_fits(prefix + file.path, file) for file in files)
@@ -189,7 +190,7 @@ class Placement:
     def _journals_fit(self, target: str, file: File, *, is_there: bool) -> bool:
         """True if a database would have at ``target`` the journals that it has in its stage, and no others.
 
-        A journal that is added to a database, or found by one, changes what is read of it.
+        A database reads the journals that lie beside it: one more or one less changes what a reader gets.
         """
         for end in JOURNALS.split():
             here = self._earlier.get(file.path + end) is not None
@@ -250,18 +251,18 @@ class Placement:
         if self._is_file(target):
             return
         self._taken[target] = file
-        self._enter(target)
-        self._note(file, target)
+        self._note_in_parents(target)
+        self._note_addition(file, target)
 
     def _add_directory(self, target: str) -> None:
         if not self._current.is_directory(target):
             if target not in self._taken_directories:
                 self._taken_directories[target] = []
-                self._enter(target)
+                self._note_in_parents(target)
             self.directories[target] = None
 
-    def _enter(self, path: str) -> None:
-        """Note the directory that something new lies in, and those above it that are new as well."""
+    def _note_in_parents(self, path: str) -> None:
+        """Note a new path in the directory above, and each new directory in the one above that."""
         for parent in above(path):
             is_known = parent in self._taken_directories
             self._taken_directories.setdefault(parent, []).append(path)
@@ -269,7 +270,7 @@ class Placement:
                 break
             path = parent
 
-    def _note(self, file: File, target: str) -> None:
+    def _note_addition(self, file: File, target: str) -> None:
         addition = Addition(earlier=self._number, kind=file.kind, source=file.path, target=target)
         self.additions.append(addition)
         self.files.append(msgspec.structs.replace(file, path=target))
@@ -279,4 +280,4 @@ class Placement:
     ) -> None:
         """Place the quicklooks of a feature, under its new id if it gets one."""
         for file, target in self._quicklooks.place(feature_id, new_id, paths):
-            self._note(file, target)
+            self._note_addition(file, target)

@@ -17,7 +17,7 @@ __all__ = ["Quicklooks"]
 
 
 class Quicklooks:
-    """Finds unused places for the quicklooks of one earlier stage; each is placed once for all features.
+    """Finds unused paths for the quicklooks of one earlier stage, one path for each quicklook.
 
     :param label: the stage's name, with ``:`` as ``-``.
     """
@@ -29,33 +29,33 @@ class Quicklooks:
         self._sameness = sameness
         self._taken: dict[str, File] = {}
         self._folders = {folder for path in current.quicklooks for folder in above(path)}
-        self._done: set[tuple[str, str | None]] = set()
+        self._asked: set[tuple[str, str | None]] = set()
 
     def place(
         self, feature_id: str | float | None, new_id: str | None, paths: Iterable[str]
     ) -> Iterator[tuple[File, str]]:
-        """The quicklooks of a feature that are to be added, each with its place.
+        """The quicklooks of a feature that are to be added, each with the path that the quicklook gets.
 
-        :param new_id: the id that the feature gets; its quicklooks are named after it.
+        :param new_id: the id that the feature gets; the feature's quicklooks are named after that id.
         """
         for file, path in self._wanted(feature_id, new_id, list(paths)):
-            target = self._place(file, path)
+            target = self._target(file, path)
             if target is not None:
                 yield file, target
 
     def _wanted(
         self, feature_id: str | float | None, new_id: str | None, paths: list[str]
     ) -> Iterator[tuple[File, str]]:
-        """Quicklooks that were not asked for before, and the paths that they should have."""
+        """The quicklooks that were not asked for before, each with the path that the quicklook wants."""
         names = dict.fromkeys([EVERYTHING] if EVERYTHING in paths else quicklook_names(feature_id, paths))
         for name in names:
             renamed = new_id if name == str(feature_id) else None
-            if (name, renamed) in self._done:
+            if (name, renamed) in self._asked:
                 continue
-            self._done.add((name, renamed))
+            self._asked.add((name, renamed))
             is_whole = name == EVERYTHING and EVERYTHING in paths
-            found = self._earlier.quicklooks.values() if is_whole else self._earlier.quicklooks_named(name)
-            yield from ((file, _renamed(file.path, renamed)) for file in found)
+            files = self._earlier.quicklooks.values() if is_whole else self._earlier.quicklooks_named(name)
+            yield from ((file, _renamed(file.path, renamed)) for file in files)
 
     def _place(self, file: File, path: str) -> str | None:
         """The path at which a quicklook is to be added; ``None`` if its bytes are there already."""
@@ -85,7 +85,7 @@ class Quicklooks:
 
 
 def _renamed(path: str, name: str | None) -> str:
-    """The path with another name before its extension, if it can be one."""
+    """The path with ``name`` before the extension; the path as given where ``name`` is no file's name."""
     folder, slash, old = path.rpartition("/")
     new = f"{name}.{old.rpartition('.')[2]}" if "." in old else f"{name}"
     return path if name is None or check_path(new) is not None else folder + slash + new

@@ -1,4 +1,4 @@
-"""The folders that files of an earlier stage move to when their own places are taken."""
+"""The folders that files of an earlier stage move to when the paths that the files had are taken."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["Protected", "StageFolders"]
 
 
 class StageFolders:
-    """``<stage>/``, ``<stage>~2/`` and so on: those that are there, and the first that nobody uses.
+    """``<stage>/``, ``<stage>~2/`` and so on: the folders that exist, and the first name that is unused.
 
-    What lies in one that is there belongs to somebody: an earlier application of the same stage, a stage of
-    another job with its name, or one whose name differs in ``:`` and ``-``. It is shared where all bytes are
-    equal, and nothing is added to it.
+    A folder that exists belongs to somebody: to an earlier application of the stage, to a stage of another
+    job that has the stage's name, or to a stage whose name differs in ``:`` and ``-`` alone. Files share such
+    a folder where all bytes are equal. Nothing is added to such a folder.
 
     :param label: the stage's name, with ``:`` as ``-``.
     """
@@ -59,20 +59,20 @@ class StageFolders:
 
     @cached_property
     def _holding(self) -> dict[str, list[str]]:
-        """The folders that are there, by the paths of the files in them."""
-        found: dict[str, list[str]] = {}
+        """The folders that exist, by the paths that files have inside a folder."""
+        holding: dict[str, list[str]] = {}
         for name in self._names():
             if not self._is_used(name):
                 break
             for file in self._current.below(name):
-                found.setdefault(file.path[len(name) + 1 :], []).append(name + "/")
-        return found
+                holding.setdefault(file.path[len(name) + 1 :], []).append(name + "/")
+        return holding
 
 
 class Protected:
     """Directories that nothing is added to, whether directly or further below.
 
-    :param directories: the outermost of them, and any others.
+    :param directories: the outermost protected directories, and any others.
     """
 
     def __init__(self, directories: set[str]) -> None:
