@@ -86,7 +86,7 @@ class _Count:
 
     def _is_spread(self, end: int) -> bool:
         """True if these are the numbers before ``end``, in some order; 0 may be missing."""
-        sums = (self._sum, self._squares)
+        sums = (self._total, self._total_of_squares)
         return self._high == end - 1 and sums == (end * (end - 1) // 2, (end - 1) * end * (2 * end - 1) // 6)
 
 

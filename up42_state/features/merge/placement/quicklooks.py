@@ -57,7 +57,7 @@ class Quicklooks:
             files = self._earlier.quicklooks.values() if is_whole else self._earlier.quicklooks_named(name)
             yield from ((file, _renamed(file.path, renamed)) for file in files)
 
-    def _place(self, file: File, path: str) -> str | None:
+    def _target(self, file: File, path: str) -> str | None:
         """The path at which a quicklook is to be added; ``None`` if its bytes are there already."""
         for prefix in self._prefixes():
             target = prefix + path
