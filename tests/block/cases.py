@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from up42_state.block.inputs import Inputs
 from up42_state.testing.directories import BlockDirs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from up42_state.stages.format.commit import Commit
+    from up42_state.state import Job
 
 Feature = dict[str, Any]
 
@@ -43,3 +47,8 @@ def fill(folder: Path, features: Iterable[Feature], files: Mapping[str, str] | N
 
 def ids(folder: Path) -> list[str]:
     return [found["id"] for found in json.loads((folder / "data.json").read_bytes())["features"]]
+
+
+def restore(job: Job, folders: Folders, *stages: str) -> list[Commit]:
+    """Restore an input, and give the commits that it was made of."""
+    return Inputs(stages=[job.stage(name) for name in stages], target=folders.input).restore().commits

@@ -12,7 +12,6 @@ from up42_state.errors import TargetConflictError
 from up42_state.features.files.data_paths import above, all_above
 from up42_state.features.files.sidecars import JOURNALS
 from up42_state.stages.format.names import some_names
-from up42_state.stages.local.changes import directories_of
 from up42_state.stages.local.directory import EXECUTABLE, executable_bits, survey
 from up42_state.stages.local.journal import Journal
 
@@ -43,10 +42,6 @@ class Comparison:
         self.folders: set[str] = set()  # directories that are there
         self.aside: set[str] = set()  # what is moved out of the way, with all that is in it
 
-    def look_beside(self) -> None:
-        """Find the directories that are there already. Files are put beside those that lie in them."""
-        self.folders = directories_of(self.root, self._made).keys() - {""}
-
     def compare(self, data: bytes | memoryview, *, overwrite: bool) -> None:
         """Find files to keep and things to move aside.
 
@@ -56,7 +51,7 @@ class Comparison:
         self.aside = {DATA_JSON} if self._is_main else set()
         in_the_way: list[str] = []  # what may not be read may hold anything
         found = list(survey(self.root.path, in_the_way if self._is_main else []))
-        made = self._made if found else set()
+        made = self.made if found else set()
         for path, status in found:
             if stat.S_ISDIR(status.st_mode):
                 self.folders.add(path)
@@ -77,7 +72,7 @@ class Comparison:
             )
 
     @property
-    def _made(self) -> set[str]:
+    def made(self) -> set[str]:
         """The directories that files go into, and those that hold no file, with all above them."""
         return all_above([*self.wanted, *self.directories]).union(self.directories)
 

@@ -19,7 +19,7 @@ from up42_state.contract import DATA_JSON
 from up42_state.errors import TargetConflictError
 from up42_state.features.files.data_paths import folded
 from up42_state.stages.format.index import BLOCK_BYTES
-from up42_state.stages.local.changes import check
+from up42_state.stages.local.changes import check, directories_of
 from up42_state.stages.local.comparison import Comparison
 from up42_state.stages.local.directory import executable_bits
 from up42_state.stages.local.journal import Journal, digest_of, undo
@@ -138,7 +138,7 @@ class Installation:
         self._narrow(plan)
         for part in self._parts.values():
             if self._adding:
-                part.look_beside()
+                part.folders = set(directories_of(part.root, part.made)) - {""}  # what is in them stays
             else:
                 assert not callable(plan.data)  # it is compared with the one that is there
                 part.compare(plan.data, overwrite=self._overwrite)
