@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from up42_state.features import ORIGIN, Collection, Earlier, File, Files
+from up42_state.features import ORIGIN, Collection, EarlierOutput, File, Files
 from up42_state.features.merge.operator import Merge, merge
 
 DATA_KEYS = ("up42.data_path", "up42.data.aoiclipped", "custom.extra", "data.imagery")
@@ -77,8 +77,10 @@ def _file(path: str, data: bytes, **members: Any) -> File:
     return File(path=path, size=len(data), sha256=hashlib.sha256(data).hexdigest(), **members)
 
 
-def stage(output: Output, name: str = "s:1", revision: int = 1) -> Earlier:
-    return Earlier(job="j", stage=name, revision=revision, collection=output.collection, files=output.files)
+def stage(output: Output, name: str = "s:1", revision: int = 1) -> EarlierOutput:
+    return EarlierOutput(
+        job="j", stage=name, revision=revision, collection=output.collection, files=output.files
+    )
 
 
 def applied(current: Output, earlier: list[Output], found: Merge) -> Output:

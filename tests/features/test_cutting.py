@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from up42_state.errors import InvalidDataError
 from up42_state.features.collection import Collection
-from up42_state.features.text.edits import plain_place, slot
+from up42_state.features.text.edits import plain_end, slot
 from up42_state.features.text.fast_layout import cut
 from up42_state.features.text.layout import read_whole
 from up42_state.features.text.values import feature_id, head
@@ -131,12 +131,12 @@ VALUES = st.recursive(
     st.sampled_from(["", " "]),
 )
 @ENOUGH
-def test_a_place_that_is_seen_at_once_is_the_one_that_is_found(
+def test_an_end_that_is_seen_at_once_is_the_one_that_parsing_finds(
     members: dict[str, Any], style: dict[str, Any], space: str
 ) -> None:
     """The end of the properties as the last bytes of a feature tell it is where parsing puts it."""
     text = json.dumps(members, **style)
     feature = (text[:-1] + space + text[-1]).encode()
-    place = plain_place(feature)
-    if place:
-        assert slot(feature, bytes(head(feature).properties)) == (place, place, b", ", b"")
+    end = plain_end(feature)
+    if end:
+        assert slot(feature, bytes(head(feature).properties)) == (end, end, b", ", b"")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from up42_state.features import ORIGIN, Collection, Earlier, File, Files
+from up42_state.features import ORIGIN, Collection, EarlierOutput, File, Files
 from up42_state.features.files.data_paths import is_data_property
 from up42_state.features.merge.operator import merge
 
@@ -66,7 +66,7 @@ def test_the_whole_propagated_into_its_half_is_the_whole(
     """No feature is there twice, none is lost, and a second time changes no byte."""
     whole = path.read_bytes()
     half = half_of(whole)
-    earlier = Earlier(
+    earlier = EarlierOutput(
         job="j", stage="s:1", revision=1, collection=Collection.read(whole), files=files_of(whole)
     )
 

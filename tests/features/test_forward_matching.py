@@ -9,7 +9,7 @@ from doubles.forwarding import POINT, at, counts, output, run, text
 from doubles.merging import applied, merged, stage
 
 from up42_state.features import ORIGIN, File, Files, Origin
-from up42_state.features.merge.matching.compare import Sameness
+from up42_state.features.merge.matching.compare import Comparison
 from up42_state.features.merge.operator import merge
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def test_files_of_another_size_are_not_read(tmp_path: Path) -> None:
     """They differ, whatever they hold: nothing of a large output is read for it."""
     here = File(path="a.tif", size=3, location=str(tmp_path / "gone.tif"))
     there = File(path="a.tif", size=4, sha256="a" * 64)
-    assert not Sameness(Files([here]), stage(output())).same_file(here, there)
+    assert not Comparison(Files([here]), stage(output())).same_file(here, there)
 
 
 def test_the_provenance_of_any_feature_is_read() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from up42_state.features import ORIGIN, Collection, Earlier, File, Files
+from up42_state.features import ORIGIN, Collection, EarlierOutput, File, Files
 from up42_state.features.merge.operator import merge
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def seconds(given: Case) -> float:
         Collection.read(json.dumps({"type": "FeatureCollection", "features": each}).encode())
         for each in (ours, theirs)
     )
-    earlier = Earlier(job="j", stage="s:1", revision=1, collection=other, files=their_files)
+    earlier = EarlierOutput(job="j", stage="s:1", revision=1, collection=other, files=their_files)
     gc.disable()  # the heap of all other tests is none of a merge's
     try:
         start = time.process_time()

@@ -5,17 +5,17 @@ from __future__ import annotations
 from doubles.forwarding import at, output
 from doubles.merging import Output, applied, merged, stage
 
-from up42_state.features import Earlier
+from up42_state.features import EarlierOutput
 from up42_state.features.merge.operator import merge
 
 
-def both(current: Output, *stages: tuple[Output, Earlier]) -> Output:
+def both(current: Output, *stages: tuple[Output, EarlierOutput]) -> Output:
     found = merge(current.collection, current.files, [earlier for _, earlier in stages], on_conflict="both")
     return applied(current, [each for each, _ in stages], found)
 
 
-def of_job(earlier: Output, job: str, name: str) -> Earlier:
-    return Earlier(job=job, stage=name, revision=1, collection=earlier.collection, files=earlier.files)
+def of_job(earlier: Output, job: str, name: str) -> EarlierOutput:
+    return EarlierOutput(job=job, stage=name, revision=1, collection=earlier.collection, files=earlier.files)
 
 
 def test_stages_of_two_jobs_give_two_ids() -> None:

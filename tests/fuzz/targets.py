@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from up42_state.buckets import open_bucket
 from up42_state.errors import InvalidDataError, StateError
-from up42_state.features import Collection, Earlier, File, Files, Selection, check
+from up42_state.features import Collection, EarlierOutput, File, Files, Selection, check
 from up42_state.features.files.tree import Tree
 from up42_state.features.merge.operator import merge
 from up42_state.features.objects import feature_collection
@@ -94,7 +94,7 @@ def merged(data: bytes) -> None:
     """Two documents merged: JSON again, and added files under paths of their own."""
     current, _, earlier = data.partition(SPLIT)
     for conflict in ("current", "both"):
-        stage = Earlier(
+        stage = EarlierOutput(
             job="j", stage="s:1", revision=1, collection=read_features(earlier), files=_files("y")
         )
         before = read_features(current)

@@ -8,7 +8,7 @@ from up42_state.features.files.catalogue import File, Files
 from up42_state.features.files.data_paths import DATA_PATH, check_path, companions, data_paths, quicklooks_of
 from up42_state.features.files.sidecars import sidecar_of
 from up42_state.features.files.tree import Tree, scan
-from up42_state.features.merge.matching.earlier import Earlier
+from up42_state.features.merge.matching.earlier import EarlierOutput
 from up42_state.features.merge.placement.paths import Addition
 from up42_state.features.merge.report import Conflict, Outcome, Report, StageReport
 from up42_state.features.selection import Selection
@@ -21,7 +21,7 @@ __all__ = [
     "Addition",
     "Collection",
     "Conflict",
-    "Earlier",
+    "EarlierOutput",
     "Feature",
     "File",
     "Files",

@@ -76,7 +76,7 @@ def left_behind(collection: Collection, files: Files, named: set[str] | None = N
         and not (folders and any(folder in folders for folder in above(file.path)))
     }
     if alone:
-        rest = Files(alone.values())
+        rest = Files(alone.values())  # far fewer than all: each named path is looked up among them
         for path in named - folders:
             for beside in sidecars(path, rest):
                 alone.pop(beside, None)

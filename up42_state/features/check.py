@@ -131,7 +131,7 @@ class _Check:
         self.root = root
         self.collection: Collection | None = None
         self.folders: set[str] = set()
-        self.found: list[tuple[int, Defect]] = []
+        self.defects: list[tuple[int, Defect]] = []
         self.left_out = 0
         self.idle: list[str] = []
         self.idle_count = 0
@@ -177,14 +177,14 @@ class _Check:
         return self._sorted()
 
     def _sorted(self) -> list[Defect]:
-        defects = [defect for _, defect in sorted(self.found, key=lambda item: item[0])]
+        defects = [defect for _, defect in sorted(self.defects, key=lambda item: item[0])]
         if self.left_out:
             defects.append(Defect("data.json", f"and {self.left_out:,} defects more", "mend the first ones"))
         return defects
 
     def _note(self, offset: int, place: str, problem: str, advice: str) -> None:
-        if len(self.found) < _MOST:
-            self.found.append((offset, Defect(place, problem, advice)))
+        if len(self.defects) < _MOST:
+            self.defects.append((offset, Defect(place, problem, advice)))
         else:
             self.left_out += 1
 
@@ -204,9 +204,9 @@ class _Check:
     def _collection(self, collection: Collection) -> None:
         if collection.type != "FeatureCollection":
             member = collection.members.get("type")
-            place = member.start if member else collection.start
-            known = structure_advice(collection.document, skip(collection.document, collection.start))
-            self._note(place, "type", *(known or _not_a_collection(collection.type)))
+            offset = member.start if member else collection.start
+            advice = structure_advice(collection.document, skip(collection.document, collection.start))
+            self._note(offset, "type", *(advice or _not_a_collection(collection.type)))
         if collection.names_no_files:
             return
         found = chain.from_iterable(map(heads, batches(collection.raws())))
@@ -247,10 +247,10 @@ class _Check:
     def _note_properties(
         self, collection: Collection, index: int, wrong: Mapping[str, tuple[str, str]]
     ) -> None:
-        offsets = _property_offsets(collection.raw(index)) if len(self.found) < _MOST else {}
+        offsets = _property_offsets(collection.raw(index)) if len(self.defects) < _MOST else {}
         for name, (problem, advice) in wrong.items():
-            place = collection.starts[index] + offsets.get(name, 0)
-            self._note(place, syntax.property_place(index, name), problem, advice)
+            offset = collection.starts[index] + offsets.get(name, 0)
+            self._note(offset, syntax.property_place(index, name), problem, advice)
 
     def _path_defect(self, name: str, value: Any) -> tuple[str, str] | None:
         """The problem of a property that may be a data path, and the advice; ``None`` if it has none."""
@@ -290,9 +290,9 @@ def _shape_defects(text: memoryview, start: int) -> list[Defect]:
     if text[start] != _BRACE:
         kind = "is a list" if text[start] == _BRACKET else "is not an object"
         return [Defect("data.json", f"{kind}, not a FeatureCollection", _ADVICE)]
-    known = structure_advice(text, start)
-    if known is not None:
-        return [Defect("type", *known)]
+    advice = structure_advice(text, start)
+    if advice is not None:
+        return [Defect("type", *advice)]
     values = {member.name: decode(text[member.start : member.end]) for member in members(text, start)}
     defects = []
     if values.get("type") != "FeatureCollection":
@@ -324,5 +324,5 @@ def _feature_at(collection: Collection, offset: int) -> int | None:
 
 def _property_offsets(raw: memoryview) -> dict[str, int]:
     """The offset of each property's value in the text of its feature, by name."""
-    places = [member.start for member in members(raw) if member.name == "properties"]
-    return {member.name: member.start for member in members(raw, places[-1])}
+    starts = [member.start for member in members(raw) if member.name == "properties"]
+    return {member.name: member.start for member in members(raw, starts[-1])}

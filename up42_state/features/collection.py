@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["BOM", "Collection", "Feature"]
 
 BOM = b"\xef\xbb\xbf"
-RUN = 8 * 1024 * 1024
+RUN = 8 * 1024 * 1024  # bytes
+_LONGEST_SEPARATOR = 1024  # bytes
 
 
 class Feature:
@@ -141,18 +142,31 @@ class Collection(Sequence[Feature]):
 
     def member(self, name: str) -> Any:
         """A member of the collection other than ``features``, decoded; ``None`` where it is absent."""
-        place = self.members.get(name)
-        return None if place is None else decode(self.document[place.start : place.end])
+        found = self.members.get(name)
+        return None if found is None else decode(self.document[found.start : found.end])
 
     def stretch(self, name: str) -> tuple[int, int]:
         """The offsets of a member with the comma that goes with it, so that it can be cut out.
 
         There is always another member: ``features``.
         """
-        in_order = sorted(self.members.values(), key=lambda member: member.place)
+        in_order = sorted(self.members.values(), key=lambda member: member.name_start)
+        # The first member has a comma after it alone, each other one has a comma before it.
         if in_order[0].name == name:
-            return in_order[0].place, in_order[1].place
+            return in_order[0].name_start, in_order[1].name_start
         return next((one.end, two.end) for one, two in pairwise(in_order) if two.name == name)
+
+    @cached_property
+    def separator(self) -> bytes:
+        """The text to put between two features: what stands between the first two, or what fits one."""
+        found = b", "
+        if len(self) > 1:
+            found = bytes(self.document[self.ends[0] : self.starts[1]])
+        elif len(self):
+            before = bytes(self.document[self.members["features"].start + 1 : self.starts[0]])
+            found = b"," + before if b"\n" in before else b", "
+        # It is repeated for each feature: a gap of a megabyte would make a huge document.
+        return found if len(found) <= _LONGEST_SEPARATOR else b", "
 
     def write(self, stream: IO[bytes]) -> None:
         """Write the document as it was read."""
@@ -169,6 +183,6 @@ class Collection(Sequence[Feature]):
 def mapped(path: str | os.PathLike[str]) -> mmap.mmap | bytes:
     """A file's bytes, mapped where it is not empty."""
     with open(path, "rb") as stream:
-        if not os.fstat(stream.fileno()).st_size:
+        if not os.fstat(stream.fileno()).st_size:  # mmap refuses an empty file
             return b""
         return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)

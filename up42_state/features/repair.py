@@ -181,11 +181,11 @@ def mended_path(value: str, tree: Tree, root: str, *, dry_run: bool = False) -> 
         return None
     roots = dict.fromkeys((tree.root, os.path.abspath(root), OUTPUT))
     if text.startswith("/"):
-        inner = [_inside(posixpath.normpath(text), place) for place in roots]
+        inner = [_inside(posixpath.normpath(text), root) for root in roots]
     elif ".." in text.split("/"):
-        inner = [_inside(posixpath.normpath(posixpath.join(place, text)), place) for place in roots]
+        inner = [_inside(posixpath.normpath(posixpath.join(root, text)), root) for root in roots]
     else:
-        inner = [normal_path(text)] if text != value else []
+        inner = [normal_path(text)] if text != value else []  # a plain path that names nothing stays
     for path in inner:
         if path is None or (path != EVERYTHING and check_path(path) is not None):
             continue
@@ -205,11 +205,11 @@ def _of_url(value: str) -> str | None:
     return unquote(parts.path) if parts.netloc in ("", "localhost") else None
 
 
-def _inside(path: str, place: str) -> str | None:
+def _inside(path: str, root: str) -> str | None:
     """The path relative to a directory that it lies in, ``.`` for the directory itself."""
-    if path == place:
+    if path == root:
         return EVERYTHING
-    start = place.rstrip("/") + "/"
+    start = root.rstrip("/") + "/"
     return path[len(start) :] if path.startswith(start) else None
 
 
@@ -226,13 +226,10 @@ def _joined(collection: Collection, texts: list[bytes]) -> bytes:
     document = collection.document
     if not len(collection):
         return bytes(document)
-    between = b", "
-    if len(collection) > 1:
-        between = bytes(document[collection.ends[0] : collection.starts[1]])
     return b"".join(
         (
             bytes(document[: collection.starts[0]]),
-            between.join(texts),
+            collection.separator.join(texts),
             bytes(document[collection.ends[-1] :]),
         )
     )

@@ -31,16 +31,15 @@ def subset(collection: Collection, kept: Sequence[int]) -> bytes:
         pieces.append((*collection.stretch("bbox"), b""))
     parts: list[bytes | memoryview] = []
     position = 0
-    for start, end, text in sorted(pieces):
+    for start, end, text in sorted(pieces):  # a bbox may stand before the features or after them
         parts += [document[position:start], text]
         position = end
     return b"".join([*parts, document[position:]])
 
 
 def _joined(collection: Collection, kept: Sequence[int]) -> Iterator[bytes | memoryview]:
-    """The features' bytes, joined by the bytes between the collection's first two features."""
-    between = collection.document[collection.ends[0] : collection.starts[1]] if len(collection) > 1 else b""
+    """The features' bytes, joined as the collection's first two features are."""
     for position, number in enumerate(kept):
         if position:
-            yield between
+            yield collection.separator
         yield collection.raw(number)

@@ -100,7 +100,7 @@ class _View:
         """The extent of the map, in words."""
         return f"{self.west:.4f}° to {self.east:.4f}° east, {self.south:.4f}° to {self.north:.4f}° north"
 
-    def place(self, position: Position) -> tuple[float, float]:
+    def project(self, position: Position) -> tuple[float, float]:
         """Return the distance in pixels from the picture's left and top."""
         x = (position[0] - self.west) * self._narrowing * self._scale
         return x + MARGIN, (self.north - position[1]) * self._scale + MARGIN
@@ -156,9 +156,9 @@ def _group(footprint: Footprint, shapes: Sequence[_Shape], view: _View, colour: 
 
 def _draw(shape: _Shape, view: _View) -> str:
     if shape.kind == "point":
-        x, y = view.place(shape.rings[0][0])
+        x, y = view.project(shape.rings[0][0])
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4"/>'
-    lines = (" L".join(f"{x:.1f} {y:.1f}" for x, y in map(view.place, ring)) for ring in shape.rings)
+    lines = (" L".join(f"{x:.1f} {y:.1f}" for x, y in map(view.project, ring)) for ring in shape.rings)
     path = " ".join(f"M{line}" for line in lines)
     return f'<path class="{shape.kind}" fill-rule="evenodd" d="{path}"/>'
 

@@ -1,4 +1,4 @@
-"""The merged collection while it is being made: what is kept, changed and added, as places and texts."""
+"""The merged collection while it is being made: what is kept, changed and added, as offsets and texts."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Added", "Draft"]
 
-_BATCH = 1024 * 1024
-_LONGEST_SEPARATOR = 1024
+_BATCH = 1024 * 1024  # bytes: few calls to write, and little memory
 
 
 class Source(Protocol):
@@ -57,12 +56,12 @@ class Added:
             self._texts[len(self)] = text
         self._indexes.extend(indexes)
 
-    def put(self, place: int, text: bytes) -> None:
+    def put(self, number: int, text: bytes) -> None:
         """Let an added feature have another text."""
-        self._texts[place] = text
+        self._texts[number] = text
 
-    def __getitem__(self, place: int) -> bytes:
-        return b"".join(self._pieces(place))
+    def __getitem__(self, number: int) -> bytes:
+        return b"".join(self._pieces(number))
 
     def __iter__(self) -> Iterator[bytes]:
         return map(b"".join, self.in_pieces())
@@ -75,11 +74,11 @@ class Added:
         for source, (start, end) in zip(self._sources, pairwise([*self._starts, len(self)]), strict=True):
             yield from source.all_written(self._indexes[start:end])
 
-    def _pieces(self, place: int) -> tuple[Text, ...]:
-        text = self._texts.get(place)
+    def _pieces(self, number: int) -> tuple[Text, ...]:
+        text = self._texts.get(number)
         if text is not None:
             return (text,)
-        return self._sources[bisect_right(self._starts, place) - 1].written(self._indexes[place])
+        return self._sources[bisect_right(self._starts, number) - 1].written(self._indexes[number])
 
 
 class Draft:
@@ -126,13 +125,15 @@ class Draft:
         if bounds is None:
             return
         wider = union(self._bounds, bounds) if self._bounds is not None else None
+        # Heights are not read, so a box that has them cannot grow. A bbox may be left out (RFC 7946 §5), and
+        # must not be wrong.
         if wider is None or (wider != self._bounds and self._has_heights):
             self._drops_bounds = True
         else:
             self._bounds = wider
 
     def replace(self, index: int, feature: bytes) -> None:
-        """Put another feature in the place of one."""
+        """Replace a feature by another."""
         if self.has_bounds and bounds_of_text(self.raw(index)) != bounds_of_text(feature):
             self._drops_bounds = True
         if index >= len(self.collection):
@@ -147,6 +148,7 @@ class Draft:
     def runs(self) -> Iterator[Text]:
         """Yield the document's bytes, in runs as few and long as possible."""
         position = 0
+        # By offset alone: texts are iterators, which cannot be compared.
         for start, end, texts in sorted(self._patches(), key=lambda patch: patch[:2]):
             yield from self.collection.runs(position, start)
             yield from texts
@@ -165,13 +167,13 @@ class Draft:
 
     def _batches(self) -> Iterator[bytes]:
         """Yield the added features with what stands between them, in batches of about 1 MiB."""
-        separator = _separator(self.collection)
+        separator = self.collection.separator
         pieces: list[Text] = []
         size = 0
         before = separator if len(self.collection) else b""
         for feature in self.added.in_pieces():
             pieces += (before, *feature)
-            size += len(feature[0])
+            size += len(feature[0])  # the feature's own text; what is put into it is short
             before = separator
             if size >= _BATCH:
                 yield b"".join(pieces)
@@ -186,15 +188,3 @@ class Draft:
         elif self._bounds != Bounds.from_member(self.collection.member("bbox")) and self._bounds is not None:
             b = self._bounds
             yield member.start, member.end, (json.dumps([b.west, b.south, b.east, b.north]).encode(),)
-
-
-def _separator(collection: Collection) -> bytes:
-    """The text to put between two features: what stands between those that are there."""
-    if len(collection) > 1:
-        found = bytes(collection.document[collection.ends[0] : collection.starts[1]])
-    elif len(collection):
-        before = bytes(collection.document[collection.members["features"].start + 1 : collection.starts[0]])
-        found = b"," + before if b"\n" in before else b", "
-    else:
-        found = b", "
-    return found if len(found) <= _LONGEST_SEPARATOR else b", "

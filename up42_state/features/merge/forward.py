@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from up42_state.errors import FeatureConflictError
 from up42_state.features.files.data_paths import data_paths
-from up42_state.features.merge.matching.compare import Sameness
+from up42_state.features.merge.matching.compare import Comparison
 from up42_state.features.merge.matching.pairing import Matcher
 from up42_state.features.merge.new_ids import NewIds
 from up42_state.features.merge.placement.paths import Placement
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from up42_state.features.merge.draft import Draft
-    from up42_state.features.merge.matching.current import Known
-    from up42_state.features.merge.matching.earlier import Census
+    from up42_state.features.merge.matching.current import CurrentFeatures
+    from up42_state.features.merge.matching.earlier import EarlierFeatures
 
 __all__ = ["Forward", "OnConflict"]
 
@@ -39,47 +39,47 @@ class Forward:
         self,
         number: int,
         draft: Draft,
-        known: Known,
-        census: Census,
+        current: CurrentFeatures,
+        earlier: EarlierFeatures,
         *,
         on_conflict: OnConflict,
         pairs: Sequence[tuple[str, str]] | None,
     ) -> None:
         self._draft = draft
-        self._known = known
-        self._census = census
-        self._earlier = census.earlier
+        self._current = current
+        self._earlier = earlier
+        self._output = earlier.output
         self._on_conflict = on_conflict
-        self._sameness = Sameness(known.files, census.earlier)
-        self._found = Matcher(known, census, self._sameness).match(pairs)
-        self._outcomes = bytearray(len(census.earlier.collection))
+        self._comparison = Comparison(current.files, earlier.output)
+        self._pairs = Matcher(current, earlier, self._comparison).match(pairs)
+        self._outcomes = bytearray(len(earlier.output.collection))
         self._conflicts: list[Conflict] = []
         self._new_ids: dict[int, str] = {}
-        self._unused_ids = NewIds(known, census)
-        self._has_files = bool(census.paths) or bool(census.earlier.files.quicklooks)
+        self._unused_ids = NewIds(current, earlier)
+        self._has_files = bool(earlier.paths) or bool(earlier.output.files.quicklooks)
         self.placement = Placement(
             number,
-            census.earlier.label,
-            known.files,
-            census.earlier.files,
-            protected=known.directories,
-            others=census.paths,
-            sameness=self._sameness,
+            earlier.output.label,
+            current.files,
+            earlier.output.files,
+            protected=current.directories,
+            others=earlier.paths,
+            comparison=self._comparison,
         )
 
     def run(self) -> StageReport:
         """Decide about every feature, then place the files, then write."""
-        for index in self._census.wanted:
+        for index in self._earlier.wanted:
             self._outcomes[index] = Outcome.APPENDED
-        for index in sorted(self._found):  # whose order is that of the rules
-            self._outcomes[index] = self._settle(index, self._found[index])
-        coming = [index for index in self._census.wanted if self._outcomes[index] in _COMING]
+        for index in sorted(self._pairs):  # whose order is that of the rules
+            self._outcomes[index] = self._settle(index, self._pairs[index])
+        coming = [index for index in self._earlier.wanted if self._outcomes[index] in _COMING]
         self._place(coming)
         self._bring(coming)
         return StageReport(
-            job=self._earlier.job,
-            stage=self._earlier.stage,
-            revision=self._earlier.revision,
+            job=self._output.job,
+            stage=self._output.stage,
+            revision=self._output.revision,
             outcomes=bytes(self._outcomes),
             conflicts=tuple(self._conflicts),
             moved=self.placement.moved,
@@ -88,12 +88,12 @@ class Forward:
 
     def _settle(self, index: int, current: int) -> int:
         """Decide what becomes of a feature that the current collection has; give its outcome."""
-        if self._sameness.same_content(self._draft.raw(current), self._earlier.collection.raw(index)):
+        if self._comparison.same_content(self._draft.raw(current), self._earlier.raw(index)):
             return Outcome.SAME
-        feature_id = self._census.ids[index]
+        feature_id = self._earlier.ids[index]
         if self._on_conflict == "error":
             raise FeatureConflictError(
-                f"features[{index}] of {self._earlier.job}/{self._earlier.stage} (id {feature_id!r}) is "
+                f"features[{index}] of {self._output.job}/{self._output.stage} (id {feature_id!r}) is "
                 f"features[{current}] of the current data.json with other content",
                 advice="choose with on_conflict (--on-conflict) which to keep: current, earlier or both",
             )
@@ -108,8 +108,8 @@ class Forward:
 
     def _is_there(self, index: int, feature_id: str | float) -> bool:
         """True if a feature that can carry no provenance was appended under a new id before."""
-        raw = self._earlier.collection.raw(index)
-        return self._census.cannot_carry_origin(index) and self._unused_ids.has(feature_id, raw)
+        raw = self._earlier.raw(index)
+        return self._earlier.cannot_carry_origin(index) and self._unused_ids.has(feature_id, raw)
 
     def _place(self, coming: list[int]) -> None:
         if not self._has_files:
@@ -117,38 +117,39 @@ class Forward:
         for index in coming:
             self.placement.join(self._paths(index).values())
         self.placement.settle()
-        for index in coming if self._earlier.files.quicklooks else ():
+        for index in coming if self._output.files.quicklooks else ():
             paths = self._paths(index).values()
-            self.placement.add_quicklooks(self._census.ids[index], self._quicklook_id(index), paths)
+            self.placement.add_quicklooks(self._earlier.ids[index], self._quicklook_id(index), paths)
 
     def _quicklook_id(self, index: int) -> str | None:
         """The id that a feature's quicklooks get: its new one, where the old one is its alone."""
         new_id = self._new_ids.get(index)
-        is_alone = new_id is not None and self._id_counts[self._census.ids[index]] == 1
+        is_alone = new_id is not None and self._id_counts[self._earlier.ids[index]] == 1
         return new_id if is_alone else None
 
     @cached_property
     def _id_counts(self) -> Counter[str | float | None]:
-        return Counter(self._census.ids)
+        return Counter(self._earlier.ids)
 
     def _paths(self, index: int) -> dict[str, str]:
-        properties = properties_of(head(self._earlier.collection.raw(index)))
-        return data_paths(properties, self._earlier.files)
+        properties = properties_of(head(self._earlier.raw(index)))
+        return data_paths(properties, self._output.files)
 
     def _bring(self, coming: list[int]) -> None:
         """Append features, or put them in the place of those that they replace."""
         if self._draft.has_bounds:
             for index in coming:
-                self._draft.extend(self._earlier.collection.raw(index))
+                self._draft.extend(self._earlier.raw(index))
         if not (self.placement.moved or self._new_ids or self._on_conflict == "earlier"):
-            self._draft.added.add(self._census, coming)
+            # Nothing is rewritten: features are kept as numbers, and rendered when they are written.
+            self._draft.added.add(self._earlier, coming)
             return
         for index in coming:
             text = self._rewritten(index)
             if self._outcomes[index] == Outcome.REPLACED:
-                self._draft.replace(self._found[index], text or self._written(index))
+                self._draft.replace(self._pairs[index], text or self._written(index))
             else:
-                self._draft.added.add(self._census, (index,), text)
+                self._draft.added.add(self._earlier, (index,), text)
 
     def _rewritten(self, index: int) -> bytes | None:
         """The feature with its new id and the new places of its files; ``None`` if neither changes."""
@@ -164,7 +165,7 @@ class Forward:
         return rewritten(self._written(index), feature_id=new_id, values=values)
 
     def _written(self, index: int) -> bytes:
-        return b"".join(self._census.written(index))
+        return b"".join(self._earlier.written(index))
 
 
 _COMING = frozenset((Outcome.APPENDED, Outcome.REPLACED, Outcome.BOTH))

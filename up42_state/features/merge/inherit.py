@@ -9,7 +9,7 @@ import msgspec
 
 from up42_state.features.files.data_paths import DATA_PATH, data_paths, is_data_property, normal_path
 from up42_state.features.merge.matching.current import Lookup, identity_of
-from up42_state.features.merge.matching.evidence import Places, same_geometry
+from up42_state.features.merge.matching.evidence import Geometries, same_geometry
 from up42_state.features.merge.matching.pairing import member_key
 from up42_state.features.merge.matching.row_numbers import Rows
 from up42_state.features.merge.report import Outcome, StageReport
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
     from up42_state.features.files.catalogue import Files
     from up42_state.features.merge.draft import Draft
-    from up42_state.features.merge.matching.earlier import Census
+    from up42_state.features.merge.matching.earlier import EarlierFeatures
 
     Text = bytes | memoryview
 
 __all__ = ["Inherit"]
 
+# What tells of the feature's own files and provenance, and not of what it shows.
 _OURS = ("up42.", "custom.")
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -45,30 +46,30 @@ class Inherit:
         self,
         draft: Draft,
         files: Files,
-        census: Census,
+        earlier: EarlierFeatures,
         *,
         names: Names[str] | None,
         pairs: Sequence[tuple[str, str]] | None,
     ) -> None:
         self._draft = draft
         self._files = files
-        self._census = census
-        self._earlier = census.earlier
+        self._earlier = earlier
+        self._output = earlier.output
         self._names = names
         self._pairs = pairs
         self._by_origin, self._by_id, self._by_path = Lookup(), Lookup(), Lookup()
         self._by_pair = [Lookup() for _ in pairs or ()]
-        for index in census.wanted:
+        for index in earlier.wanted:
             self._note(index)
 
     def _note(self, index: int) -> None:
-        raw = self._earlier.collection.raw(index)
-        self._by_origin.add(self._census.identity(index), index)
+        raw = self._earlier.raw(index)
+        self._by_origin.add(self._earlier.identity(index), index)
         for lookup, (_, member) in zip(self._by_pair, self._pairs or (), strict=True):
             lookup.add(member_key(raw, member), index)
         if self._pairs is None:
-            self._by_id.add(self._census.ids[index], index)
-            for path in _paths(properties_of(head(raw)), self._earlier.files):
+            self._by_id.add(self._earlier.ids[index], index)
+            for path in _paths(properties_of(head(raw)), self._output.files):
                 self._by_path.add(path, index)
 
     def run(self) -> StageReport:
@@ -79,9 +80,9 @@ class Inherit:
             origin = self._origin_of(index, raw)
             outcomes[index] = Outcome.NO_ORIGIN if origin is None else self._pass_on(index, raw, origin)
         return StageReport(
-            job=self._earlier.job,
-            stage=self._earlier.stage,
-            revision=self._earlier.revision,
+            job=self._output.job,
+            stage=self._output.stage,
+            revision=self._output.revision,
             outcomes=bytes(outcomes),
         )
 
@@ -101,27 +102,27 @@ class Inherit:
         yield [
             other
             for other in _known(self._by_id, feature_id(found))
-            if not self._number_rows(index, other) or self._have_one_place(index, raw, other)
+            if not self._number_rows(index, other) or self._have_one_geometry(index, raw, other)
         ]
         for path in _paths(properties, self._files):
             yield self._by_path.get(path)
 
     def _number_rows(self, index: int, origin: int) -> bool:
         """True if the id of one of two features only numbers a row: then it tells nothing by itself."""
-        return self._census.numbers_row(origin) or self._rows.number(self._stage(index))
+        return self._earlier.numbers_row(origin) or self._rows.number(self._origin_stage(index))
 
-    def _have_one_place(self, index: int, raw: bytes, origin: int) -> bool:
+    def _have_one_geometry(self, index: int, raw: bytes, origin: int) -> bool:
         """True if two features have equal geometries, which no others have."""
-        other = self._earlier.collection.raw(origin)
-        if not same_geometry(raw, other) or not self._earlier_places.is_alone("", other):
+        other = self._earlier.raw(origin)
+        if not same_geometry(raw, other) or not self._earlier_geometries.is_alone("", other):
             return False
-        return self._places.is_alone(self._stage(index), raw)
+        return self._geometries.is_alone(self._origin_stage(index), raw)
 
-    def _stage(self, index: int) -> str:
-        return self._stages.get(index, "")
+    def _origin_stage(self, index: int) -> str:
+        return self._origin_stages.get(index, "")
 
     @cached_property
-    def _stages(self) -> dict[int, str]:
+    def _origin_stages(self) -> dict[int, str]:
         """By index, the stages that features say they come from."""
         found = enumerate(identity_of(properties_of(head(raw))) for raw in self._draft.raws())
         return {index: identity.partition("#")[0] for index, identity in found if identity is not None}
@@ -130,20 +131,22 @@ class Inherit:
     def _rows(self) -> Rows:
         rows = Rows()
         for index, raw in enumerate(self._draft.raws()):
-            rows.note(self._stage(index), (feature_id(head(raw)),))
+            rows.note(self._origin_stage(index), (feature_id(head(raw)),))
         return rows
 
     @cached_property
-    def _places(self) -> Places:
-        return Places(lambda: ((self._stage(index), raw) for index, raw in enumerate(self._draft.raws())))
+    def _geometries(self) -> Geometries:
+        return Geometries(
+            lambda: ((self._origin_stage(index), raw) for index, raw in enumerate(self._draft.raws()))
+        )
 
     @cached_property
-    def _earlier_places(self) -> Places:
-        return Places(lambda: (("", raw) for raw in self._earlier.collection.raws()))
+    def _earlier_geometries(self) -> Geometries:
+        return Geometries(lambda: (("", raw) for raw in self._earlier.raws()))
 
     def _pass_on(self, index: int, raw: bytes, origin: int) -> int:
         found = head(raw)
-        given = head(self._earlier.collection.raw(origin)).properties
+        given = head(self._earlier.raw(origin)).properties
         if not bytes(given).startswith(b"{"):
             return Outcome.COMPLETE
         there = properties_of(found)
@@ -152,10 +155,10 @@ class Inherit:
             for name, value in _MEMBERS.decode(given).items()
             if name not in there and self._is_passed_on(name, value)
         ]
-        place = slot(raw, bytes(found.properties)) if lacking else None
-        if place is None:
+        free = slot(raw, bytes(found.properties)) if lacking else None
+        if free is None:
             return Outcome.COMPLETE
-        self._draft.replace(index, place.fill(raw, *lacking))
+        self._draft.replace(index, free.fill(raw, *lacking))
         return Outcome.INHERITED
 
     def _is_passed_on(self, name: str, value: msgspec.Raw) -> bool:
@@ -163,7 +166,7 @@ class Inherit:
             return name in self._names
         if name.startswith(_OURS):
             return False
-        return not (is_data_property(name) and data_paths({name: decode(bytes(value))}, self._earlier.files))
+        return not (is_data_property(name) and data_paths({name: decode(bytes(value))}, self._output.files))
 
 
 def _known(lookup: Lookup, key: Hashable) -> Sequence[int]:

@@ -11,8 +11,8 @@ from up42_state.features.text.origin import ORIGIN
 from up42_state.features.text.values import digest, exact, feature_id, head
 
 if TYPE_CHECKING:
-    from up42_state.features.merge.matching.current import Known
-    from up42_state.features.merge.matching.earlier import Census
+    from up42_state.features.merge.matching.current import CurrentFeatures
+    from up42_state.features.merge.matching.earlier import EarlierFeatures
 
     Text = bytes | memoryview
 
@@ -25,10 +25,10 @@ class NewIds:
     Stages of two jobs may have one name, and names that differ in ``:`` and ``-`` give one label.
     """
 
-    def __init__(self, known: Known, census: Census) -> None:
-        self._known = known
-        self._census = census
-        self._label = census.earlier.label
+    def __init__(self, current: CurrentFeatures, earlier: EarlierFeatures) -> None:
+        self._current = current
+        self._earlier = earlier
+        self._label = earlier.output.label
         self._next: dict[str, int] = {}
 
     def of(self, earlier_id: str | float) -> str:
@@ -36,14 +36,14 @@ class NewIds:
         text = str(earlier_id)
         for number in count(self._next.get(text, 1)):
             new = f"{self._label}~{text}" if number == 1 else f"{self._label}~{number}~{text}"
-            if new not in self._known.by_id.keys() and new not in self._earlier_ids:  # noqa: SIM118 - no dict
+            if new not in self._current.by_id.keys() and new not in self._earlier_ids:  # noqa: SIM118 - no dict
                 self._next[text] = number + 1
                 break
         return new
 
     @cached_property
     def _earlier_ids(self) -> frozenset[str | float | None]:
-        return frozenset(self._census.ids)
+        return frozenset(self._earlier.ids)
 
     def has(self, earlier_id: str | float, feature: Text) -> bool:
         """True if a feature that can carry no provenance is there under a new id already."""
@@ -52,7 +52,7 @@ class NewIds:
     @cached_property
     def _renamed(self) -> set[tuple[str, bytes]]:
         renamed: set[tuple[str, bytes]] = set()
-        for raw in self._known.draft.raws():
+        for raw in self._current.draft.raws():
             own = feature_id(head(raw))
             if isinstance(own, str) and (former := former_ids(own, self._label)):
                 key = _without_id(raw)

@@ -16,8 +16,8 @@ from up42_state.features.crs import Crs
 from up42_state.features.merge.draft import Draft
 from up42_state.features.merge.forward import Forward, OnConflict
 from up42_state.features.merge.inherit import Inherit
-from up42_state.features.merge.matching.current import Known
-from up42_state.features.merge.matching.earlier import Census, Earlier
+from up42_state.features.merge.matching.current import CurrentFeatures
+from up42_state.features.merge.matching.earlier import EarlierFeatures, EarlierOutput
 from up42_state.features.merge.report import Outcome, Report, StageReport
 from up42_state.features.text.origin import ORIGIN
 
@@ -67,7 +67,7 @@ class Merge(msgspec.Struct, frozen=True, kw_only=True):
 def merge(
     current: Collection,
     current_files: Files,
-    earlier: Sequence[Earlier],
+    earlier: Sequence[EarlierOutput],
     *,
     form: Literal["forward", "inherit"] = "forward",
     match: Sequence[tuple[str, str]] | None = None,
@@ -100,7 +100,9 @@ def merge(
     try:
         if form == "inherit":
             reports = [
-                Inherit(draft, current_files, Census(stage, selection), names=properties, pairs=match).run()
+                Inherit(
+                    draft, current_files, EarlierFeatures(stage, selection), names=properties, pairs=match
+                ).run()
                 for stage in earlier
             ]
             return _merged(draft, form, reports, (), ())
@@ -114,17 +116,24 @@ def merge(
 def _forward(
     draft: Draft,
     files: Files,
-    earlier: Sequence[Earlier],
+    earlier: Sequence[EarlierOutput],
     match: Sequence[tuple[str, str]] | None,
     on_conflict: OnConflict,
     selection: Selection | None,
 ) -> Merge:
-    known = Known(draft, files)
+    current_features = CurrentFeatures(draft, files)
     reports: list[StageReport] = []
     additions: list[Addition] = []
     directories: list[str] = []
     for number, stage in enumerate(earlier):
-        step = Forward(number, draft, known, Census(stage, selection), on_conflict=on_conflict, pairs=match)
+        step = Forward(
+            number,
+            draft,
+            current_features,
+            EarlierFeatures(stage, selection),
+            on_conflict=on_conflict,
+            pairs=match,
+        )
         reports.append(step.run())
         placement = step.placement
         additions += placement.additions
@@ -132,9 +141,9 @@ def _forward(
         if number + 1 < len(earlier):
             files = files.plus(placement.files, placement.directories)
             if reports[-1].count(Outcome.REPLACED):
-                known = Known(draft, files)
+                current_features = CurrentFeatures(draft, files)
             else:
-                known.update(files)
+                current_features.update(files)
     return _merged(draft, "forward", reports, additions, directories)
 
 
@@ -216,7 +225,7 @@ def _check_properties(form: str, properties: Sequence[str] | None) -> None:
             )
 
 
-def _check_crs(current: Collection, stage: Earlier) -> None:
+def _check_crs(current: Collection, stage: EarlierOutput) -> None:
     """Coordinates of different reference systems are never mixed."""
     if not len(stage.collection):
         return

@@ -11,7 +11,7 @@ from up42_state.features.text.values import head, is_json
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Slot", "plain_place", "rewritten", "slot"]
+__all__ = ["Slot", "plain_end", "rewritten", "slot"]
 
 
 _NAME = b'"properties":'
@@ -25,7 +25,7 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class Slot(NamedTuple):
-    """A place in a feature where members can be added to its properties, and what must stand around them.
+    """Where in a feature members can be added to its properties, and what must stand around them.
 
     What stands from ``start`` to ``end`` makes way.
     """
@@ -43,26 +43,26 @@ class Slot(NamedTuple):
 
 
 def slot(feature: bytes, properties: bytes) -> Slot | None:
-    """Find the place in a feature where members can be added to its properties.
+    """Find where in a feature members can be added to its properties.
 
     :param properties: the text of its properties, empty where there are none.
     :returns: ``None`` where the properties are neither an object nor empty (``null``, or ``[]``, which PHP
-        writes for an object without members), so that there is no place.
+        writes for an object without members), so that none can be added.
     """
     if properties.startswith(b"{"):
-        place, before = end_of_members(properties)
-        place += _place(feature, properties)
-        return Slot(place, place, before, b"")
+        offset, before = end_of_members(properties)
+        offset += _offset_of(feature, properties)
+        return Slot(offset, offset, before, b"")
     if not properties:
-        place, before = end_of_members(feature)
-        return Slot(place, place, before + b'"properties": {', b"}")
+        offset, before = end_of_members(feature)
+        return Slot(offset, offset, before + b'"properties": {', b"}")
     if properties == b"null" or properties.split() in _EMPTY_LISTS:
-        place = _place(feature, properties)
-        return Slot(place, place + len(properties), b"{", b"}")
+        offset = _offset_of(feature, properties)
+        return Slot(offset, offset + len(properties), b"{", b"}")
     return None
 
 
-def plain_place(feature: bytes) -> int:
+def plain_end(feature: bytes) -> int:
     """The offset at which a member can be added after ``, `` to a feature such as most are; 0 for any other.
 
     Its properties are its last member, an object with at least one member and no white space inside its
@@ -93,7 +93,7 @@ def plain_place(feature: bytes) -> int:
     return len(feature) - 2 if is_plain else 0
 
 
-def _place(feature: bytes, properties: bytes) -> int:
+def _offset_of(feature: bytes, properties: bytes) -> int:
     """The offset of the text of the properties in the feature."""
     start = feature.rfind(properties)
     if feature.find(properties, 0, start + len(properties) - 1) < 0:

@@ -1,7 +1,7 @@
 """Laying out a ``data.json`` such as most are, in the one pass that also reads its ids.
 
-What stands between two features (``},{"type":"Feature"``) is searched for, and each piece between two such
-places is read as an object. A string or an inner object may hold the same text; then some piece is no object,
+What stands between two features (``},{"type":"Feature"``) is searched for, and each piece between two of
+them is read as an object. A string or an inner object may hold the same text; then some piece is no object,
 and the document is left to :func:`~up42_state.features.text.layout.read_whole`. Where all pieces are objects,
 and nothing but commas and white space is between them, they are the elements of the array, since JSON can be
 read in one way only.
@@ -68,7 +68,7 @@ class _Cutter:
         """Lay out the document; any error means that it cannot be cut."""
         found = {}
         for member in members(self._document, skip(self._document, start), end_of=self._end_of):
-            if member.name in found:
+            if member.name in found:  # which of the two counts is for the careful reader to decide
                 raise ValueError(member.name)
             found[member.name] = member
         features = found["features"]

@@ -85,21 +85,23 @@ class _Reader:
                 members[member.name] = member
         except (ValueError, IndexError) as error:
             raise refused("features", "its members cannot be told apart", "name each of them once") from error
+        # Else the decoder has taken another member of this name than the last one.
         if members["features"].start != self._features_start:
             raise refused("features", "is there several times", "name it once")
         return Layout(self._outline.type, members, self._starts, self._ends)
 
     def _end_of(self, name: str, start: int) -> int:
-        end = self._place_features(start) if name == "features" else None
+        end = self._note_features(start) if name == "features" else None
         return text.value_end(self._document, start) if end is None else end
 
-    def _place_features(self, start: int) -> int | None:
+    def _note_features(self, start: int) -> int | None:
         """Note the offsets of all features in the array at ``start``; give the array's end, or ``None`` if it
         holds other values.
         """
         document, starts, ends = self._document, array("Q"), array("Q")
         position = skip(document, start + 1)
         gap = None
+        # The decoder gives the text of each element, and not where it stands.
         for raw in self._outline.features:
             if gap is not None:
                 position = gap.end()

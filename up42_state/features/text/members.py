@@ -43,7 +43,7 @@ class Member(NamedTuple):
     """A member of an object: its name, and where its name begins and its value begins and ends."""
 
     name: str
-    place: int
+    name_start: int
     start: int
     end: int
 
@@ -151,9 +151,9 @@ def with_members(text: bytes, values: Mapping[str, bytes]) -> bytes:
     changed = b"".join([*pieces, text[done:]])
     if not missing:
         return changed
-    place, before = end_of_members(changed)
+    offset, before = end_of_members(changed)
     new = (before or b", ").join(named(name, value) for name, value in missing.items())
-    return changed[:place] + before + new + changed[place:]
+    return changed[:offset] + before + new + changed[offset:]
 
 
 def named(name: str, value: bytes) -> bytes:

@@ -38,6 +38,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         found = _FORM.fullmatch(text) if isinstance(text, str) else None
         if found is None:
             return None
+        # 18 digits fit a machine number. Anybody can write an origin, and no feature is told by its revision.
         return cls(
             job=found["job"], stage=found["stage"], revision=int(found["revision"][:18]), key=found["key"]
         )

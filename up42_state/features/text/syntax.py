@@ -29,7 +29,7 @@ __all__ = [
     "syntax_defect",
 ]
 
-_STEP = 1024 * 1024
+_STEP = 1024 * 1024  # bytes: a text of any size is gone through in little memory
 _BYTE = re.compile(r"\(byte (\d+)\)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # A string that does not end is one token: see the same pattern in ``members``.

@@ -220,12 +220,12 @@ def fingerprint(value: Any) -> Hashable:
 
 
 def geometry_of(feature: Text) -> bytes:
-    """The text of a feature's geometry; empty where there is none, or where it says no place."""
+    """The text of a feature's geometry; empty where there is none, or where it has no coordinates."""
     try:
         found = bytes(_SHAPE.decode(feature).geometry)
     except msgspec.DecodeError:  # of a number that no machine holds, elsewhere in the feature
-        places = [(each.start, each.end) for each in members(feature) if each.name == "geometry"]
-        found = bytes(feature[slice(*places[-1])]) if places else b""
+        spans = [(each.start, each.end) for each in members(feature) if each.name == "geometry"]
+        found = bytes(feature[slice(*spans[-1])]) if spans else b""
     return found if _DIGIT.search(found) else b""
 
 

@@ -155,7 +155,7 @@ class Installation:
         for part in self._parts.values():
             part.wanted = {}
         for entry in plan.entries:
-            self._parts[self._roots.of(entry)].wanted[self._roots.place(entry)] = entry
+            self._parts[self._roots.of(entry)].wanted[self._roots.path_of(entry)] = entry
         self._parts[self._main].directories = plan.directories
 
     def _recover(self) -> None:
@@ -274,7 +274,7 @@ class Installation:
         main.directory.move_in(main.fd, DATA_JSON, DATA_JSON)
 
     def _switch_file(self, entry: Entry) -> None:
-        root, path = self._roots.of(entry), self._roots.place(entry)
+        root, path = self._roots.of(entry), self._roots.path_of(entry)
         part = self._parts[root]
         if path in part.modes:
             root.directory.set_executable(

@@ -222,7 +222,7 @@ class Stagings:
         """Give the staging of the directory that a file or a quicklook goes into."""
         return self.side if entry.kind == "quicklook" else self.main
 
-    def place(self, entry: Entry) -> str:
+    def path_of(self, entry: Entry) -> str:
         """Give the path that a file or a quicklook gets in its directory."""
         return entry.name if self.of(entry) is self.main else entry.path
 

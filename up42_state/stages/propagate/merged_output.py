@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from up42_state.features import Collection, Earlier
+from up42_state.features import Collection, EarlierOutput
 from up42_state.features.carried import left_behind
 from up42_state.features.files.data_paths import all_above
 from up42_state.features.merge.operator import merge
@@ -72,10 +72,10 @@ class EarlierStage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The features of the stage."""
         return self._read[0]
 
-    def earlier(self) -> Earlier:
+    def earlier(self) -> EarlierOutput:
         """Return the stage in the form that the propagation operator takes."""
         collection, files = self._read
-        return Earlier(
+        return EarlierOutput(
             job=self.job,
             stage=self.name,
             revision=self.contents.commit.revision,

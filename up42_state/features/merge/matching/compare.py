@@ -14,26 +14,26 @@ from up42_state.features.text.values import exact, head, properties_of, same_val
 
 if TYPE_CHECKING:
     from up42_state.features.files.catalogue import File, Files
-    from up42_state.features.merge.matching.earlier import Earlier
+    from up42_state.features.merge.matching.earlier import EarlierOutput
 
     Text = bytes | memoryview
 
-__all__ = ["Sameness", "same_json"]
+__all__ = ["Comparison", "same_json"]
 
 
-class Sameness:
+class Comparison:
     """Compares content: JSON by value, without the provenance, and the bytes that data paths name.
 
     :param current: the files of the current output.
     """
 
-    def __init__(self, current: Files, earlier: Earlier) -> None:
+    def __init__(self, current: Files, earlier: EarlierOutput) -> None:
         self._current = current
         self._earlier = earlier.files
         self._no_files = earlier.files.is_empty
         self._label = earlier.label
         self._folders = Folders(current), Folders(earlier.files)
-        self._known: dict[tuple[str, str], bool] = {}
+        self._same_paths: dict[tuple[str, str], bool] = {}
 
     def same_content(self, current: Text, earlier: Text) -> bool:
         """True if nothing of the earlier feature is different in the current one.
@@ -57,10 +57,10 @@ class Sameness:
 
     def same_path(self, current: str, earlier: str) -> bool:
         """True if two paths name the same bytes: equal files, or directories with equal files."""
-        known = self._known.get((current, earlier))
-        if known is None:
-            known = self._known[current, earlier] = self._compare(current, earlier)
-        return known
+        same = self._same_paths.get((current, earlier))
+        if same is None:
+            same = self._same_paths[current, earlier] = self._compare(current, earlier)
+        return same
 
     def _compare(self, current: str, earlier: str) -> bool:
         one, other = self._current.get(current), self._earlier.get(earlier)

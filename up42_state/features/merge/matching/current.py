@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Id = str | int | float | None
 
 __all__ = [
-    "Known",
+    "CurrentFeatures",
     "Lookup",
     "first_other",
     "identity_of",
@@ -53,30 +53,31 @@ class Lookup:
     """
 
     def __init__(self) -> None:
-        self._found: dict[Hashable, int | list[int]] = {}
+        self._indexes: dict[Hashable, int | list[int]] = {}
         self.shared: set[Hashable] = set()
 
     def __bool__(self) -> bool:
-        return bool(self._found)
+        return bool(self._indexes)
 
     def keys(self) -> KeysView[Hashable]:
         """All keys, in the order in which they were noted first."""
-        return self._found.keys()
+        return self._indexes.keys()
 
     def add(self, key: Hashable, index: int) -> None:
         """Note that a feature has this key."""
-        there = self._found.setdefault(key, index)
+        there = self._indexes.setdefault(key, index)
         if isinstance(there, list):
             there.append(index)
         elif there is not index:  # not the one that was just put in
-            self._found[key] = [there, index]
+            self._indexes[key] = [there, index]
             self.shared.add(key)
 
     def add_all(self, keys: Sequence[Hashable], indexes: Sequence[int]) -> None:
         """Note the keys of many features; ``None`` is none."""
         found = dict(zip(keys, indexes, strict=True))
-        if len(found) == len(keys) and None not in found and self._found.keys().isdisjoint(found):
-            self._found.update(found)
+        # Nearly always all keys are new, and no two equal: one call in place of one for each key.
+        if len(found) == len(keys) and None not in found and self._indexes.keys().isdisjoint(found):
+            self._indexes.update(found)
             return
         for index, key in zip(indexes, keys, strict=True):
             if key is not None:
@@ -84,15 +85,15 @@ class Lookup:
 
     def single(self) -> Iterator[tuple[Hashable, int]]:
         """The keys that one feature has, each with it."""
-        return ((key, found) for key, found in self._found.items() if isinstance(found, int))
+        return ((key, found) for key, found in self._indexes.items() if isinstance(found, int))
 
     def get(self, key: Hashable) -> Sequence[int]:
         """The features with this key, in order."""
-        found = self._found.get(key, ())
+        found = self._indexes.get(key, ())
         return (found,) if isinstance(found, int) else found
 
 
-class Known:
+class CurrentFeatures:
     """The features of a draft, and of what is appended to it.
 
     Provenance and ids are looked up for every feature; the rest only if some earlier feature asks for it.
@@ -117,6 +118,7 @@ class Known:
         start = first = self._size
         self._size = len(self.draft)
         collection = self.draft.collection
+        # Then whoever laid out the document has read the ids, and nothing is decoded a second time.
         if collection.is_plain and not (self.draft.is_changed or files.directories or first):
             self.by_id.add_all(collection.ids, range(self._size))
             self.rows.note("", collection.ids)
@@ -129,7 +131,7 @@ class Known:
                 self._fill(lookup, key_of, first)
 
     def _add(self, start: int, batch: Sequence[Text]) -> None:
-        """Take in a block of features, of which the first has the index ``start``."""
+        """Take in a batch of features, of which the first has the index ``start``."""
         other = first_other(batch)
         if other is not None:
             raise _no_object(start + other)
@@ -147,7 +149,7 @@ class Known:
         identity = identity_of(properties)
         if identity is not None:
             self.by_origin.add(identity, index)
-            self._stages[index] = intern(identity.partition("#")[0])
+            self._stages[index] = intern(identity.partition("#")[0])  # a few texts for very many features
         if self.files.directories:
             paths = data_paths(properties, self.files).values()
             self.directories.update(path for path in paths if self.files.is_directory(path))
@@ -207,6 +209,7 @@ class Known:
         found = head(raw)
         if not data_paths(properties_of(found), self.files):
             return None
+        # A number takes less memory than what it stands for; whoever looks it up compares the whole then.
         return hash(fingerprint(own_properties(exact_properties(found))))
 
 

@@ -13,7 +13,7 @@ from up42_state.features.files.data_paths import data_paths
 from up42_state.features.merge.matching.current import first_other, identity_of
 from up42_state.features.merge.matching.provenance_keys import Keys
 from up42_state.features.merge.matching.row_numbers import Rows
-from up42_state.features.text.edits import plain_place, rewritten, slot
+from up42_state.features.text.edits import plain_end, rewritten, slot
 from up42_state.features.text.fast_layout import batches
 from up42_state.features.text.members import named, quoted
 from up42_state.features.text.origin import ORIGIN, Origin, may_be_in
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
     Text = bytes | memoryview
 
-__all__ = ["Census", "Earlier"]
+__all__ = ["EarlierFeatures", "EarlierOutput"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Earlier:
+class EarlierOutput:
     """An earlier stage, as the operator sees it.
 
     :param job: its job's key.
@@ -54,7 +54,7 @@ class Earlier:
         return self.stage.replace(":", "-")
 
 
-class Census:
+class EarlierFeatures:
     """The features of an earlier stage: which are wanted, and where each first came from.
 
     ``wanted`` holds their indexes; ``ids`` and ``paths`` the ids and data paths of all, wanted or not.
@@ -62,23 +62,26 @@ class Census:
     :param selection: the features that are wanted; ``None`` for all.
     """
 
-    def __init__(self, earlier: Earlier, selection: Selection | None) -> None:
-        self.earlier = earlier
+    def __init__(self, output: EarlierOutput, selection: Selection | None) -> None:
+        self.output = output
         self.wanted: list[int] = []
         self.paths: set[str] = set()
         self._carried: dict[int, str] = {}
         self._stages: dict[int, str] = {}
         self._unusable: set[int] = set()
-        self._place = str(Origin(job=earlier.job, stage=earlier.stage, revision=earlier.revision, key=""))
-        self._member = named(ORIGIN, quoted(self._place))[:-1]
+        self._origin_prefix = str(
+            Origin(job=output.job, stage=output.stage, revision=output.revision, key="")
+        )
+        self._member = named(ORIGIN, quoted(self._origin_prefix))[:-1]
         self._read(selection)
-        self._keys = Keys(earlier.collection, self.ids)
+        self._keys = Keys(output.collection, self.ids)
         self._check_origins()
 
     def _read(self, selection: Selection | None) -> None:
-        collection = self.earlier.collection
+        collection = self.output.collection
         self.ids = collection.ids
-        if not collection.is_plain or not self.earlier.files.is_empty:
+        # Without provenance and files in the stage, the ids are all there is to know.
+        if not collection.is_plain or not self.output.files.is_empty:
             start = 0
             for batch in batches(collection.raws()):
                 self._add(start, batch)
@@ -87,18 +90,18 @@ class Census:
         self.wanted = everything if selection is None else selection.numbers(collection)
 
     def _add(self, start: int, batch: Sequence[Text]) -> None:
-        """Take in a block of features, of which the first has the index ``start``."""
+        """Take in a batch of features, of which the first has the index ``start``."""
         other = first_other(batch)
         if other is not None:
             raise self._no_object(start + other)
         found = heads(batch)
-        if not self.earlier.files.is_empty or may_be_in([each.properties for each in found]):
+        if not self.output.files.is_empty or may_be_in([each.properties for each in found]):
             for index, each in enumerate(found, start):
                 self._read_properties(index, properties_of(each))
 
     def _no_object(self, index: int) -> InvalidDataError:
         defect = Defect(f"features[{index}]", "is not an object", "save the stage again without it")
-        return InvalidDataError(f"data.json of {self.earlier.stage} cannot be merged", defects=[defect])
+        return InvalidDataError(f"data.json of {self.output.stage} cannot be merged", defects=[defect])
 
     def _read_properties(self, index: int, properties: dict[str, Any]) -> None:
         identity = identity_of(properties)
@@ -107,8 +110,8 @@ class Census:
             self._stages[index] = intern(identity.partition("#")[0])
         elif ORIGIN in properties:
             self._unusable.add(index)
-        if not self.earlier.files.is_empty:
-            self.paths.update(data_paths(properties, self.earlier.files).values())
+        if not self.output.files.is_empty:
+            self.paths.update(data_paths(properties, self.output.files).values())
 
     def _check_origins(self) -> None:
         """Believe no provenance that another feature has, too: such a feature is one of this stage's own.
@@ -117,12 +120,20 @@ class Census:
         """
         claims = Counter(self._carried.values())
         own: Container[str] = ()
-        if any(identity.startswith(self._own_place) for identity in claims):
+        if any(identity.startswith(self._own_prefix) for identity in claims):
             own = {self._own_identity(index) for index in range(len(self.ids))}
         for index, identity in list(self._carried.items()):
             if claims[identity] > 1 or identity in own:
                 del self._carried[index]
                 self._unusable.add(index)
+
+    def raw(self, index: int) -> memoryview:
+        """A feature's bytes."""
+        return self.output.collection.raw(index)
+
+    def raws(self) -> Iterator[memoryview]:
+        """Every feature's bytes, in order."""
+        return self.output.collection.raws()
 
     @cached_property
     def _rows(self) -> Rows:
@@ -144,11 +155,11 @@ class Census:
         return self._rows.any and self._rows.number(self._stages.get(index, ""))
 
     @property
-    def _own_place(self) -> str:
-        return f"{self.earlier.job}/{self.earlier.stage}#"
+    def _own_prefix(self) -> str:
+        return f"{self.output.job}/{self.output.stage}#"
 
     def _own_identity(self, index: int) -> str:
-        return self._own_place + self._keys.of(index)
+        return self._own_prefix + self._keys.of(index)
 
     def identity(self, index: int) -> str:
         """The feature's provenance, the revision aside: what it alone carries, or that it is from here."""
@@ -157,8 +168,8 @@ class Census:
 
     def cannot_carry_origin(self, index: int) -> bool:
         """True if the feature's properties are neither an object nor empty, so that no provenance fits in."""
-        feature = bytes(self.earlier.collection.raw(index))
-        return not plain_place(feature) and slot(feature, bytes(head(feature).properties)) is None
+        feature = bytes(self.raw(index))
+        return not plain_end(feature) and slot(feature, bytes(head(feature).properties)) is None
 
     def written(self, index: int) -> tuple[Text, ...]:
         """A feature in pieces, with its provenance: what it carries already, or that it is from here."""
@@ -166,7 +177,7 @@ class Census:
 
     def all_written(self, indexes: Iterable[int]) -> Iterator[tuple[Text, ...]]:
         """Yield features in pieces, each with its provenance, added unless the feature carries one."""
-        collection = self.earlier.collection
+        collection = self.output.collection
         document, starts, ends = collection.document, collection.starts, collection.ends
         key, member = self._keys.of, b", " + self._member
         for index in indexes:
@@ -174,7 +185,7 @@ class Census:
             feature = bytes(document[start:end])  # a copy: its bytes are gone through several times
             if index in self._carried:
                 yield (feature,)
-            elif index not in self._unusable and plain_place(feature):
+            elif index not in self._unusable and plain_end(feature):  # nearly every feature ends in }}
                 yield document[start : end - 2], member, key(index, feature).encode(), b'"}}'
             else:
                 origin = self._member + key(index, feature).encode() + b'"'
@@ -183,6 +194,6 @@ class Census:
     def _rewritten(self, index: int, feature: bytes, origin: bytes) -> bytes:
         """A feature with the provenance ``origin``, a member's text, wherever its properties are."""
         if index in self._unusable:
-            return rewritten(feature, values={ORIGIN: self._place + self._keys.of(index)})
+            return rewritten(feature, values={ORIGIN: self._origin_prefix + self._keys.of(index)})
         free = slot(feature, bytes(head(feature).properties))
         return feature if free is None else free.fill(feature, origin)

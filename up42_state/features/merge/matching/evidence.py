@@ -24,46 +24,46 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator
 
     from up42_state.features.files.catalogue import Files
-    from up42_state.features.merge.matching.compare import Sameness
-    from up42_state.features.merge.matching.current import Known
-    from up42_state.features.merge.matching.earlier import Census
+    from up42_state.features.merge.matching.compare import Comparison
+    from up42_state.features.merge.matching.current import CurrentFeatures
+    from up42_state.features.merge.matching.earlier import EarlierFeatures
 
     Text = bytes | memoryview
 
-__all__ = ["Evidence", "Places", "same_geometry"]
+__all__ = ["Evidence", "Geometries", "same_geometry"]
 
 
 class Evidence:
     """Compares features of the current collection with features of an earlier stage."""
 
-    def __init__(self, known: Known, census: Census, sameness: Sameness) -> None:
-        self._known = known
-        self._census = census
-        self._earlier = census.earlier
-        self._sameness = sameness
+    def __init__(self, current: CurrentFeatures, earlier: EarlierFeatures, comparison: Comparison) -> None:
+        self._current = current
+        self._earlier = earlier
+        self._output = earlier.output
+        self._comparison = comparison
 
     def speaks_for(self, current: int, earlier: int) -> bool:
         """True if two features with one row number are the same: they have a place or a file in common.
 
         A geometry or a file that several features of one stage have proves nothing about any feature.
         """
-        one, other = self._known.draft.raw(current), self._earlier.collection.raw(earlier)
-        stage = self._known.origin_stage(current)
-        if self._have_one_place(stage, one, other):
+        one, other = self._current.draft.raw(current), self._earlier.raw(earlier)
+        stage = self._current.origin_stage(current)
+        if self._have_one_geometry(stage, one, other):
             return True
-        ours = set(data_paths(properties_of(head(one)), self._known.files).values())
-        theirs = set(data_paths(properties_of(head(other)), self._earlier.files).values())
+        ours = set(data_paths(properties_of(head(one)), self._current.files).values())
+        theirs = set(data_paths(properties_of(head(other)), self._output.files).values())
         return any(
             self._their_paths[path] == 1
             and self._our_paths[stage, path] == 1
-            and self._sameness.same_path(path, path)
+            and self._comparison.same_path(path, path)
             for path in ours & theirs
         )
 
-    def _have_one_place(self, stage: str, one: Text, other: Text) -> bool:
+    def _have_one_geometry(self, stage: str, one: Text, other: Text) -> bool:
         if not same_geometry(one, other):
             return False
-        return self._their_places.is_alone("", other) and self._our_places.is_alone(stage, one)
+        return self._their_geometries.is_alone("", other) and self._our_geometries.is_alone(stage, one)
 
     def agree(self, current: int, earlier: int) -> bool:
         """True if a feature that carries the provenance of another may be that one, changed by a block.
@@ -72,52 +72,53 @@ class Evidence:
         A geometry alone is weak: a feature that a block derived, with copied properties, often keeps the
         footprint.
         """
-        one, other = self._known.draft.raw(current), self._earlier.collection.raw(earlier)
+        one, other = self._current.draft.raw(current), self._earlier.raw(earlier)
         ids = self._same_id(current, one, earlier)
         if ids:
             return True
-        ours = data_paths(properties_of(head(one)), self._known.files).values()
-        theirs = data_paths(properties_of(head(other)), self._earlier.files).values()
-        if theirs and self._sameness.same_files(one, other):
+        ours = data_paths(properties_of(head(one)), self._current.files).values()
+        theirs = data_paths(properties_of(head(other)), self._output.files).values()
+        if theirs and self._comparison.same_files(one, other):
             return True
+        # A block that derives a feature gives it another id or another file, and may keep the footprint.
         are_apart = ids is False or (ours and theirs and _names(ours).isdisjoint(_names(theirs)))
         if not are_apart and same_geometry(one, other):
             return True
         has_no_files = not ours and not theirs
-        return self._sameness.same_content(one, other) or (has_no_files and _but_for_id(one, other))
+        return self._comparison.same_content(one, other) or (has_no_files and _but_for_id(one, other))
 
     def _same_id(self, current: int, one: Text, earlier: int) -> bool | None:
         """True if two features have equal ids; ``None`` where one of the ids tells nothing."""
-        ours, theirs = feature_id(head(one)), self._census.ids[earlier]
+        ours, theirs = feature_id(head(one)), self._earlier.ids[earlier]
         if ours is None or theirs is None:
             return None
-        if self._census.numbers_row(earlier) or self._known.numbers_row(current):
+        if self._earlier.numbers_row(earlier) or self._current.numbers_row(current):
             return None
-        return ours == theirs or former_id(ours, self._earlier.label, theirs)
+        return ours == theirs or former_id(ours, self._output.label, theirs)
 
     @cached_property
-    def _our_places(self) -> Places:
-        return Places(lambda: ((self._known.origin_stage(index), raw) for index, raw in self._ours()))
+    def _our_geometries(self) -> Geometries:
+        return Geometries(lambda: ((self._current.origin_stage(index), raw) for index, raw in self._ours()))
 
     @cached_property
-    def _their_places(self) -> Places:
-        return Places(lambda: (("", raw) for raw in self._earlier.collection.raws()))
+    def _their_geometries(self) -> Geometries:
+        return Geometries(lambda: (("", raw) for raw in self._earlier.raws()))
 
     @cached_property
     def _our_paths(self) -> Counter[tuple[str, str]]:
-        files, stage = self._known.files, self._known.origin_stage
+        files, stage = self._current.files, self._current.origin_stage
         return Counter((stage(index), path) for index, raw in self._ours() for path in _paths(raw, files))
 
     @cached_property
     def _their_paths(self) -> Counter[str]:
-        raws, files = self._earlier.collection.raws(), self._earlier.files
+        raws, files = self._earlier.raws(), self._output.files
         return Counter(path for raw in raws for path in _paths(raw, files))
 
     def _ours(self) -> Iterator[tuple[int, Text]]:
-        return enumerate(self._known.draft.raws())
+        return enumerate(self._current.draft.raws())
 
 
-class Places:
+class Geometries:
     """Tells which features of a stage are the only ones with their geometry.
 
     :param features: gives the features' texts, each with the stage that it counts for.
@@ -125,6 +126,7 @@ class Places:
 
     def __init__(self, features: Callable[[], Iterable[tuple[str, Text]]]) -> None:
         self._features = features
+        # Hashes first: they are quick, and differ for nearly all geometries that do.
         self._shapes = Counter((stage, shape(raw)) for stage, raw in features())
 
     def is_alone(self, stage: str, raw: Text) -> bool:

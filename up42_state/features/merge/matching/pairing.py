@@ -25,9 +25,9 @@ from up42_state.features.text.values import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
-    from up42_state.features.merge.matching.compare import Sameness
-    from up42_state.features.merge.matching.current import Known
-    from up42_state.features.merge.matching.earlier import Census
+    from up42_state.features.merge.matching.compare import Comparison
+    from up42_state.features.merge.matching.current import CurrentFeatures
+    from up42_state.features.merge.matching.earlier import EarlierFeatures
 
     Text = bytes | memoryview
 
@@ -47,17 +47,16 @@ class Matcher:
     of ids, JSON and data paths. Equal JSON comes before data paths because several features may share one
     file: only their geometry tells them apart.
 
-    ``found`` gives, by the earlier feature's index, the current one's.
+    ``pairs`` gives, by the earlier feature's index, the current one's.
     """
 
-    def __init__(self, known: Known, census: Census, sameness: Sameness) -> None:
-        self._known = known
-        self._census = census
-        self._sameness = sameness
-        self._evidence = Evidence(known, census, sameness)
-        self._earlier = census.earlier.collection
+    def __init__(self, current: CurrentFeatures, earlier: EarlierFeatures, comparison: Comparison) -> None:
+        self._current = current
+        self._earlier = earlier
+        self._comparison = comparison
+        self._evidence = Evidence(current, earlier, comparison)
         self._taken: set[int] = set()
-        self.found: dict[int, int] = {}
+        self.pairs: dict[int, int] = {}
 
     def match(self, pairs: Sequence[tuple[str, str]] | None) -> dict[int, int]:
         """Find the pairs.
@@ -66,49 +65,50 @@ class Matcher:
         """
         self._by_origin()
         if pairs is not None:
-            self._by_value(index for index in self._unmatched() if self._census.cannot_carry_origin(index))
+            self._by_value(index for index in self._unmatched() if self._earlier.cannot_carry_origin(index))
             self._by_former_origin()
             for current, earlier in pairs:
                 self._by_members(current, earlier)
-            return self.found
+            return self.pairs
+        # What costs least and tells most comes first; each step looks only at what is left.
         shared = self._shared_ids()
         ambiguous = self._ambiguous(shared)
-        self._by_key(ambiguous, value_key, self._known.with_value, self._sameness.same_content)
+        self._by_key(ambiguous, value_key, self._current.with_value, self._comparison.same_content)
         self._by_former_origin()
-        if not self._census.earlier.files.is_empty:  # or equal JSON is equal content
-            self._by_value(index for index in ambiguous if index not in self.found)
+        if not self._earlier.output.files.is_empty:  # or equal JSON is equal content
+            self._by_value(index for index in ambiguous if index not in self.pairs)
         self._by_id(shared)
         self._by_path()
-        return self.found
+        return self.pairs
 
     def _shared_ids(self) -> Lookup:
         """The earlier features by those ids that current features have too."""
-        ids, known = self._census.ids, self._known.by_id.keys()
-        indexes = [index for index, key in enumerate(ids) if key in known]
+        ids, current_ids = self._earlier.ids, self._current.by_id.keys()
+        indexes = [index for index, key in enumerate(ids) if key in current_ids]
         shared = Lookup()
         shared.add_all([ids[index] for index in indexes], indexes)
         return shared
 
     def _ambiguous(self, shared: Lookup) -> list[int]:
         """The features that may be current ones, but whose ids do not tell which."""
-        ids, unclear = self._census.ids, {None} | shared.shared | self._known.by_id.shared
+        ids, unclear = self._earlier.ids, {None} | shared.shared | self._current.by_id.shared
         return [index for index in self._unmatched() if ids[index] in unclear]
 
     def _pair(self, earlier: int, current: int) -> None:
-        self.found[earlier] = current
+        self.pairs[earlier] = current
         self._taken.add(current)
 
     def _free(self, indexes: Iterable[int]) -> list[int]:
         return [index for index in indexes if index not in self._taken]
 
     def _unmatched(self) -> list[int]:
-        return [index for index in self._census.wanted if index not in self.found]
+        return [index for index in self._earlier.wanted if index not in self.pairs]
 
     def _by_origin(self) -> None:
-        """Pair features of equal provenance. The census gives each earlier feature one that no other has."""
-        known = self._known.by_origin
-        for index in self._census.wanted if known else ():
-            claimants = known.get(self._census.identity(index))
+        """Pair features of equal provenance. The earlier gives each earlier feature one that no other has."""
+        carrying = self._current.by_origin
+        for index in self._earlier.wanted if carrying else ():
+            claimants = carrying.get(self._earlier.identity(index))
             current = self._claimed(index, claimants) if claimants else None
             if current is not None:
                 self._pair(index, current)
@@ -122,8 +122,8 @@ class Matcher:
         """
         if len(claimants) == 1:
             return claimants[0] if self._evidence.agree(claimants[0], index) else None
-        draft, raw = self._known.draft, self._earlier.raw(index)
-        same = self._sameness.same_content
+        draft, raw = self._current.draft, self._earlier.raw(index)
+        same = self._comparison.same_content
         return next((other for other in claimants if same(draft.raw(other), raw)), None)
 
     def _by_former_origin(self) -> None:
@@ -131,34 +131,34 @@ class Matcher:
 
         Their provenance has another key then, and their files and ids may have been moved out of the way.
         """
-        unmatched = self._unmatched() if self._known.by_origin else []
+        unmatched = self._unmatched() if self._current.by_origin else []
         if not unmatched:
             return
-        earlier, former = self._census.earlier, Lookup()
-        for index in self._free(self._known.from_stage(f"{earlier.job}/{earlier.stage}")):
-            former.add(loose_key(self._known.draft.raw(index)), index)
+        output, former = self._earlier.output, Lookup()
+        for index in self._free(self._current.from_stage(f"{output.job}/{output.stage}")):
+            former.add(loose_key(self._current.draft.raw(index)), index)
         if former:
-            self._by_key(unmatched, loose_key, former.get, self._sameness.same_content)
+            self._by_key(unmatched, loose_key, former.get, self._comparison.same_content)
 
     def _by_members(self, current: str, earlier: str) -> None:
         """Pair by a pair of members; of several current features with one value the first is taken."""
-        known = Lookup()
-        for index in range(len(self._known.draft)):
-            key = member_key(self._known.draft.raw(index), current)
+        having = Lookup()
+        for index in range(len(self._current.draft)):
+            key = member_key(self._current.draft.raw(index), current)
             if key is not None and index not in self._taken:
-                known.add(key, index)
+                having.add(key, index)
         free: dict[Hashable, Iterator[int]] = {}
         for index in self._unmatched():
             key = member_key(self._earlier.raw(index), earlier)
-            other = next(free.setdefault(key, iter(known.get(key))), None)
+            other = next(free.setdefault(key, iter(having.get(key))), None)
             if other is not None:
                 self._pair(index, other)
 
     def _by_id(self, shared: Lookup) -> None:
         """Pair by ids that one earlier feature has, and one current one."""
         unmatched = set(self._unmatched()) if shared else ()
-        has_rows = self._census.has_rows or self._known.rows.any
-        having, the_one = self._known.by_id.get, self._known.the_one
+        has_rows = self._earlier.has_rows or self._current.rows.any
+        having, the_one = self._current.by_id.get, self._current.the_one
         for key, index in shared.single():
             if index in unmatched:
                 current = having(key)
@@ -166,20 +166,20 @@ class Matcher:
 
     def _with_id(self, index: int, current: Sequence[int]) -> int | None:
         """The current feature that is meant, of those with the id of an earlier one."""
-        first = self._known.the_one(current)
+        first = self._current.the_one(current)
         if first is None or not self._numbers_row(index, current):
             return first
-        others = self._free(self._known.singles(current))
+        others = self._free(self._current.singles(current))
         return next((other for other in others if self._is_meant(other, index)), None)
 
     def _numbers_row(self, index: int, current: Sequence[int]) -> bool:
-        return self._census.numbers_row(index) or any(map(self._known.numbers_row, current))
+        return self._earlier.numbers_row(index) or any(map(self._current.numbers_row, current))
 
     def _is_meant(self, current: int, index: int) -> bool:
         """True if an equal id tells that two features are the same."""
         if not self._numbers_row(index, (current,)):
             return True
-        one, other = self._known.draft.raw(current), self._earlier.raw(index)
+        one, other = self._current.draft.raw(current), self._earlier.raw(index)
         is_equal = shape(one) == shape(other) and value_key(one) == value_key(other) and same_json(one, other)
         return is_equal or self._evidence.speaks_for(current, index)
 
@@ -189,7 +189,7 @@ class Matcher:
 
     def _by_value(self, indexes: Iterable[int]) -> None:
         """Pair features that are equal as JSON."""
-        self._by_key(indexes, value_key, self._known.with_value, same_json)
+        self._by_key(indexes, value_key, self._current.with_value, same_json)
 
     def _by_key(
         self,
@@ -204,6 +204,7 @@ class Matcher:
             groups.setdefault(key_of(self._earlier.raw(index)), []).append(index)
         for key, group in groups.items():
             pool = self._free(having(key))
+            # Quick keys can be made to collide: many are not compared each with each.
             if len(group) * len(pool) <= _FEW:
                 self._pair_few(group, pool, same)
             else:
@@ -212,33 +213,33 @@ class Matcher:
     def _pair_few(self, group: list[int], pool: list[int], same: Callable[[Text, Text], bool]) -> None:
         for index in group:
             raw = self._earlier.raw(index)
-            found = next((other for other in pool if same(self._known.draft.raw(other), raw)), None)
+            found = next((other for other in pool if same(self._current.draft.raw(other), raw)), None)
             if found is not None:
                 self._pair(index, found)
                 pool.remove(found)
 
     def _pair_many(self, group: list[int], pool: list[int], same: Callable[[Text, Text], bool]) -> None:
-        draft, label = self._known.draft, self._census.earlier.label
+        draft, label = self._current.draft, self._earlier.output.label
         earlier = [(index, self._earlier.raw(index)) for index in group]
         for equal, found in alike(earlier, ((other, draft.raw(other)) for other in pool), label, same):
             for index, other in zip(equal, self._free(found), strict=False):
                 self._pair(index, other)
 
     def _by_path(self) -> None:
-        files = self._known.files
-        if not any(files.exists(path) for path in self._census.paths):
+        files = self._current.files
+        if not any(files.exists(path) for path in self._earlier.paths):
             return
         groups: dict[Hashable, list[int]] = {}
         for index, raw in enumerate(self._earlier.raws()):
             found = head(raw)
-            paths = data_paths(properties_of(found), self._census.earlier.files).values()
+            paths = data_paths(properties_of(found), self._earlier.output.files).values()
             if paths and all(map(files.exists, paths)):
                 number = hash(fingerprint(own_properties(exact_properties(found))))
                 groups.setdefault(number, []).append(index)
         wanted = set(self._unmatched())
         for key, indexes in groups.items():
-            for index, others in self._with_properties(indexes, self._known.with_properties(key)):
-                current = self._known.the_one(others) if index in wanted else None
+            for index, others in self._with_properties(indexes, self._current.with_properties(key)):
+                current = self._current.the_one(others) if index in wanted else None
                 if current is not None and self._same_data(current, index):
                     self._pair_one(index, current)
 
@@ -255,7 +256,7 @@ class Matcher:
             return
         ours, theirs = Lookup(), Lookup()
         for other in current:
-            ours.add(_properties_key(self._known.draft.raw(other)), other)
+            ours.add(_properties_key(self._current.draft.raw(other)), other)
         for index in earlier:
             theirs.add(_properties_key(self._earlier.raw(index)), index)
         for text, index in theirs.single():
@@ -263,9 +264,9 @@ class Matcher:
 
     def _same_data(self, current: int, earlier: int) -> bool:
         """True if two features have equal properties, data paths among them, which name equal bytes."""
-        one, other = self._known.draft.raw(current), self._earlier.raw(earlier)
+        one, other = self._current.draft.raw(current), self._earlier.raw(earlier)
         ours, theirs = (own_properties(exact_properties(head(raw))) for raw in (one, other))
-        return same_value(ours, theirs) and self._sameness.same_files(one, other)
+        return same_value(ours, theirs) and self._comparison.same_files(one, other)
 
 
 def _properties_key(raw: Text) -> bytes:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
 
     from up42_state.features.files.catalogue import File, Files
-    from up42_state.features.merge.matching.compare import Sameness
+    from up42_state.features.merge.matching.compare import Comparison
 
 __all__ = ["Addition", "Placement"]
 
@@ -58,26 +58,31 @@ class Placement:
         *,
         protected: set[str],
         others: Container[str],
-        sameness: Sameness,
+        comparison: Comparison,
     ) -> None:
         self._number = number
         self._current = current
         self._earlier = earlier
         self._protected = Protected(protected)
         self._others = others
-        self._sameness = sameness
+        self._comparison = comparison
         self._folders = StageFolders(label, current, earlier)
+        # By data path of the stage: those that a feature has with it, the outermost one that it lies in, the
+        # next in its group (the last is the group's root, by which the group's prefix is found), its files.
         self._noted: dict[str, list[str]] = {}
         self._tops: dict[str, str] = {}
         self._groups: dict[str, str] = {}
+        self._prefixes: dict[str, str] = {}
         self._companions: dict[str, list[File]] = {}
-        self._owners: dict[str, str] = {}
+        self._owners: dict[str, str] = {}  # by file: the data path that it was found for first
+        # By path in the merged output: the files that come, and the directories with what comes into them.
         self._taken: dict[str, File] = {}
         self._taken_directories: dict[str, list[str]] = {}
-        self._prefixes: dict[str, str] = {}
+        # Directories that were looked at: nothing can be put below them, or something can by the group that
+        # is being placed. They keep paths of very many levels from being gone through again and again.
         self._blocked: set[str] = set()
-        self._open: set[str] = set()  # for the group that is being placed
-        self._quicklooks = Quicklooks(label, current, earlier, sameness)
+        self._open: set[str] = set()
+        self._quicklooks = Quicklooks(label, current, earlier, comparison)
         self.additions: list[Addition] = []
         self.files: list[File] = []
         self.directories: dict[str, None] = {}
@@ -117,7 +122,7 @@ class Placement:
 
     def _root(self, path: str) -> str:
         while self._groups[path] != path:
-            self._groups[path] = self._groups[self._groups[path]]
+            self._groups[path] = self._groups[self._groups[path]]  # halves the way for the next time
             path = self._groups[path]
         return path
 
@@ -133,7 +138,7 @@ class Placement:
         groups: dict[str, tuple[list[str], list[str]]] = {}
         for path in self._noted:
             group = groups.setdefault(self._root(self._tops[path]), ([], []))
-            group[self._tops[path] != path].append(path)
+            group[self._tops[path] != path].append(path)  # False is 0: the outermost ones
         for root, (paths, inner) in groups.items():
             self._prefixes[root] = self._place(paths, inner)
 
@@ -174,7 +179,7 @@ class Placement:
 
     def _is_there(self, target: str, file: File) -> bool:
         there = self._current.get(target)
-        return there is not None and self._sameness.same_file(there, file)
+        return there is not None and self._comparison.same_file(there, file)
 
     def _file_fits(self, target: str, file: File) -> bool:
         """True if a file may lie at ``target``: equal bytes do, or nothing does and nothing is in the way."""
@@ -184,7 +189,7 @@ class Placement:
         if not self._journals_fit(target, file, is_there=there is not None):
             return False
         if there is not None:
-            return self._sameness.same_file(there, file)
+            return self._comparison.same_file(there, file)
         return not self._is_directory(target) and self._is_reachable(target)
 
     def _journals_fit(self, target: str, file: File, *, is_there: bool) -> bool:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from up42_state.features.files.catalogue import File, Files
-    from up42_state.features.merge.matching.compare import Sameness
+    from up42_state.features.merge.matching.compare import Comparison
 
 __all__ = ["Quicklooks"]
 
@@ -22,11 +22,11 @@ class Quicklooks:
     :param label: the stage's name, with ``:`` as ``-``.
     """
 
-    def __init__(self, label: str, current: Files, earlier: Files, sameness: Sameness) -> None:
+    def __init__(self, label: str, current: Files, earlier: Files, comparison: Comparison) -> None:
         self._label = label
         self._current = current
         self._earlier = earlier
-        self._sameness = sameness
+        self._comparison = comparison
         self._taken: dict[str, File] = {}
         self._folders = {folder for path in current.quicklooks for folder in above(path)}
         self._asked: set[tuple[str, str | None]] = set()
@@ -62,7 +62,7 @@ class Quicklooks:
         for prefix in self._prefixes():
             target = prefix + path
             there = self._current.quicklooks.get(target) or self._taken.get(target)
-            if there is not None and (there is file or self._sameness.same_file(there, file)):
+            if there is not None and (there is file or self._comparison.same_file(there, file)):
                 return None
             if there is None and not self._is_in_the_way(target):
                 break

@@ -62,7 +62,7 @@ class StageFolders:
         """The folders that exist, by the paths that files have inside a folder."""
         holding: dict[str, list[str]] = {}
         for name in self._names():
-            if not self._is_used(name):
+            if not self._is_used(name):  # names are used in this order, without gaps
                 break
             for file in self._current.below(name):
                 holding.setdefault(file.path[len(name) + 1 :], []).append(name + "/")
@@ -76,15 +76,15 @@ class Protected:
     """
 
     def __init__(self, directories: set[str]) -> None:
-        self._known = dict.fromkeys(directories, True)
+        self._current = dict.fromkeys(directories, True)
 
     def covers(self, directory: str) -> bool:
         """True if a directory is a protected one, or lies in one. Each directory is looked up once."""
         new = []
         path = directory
-        while path and path not in self._known:
+        while path and path not in self._current:
             new.append(path)
             path = path.rpartition("/")[0]
-        verdict = self._known.get(path, False)
-        self._known.update(dict.fromkeys(new, verdict))
+        verdict = self._current.get(path, False)
+        self._current.update(dict.fromkeys(new, verdict))
         return verdict
