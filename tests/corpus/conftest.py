@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from doubles.documents import Document, documents
+from doubles.sweep import Part
 
 from up42_state.state import State
 
@@ -16,9 +17,23 @@ if TYPE_CHECKING:
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 DOCUMENTS = documents(CORPUS / "datajson")
+SERVERS = ("localstack", "gcs")
 
 
-@pytest.fixture(scope="session", params=["directory", "localstack", "gcs"])
+@pytest.hookimpl(tryfirst=True)  # before the marks choose what is run
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A directory takes every document in every run, a server a sample, and the others in the long one."""
+    for item in items:
+        given = (
+            item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        )
+        if given.get("state") in SERVERS and isinstance(document := given.get("document"), Document):
+            step = DOCUMENTS.index(document) + SERVERS.index(given["state"])
+            if not Part.SAMPLE.takes(step):
+                item.add_marker(pytest.mark.long)
+
+
+@pytest.fixture(scope="session", params=["directory", *SERVERS])
 def state(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
     """A state on a real store."""
     if request.param == "directory":

@@ -46,7 +46,7 @@ def test_a_first_restore(
     assert seen["half"]
 
 
-@pytest.mark.parametrize("elsewhere", [False, True])
+@pytest.mark.parametrize("elsewhere", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_a_restore_over_another_revision(
     monkeypatch: pytest.MonkeyPatch,
     job: Job,

@@ -117,6 +117,7 @@ def test_a_save_that_is_ended(
     tally(f"save ended by {number.name}", "nothing unfinished")
 
 
+@pytest.mark.long  # the deaf store is waited for
 def test_a_save_on_google_that_is_ended(start: Start, gcs_emulator_url: str, output: Path) -> None:
     """The same where parts are objects: those that came are deleted, and none is joined."""
     name, job = f"ending-{uuid.uuid4()}", f"job-{uuid.uuid4()}"
@@ -133,6 +134,7 @@ def test_a_save_on_google_that_is_ended(start: Start, gcs_emulator_url: str, out
     tally("save on Google ended by SIGTERM", "nothing unfinished")
 
 
+@pytest.mark.long  # the rest of the body is waited for
 @pytest.mark.parametrize(("number", "kind"), [(signal.SIGTERM, "stall")])
 def test_a_restore_that_is_ended(
     start: Start, localstack_url: str, output: Path, tmp_path: Path, number: signal.Signals, kind: Kind

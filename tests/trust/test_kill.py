@@ -59,13 +59,13 @@ def test_a_kill_on_s3(kind: str, part: Part, localstack_url: str) -> None:
     assert sum(seen.values()) == rounds
 
 
-@in_two_parts
-def test_a_kill_on_google(part: Part, gcs_emulator_url: str) -> None:
+@pytest.mark.long
+def test_a_kill_on_google(gcs_emulator_url: str) -> None:
     """The same where parts are objects of their own: prune finds those that a killed save has left."""
     name = f"kills-{uuid.uuid4()}"
     client = storage.Client("test", AnonymousCredentials(), client_options={"api_endpoint": gcs_emulator_url})
     client.create_bucket(name)
     client.close()
-    rounds = part.share(ROUNDS // 5)
+    rounds = ROUNDS // 5
     seen = kill("save", f"gs://{name}/p", rounds, STORAGE_EMULATOR_HOST=gcs_emulator_url)
     assert sum(seen.values()) == rounds

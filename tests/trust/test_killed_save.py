@@ -46,7 +46,7 @@ State(sys.argv[1]).job("j").stage("s:1").save(sys.argv[2], progress=progress)
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
 
 
-@pytest.fixture(params=["directory", "s3", "gcs"])
+@pytest.fixture(params=["directory", "s3", pytest.param("gcs", marks=pytest.mark.long)])
 def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A store for processes of their own."""
     if request.param == "directory":
@@ -128,7 +128,9 @@ def test_a_large_file_that_has_changed(url: str, output: Path, tmp_path: Path, s
     assert contents(tmp_path / "in") == contents(output)
 
 
-@pytest.mark.parametrize("writer", ["runs", "elsewhere", "elsewhere, long ago"])
+@pytest.mark.parametrize(
+    "writer", ["runs", pytest.param("elsewhere", marks=pytest.mark.long), "elsewhere, long ago"]
+)
 def test_an_upload_that_may_be_another_saves(
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,

@@ -245,8 +245,9 @@ def _localstack(localstack_url: str) -> None:
 
 
 def program(examples: int, steps: int) -> settings:
-    """How many random programs, and how long."""
+    """How many random programs, and how long; twice as many in ``make test-long``, more in ``make soak``."""
     times = int(os.environ.get("UP42_STATE_SOAK", "1"))
+    times *= 2 if "UP42_STATE_EXAMPLES" in os.environ else 1
     return settings(
         max_examples=examples * times,
         stateful_step_count=steps,
@@ -256,8 +257,8 @@ def program(examples: int, steps: int) -> settings:
 
 
 TestMemory = Machine.TestCase
-TestMemory.settings = program(8, 20)
+TestMemory.settings = program(4, 20)
 TestDirectory = DirectoryMachine.TestCase
-TestDirectory.settings = program(4, 12)
+TestDirectory.settings = program(2, 12)
 TestLocalStack = pytest.mark.usefixtures("_localstack")(LocalStackMachine.TestCase)
-TestLocalStack.settings = program(3, 8)
+TestLocalStack.settings = program(2, 8)

@@ -234,7 +234,11 @@ def test_conflicting_write(s3: tuple[Wire, Bucket], output: Path, tmp_path: Path
     tally("wire: 409", "got over")
 
 
-@pytest.mark.parametrize(("store", "kind"), [("s3", "deaf"), ("google", "503")], indirect=["store"])
+@pytest.mark.parametrize(
+    ("store", "kind"),
+    [pytest.param("s3", "deaf", marks=pytest.mark.long), ("google", "503")],
+    indirect=["store"],
+)
 def test_store_that_stays_away(store: tuple[Wire, Bucket], kind: Kind) -> None:
     """A request is sent five times, with pauses; silence ends by a timeout. Then the store is unreachable."""
     wire, bucket = store
