@@ -110,7 +110,7 @@ class MemoryBucket(Bucket):
     def prefixes(self, prefix: str) -> Iterator[str]:
         rests = (key[len(prefix) :] for key, _, _ in self._sorted(prefix))
         names = {rest.partition("/")[0] for rest in rests if "/" in rest}
-        yield from sorted(names, key=lambda name: f"{name}/")
+        yield from sorted(names, key=lambda name: f"{name}/")  # as S3 sorts them: "a-b/" before "a/"
 
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:

@@ -80,6 +80,7 @@ class Common:
 
         :return: a function that takes bytes done and bytes in all.
         """
+        # JSON goes to stdout: a person who pipes it away still sees the bar, a program's log stays empty.
         if self.quiet or (self.json and not sys.stderr.isatty()):
             yield _silent
         elif sys.stderr.isatty():

@@ -114,7 +114,7 @@ class PendingFile:
 
         :raises StorageError: a file of another name would be replaced.
         """
-        os.fsync(self.descriptor)
+        os.fsync(self.descriptor)  # before the rename: after a power cut a name must not stand for no bytes
         target = os.path.join(self.directory, name)
         if os.path.lexists(target):
             self._check_name(name)
@@ -130,7 +130,7 @@ class PendingFile:
         :raises UnsupportedStoreError: the file system knows no hard links.
         """
         os.fsync(self.descriptor)
-        try:
+        try:  # a link fails where the name is taken, and a rename would replace what has it
             os.link(self.path, os.path.join(self.directory, name), follow_symlinks=False)
         except FileExistsError as error:
             self._accept_lost_answer(error, name)

@@ -158,6 +158,7 @@ def serve(common: Common, port: int, host: str) -> None:
         raise click.UsageError("--host is empty; write 0.0.0.0 to listen on every address")
     is_ipv6 = ":" in host
     name = f"[{host}]" if is_ipv6 else host
+    # The port is taken here, and not by the server, which would end the process with an error of its own.
     try:
         listener = socket.create_server((host, port), family=socket.AF_INET6 if is_ipv6 else socket.AF_INET)
     except OSError as error:

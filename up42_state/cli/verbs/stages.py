@@ -113,7 +113,7 @@ def _print_commits(
     found = [commit.to_dict() | extra for commit, extra in zip(commits, more, strict=True)]
     found += [item.to_dict() for item in damaged]
     print_result(common, found, commit_table(commits, states), table)
-    if damaged:
+    if damaged:  # raised last: one damaged commit hides no other
         raise IntegrityError(
             f"{len(damaged)} damaged commit{'s' if len(damaged) > 1 else ''} found",
             advice=damaged[0].error.advice,

@@ -152,6 +152,7 @@ def restore(
         common.note(f"warning: {warning}")
     if not restored.features and restored.commit.totals.features:
         common.note("warning: no feature was restored: none meets the conditions, or all are damaged")
+    # Printed before the error: what was restored is there, and a program wants to know both.
     _print_restored(common, restored, directory)
     count = len(restored.damaged)
     if count:

@@ -68,7 +68,7 @@ def _library(manifests: Library | Sequence[Manifest]) -> tuple[Library, list[Def
     defects = [
         Defect(legible(name), "two manifests of this name differ") for name in dict.fromkeys(differing)
     ]
-    return {**first, **known}, defects
+    return {**first, **known}, defects  # what the caller calls a block comes before its manifest's name
 
 
 def _chain(manifests: Library | Sequence[Manifest]) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["StageFile", "find_entry", "open_entry"]
 
-_KEPT_BLOCKS = 4
+_KEPT_BLOCKS = 4  # 32 MiB: GDAL goes back and forth between a header, an overview and the tiles
 
 
 def find_entry(commit: Commit, index: Index, path: str) -> Entry:

@@ -53,6 +53,7 @@ class Borrowing:
 
         :raises IntegrityError: an object of an earlier stage is missing or damaged.
         """
+        # By object, so that a pack with many wanted files is copied once.
         wanted: dict[tuple[int, str], list[Added]] = {}
         for added in additions:
             if not (self._is_here(added.stage) or self._is_held(added)):
