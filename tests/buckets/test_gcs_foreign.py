@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from buckets.scripted import Answer, answering, google_at
+from doubles.planted import PLANTED
 from doubles.sweep import sampled
 from doubles.tally import tally
 from google.oauth2.credentials import Credentials
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from up42_state.buckets.gcs.bucket import GCSBucket
 
-PLANTED = "planted" + "-secret"
 PAGE = f"<!DOCTYPE html><html><head><br></head><body>token={PLANTED}</body></html>".encode()
 HTML = {"Content-Type": "text/html; charset=utf-8"}
 JSON = {"Content-Type": "application/json"}

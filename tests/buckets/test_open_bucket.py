@@ -7,6 +7,7 @@ import sys
 import traceback
 
 import pytest
+from doubles.planted import PLANTED
 
 from up42_state.buckets import open_bucket
 from up42_state.errors import SettingsError
@@ -77,9 +78,6 @@ def test_malformed_url_is_named_by_its_source(monkeypatch: pytest.MonkeyPatch) -
         open_bucket("s3:other", Settings())
     with pytest.raises(SettingsError, match="the given URL: it is not a URL"):
         open_bucket(settings=Settings(url="s3:other"))
-
-
-PLANTED = "planted" + "-secret"
 
 
 @pytest.mark.parametrize(

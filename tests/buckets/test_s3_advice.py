@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from buckets.scripted import Answer, answering
 from buckets.tls import over_tls, self_signed
+from doubles.planted import PLANTED
 
 from up42_state.buckets import open_bucket
 from up42_state.buckets.s3.bucket import S3Bucket
@@ -23,7 +24,6 @@ from up42_state.settings.model import Settings
 if TYPE_CHECKING:
     from pathlib import Path
 
-PLANTED = "planted" + "-secret"
 KEYS = {"aws_access_key_id": "id", "aws_secret_access_key": PLANTED, "aws_region": "us-east-1"}
 NOWHERE = "http://127.0.0.1:9"
 

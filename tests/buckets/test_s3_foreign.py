@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from buckets.scripted import Answer, Request, Script, answering
+from doubles.planted import PLANTED
 from doubles.sweep import sampled
 from doubles.tally import tally
 
@@ -21,7 +22,6 @@ from up42_state.settings.model import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PLANTED = "planted" + "-secret"
 PAGE = (
     b"<!DOCTYPE html><html><head><br><title>Log in</title></head><body>token=%s</body></html>"
     % PLANTED.encode()

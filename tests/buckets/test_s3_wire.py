@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from buckets.scripted import Answer, Script, answering, serving
 from buckets.uploads import MIB, random_bytes
+from doubles.planted import PLANTED
 
 from up42_state.buckets.s3.bucket import S3Bucket
 from up42_state.buckets.uploads import LeftUpload
@@ -27,7 +28,6 @@ from up42_state.settings.model import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PLANTED = "planted" + "-secret"
 HEAD = {"ETag": '"e"', "Last-Modified": "Mon, 05 Jan 2026 10:00:00 GMT"}
 OK = Answer(headers={"ETag": '"e"'})
 

@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from doubles.planted import ACCOUNT, PLANTED
 
 from up42_state.errors import SettingsError
 from up42_state.secrets.redaction import without_secrets
@@ -20,13 +21,6 @@ from up42_state.settings.model import Settings, variables
 if TYPE_CHECKING:
     from pathlib import Path
 
-PLANTED = "planted" + "-secret"
-ACCOUNT = {
-    "type": "service_account",
-    "client_email": "block@project.iam.gserviceaccount.com",
-    "private_key": PLANTED,
-    "token_uri": "https://oauth2.googleapis.com/token",
-}
 KEYS = {"aws_access_key_id": f"{PLANTED}-id", "aws_secret_access_key": PLANTED}
 
 

@@ -10,6 +10,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from doubles.planted import ACCOUNT, PLANTED
 
 from up42_state.errors import SettingsError
 from up42_state.secrets.shapes import is_credential
@@ -18,14 +19,6 @@ from up42_state.settings.sources import refuse_quotes
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-PLANTED = "planted" + "-secret"
-ACCOUNT = {
-    "type": "service_account",
-    "client_email": "block@project.iam.gserviceaccount.com",
-    "private_key": PLANTED,
-    "token_uri": "https://oauth2.googleapis.com/token",
-}
 
 
 @pytest.mark.parametrize(

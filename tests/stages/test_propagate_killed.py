@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,11 +17,33 @@ from up42_state.stages.local.staging import Staging
 from up42_state.stages.propagate import into_directory
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from doubles.faulty import FaultyBucket
 
     from up42_state.state import Job
+
+
+def _let_go(installation: Installation, *_: object) -> None:
+    for root in installation._roots:
+        root.close()
+
+
+def die(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def killed(
+    monkeypatch: pytest.MonkeyPatch, kind: type, method: str, instead: Callable[..., None] = die
+) -> Iterator[None]:
+    """Die in a method, as a kill does: what an installation cleans up at its end stays."""
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, method, instead)
+        patch.setattr(Installation, "__exit__", _let_go)
+        with pytest.raises(KeyboardInterrupt):
+            yield
 
 
 @pytest.mark.parametrize("at", [1, 5, 29])
@@ -39,32 +62,17 @@ def test_what_a_kill_left_is_taken_away(
         move_new(self, *arguments)
 
     move_new = Directory.move_new
-    with monkeypatch.context() as patch:
-        patch.setattr(Directory, "move_new", dying)
-        patch.setattr(Installation, "__exit__", _let_go)
-        with pytest.raises(KeyboardInterrupt):
-            propagate(current, [job.stage("scenes:1")])
+    with killed(monkeypatch, Directory, "move_new", dying):
+        propagate(current, [job.stage("scenes:1")])
     assert contents(current) != before
     job.stage("last:1").save(current)
     assert contents(current) == before
 
 
-def _let_go(installation: Installation, *_: object) -> None:
-    for root in installation._roots:
-        root.close()
-
-
 def kill_before_the_switch(job: Job, current: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Propagate, and die when all files are fetched."""
-
-    def die(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Installation, "switch", die)
-        patch.setattr(Installation, "__exit__", _let_go)
-        with pytest.raises(KeyboardInterrupt):
-            propagate(current, [job.stage("scenes:1")])
+    with killed(monkeypatch, Installation, "switch"):
+        propagate(current, [job.stage("scenes:1")])
 
 
 def fetched(bucket: FaultyBucket) -> int:
@@ -122,11 +130,8 @@ def test_quicklooks_that_a_kill_left_are_taken_away(
         move_in(self, fd, name, path)
 
     move_in = Directory.move_in
-    with monkeypatch.context() as patch:
-        patch.setattr(Directory, "move_in", dying)
-        patch.setattr(Installation, "__exit__", _let_go)
-        with pytest.raises(KeyboardInterrupt):
-            propagate(current, [job.stage("scenes:1")], quicklooks=pictures)
+    with killed(monkeypatch, Directory, "move_in", dying):
+        propagate(current, [job.stage("scenes:1")], quicklooks=pictures)
     assert (pictures / "tile_0005.jpg").exists()
     into_directory.clean_up(current, pictures)
     assert contents(pictures) == {"mine.jpg": (b"mine", False)}
@@ -136,15 +141,8 @@ def test_a_kill_after_the_switch_takes_nothing_away(
     job: Job, scenes: Path, current: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once the new data.json is in its place, what it names stays."""
-
-    def die(_: Any) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Staging, "remove", die)
-        patch.setattr(Installation, "__exit__", _let_go)
-        with pytest.raises(KeyboardInterrupt):
-            propagate(current, [job.stage("scenes:1")])
+    with killed(monkeypatch, Staging, "remove"):
+        propagate(current, [job.stage("scenes:1")])
     into_directory.clean_up(current)
     assert {**contents(scenes), **contents(current)} == contents(current)
     assert len(data_paths(current)) == 31

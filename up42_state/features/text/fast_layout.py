@@ -68,7 +68,7 @@ class _Cutter:
         """Lay out the document; any error means that it cannot be cut."""
         found = {}
         for member in members(self._document, skip(self._document, start), end_of=self._end_of):
-            if member.name in found:  # which of the two counts is for the careful reader to decide
+            if member.name in found:  # which of the two counts is for read_whole to decide
                 raise ValueError(member.name)
             found[member.name] = member
         features = found["features"]

@@ -43,7 +43,7 @@ class Evidence:
         self._comparison = comparison
 
     def speaks_for(self, current: int, earlier: int) -> bool:
-        """True if two features with one row number are the same: they have a place or a file in common.
+        """True if two features with one row number are the same: they have a geometry or a file in common.
 
         A geometry or a file that several features of one stage have proves nothing about any feature.
         """

@@ -42,7 +42,7 @@ class Matcher:
 
     The rules, each for what those before it left: equal provenance, which no other feature has; equal JSON
     and files, where ids do not tell; equal content, forwarded from this stage before; equal JSON with other
-    files; equal id, unique in both, and where it only numbers a row an equal place or file as well; equal
+    files; equal id, unique in both, and where it only numbers a row an equal geometry or file as well; equal
     properties with equal data paths and equal bytes, unique in both. With ``match`` its pairs take the place
     of ids, JSON and data paths. Equal JSON comes before data paths because several features may share one
     file: only their geometry tells them apart.

@@ -76,15 +76,15 @@ class Protected:
     """
 
     def __init__(self, directories: set[str]) -> None:
-        self._current = dict.fromkeys(directories, True)
+        self._verdicts = dict.fromkeys(directories, True)
 
     def covers(self, directory: str) -> bool:
         """True if a directory is a protected one, or lies in one. Each directory is looked up once."""
         new = []
         path = directory
-        while path and path not in self._current:
+        while path and path not in self._verdicts:
             new.append(path)
             path = path.rpartition("/")[0]
-        verdict = self._current.get(path, False)
-        self._current.update(dict.fromkeys(new, verdict))
+        verdict = self._verdicts.get(path, False)
+        self._verdicts.update(dict.fromkeys(new, verdict))
         return verdict
