@@ -111,7 +111,23 @@ class Propagation(msgspec.Struct, frozen=True, kw_only=True):
             selection=self.selection,
             skip_missing=self.missing == "skip",
             properties=self._inherited,
+            given=self._given,
         )
+
+    @property
+    def _given(self) -> dict[str, Any]:
+        """The options that the output depends on, those left out that were not given."""
+        given = {
+            "form": self.form,
+            "match": self.match,
+            "on_conflict": self.on_conflict,
+            "where": self.where,
+            "bbox": self.bbox,
+            "ids": self.ids,
+            "path": self.path,
+            "properties": self._inherited,
+        }
+        return {name: value for name, value in given.items() if value is not None}
 
     @property
     def _inherited(self) -> Sequence[str] | None:

@@ -117,7 +117,8 @@ class Stage:
         :raises StageConflictError: ``if_exists`` or ``expect`` forbids a revision after the newest one.
         :raises StorageError: the store failed; the current revision stays.
         """
-        from up42_state.stages.format.commit import Commit, check_job_mode, mask_secrets
+        from up42_state.stages.format.commit import Commit, check_job_mode
+        from up42_state.stages.format.parameters import mask_secrets
         from up42_state.stages.write.publish import Precondition
         from up42_state.stages.write.save import Save
 

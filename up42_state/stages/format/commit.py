@@ -11,18 +11,15 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
 from up42_state.buckets.keys import is_key
 from up42_state.errors import SettingsError, UnsupportedFormatError
-from up42_state.secrets.shapes import holds_credential, is_secret_name
 from up42_state.stages.format.damage import damaged
 from up42_state.stages.format.names import attempts_prefix, commit_key
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+from up42_state.stages.format.recipe import Component  # noqa: TC001 - msgspec reads the type
 
 __all__ = [
     "FORMAT",
@@ -34,16 +31,13 @@ __all__ = [
     "Totals",
     "check_format",
     "check_job_mode",
-    "fingerprint",
-    "mask_secrets",
     "now",
 ]
 
-FORMAT = "1.0"
+FORMAT = "1.1"
 JobMode = Literal["DEFAULT", "DRY_RUN"]
 
 _DIGEST = b',"digest":"'
-_MAX_DEPTH = 200  # levels of parameters; releases of Python differ in how many more they read
 
 
 def check_job_mode(value: JobMode) -> JobMode:
@@ -125,7 +119,9 @@ class Commit(_Record, frozen=True, kw_only=True):
     :param block: the block that made the output; ``None`` if unknown.
     :param parents: the revisions that the output was made from.
     :param parameters: the block's parameters; values that look secret are replaced by a digest.
-    :param fingerprint: the digest of the block, its parameters and its parents' content; empty if unknown.
+    :param fingerprint: the digest of what determines the output (:mod:`~up42_state.stages.format.recipe`).
+    :param components: what the fingerprint is the digest of; none where a caller gave the fingerprint, and
+        in a commit of format 1.0.
     :param content: the digest of ``data.json`` and all files; outputs with equal digests are equal.
     :param refers: the attempts of the job whose objects hold the bytes, as ``<stage>/<attempt>``.
     :param totals: counts of features, files and bytes.
@@ -145,6 +141,7 @@ class Commit(_Record, frozen=True, kw_only=True):
     parents: tuple[Parent, ...] = ()
     parameters: dict[str, Any] = {}
     fingerprint: str = ""
+    components: tuple[Component, ...] = ()
     content: str = ""
     refers: tuple[str, ...] = ()
     totals: Totals = Totals()
@@ -312,70 +309,3 @@ def _check_objects(commit: Commit, key: str) -> None:
 def now() -> datetime:
     """Return the time of the writer's clock, in UTC."""
     return datetime.now(UTC)
-
-
-def mask_secrets(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters as a commit keeps them, with secrets replaced by digests.
-
-    Secrets are values whose names look secret, and text that is or holds a credential. The digest still tells
-    whether a secret has changed.
-
-    :param parameters: the block's parameters.
-    :raises SettingsError: the parameters cannot be written as JSON.
-    """
-    plain = msgspec.json.decode(_encoded(dict(parameters)))
-    try:
-        return _masked_members(plain)
-    except RecursionError as error:
-        raise _no_json("they are nested too deeply") from error
-
-
-def _encoded(value: object) -> bytes:
-    """Return a value as JSON, with the names of objects sorted.
-
-    :raises SettingsError: the value cannot be written as JSON.
-    """
-    try:
-        return msgspec.json.encode(value, order="sorted")
-    except RecursionError as error:
-        raise _no_json("they are nested too deeply") from error
-    except (TypeError, ValueError, OverflowError) as error:
-        problem = _no_json(f"{type(error).__name__} in one of them")
-    raise problem  # outside the except clause, so not chained: the cause may quote a secret value
-
-
-def _no_json(why: str) -> SettingsError:
-    return SettingsError(
-        f"the block's parameters cannot be written as JSON: {why}",
-        advice="use numbers, text, lists and dictionaries, and nothing else",
-    )
-
-
-def _masked_members(parameters: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
-    return {name: _masked(name, value, depth + 1) for name, value in parameters.items()}
-
-
-def _masked(name: str, value: object, depth: int) -> object:
-    if depth > _MAX_DEPTH:
-        raise _no_json("they are nested too deeply")
-    if value is not None and (is_secret_name(name) or (isinstance(value, str) and holds_credential(value))):
-        return {"sha256": hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()}
-    if isinstance(value, dict):
-        return _masked_members(value, depth)
-    if isinstance(value, list):
-        return [_masked("", inner, depth + 1) for inner in value]
-    return value
-
-
-def fingerprint(block: object, parameters: Mapping[str, Any], parents: Iterable[Parent]) -> str:
-    """Return the digest of what determines an output: the block, its parameters, and its parents' content.
-
-    :param block: a value that JSON can hold and that changes whenever the block does.
-    :param parameters: the block's parameters, secrets included: only the digest leaves this function.
-    :param parents: the revisions that the output is made from. Their jobs and numbers do not count, so equal
-        content in another job has an equal fingerprint.
-    :return: a SHA-256 in hex.
-    :raises SettingsError: the parameters cannot be written as JSON.
-    """
-    inputs = [block, dict(parameters), [[parent.stage, parent.content] for parent in parents]]
-    return hashlib.sha256(_encoded(inputs)).hexdigest()

@@ -6,7 +6,7 @@ import mmap
 import tempfile
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
@@ -15,12 +15,13 @@ from up42_state.features.carried import left_behind
 from up42_state.features.files.data_paths import all_above
 from up42_state.features.merge.operator import merge
 from up42_state.stages.format.index import stored_name
+from up42_state.stages.format.recipe import Propagated
 from up42_state.stages.local.output import Output
 from up42_state.stages.read.selection import catalogue, left_behind_warnings, read_features
 from up42_state.stages.revision import Listing, load_index, map_data
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from up42_state.features import Files, Report, Selection
     from up42_state.features.merge.operator import Merge
@@ -83,6 +84,12 @@ class EarlierStage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             files=files,
         )
 
+    def as_propagated(self, options: Mapping[str, Any]) -> Propagated:
+        """Return the record of this stage for the recipe of an output that it is merged into."""
+        return Propagated(
+            stage=f"{self.job}/{self.name}", content=self.contents.commit.content, options=options
+        )
+
     def left_behind(self) -> tuple[str, ...]:
         """Warn of the files that no feature carries: a propagation brings the files of features alone."""
         return left_behind_warnings(self.contents.commit, left_behind(*self._read))
@@ -123,6 +130,7 @@ class Merging:
         self._collection = output.collection
         self._files = output.files
         self.earlier: list[EarlierStage] = []
+        self.propagated: list[Propagated] = []
         self.additions: list[Added] = []
         self.new_directories: list[str] = []
         self.changed = False
@@ -142,6 +150,7 @@ class Merging:
         found = list(zip(earlier.histories, earlier.commits(current), strict=True))
         stages = [EarlierStage.read(history.store, commit) for history, commit in found if commit is not None]
         self.earlier += stages
+        self.propagated += [stage.as_propagated(earlier.given) for stage in stages]
         merged = _merge(self._whole(), self._files, earlier, stages)
         self._take(merged, stages)
         warnings = (

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from up42_state.errors import JobNotFoundError, StageNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from up42_state.features import Selection
     from up42_state.stages.format.commit import Commit
@@ -26,6 +26,7 @@ class EarlierHistories(msgspec.Struct, frozen=True, kw_only=True):
     :param selection: which features of the earlier stages are taken; ``None`` for all.
     :param skip_missing: leave out a stage that does not exist; otherwise that is an error.
     :param properties: for ``inherit``, the names of the properties; all but ours if ``None``.
+    :param given: all options that the output depends on, as JSON values.
     """
 
     histories: tuple[History, ...]
@@ -35,6 +36,7 @@ class EarlierHistories(msgspec.Struct, frozen=True, kw_only=True):
     selection: Selection | None = None
     skip_missing: bool = False
     properties: Sequence[str] | None = None
+    given: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     def commits(self, current: Callable[[History], Commit]) -> list[Commit | None]:
         """The current revision of each history; ``None`` for a stage that does not exist and is skipped.

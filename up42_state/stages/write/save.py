@@ -17,6 +17,7 @@ from up42_state.errors import IntegrityError, NotFoundError, PrunedError, Storag
 from up42_state.stages.format.commit import Commit, StoredObject, Totals, now
 from up42_state.stages.format.index import BLOCK_BYTES, Index, content_digest
 from up42_state.stages.format.names import attempt_prefix, new_attempt
+from up42_state.stages.format.recipe import Recipe, fingerprint
 from up42_state.stages.history import History
 from up42_state.stages.local.output import read_output
 from up42_state.stages.local.sources import hash_sources
@@ -76,6 +77,8 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
 
     :param quicklooks: the directory of quicklooks; ``None`` leaves quicklooks out.
     :param parameters: the block's, as the commit is to hold them: without secrets.
+    :param recipe: what the output is made of besides earlier stages.
+    :param fingerprint: a caller's own in place of the recipe's; empty for the recipe's.
     """
 
     store: Store
@@ -88,6 +91,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
     precondition: Precondition = msgspec.field(default_factory=Precondition)
     block: BlockInfo | None = None
     parameters: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    recipe: Recipe = msgspec.field(default_factory=Recipe)
     fingerprint: str = ""
     job_mode: JobMode = "DEFAULT"
     progress: Callable[[int, int], None] = lambda _done, _total: None
@@ -203,6 +207,13 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         listing = (same and same.index) or attempt.put("index.json", index.render(), None)
         refers = {*index.refers, *(_owner(self.job, item) for item in (data, listing))}
         own = f"{self.stage}/{attempt.id}"
+        components = (
+            ()
+            if self.fingerprint
+            else self.recipe.components(
+                ((parent.stage, parent.content) for parent in self.parents), merged.propagated
+            )
+        )
         return Commit(
             job=self.job,
             stage=self.stage,
@@ -213,7 +224,8 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
             block=self.block,
             parents=self.parents,
             parameters=dict(self.parameters),
-            fingerprint=self.fingerprint,
+            fingerprint=self.fingerprint or fingerprint(components),
+            components=components,
             content=content_digest(data.size, data.sha256, index.entries, index.directories),
             refers=tuple(sorted(refers)),
             totals=Totals(

@@ -1,0 +1,71 @@
+"""The parameters of a block as a commit holds them: JSON, with secrets replaced by digests."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from up42_state.errors import SettingsError
+from up42_state.secrets.shapes import holds_credential, is_secret_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["encoded", "mask_secrets"]
+
+_MAX_DEPTH = 200  # levels; releases of Python differ in how many more they read
+
+
+def mask_secrets(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters as a commit keeps them, with secrets replaced by digests.
+
+    Secrets are values whose names look secret, and text that is or holds a credential. The digest still tells
+    whether a secret has changed.
+
+    :param parameters: the block's parameters.
+    :raises SettingsError: the parameters cannot be written as JSON.
+    """
+    plain = msgspec.json.decode(encoded(dict(parameters)))
+    try:
+        return _masked_members(plain)
+    except RecursionError as error:
+        raise no_json("they are nested too deeply") from error
+
+
+def encoded(value: object) -> bytes:
+    """Return a value as JSON, with the names of objects sorted.
+
+    :raises SettingsError: the value cannot be written as JSON.
+    """
+    try:
+        return msgspec.json.encode(value, order="sorted")
+    except RecursionError as error:
+        raise no_json("they are nested too deeply") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        problem = no_json(f"{type(error).__name__} in one of them")
+    raise problem  # outside the except clause, so not chained: the cause may quote a secret value
+
+
+def no_json(why: str) -> SettingsError:
+    return SettingsError(
+        f"the block's parameters cannot be written as JSON: {why}",
+        advice="use numbers, text, lists and dictionaries, and nothing else",
+    )
+
+
+def _masked_members(parameters: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
+    return {name: _masked(name, value, depth + 1) for name, value in parameters.items()}
+
+
+def _masked(name: str, value: object, depth: int) -> object:
+    if depth > _MAX_DEPTH:
+        raise no_json("they are nested too deeply")
+    if value is not None and (is_secret_name(name) or (isinstance(value, str) and holds_credential(value))):
+        return {"sha256": hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()}
+    if isinstance(value, dict):
+        return _masked_members(value, depth)
+    if isinstance(value, list):
+        return [_masked("", inner, depth + 1) for inner in value]
+    return value
