@@ -8,7 +8,7 @@ does not depend on them.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -59,7 +59,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     block: str = ""
     command: Sequence[str] = ()
     parameters: Mapping[str, Any] = msgspec.field(default_factory=dict)
-    job_mode: str = "DEFAULT"
+    job_mode: Literal["DEFAULT", "DRY_RUN"] = "DEFAULT"
 
     def components(
         self, parents: Iterable[tuple[str, str]], propagated: Iterable[Propagated] = ()
