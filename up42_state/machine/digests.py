@@ -1,4 +1,4 @@
-"""The digest of a folder by the content of its files: equal wherever the folder lies and whenever it was made."""
+"""The digest of a folder by what its files hold: equal wherever it lies and whenever it was made."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COMPILED = (".pyc", ".pyo")
 
 
 def folder_digest(folder: Path, *, besides: Iterable[Path] = ()) -> str:
-    """The SHA-256, in hex, over the paths and contents of a folder's files and links, executable bits included.
+    """The SHA-256, in hex, over a folder's files and links: paths, contents, executable bits.
 
     What tools put there by themselves is left out: hidden files, bytecode.
 
