@@ -24,11 +24,13 @@ Each class has a stable ``code``, and the exit status that the command line ends
     │   └── InvalidWorkflowError      invalid-workflow      5
     ├── IntegrityError                integrity             6
     │   └── UnsupportedFormatError    unsupported-format    6
-    └── StorageError                  storage               7   OSError
-        ├── StoreUnreachableError     store-unreachable     7
-        ├── AccessDeniedError         access-denied         7   PermissionError
-        ├── UnsupportedStoreError     unsupported-store     7
-        └── CommitUncertainError      commit-uncertain      7
+    ├── StorageError                  storage               7   OSError
+    │   ├── StoreUnreachableError     store-unreachable     7
+    │   ├── AccessDeniedError         access-denied         7   PermissionError
+    │   ├── UnsupportedStoreError     unsupported-store     7
+    │   └── CommitUncertainError      commit-uncertain      7
+    ├── EngineError                   engine                7
+    └── BlockError                    block                 8
 """
 
 from __future__ import annotations
@@ -43,10 +45,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessDeniedError",
+    "BlockError",
     "BucketNotFoundError",
     "CommitUncertainError",
     "ConflictError",
     "Defect",
+    "EngineError",
     "FeatureConflictError",
     "IntegrityError",
     "InvalidDataError",
@@ -289,3 +293,17 @@ class CommitUncertainError(StorageError):
     """The store did not answer whether the commit was written, and it could not be read back."""
 
     code = "commit-uncertain"
+
+
+class EngineError(StateError):
+    """What runs blocks, such as docker or podman, is not there or does not answer."""
+
+    code = "engine"
+    exit_status = 7
+
+
+class BlockError(StateError):
+    """A task of a workflow failed: its block, or the saving of its output."""
+
+    code = "block"
+    exit_status = 8

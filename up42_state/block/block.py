@@ -285,7 +285,6 @@ class Block:
                 quicklooks=self.quicklooks_dir,
                 block=identity.info,
                 parameters=self.parameters,
-                fingerprint=identity.fingerprint(self.parameters, parents),
                 job_mode=self.job_mode,
             )
         self.commit, self.outcome = saved.commit, saved.outcome

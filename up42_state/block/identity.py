@@ -31,9 +31,7 @@ class Identity:
     code: str = ""
 
     @classmethod
-    def find(
-        cls, info: BlockInfo | None = None, *, code: str = "", besides: Iterable[Path] = ()
-    ) -> Self:
+    def find(cls, info: BlockInfo | None = None, *, code: str = "", besides: Iterable[Path] = ()) -> Self:
         """Return the block of this process, named by the manifest beside the script or in the working
         directory. The folder of the manifest is the block's code.
 
