@@ -83,5 +83,3 @@ def write(work: Work, features: list[dict[str, Any]], files: dict[str, bytes] | 
 def changed(flow: Workflow, name: str, **more: Any) -> Workflow:
     """A workflow with one task changed."""
     return replace(flow, tasks=tuple(replace(t, **more) if t.name == name else t for t in flow.tasks))
-
-

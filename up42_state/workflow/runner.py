@@ -60,21 +60,23 @@ class Options:
 class RunResult:
     """What came of a run.
 
+    :param job: the job's key.
     :param run: the run's id, by which its records are found.
     :param tasks: one for each task, in the order of the workflow.
     """
 
+    job: str
     run: str
     tasks: tuple[TaskOutcome, ...]
 
     @property
     def failed(self) -> list[TaskOutcome]:
-        """The tasks that failed."""
-        return [task for task in self.tasks if task.status == "failed"]
+        """The tasks that failed, in whole or in part."""
+        return [task for task in self.tasks if task.status in ("failed", "partial")]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as a JSON object."""
-        return {"run": self.run, "tasks": [task.to_dict() for task in self.tasks]}
+        return {"job": self.job, "run": self.run, "tasks": [task.to_dict() for task in self.tasks]}
 
 
 def run(
@@ -143,7 +145,11 @@ class _Run:
                 if context.stop.is_set():
                     context.halt.set()
         self._give_up()
-        return RunResult(run=context.run, tasks=tuple(self._outcomes[each.task.name] for each in self._plan))
+        return RunResult(
+            job=context.planner.job.key,
+            run=context.run,
+            tasks=tuple(self._outcomes[each.task.name] for each in self._plan),
+        )
 
     def _begin(self, pool: ThreadPoolExecutor) -> bool:
         """Begin the tasks that can begin now; tell if there was one."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+__all__ = ["documented_environment"]
+
 
 def documented_environment(**known: Any) -> dict[str, str]:
     """Return the documented variables."""
