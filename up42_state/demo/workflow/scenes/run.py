@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def is_between(time: str, wanted: str) -> bool:
-    """Say whether a time is in a range such as ``2024-05-11/..``; all are in UTC, so texts compare as times."""
+    """Say whether a time is in a range: ``2024-05-11/..``. All are in UTC, so texts compare as times."""
     first, _, last = wanted.partition("/")
     last = last or first  # one moment, or one day
     return (first == ".." or time[: len(first)] >= first) and (last == ".." or time[: len(last)] <= last)
