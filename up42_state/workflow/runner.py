@@ -74,9 +74,21 @@ class RunResult:
         """The tasks that failed, in whole or in part."""
         return [task for task in self.tasks if task.status in ("failed", "partial")]
 
+    @property
+    def status(self) -> Literal["done", "failed", "stopped"]:
+        """How the run ended, in one word."""
+        if self.failed:
+            return "failed"
+        return "done" if all(task.is_usable or task.is_left_out for task in self.tasks) else "stopped"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the result as a JSON object."""
-        return {"job": self.job, "run": self.run, "tasks": [task.to_dict() for task in self.tasks]}
+        return {
+            "status": self.status,
+            "job": self.job,
+            "run": self.run,
+            "tasks": [task.to_dict() for task in self.tasks],
+        }
 
 
 def run(
@@ -118,7 +130,12 @@ def run(
             keep_going=options.keep_going,
             stop=stop or threading.Event(),
         )
-        return _Run(context, plan).go()
+        context.emit("run", reason=workflow.name)
+        for planned in plan:
+            context.emit("waiting", planned.task.name, reason="; ".join(planned.reasons))
+        result = _Run(context, plan).go()
+        context.emit("end", reason=result.status)
+        return result
 
 
 class _Run:
@@ -163,7 +180,7 @@ class _Run:
             del self._waiting[planned.task.name]
             why = self._why_skipped(planned)
             if why:
-                self._skip(planned.task, why)
+                self._skip(planned.task, why, is_left_out=planned.status == "skipped")
             else:
                 self._running[pool.submit(run_task, context, planned)] = planned.task.name
         return bool(ready)
@@ -194,9 +211,11 @@ class _Run:
         for planned in self._waiting.values():
             self._skip(planned.task, why)
 
-    def _skip(self, task: Task, why: str) -> None:
+    def _skip(self, task: Task, why: str, *, is_left_out: bool = False) -> None:
         self._context.emit("skipped", task.name, reason=why)
-        self._outcomes[task.name] = TaskOutcome(task=task.name, status="skipped", reason=why)
+        self._outcomes[task.name] = TaskOutcome(
+            task=task.name, status="skipped", reason=why, is_left_out=is_left_out
+        )
 
 
 _WORDS = {"failed": "failed", "skipped": "is skipped", "stopped": "was stopped"}

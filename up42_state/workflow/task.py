@@ -46,6 +46,7 @@ class TaskOutcome:
     :param last: the last attempt, of a task in shards the first failed shard's; ``None`` without any.
     :param shards: shards done, and in all; ``None`` for a task that is not split.
     :param missing: features of the input whose shards failed.
+    :param is_left_out: it was skipped as the plan said: a dry run leaves it out.
     """
 
     task: str
@@ -56,6 +57,7 @@ class TaskOutcome:
     last: Attempt | None = None
     shards: tuple[int, int] | None = None
     missing: tuple[str, ...] = ()
+    is_left_out: bool = False
 
     @property
     def is_usable(self) -> bool:
@@ -103,7 +105,7 @@ def _run(context: Context, planned: Planned) -> TaskOutcome:
             return TaskOutcome(task=task.name, status="cached", commit=found.commit)
         why = tuple(found.reasons)
     kind = _Sharded if task.chunk else _Whole
-    return kind(context, task, "; ".join(why)).run()
+    return kind(context, task, why="; ".join(why), forced=planned.forced).run()
 
 
 def _told(context: Context, task: Task, outcome: TaskOutcome, seconds: float) -> TaskOutcome:
@@ -131,12 +133,14 @@ class _Running:
     """A task that runs: what whole and split tasks have in common.
 
     :param why: why it runs, for people.
+    :param forced: it runs even if it is done, and so do its shards.
     """
 
-    def __init__(self, context: Context, task: Task, why: str) -> None:
+    def __init__(self, context: Context, task: Task, *, why: str, forced: bool) -> None:
         self.context = context
         self.task = task
         self.why = why
+        self.forced = forced
         self.job = context.planner.job
         self.filled = FilledInput(commits=[])
 
@@ -211,7 +215,7 @@ class _Sharded(_Running):
         try:
             self.restore(folder)
             shards = split(self.task.name, folder.input, self.task.chunk)
-            parts = self._parts_there(shards)
+            parts = {} if self.forced else self._parts_there(shards)
             outcomes = self._run_all([shard for shard in shards if shard.stage not in parts], folder)
             made = [each.last.saved.commit for each in outcomes.values() if each.last and each.last.saved]
             parts |= self._read(made)
