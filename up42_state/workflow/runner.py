@@ -6,18 +6,21 @@ Each task is looked at once all that it stands on is done, and runs only then, i
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from up42_state.errors import StateError
 from up42_state.machine.budget import Budget, processors, total_memory
 from up42_state.stages.format.names import new_attempt
 from up42_state.workflow.attempt import Context
 from up42_state.workflow.blocks.opening import Blocks
+from up42_state.workflow.foreach import SplitTask
 from up42_state.workflow.plan import Planned, Planner, upstream
 from up42_state.workflow.scratch import Scratch
-from up42_state.workflow.task import TaskOutcome, run_task
+from up42_state.workflow.task import TaskOutcome, WholeTask
 
 if TYPE_CHECKING:
     import os
@@ -182,7 +185,7 @@ class _Run:
             if why:
                 self._skip(planned.task, why, is_left_out=planned.status == "skipped")
             else:
-                self._running[pool.submit(run_task, context, planned)] = planned.task.name
+                self._running[pool.submit(_run_task, context, planned)] = planned.task.name
         return bool(ready)
 
     def _is_settled(self, planned: Planned) -> bool:
@@ -219,6 +222,54 @@ class _Run:
 
 
 _WORDS = {"failed": "failed", "skipped": "is skipped", "stopped": "was stopped"}
+
+
+def _run_task(context: Context, planned: Planned) -> TaskOutcome:
+    """Run a task, if it is not done; everything that the task stands on is there.
+
+    :return: what came of it, also if it failed.
+    """
+    start = time.monotonic()
+    task = planned.task
+    try:
+        outcome = _look_and_run(context, planned)
+    except StateError as error:
+        outcome = TaskOutcome(task=task.name, status="failed", reason=str(error))
+    return _told(context, task, outcome, time.monotonic() - start)
+
+
+def _look_and_run(context: Context, planned: Planned) -> TaskOutcome:
+    task = planned.task
+    why = planned.reasons
+    if not planned.forced:
+        # What the task stands on may have been made anew since the plan, and have come out equal.
+        found = context.planner.standing(task)
+        if found.is_done:
+            return TaskOutcome(task=task.name, status="cached", commit=found.commit)
+        why = tuple(found.reasons)
+    kind = SplitTask if task.chunk else WholeTask
+    return kind(context, task, why="; ".join(why), forced=planned.forced).run()
+
+
+def _told(context: Context, task: Task, outcome: TaskOutcome, seconds: float) -> TaskOutcome:
+    """Tell what came of a task, and give it with the time that the task took."""
+    commit, last = outcome.commit, outcome.last
+    ending = last.ending if last else None
+    kind = "failed" if outcome.status == "partial" else outcome.status
+    context.emit(
+        kind,
+        task.name,
+        reason=outcome.reason,
+        attempt=last.number if last else 0,
+        stage=commit.name if commit else "",
+        features=commit.totals.features if commit else None,
+        bytes=commit.totals.bytes if commit else None,
+        seconds=round(seconds, 3),
+        peak_memory=ending.peak_memory if ending else None,
+        exit_code=ending.exit_code if ending else None,
+        shards=outcome.shards,
+    )
+    return replace(outcome, seconds=seconds)
 
 
 def _graphics_processors() -> int:
