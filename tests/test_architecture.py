@@ -132,8 +132,12 @@ STANDS_ON: dict[str, set[str]] = {
         *("stages", "stages.format", "stages.local", "stages.propagate", "state"),
     },
     # workflows
-    "workflow": set(),
-    "workflow.blocks": {"workflow"},
+    "workflow.model": set(),
+    "workflow.blocks": {"workflow.model"},
+    "workflow": {
+        *("__init__", "secrets", "stages", "stages.format", "stages.write"),
+        *("workflow.blocks", "workflow.model"),
+    },
     "demo": {"block", "features.text", "machine", "publish", "stages.format", "state"},
     "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
     "cli": {"__init__", "secrets", "settings", "stage", "stages.format", "state", "units"},
@@ -151,7 +155,7 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
     "filesystem": {"features.__init__"},
     "state": {"features.__init__"},
     "block": {"stages.write"},
-    "workflow": {"manifest.__init__"},
+    "workflow.model": {"manifest.__init__"},
     "cli.verbs": {
         *("features.__init__", "features", "stages", "stages.format"),
         *("stages.read", "stages.upkeep", "stages.write"),
