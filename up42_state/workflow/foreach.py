@@ -36,6 +36,8 @@ class SplitTask(RunningTask):
             self.restore(folder)
             shards = split(self.task.name, folder.input, self.task.chunk)
             parts = {} if self.forced else self._parts_there(shards)
+            counts = (len(parts), len(shards))
+            self.context.emit("started", self.task.name, attempt=1, reason=self.why, shards=counts)
             outcomes = self._run_all(shards, parts, folder)
             made = [each.last.saved.commit for each in outcomes.values() if each.last and each.last.saved]
             parts |= self._read(made)

@@ -9,16 +9,22 @@ import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from msgspec import to_builtins
+
 from up42_state.errors import StateError
 from up42_state.machine.budget import Budget, processors, total_memory
-from up42_state.stages.format.names import new_attempt
 from up42_state.workflow.attempt import Context
+from up42_state.workflow.blocks.logs import Log
 from up42_state.workflow.blocks.opening import Blocks
+from up42_state.workflow.events import Event
 from up42_state.workflow.foreach import SplitTask
 from up42_state.workflow.plan import Planned, Planner, upstream
+from up42_state.workflow.records import AttemptRecord
+from up42_state.workflow.runs import Runs
 from up42_state.workflow.scratch import Scratch
 from up42_state.workflow.task import TaskOutcome, WholeTask
 
@@ -28,7 +34,6 @@ if TYPE_CHECKING:
 
     from up42_state.stages.format.commit import JobMode
     from up42_state.state import Job
-    from up42_state.workflow.events import Event
     from up42_state.workflow.model import Task, Workflow
 
 __all__ = ["Options", "RunResult", "run"]
@@ -121,23 +126,35 @@ def run(
     with blocks or Blocks() as opened, Scratch(options.scratch) as scratch:
         planner = Planner(job, opened, options.job_mode)
         plan = planner.plan(workflow, force=options.force, since=options.since)
+        records = Runs(job.state.store, job.key).begin(
+            workflow.name,
+            warnings=workflow.warnings,
+            warn=lambda text: tell(Event(kind="step", time=datetime.now(UTC), run="", reason=text)),
+        )
+
+        def told(event: Event) -> None:
+            records.update(event)
+            tell(event)
+
         context = Context(
-            run=new_attempt(),
+            run=records.run,
             planner=planner,
             blocks=opened,
             scratch=scratch,
             budget=budget,
-            tell=tell,
-            record=lambda _attempt, _log: None,
+            tell=told,
+            record=lambda record, log: records.attempt(record, log.bytes(), log_bytes=log.size),
             keep_failed=options.keep == "failed",
             keep_going=options.keep_going,
             stop=stop or threading.Event(),
         )
-        context.emit("run", reason=workflow.name)
-        for planned in plan:
-            context.emit("waiting", planned.task.name, reason="; ".join(planned.reasons))
-        result = _Run(context, plan).go()
-        context.emit("end", reason=result.status)
+        with records:
+            context.emit("run", reason=workflow.name)
+            for planned in plan:
+                context.emit("waiting", planned.task.name, reason="; ".join(planned.reasons))
+            result = _Run(context, plan).go()
+            context.emit("end", reason=result.status)
+            records.end(result.status)
         return result
 
 
@@ -235,6 +252,8 @@ def _run_task(context: Context, planned: Planned) -> TaskOutcome:
         outcome = _look_and_run(context, planned)
     except StateError as error:
         outcome = TaskOutcome(task=task.name, status="failed", reason=str(error))
+    if task.chunk and outcome.status != "cached":
+        context.record(_whole_record(context, planned, outcome, time.monotonic() - start), Log())
     return _told(context, task, outcome, time.monotonic() - start)
 
 
@@ -270,6 +289,28 @@ def _told(context: Context, task: Task, outcome: TaskOutcome, seconds: float) ->
         shards=outcome.shards,
     )
     return replace(outcome, seconds=seconds)
+
+
+def _whole_record(context: Context, planned: Planned, outcome: TaskOutcome, seconds: float) -> AttemptRecord:
+    """The record of a task in shards: what is kept beside the records of its shards."""
+    commit, task, now = outcome.commit, planned.task, datetime.now(UTC)
+    return AttemptRecord(
+        task=task.name,
+        why="; ".join(planned.reasons),
+        outcome=outcome.status,
+        text=outcome.reason,
+        start=now - timedelta(seconds=seconds),
+        end=now,
+        block=task.block.kind,
+        image=task.block.image,
+        code=context.blocks.of(task).code,
+        missing=outcome.missing,
+        features=commit.totals.features if commit else None,
+        bytes=commit.totals.bytes if commit else None,
+        stage=commit.name if commit else "",
+        fingerprint=commit.fingerprint if commit else "",
+        components=tuple(to_builtins(each) for each in commit.components) if commit else (),
+    )
 
 
 def _graphics_processors() -> int:
