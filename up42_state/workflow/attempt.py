@@ -18,6 +18,7 @@ from msgspec import to_builtins
 
 from up42_state.block.environment import child_environment
 from up42_state.errors import InvalidDataError, StateError
+from up42_state.secrets.redaction import remember
 from up42_state.units import size
 from up42_state.workflow.blocks.logs import Log
 from up42_state.workflow.blocks.variables import documented_environment
@@ -272,6 +273,8 @@ def _lacking_space(context: Context, folder: Folder, needed: int) -> str:
 
 def _work(context: Context, attempt: Attempt, folder: Folder, log: Log) -> Work:
     task, planner = attempt.unit.task, context.planner
+    secrets = {name: os.environ[name] for name in task.block.environment if name in os.environ}
+    remember(attempt, secrets.values())  # or a block that prints them would have them kept in its log
     documented = documented_environment(
         job=planner.job.key,
         task=task.name,
@@ -291,7 +294,7 @@ def _work(context: Context, attempt: Attempt, folder: Folder, log: Log) -> Work:
         scratch=folder.home,
         log=log,
         environment=machine | documented,
-        secrets={name: os.environ[name] for name in task.block.environment if name in os.environ},
+        secrets=secrets,
         resources=attempt.resources,
         timeout=task.timeout,
         stop=context.stop,
