@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Sequence
 
-    from up42_state.stages.format.commit import JobMode
+    from up42_state.stages.format.commit import Commit, JobMode
     from up42_state.state import Job
     from up42_state.workflow.model import Task, Workflow
 
@@ -199,7 +199,12 @@ class _Run:
         for planned in ready:
             del self._waiting[planned.task.name]
             why = self._why_skipped(planned)
-            if why:
+            if self._is_as_planned(planned):
+                self._context.emit("cached", planned.task.name, **_facts(planned.commit))
+                self._outcomes[planned.task.name] = TaskOutcome(
+                    task=planned.task.name, status="cached", commit=planned.commit
+                )
+            elif why:
                 self._skip(planned.task, why, is_left_out=planned.status == "skipped")
             else:
                 self._running[pool.submit(_run_task, context, planned)] = planned.task.name
@@ -209,6 +214,11 @@ class _Run:
         """True if nothing that a task stands on waits or runs."""
         unsettled = {*self._waiting, *self._running.values()}
         return unsettled.isdisjoint(upstream(planned.task))
+
+    def _is_as_planned(self, planned: Planned) -> bool:
+        """True if a task was cached, and nothing that it stands on has run since."""
+        before = [self._outcomes[name] for name in upstream(planned.task) if name in self._outcomes]
+        return planned.status == "cached" and all(each.status == "cached" for each in before)
 
     def _why_skipped(self, planned: Planned) -> str:
         if planned.status == "skipped":
@@ -280,9 +290,7 @@ def _told(context: Context, task: Task, outcome: TaskOutcome, seconds: float) ->
         task.name,
         reason=outcome.reason,
         attempt=last.number if last else 0,
-        stage=commit.name if commit else "",
-        features=commit.totals.features if commit else None,
-        bytes=commit.totals.bytes if commit else None,
+        **_facts(commit),
         seconds=round(seconds, 3),
         peak_memory=ending.peak_memory if ending else None,
         exit_code=ending.exit_code if ending else None,
@@ -311,6 +319,13 @@ def _whole_record(context: Context, planned: Planned, outcome: TaskOutcome, seco
         fingerprint=commit.fingerprint if commit else "",
         components=tuple(to_builtins(each) for each in commit.components) if commit else (),
     )
+
+
+def _facts(commit: Commit | None) -> dict[str, Any]:
+    """What events tell of a stage."""
+    if commit is None:
+        return {}
+    return {"stage": commit.name, "features": commit.totals.features, "bytes": commit.totals.bytes}
 
 
 def _graphics_processors() -> int:
