@@ -120,8 +120,13 @@ STANDS_ON: dict[str, set[str]] = {
     },
     "filesystem": {"contract", "stages", "stages.format", "stages.read", "state"},
     "doctor": {"buckets.__init__", "buckets", "buckets.base", "secrets", "settings", "units"},
+    "block.recipe": {
+        *("contract", "machine", "manifest.__init__", "manifest", "manifest.matching", "secrets"),
+        *("stages", "stages.format", "stages.write"),
+    },
     "block": {
         *(
+            "block.recipe",
             "contract",
             "features.__init__",
             "features",
@@ -168,6 +173,7 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
     "stage": {"state"},
     "filesystem": {"features.__init__"},
     "state": {"features.__init__"},
+    "block.recipe": {"propagation", "state"},
     "block": {"stages.write"},
     "workflow": {"manifest.__init__", "stage"},
     "workflow.model": {"manifest.__init__"},
