@@ -132,14 +132,29 @@ STANDS_ON: dict[str, set[str]] = {
         *("stages", "stages.format", "stages.local", "stages.propagate", "state"),
     },
     # workflows
-    "workflow": set(),
-    "workflow.blocks": {"workflow"},
+    "workflow.model": set(),
+    "workflow.document": {
+        *(
+            "contract",
+            "machine",
+            "manifest.__init__",
+            "manifest",
+            "manifest.matching",
+            "propagation",
+            "units",
+        ),
+        "workflow.model",
+    },
+    "workflow.document.__init__": {"workflow.document"},
+    "workflow": {"workflow.model"},
+    "workflow.blocks": {"workflow", "workflow.model"},
     "demo": {"block", "features.text", "machine", "publish", "stages.format", "state"},
     "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
     "cli": {"__init__", "secrets", "settings", "stage", "stages.format", "state", "units"},
     "cli.verbs": {
         *("block", "cli", "contract", "demo", "doctor", "machine", "stages", "state"),
         *("manifest.__init__", "manifest", "manifest.matching", "manifest.server"),
+        *("units", "workflow.document.__init__"),
     },
     "cli.__init__": {"cli"},
 }
@@ -151,10 +166,10 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
     "filesystem": {"features.__init__"},
     "state": {"features.__init__"},
     "block": {"stages.write"},
-    "workflow": {"manifest.__init__"},
+    "workflow.model": {"manifest.__init__"},
     "cli.verbs": {
         *("features.__init__", "features", "stages", "stages.format"),
-        *("stages.read", "stages.upkeep", "stages.write"),
+        *("stages.read", "stages.upkeep", "stages.write", "workflow.model"),
     },
     "__init__": {
         *("block", "errors", "manifest.__init__", "propagation", "settings", "stage"),

@@ -31,6 +31,7 @@ _VERBS = {
     "rm": "upkeep",
     "prune": "upkeep",
     "manifest": "manifest",
+    "workflow": "workflow",
     "doctor": "doctor",
     "demo": "demo",
 }
