@@ -157,8 +157,10 @@ class _Reader:
         if isinstance(key, str):
             return key
         is_scalar = isinstance(event, yaml.ScalarEvent)
-        written = legible(event.value) if is_scalar else "that is a list or an object"
-        self.defects.append(Defect(pointer(path), f"the key {written} is no text{_at(event.start_mark)}"))
+        problem = (
+            f"the key {legible(event.value)} is no text" if is_scalar else "a list or an object is no key"
+        )
+        self.defects.append(Defect(pointer(path), f"{problem}{_at(event.start_mark)}"))
         return legible(key)
 
     def _check_limits(self, size: int, height: int, start: yaml.Event) -> None:
