@@ -141,8 +141,10 @@ STANDS_ON: dict[str, set[str]] = {
     "demo": {"block", "features.text", "machine", "publish", "stages.format", "state"},
     "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
     "cli": {"__init__", "secrets", "settings", "stage", "stages.format", "state", "units"},
+    "cli.watching": {"cli", "secrets", "units", "workflow"},
     "cli.verbs": {
-        *("block", "cli", "contract", "demo", "doctor", "machine", "stages", "state"),
+        *("block", "cli", "cli.watching", "contract", "demo", "doctor", "machine", "stages", "state"),
+        *("secrets", "stages.format", "units", "workflow"),
         *("manifest.__init__", "manifest", "manifest.matching", "manifest.server"),
     },
     "cli.__init__": {"cli"},
