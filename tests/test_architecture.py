@@ -155,9 +155,10 @@ STANDS_ON: dict[str, set[str]] = {
     "demo": {"block", "features.text", "machine", "publish", "stages.format", "state"},
     "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
     "cli": {"__init__", "secrets", "settings", "stage", "stages.format", "state", "units"},
+    "cli.watching": {"cli", "secrets", "units", "workflow"},
     "cli.verbs": {
-        *("block", "cli", "contract", "demo", "doctor", "machine", "stages", "state"),
-        *("workflow", "workflow.blocks"),
+        *("block", "cli", "cli.watching", "contract", "demo", "doctor", "machine", "stages", "state"),
+        *("secrets", "stages.format", "workflow", "workflow.blocks"),
         *("manifest.__init__", "manifest", "manifest.matching", "manifest.server"),
         *("units", "workflow.document.__init__"),
     },
