@@ -28,7 +28,7 @@ STANDS_ON: dict[str, set[str]] = {
     "machine": set(),
     "contract": {"machine"},
     "publish": set(),
-    "settings": {"secrets"},
+    "settings": {"secrets", "units"},
     # data.json
     "features.text": set(),
     "features.files": {"contract", "features.text", "machine"},
@@ -134,13 +134,20 @@ STANDS_ON: dict[str, set[str]] = {
         *("stages", "stages.format", "stages.local", "stages.propagate", "state"),
     },
     # workflows
-    "workflow": set(),
-    "workflow.blocks": {"workflow"},
+    "workflow.model": set(),
+    "workflow.events": set(),
+    "workflow.blocks": {"workflow.model"},
+    "workflow": {
+        *("block", "contract", "features.__init__", "features", "machine", "propagation", "secrets"),
+        *("stages", "stages.format", "stages.local", "stages.propagate", "stages.write", "state", "units"),
+        *("workflow.blocks", "workflow.events", "workflow.model"),
+    },
     "demo": {"block", "features.text", "machine", "publish", "stages.format", "state"},
     "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
     "cli": {"__init__", "secrets", "settings", "stage", "stages.format", "state", "units"},
     "cli.verbs": {
         *("block", "cli", "contract", "demo", "doctor", "machine", "stages", "state"),
+        *("workflow", "workflow.blocks"),
         *("manifest.__init__", "manifest", "manifest.matching", "manifest.server"),
     },
     "cli.__init__": {"cli"},
@@ -153,10 +160,13 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
     "filesystem": {"features.__init__"},
     "state": {"features.__init__"},
     "block": {"stages.write"},
-    "workflow": {"manifest.__init__"},
+    "workflow": {"manifest.__init__", "stage"},
+    "workflow.model": {"manifest.__init__"},
+    "cli": {"workflow.events"},
     "cli.verbs": {
         *("features.__init__", "features", "stages", "stages.format"),
         *("stages.read", "stages.upkeep", "stages.write"),
+        *("workflow.model",),
     },
     "__init__": {
         *("block", "errors", "manifest.__init__", "propagation", "settings", "stage"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from up42_state.cli.common import Common
+from up42_state.units import read_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ __all__ = [
     "DIRECTORY",
     "FILE",
     "after",
+    "byte_size",
     "chosen",
     "duration",
     "job",
@@ -162,6 +164,14 @@ def duration(text: str) -> timedelta:
     if match is None:
         raise click.BadParameter(f"{text!r} is not a time such as 30m, 24h, 7d or 0")
     return timedelta(seconds=int(match[1]) * _SECONDS[match[2]]) if match[2] else timedelta()
+
+
+def byte_size(text: str) -> int:
+    """Parse a number of bytes: ``8GiB``, ``500MB``."""
+    try:
+        return read_size(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} {error}") from error
 
 
 _SELECTION = (
