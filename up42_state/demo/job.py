@@ -1,12 +1,12 @@
-"""Run a workflow of four blocks on a directory; the last block gets back the scenes that the second one dropped.
+"""Run a workflow of four blocks; the last one gets back the scenes that the second one dropped.
 
 ::
 
     scenes:1 ──► tiling:1 ──► detection:1 ──► report:1
         └───────────────── propagated ────────────┘
 
-The blocks and their document lie in ``workflow/`` beside this module. They are blocks as others write them, and know
-nothing of this library.
+The blocks and their document lie in ``workflow/`` beside this module. They are blocks as others
+write them, and know nothing of this library.
 """
 
 from __future__ import annotations
@@ -26,16 +26,15 @@ from up42_state.publish.footprints import Footprint, footprint_map
 from up42_state.stages.format.names import some_names
 from up42_state.state import State
 from up42_state.workflow.blocks.opening import Blocks
-from up42_state.workflow.document import load
+from up42_state.workflow.check import load
 from up42_state.workflow.plan import Planner
 from up42_state.workflow.runner import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from up42_state.stage import Stage
     from up42_state.stages.format.commit import Commit
-    from up42_state.state import Job
+    from up42_state.state import Job, Stage
     from up42_state.workflow.events import Event
     from up42_state.workflow.plan import Planned
     from up42_state.workflow.runner import RunResult
@@ -85,8 +84,8 @@ def run_demo(
 ) -> Demo:
     """Run the demo; in a second run in the same directory all tasks are cached.
 
-    :param directory: where the store, the workflow, the results and the map go; ``None`` for ``up42-state-demo`` in
-        the working directory or, if the working directory cannot be written to, a temporary directory.
+    :param directory: where the store, the workflow, the results and the map go; ``None`` for
+        ``up42-state-demo`` in the working directory or, if that cannot be written to, a temporary directory.
     :param tell: takes what happens in the run, as it happens.
     :raises TargetConflictError: the directory holds other files than an earlier demo's.
     :raises BlockError: a block failed.
@@ -97,7 +96,7 @@ def run_demo(
     document = _copied(root / "workflow") / "workflow.yaml"
     parameters = document.with_name("parameters.json")
     given = json.loads(parameters.read_text())
-    result = run(load(document, given), job, tell=tell or (lambda _event: None))
+    result = run(load(document, parameters=given), job, tell=tell or (lambda _event: None))
     _check(result)
     made, tiles, *_, last = (job.stage(task.task) for task in result.tasks)
     last.restore(root / "results", overwrite=True)
@@ -121,7 +120,7 @@ def run_demo(
 
 def _plan(document: Path, parameters: dict[str, Any], job: Job) -> tuple[Planned, ...]:
     with Blocks() as blocks:
-        return tuple(Planner(job, blocks).plan(load(document, parameters)))
+        return tuple(Planner(job, blocks).plan(load(document, parameters=parameters)))
 
 
 def _check(result: RunResult) -> None:
@@ -179,7 +178,7 @@ def _footprints(stage: Stage) -> list[Footprint]:
         origin = Origin.parse(feature.properties.get(ORIGIN))
         layer = origin.stage if origin else stage.name
         title = f"{feature.id} ({layer})"
-        found.append(Footprint(layer=layer, title=title, geometry=feature.geometry, bbox=feature.bbox))
+        found.append(Footprint(layer=layer, title=title, geometry=feature.geometry, bbox=feature.get("bbox")))
     # Large scenes first: what is drawn later lies above.
     return sorted(found, key=lambda footprint: footprint.layer == stage.name)
 

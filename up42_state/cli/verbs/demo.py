@@ -26,11 +26,14 @@ __all__ = ["demo"]
 def demo(common: Common, directory: Path | None) -> None:
     """Run a small workflow of four blocks.
 
-    Its store, workflow, results and map go to DIR (up42-state-demo in the working directory); --url does not count.
+    Its store, workflow, results and map go to DIR (up42-state-demo in the working directory); --url does not
+    count.
     """
+    from up42_state.cli.watching import watching
     from up42_state.demo import run_demo
 
-    done = run_demo(directory, common.note)
+    with watching(common) as tell:
+        done = run_demo(directory, tell)
     value = {
         "url": done.state.url,
         "job": done.commits[0].job,
@@ -58,8 +61,11 @@ def _tasks(done: Demo) -> Table:
 
 def _story(done: Demo) -> Iterator[str]:
     made, tiles, *_, last = done.commits
-    yield f"{tiles.stage} left out {len(done.dropped)} of {made.totals.features} scenes, which have too many clouds."
-    yield f"{last.stage} propagated {made.stage} and has {len(done.returned)} scenes again, files and quicklooks too,"
+    if all(task.status == "cached" for task in done.run.tasks):
+        yield "Nothing has changed since the last run, so nothing ran: all tasks are cached."
+    dropped, back = len(done.dropped), len(done.returned)
+    yield f"{tiles.stage} left out {dropped} of {made.totals.features} scenes, which have too many clouds."
+    yield f"{last.stage} propagated {made.stage} and has {back} scenes again, files and quicklooks too,"
     yield f"of which no byte was moved: {last.totals.referenced} bytes are by reference."
 
 
@@ -70,11 +76,13 @@ def _plan(done: Demo) -> Table:
 
 
 def _next_steps(done: Demo) -> Iterator[str]:
-    where = f"--url {done.state.url} --job {done.commits[0].job}"
+    where = f"--job {done.commits[0].job} --url {done.state.url}"
+    what = f"{done.document} --parameters {done.parameters} {where}"
     yield f"The last output, restored:  {done.results}/"
     yield f"Its footprints on a map:    {done.map}"
-    yield f"The workflow, to change:    {done.document}"
-    yield f"What ran, and why:          up42-state {where} jobs"
+    yield f"Its parameters, to change:  {done.parameters}"
+    yield f"What would run then:        up42-state plan {what}"
+    yield f"To run it:                  up42-state run {what}"
     yield f"See for yourself:           up42-state stages {where}"
 
 
