@@ -138,8 +138,17 @@ STANDS_ON: dict[str, set[str]] = {
     "workflow.events": set(),
     "workflow.blocks": {"workflow.model"},
     "workflow": {
-        *("block", "contract", "features.__init__", "features", "machine", "propagation", "secrets"),
-        *("stages", "stages.format", "stages.local", "stages.propagate", "stages.write", "state", "units"),
+        *("__init__", "block", "contract", "features.__init__", "features", "machine", "propagation"),
+        *(
+            "secrets",
+            "stages",
+            "stages.format",
+            "stages.local",
+            "stages.propagate",
+            "stages.write",
+            "state",
+            "units",
+        ),
         *("workflow.blocks", "workflow.events", "workflow.model"),
     },
     "demo": {

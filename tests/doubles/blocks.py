@@ -40,6 +40,13 @@ class Bodies(Blocks):
         self.ran: Counter[str] = Counter()
         self.versions = dict.fromkeys(bodies, "1")
 
+    @classmethod
+    def again(cls, other: Bodies) -> Bodies:
+        """The same blocks for another run, none of which has run."""
+        made = cls(**other._bodies)
+        made.versions = dict(other.versions)
+        return made
+
     def _open(self, reference: BlockReference) -> InProcess:
         name = reference.command[0]
 

@@ -14,13 +14,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from msgspec import to_builtins
+
 from up42_state.block.environment import child_environment
 from up42_state.errors import InvalidDataError, StateError
+from up42_state.secrets.redaction import remember
 from up42_state.units import size
 from up42_state.workflow.blocks.logs import Log
 from up42_state.workflow.blocks.variables import documented_environment
 from up42_state.workflow.blocks.work import Ending, Work
 from up42_state.workflow.events import Event
+from up42_state.workflow.records import AttemptRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,7 +64,7 @@ class Context:
     scratch: Scratch
     budget: Budget
     tell: Callable[[Event], None]
-    record: Callable[[Attempt, bytes], None]
+    record: Callable[[AttemptRecord, Log], None]
     keep_failed: bool = False
     keep_going: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
@@ -117,6 +121,42 @@ class Attempt:
     can_be_retried: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
     log_end: tuple[str, ...] = ()
+
+    def to_record(self) -> AttemptRecord:
+        """Return what is kept of the attempt in the store."""
+        unit, ending = self.unit, self.ending or Ending(reason="not started", text="")
+        commit = self.saved.commit if self.saved else None
+        block = unit.task.block
+        return AttemptRecord(
+            task=unit.task.name,
+            shard=unit.shard,
+            attempt=self.number,
+            why=unit.why,
+            outcome="done" if commit else "stopped" if ending.reason == "stopped" else "failed",
+            reason="save" if ending.is_done and not commit else ending.reason,
+            text=self.reason,
+            exit_code=ending.exit_code,
+            signal=ending.signal,
+            start=self.start,
+            end=self.end,
+            seconds=self.seconds,
+            peak_memory=ending.peak_memory,
+            block=block.kind,
+            image=block.image,
+            code=self.code,
+            resources={
+                "cpus": self.resources.cpus,
+                "memory": self.resources.memory or 0,
+                "gpus": self.resources.gpus,
+            },
+            timeout=unit.task.timeout,
+            features=commit.totals.features if commit else None,
+            bytes=commit.totals.bytes if commit else None,
+            stage=commit.name if commit else "",
+            fingerprint=commit.fingerprint if commit else "",
+            components=tuple(to_builtins(each) for each in commit.components) if commit else (),
+            warnings=tuple(self.saved.warnings) if self.saved else (),
+        )
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
@@ -193,7 +233,7 @@ def _attempt(context: Context, unit: Unit, number: int, resources: Resources) ->
         else:
             with suppress(OSError):
                 folder.remove()
-    context.record(attempt, log.bytes())
+    context.record(attempt.to_record(), log)
     return attempt
 
 
@@ -233,6 +273,8 @@ def _lacking_space(context: Context, folder: Folder, needed: int) -> str:
 
 def _work(context: Context, attempt: Attempt, folder: Folder, log: Log) -> Work:
     task, planner = attempt.unit.task, context.planner
+    secrets = {name: os.environ[name] for name in task.block.environment if name in os.environ}
+    remember(attempt, secrets.values())  # or a block that prints them would have them kept in its log
     documented = documented_environment(
         job=planner.job.key,
         task=task.name,
@@ -252,7 +294,7 @@ def _work(context: Context, attempt: Attempt, folder: Folder, log: Log) -> Work:
         scratch=folder.home,
         log=log,
         environment=machine | documented,
-        secrets={name: os.environ[name] for name in task.block.environment if name in os.environ},
+        secrets=secrets,
         resources=attempt.resources,
         timeout=task.timeout,
         stop=context.stop,

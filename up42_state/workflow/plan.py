@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec.structs import replace as replace_members
 
 from up42_state.errors import SettingsError
 from up42_state.propagation import Propagation
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 
     from up42_state.stage import Stage
     from up42_state.stages.format.commit import Commit, JobMode
+    from up42_state.stages.propagate.options import EarlierHistories
+    from up42_state.stages.store import Store
     from up42_state.state import Job
     from up42_state.workflow.blocks.opening import Blocks
     from up42_state.workflow.model import Task, Workflow
@@ -56,6 +61,38 @@ def upstream(task: Task) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*task.after, *propagated)))
 
 
+class _Newest(dict[str, "Commit | None"]):
+    """The newest revisions of stages, by their names, while they are remembered."""
+
+    is_kept = False
+
+
+class _History(History):
+    """A stage whose newest revision is asked for once in a plan: many tasks may stand on it."""
+
+    def __init__(self, store: Store, job: str, stage: str, known: _Newest) -> None:
+        super().__init__(store, job, stage)
+        self._known = known
+
+    def newest(self) -> Commit | None:
+        """Read the newest commit, or give the one that was read before in this plan."""
+        if not self._known.is_kept:
+            return super().newest()
+        if str(self) not in self._known:
+            self._known[str(self)] = super().newest()
+        return self._known[str(self)]
+
+
+@contextmanager
+def _remembering(known: _Newest) -> Iterator[None]:
+    known.is_kept = True
+    try:
+        yield
+    finally:
+        known.is_kept = False
+        known.clear()
+
+
 class Planner:
     """Tells what is done of the tasks of one job.
 
@@ -67,6 +104,7 @@ class Planner:
         self.job = job
         self.job_mode = job_mode
         self._blocks = blocks
+        self._newest: _Newest = _Newest()
 
     def plan(self, workflow: Workflow, *, force: bool = False, since: str = "") -> list[Planned]:
         """Tell of every task whether it would run, and why; nothing runs.
@@ -85,6 +123,12 @@ class Planner:
             raise SettingsError(
                 f"{since} is no task of the workflow {workflow.name}", advice=f"it has {', '.join(names)}"
             )
+        asked = dict.fromkeys((*names, *(name for task in workflow.tasks for name in upstream(task))))
+        with _remembering(self._newest), self.job.state.store.transfers() as transfers:
+            list(transfers.map(lambda name: self.history(name).newest(), asked))
+            return self._plan(workflow, force=force, since=since)
+
+    def _plan(self, workflow: Workflow, *, force: bool, since: str) -> list[Planned]:
         planned: dict[str, Planned] = {}
         for task in workflow.tasks:
             before = [planned[name] for name in upstream(task) if name in planned]
@@ -126,8 +170,8 @@ class Planner:
         return standing(
             self.history(task.name),
             self.recipe(task),
-            [stage.latest(self.job_mode) for stage in self.parents(task)],
-            [item.resolve() for item in self.propagations(task)],
+            [self.history(name).current(self.job_mode) for name in task.after],
+            [self._remembered(item.resolve()) for item in self.propagations(task)],
         )
 
     def recipe(self, task: Task) -> Recipe:
@@ -157,7 +201,11 @@ class Planner:
     def history(self, name: str) -> History:
         """The revisions of a stage that a document names."""
         job, stage = split_stage(name, self.job.key)
-        return History(self.job.state.store, job, stage)
+        return _History(self.job.state.store, job, stage, self._newest)
+
+    def _remembered(self, earlier: EarlierHistories) -> EarlierHistories:
+        histories = (self.history(str(history)) for history in earlier.histories)
+        return replace_members(earlier, histories=tuple(histories))
 
     def _is_there(self, name: str) -> bool:
         newest = self.history(name).newest()

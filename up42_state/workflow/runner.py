@@ -6,26 +6,34 @@ Each task is looked at once all that it stands on is done, and runs only then, i
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from msgspec import to_builtins
+
+from up42_state.errors import StateError
 from up42_state.machine.budget import Budget, processors, total_memory
-from up42_state.stages.format.names import new_attempt
 from up42_state.workflow.attempt import Context
+from up42_state.workflow.blocks.logs import Log
 from up42_state.workflow.blocks.opening import Blocks
+from up42_state.workflow.events import Event
+from up42_state.workflow.foreach import SplitTask
 from up42_state.workflow.plan import Planned, Planner, upstream
+from up42_state.workflow.records import AttemptRecord
+from up42_state.workflow.runs import Runs
 from up42_state.workflow.scratch import Scratch
-from up42_state.workflow.task import TaskOutcome, run_task
+from up42_state.workflow.task import TaskOutcome, WholeTask
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Sequence
 
-    from up42_state.stages.format.commit import JobMode
+    from up42_state.stages.format.commit import Commit, JobMode
     from up42_state.state import Job
-    from up42_state.workflow.events import Event
     from up42_state.workflow.model import Task, Workflow
 
 __all__ = ["Options", "RunResult", "run"]
@@ -74,9 +82,21 @@ class RunResult:
         """The tasks that failed, in whole or in part."""
         return [task for task in self.tasks if task.status in ("failed", "partial")]
 
+    @property
+    def status(self) -> Literal["done", "failed", "stopped"]:
+        """How the run ended, in one word."""
+        if self.failed:
+            return "failed"
+        return "done" if all(task.is_usable or task.is_left_out for task in self.tasks) else "stopped"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the result as a JSON object."""
-        return {"job": self.job, "run": self.run, "tasks": [task.to_dict() for task in self.tasks]}
+        return {
+            "status": self.status,
+            "job": self.job,
+            "run": self.run,
+            "tasks": [task.to_dict() for task in self.tasks],
+        }
 
 
 def run(
@@ -106,19 +126,36 @@ def run(
     with blocks or Blocks() as opened, Scratch(options.scratch) as scratch:
         planner = Planner(job, opened, options.job_mode)
         plan = planner.plan(workflow, force=options.force, since=options.since)
+        records = Runs(job.state.store, job.key).begin(
+            workflow.name,
+            warnings=workflow.warnings,
+            warn=lambda text: tell(Event(kind="step", time=datetime.now(UTC), run="", reason=text)),
+        )
+
+        def told(event: Event) -> None:
+            records.update(event)
+            tell(event)
+
         context = Context(
-            run=new_attempt(),
+            run=records.run,
             planner=planner,
             blocks=opened,
             scratch=scratch,
             budget=budget,
-            tell=tell,
-            record=lambda _attempt, _log: None,
+            tell=told,
+            record=lambda record, log: records.attempt(record, log.bytes(), log_bytes=log.size),
             keep_failed=options.keep == "failed",
             keep_going=options.keep_going,
             stop=stop or threading.Event(),
         )
-        return _Run(context, plan).go()
+        with records:
+            context.emit("run", reason=workflow.name)
+            for planned in plan:
+                context.emit("waiting", planned.task.name, reason="; ".join(planned.reasons))
+            result = _Run(context, plan).go()
+            context.emit("end", reason=result.status)
+            records.end(result.status)
+        return result
 
 
 class _Run:
@@ -162,16 +199,26 @@ class _Run:
         for planned in ready:
             del self._waiting[planned.task.name]
             why = self._why_skipped(planned)
-            if why:
-                self._skip(planned.task, why)
+            if self._is_as_planned(planned):
+                self._context.emit("cached", planned.task.name, **_facts(planned.commit))
+                self._outcomes[planned.task.name] = TaskOutcome(
+                    task=planned.task.name, status="cached", commit=planned.commit
+                )
+            elif why:
+                self._skip(planned.task, why, is_left_out=planned.status == "skipped")
             else:
-                self._running[pool.submit(run_task, context, planned)] = planned.task.name
+                self._running[pool.submit(_run_task, context, planned)] = planned.task.name
         return bool(ready)
 
     def _is_settled(self, planned: Planned) -> bool:
         """True if nothing that a task stands on waits or runs."""
         unsettled = {*self._waiting, *self._running.values()}
         return unsettled.isdisjoint(upstream(planned.task))
+
+    def _is_as_planned(self, planned: Planned) -> bool:
+        """True if a task was cached, and nothing that it stands on has run since."""
+        before = [self._outcomes[name] for name in upstream(planned.task) if name in self._outcomes]
+        return planned.status == "cached" and all(each.status == "cached" for each in before)
 
     def _why_skipped(self, planned: Planned) -> str:
         if planned.status == "skipped":
@@ -194,12 +241,91 @@ class _Run:
         for planned in self._waiting.values():
             self._skip(planned.task, why)
 
-    def _skip(self, task: Task, why: str) -> None:
+    def _skip(self, task: Task, why: str, *, is_left_out: bool = False) -> None:
         self._context.emit("skipped", task.name, reason=why)
-        self._outcomes[task.name] = TaskOutcome(task=task.name, status="skipped", reason=why)
+        self._outcomes[task.name] = TaskOutcome(
+            task=task.name, status="skipped", reason=why, is_left_out=is_left_out
+        )
 
 
 _WORDS = {"failed": "failed", "skipped": "is skipped", "stopped": "was stopped"}
+
+
+def _run_task(context: Context, planned: Planned) -> TaskOutcome:
+    """Run a task, if it is not done; everything that the task stands on is there.
+
+    :return: what came of it, also if it failed.
+    """
+    start = time.monotonic()
+    task = planned.task
+    try:
+        outcome = _look_and_run(context, planned)
+    except StateError as error:
+        outcome = TaskOutcome(task=task.name, status="failed", reason=str(error))
+    if task.chunk and outcome.status != "cached":
+        context.record(_whole_record(context, planned, outcome, time.monotonic() - start), Log())
+    return _told(context, task, outcome, time.monotonic() - start)
+
+
+def _look_and_run(context: Context, planned: Planned) -> TaskOutcome:
+    task = planned.task
+    why = planned.reasons
+    if not planned.forced:
+        # What the task stands on may have been made anew since the plan, and have come out equal.
+        found = context.planner.standing(task)
+        if found.is_done:
+            return TaskOutcome(task=task.name, status="cached", commit=found.commit)
+        why = tuple(found.reasons)
+    kind = SplitTask if task.chunk else WholeTask
+    return kind(context, task, why="; ".join(why), forced=planned.forced).run()
+
+
+def _told(context: Context, task: Task, outcome: TaskOutcome, seconds: float) -> TaskOutcome:
+    """Tell what came of a task, and give it with the time that the task took."""
+    commit, last = outcome.commit, outcome.last
+    ending = last.ending if last else None
+    kind = "failed" if outcome.status == "partial" else outcome.status
+    context.emit(
+        kind,
+        task.name,
+        reason=outcome.reason,
+        attempt=last.number if last else 0,
+        **_facts(commit),
+        seconds=round(seconds, 3),
+        peak_memory=ending.peak_memory if ending else None,
+        exit_code=ending.exit_code if ending else None,
+        shards=outcome.shards,
+    )
+    return replace(outcome, seconds=seconds)
+
+
+def _whole_record(context: Context, planned: Planned, outcome: TaskOutcome, seconds: float) -> AttemptRecord:
+    """The record of a task in shards: what is kept beside the records of its shards."""
+    commit, task, now = outcome.commit, planned.task, datetime.now(UTC)
+    return AttemptRecord(
+        task=task.name,
+        why="; ".join(planned.reasons),
+        outcome=outcome.status,
+        text=outcome.reason,
+        start=now - timedelta(seconds=seconds),
+        end=now,
+        block=task.block.kind,
+        image=task.block.image,
+        code=context.blocks.of(task).code,
+        missing=outcome.missing,
+        features=commit.totals.features if commit else None,
+        bytes=commit.totals.bytes if commit else None,
+        stage=commit.name if commit else "",
+        fingerprint=commit.fingerprint if commit else "",
+        components=tuple(to_builtins(each) for each in commit.components) if commit else (),
+    )
+
+
+def _facts(commit: Commit | None) -> dict[str, Any]:
+    """What events tell of a stage."""
+    if commit is None:
+        return {}
+    return {"stage": commit.name, "features": commit.totals.features, "bytes": commit.totals.bytes}
 
 
 def _graphics_processors() -> int:

@@ -64,7 +64,9 @@ def standing(
     )
     reasons = differences(newest, components, mask_secrets(recipe.parameters))
     if newest.missing:
-        reasons.append(f"{newest.name} lacks what {len(newest.missing)} features of the input would give")
+        count = len(newest.missing)
+        features = "1 feature" if count == 1 else f"{count} features"
+        reasons.append(f"{newest.name} lacks what {features} of the input would give")
     if not reasons and history.states([newest]) != ["restorable"]:
         reasons = [f"the bytes of {newest.name} are gone"]
     return Standing(commit=newest, reasons=reasons)
