@@ -1,4 +1,4 @@
-"""Blocks written by others, unmodified: the contract's directories are in their code; two run side by side."""
+"""Blocks written by others, unmodified: they name the contract's directories; two run side by side."""
 
 from __future__ import annotations
 
