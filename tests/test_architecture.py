@@ -120,8 +120,13 @@ STANDS_ON: dict[str, set[str]] = {
     },
     "filesystem": {"contract", "stages", "stages.format", "stages.read", "state"},
     "doctor": {"buckets.__init__", "buckets", "buckets.base", "secrets", "settings", "units"},
+    "block.recipe": {
+        *("contract", "machine", "manifest.__init__", "manifest", "manifest.matching", "secrets"),
+        *("stages", "stages.format", "stages.write"),
+    },
     "block": {
         *(
+            "block.recipe",
             "contract",
             "features.__init__",
             "features",
@@ -135,21 +140,17 @@ STANDS_ON: dict[str, set[str]] = {
     },
     # workflows
     "workflow.model": set(),
+    "workflow.document": {
+        *("contract", "machine", "manifest.__init__", "manifest", "manifest.matching", "propagation"),
+        *("units", "workflow.model"),
+    },
+    "workflow.document.__init__": {"workflow.document"},
     "workflow.events": set(),
     "workflow.blocks": {"workflow.model"},
     "workflow": {
         *("__init__", "block", "contract", "features.__init__", "features", "machine", "propagation"),
-        *(
-            "secrets",
-            "stages",
-            "stages.format",
-            "stages.local",
-            "stages.propagate",
-            "stages.write",
-            "state",
-            "units",
-        ),
-        *("workflow.blocks", "workflow.events", "workflow.model"),
+        *("secrets", "stages", "stages.format", "stages.local", "stages.propagate", "stages.write"),
+        *("state", "units", "workflow.blocks", "workflow.events", "workflow.model"),
     },
     "demo": {
         *("features.text", "machine", "publish", "stages.format", "state"),
@@ -161,6 +162,7 @@ STANDS_ON: dict[str, set[str]] = {
         *("block", "cli", "contract", "demo", "doctor", "machine", "stages", "state"),
         *("workflow", "workflow.blocks"),
         *("manifest.__init__", "manifest", "manifest.matching", "manifest.server"),
+        *("units", "workflow.document.__init__"),
     },
     "cli.__init__": {"cli"},
 }
@@ -171,6 +173,7 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
     "stage": {"state"},
     "filesystem": {"features.__init__"},
     "state": {"features.__init__"},
+    "block.recipe": {"propagation", "state"},
     "block": {"stages.write"},
     "workflow": {"manifest.__init__", "stage"},
     "workflow.model": {"manifest.__init__"},
@@ -178,8 +181,7 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
     "cli": {"workflow.events"},
     "cli.verbs": {
         *("features.__init__", "features", "stages", "stages.format"),
-        *("stages.read", "stages.upkeep", "stages.write"),
-        *("workflow.model",),
+        *("stages.read", "stages.upkeep", "stages.write", "workflow.model"),
     },
     "__init__": {
         *("block", "errors", "manifest.__init__", "propagation", "settings", "stage"),

@@ -1,12 +1,13 @@
-"""Write numbers of bytes for people, and read what people write."""
+"""Write numbers of bytes for people, and read what people write of bytes and times."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["read_size", "size"]
+__all__ = ["read_size", "seconds", "size"]
 
 _KIB = 1024
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": _KIB, "MIB": _KIB**2, "GIB": _KIB**3}
 
 
@@ -29,3 +30,14 @@ def size(count: int) -> str:
             return f"{count} B" if unit == "B" else f"{number:.1f} {unit}"
         number /= _KIB
     return f"{number:.1f} TiB"
+
+
+def seconds(text: str) -> int:
+    """Return the seconds that a text such as ``90s``, ``30m``, ``24h`` or ``7d`` stands for.
+
+    :raises ValueError: the text is no time.
+    """
+    match = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a time such as 30m, 24h or 7d")
+    return int(match[1]) * _SECONDS[match[2]]

@@ -33,6 +33,7 @@ _VERBS = {
     "rm": "upkeep",
     "prune": "upkeep",
     "manifest": "manifest",
+    "workflow": "workflow",
     "doctor": "doctor",
     "demo": "demo",
 }

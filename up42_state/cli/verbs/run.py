@@ -10,6 +10,7 @@ import click
 from up42_state.cli import options
 from up42_state.cli.output import Table, print_result
 from up42_state.cli.signals import stopped_by_signals
+from up42_state.cli.text import plain
 from up42_state.errors import BlockError
 
 if TYPE_CHECKING:
@@ -36,8 +37,12 @@ def _document(function: F) -> F:
 _DOCUMENT = (
     click.argument("workflow", metavar="WORKFLOW"),
     options.job,
-    click.option("--parameters", metavar="FILE", help="The job's parameters: {TASK: {NAME: VALUE}}."),
-    click.option("--blocks", metavar="FILE", help="What the block ids of a platform's task list stand for."),
+    click.option(
+        "--parameters", metavar="P", help="The job's parameters: a JSON or YAML file, or JSON itself."
+    ),
+    click.option(
+        "--blocks", metavar="FILE", help="What to run for the blocks that the platform's form names by id."
+    ),
     click.option("--from", "since", metavar="TASK", default="", help="Run TASK and all that stand on it."),
     click.option("--force", is_flag=True, help="Run every task, even if it is done."),
     click.option("--dry-run", is_flag=True, help="Run data blocks alone, in DRY_RUN."),
@@ -136,11 +141,11 @@ def run(
 
 def _load(common: Common, path: str, parameters: str | None, blocks: str | None) -> Workflow:
     """Read and check the document, and print what should be looked at."""
-    from up42_state.workflow.check import load
+    from up42_state.workflow.document import load, parameters_of
 
-    workflow = load(path, parameters=parameters, blocks=blocks)
+    workflow = load(path, parameters=parameters_of(parameters), blocks=blocks)
     for warning in workflow.warnings:
-        common.note(f"warning: {warning}")
+        common.note(f"warning: {plain(warning)}")
     return workflow
 
 
