@@ -152,7 +152,10 @@ STANDS_ON: dict[str, set[str]] = {
         *("secrets", "stages", "stages.format", "stages.local", "stages.propagate", "stages.write"),
         *("state", "units", "workflow.blocks", "workflow.events", "workflow.model"),
     },
-    "demo": {"block", "features.text", "machine", "publish", "stages.format", "state"},
+    "demo": {
+        *("features.text", "machine", "publish", "stages.format", "state"),
+        *("workflow", "workflow.blocks"),
+    },
     "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
     "cli": {"__init__", "secrets", "settings", "stage", "stages.format", "state", "units"},
     "cli.watching": {"cli", "secrets", "units", "workflow"},
@@ -175,6 +178,7 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
     "block": {"stages.write"},
     "workflow": {"manifest.__init__", "stage"},
     "workflow.model": {"manifest.__init__"},
+    "demo": {"workflow.events"},
     "cli": {"workflow.events"},
     "cli.verbs": {
         *("features.__init__", "features", "stages", "stages.format"),
