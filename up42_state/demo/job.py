@@ -26,7 +26,7 @@ from up42_state.publish.footprints import Footprint, footprint_map
 from up42_state.stages.format.names import some_names
 from up42_state.state import State
 from up42_state.workflow.blocks.opening import Blocks
-from up42_state.workflow.check import load
+from up42_state.workflow.document import load
 from up42_state.workflow.plan import Planner
 from up42_state.workflow.runner import run
 

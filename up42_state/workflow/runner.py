@@ -294,6 +294,7 @@ def _told(context: Context, task: Task, outcome: TaskOutcome, seconds: float) ->
         seconds=round(seconds, 3),
         peak_memory=ending.peak_memory if ending else None,
         exit_code=ending.exit_code if ending else None,
+        log=last.log_end if last and kind == "failed" else (),
         shards=outcome.shards,
     )
     return replace(outcome, seconds=seconds)
