@@ -145,16 +145,15 @@ STANDS_ON: dict[str, set[str]] = {
         *("units", "workflow.model"),
     },
     "workflow.document.__init__": {"workflow.document"},
-    "workflow.events": set(),
     "workflow.blocks": {"workflow.model"},
     "workflow": {
         *("__init__", "block", "contract", "features.__init__", "features", "machine", "propagation"),
         *("secrets", "stages", "stages.format", "stages.local", "stages.propagate", "stages.write"),
-        *("state", "units", "workflow.blocks", "workflow.events", "workflow.model"),
+        *("state", "units", "workflow.blocks", "workflow.model"),
     },
     "demo": {
         *("features.text", "machine", "publish", "stages.format", "state"),
-        *("workflow", "workflow.blocks"),
+        *("workflow", "workflow.blocks", "workflow.document.__init__"),
     },
     "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
     "cli": {"__init__", "secrets", "settings", "stage", "stages.format", "state", "units"},
@@ -179,7 +178,6 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
     "workflow": {"manifest.__init__", "stage"},
     "workflow.model": {"manifest.__init__"},
     "demo": {"workflow.events"},
-    "cli": {"workflow.events"},
     "cli.verbs": {
         *("features.__init__", "features", "stages", "stages.format"),
         *("stages.read", "stages.upkeep", "stages.write", "workflow.model"),
