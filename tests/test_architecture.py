@@ -133,7 +133,11 @@ STANDS_ON: dict[str, set[str]] = {
     },
     # workflows
     "workflow": set(),
-    "workflow.blocks": {"workflow"},
+    "workflow.blocks.sandbox": set(),
+    "workflow.blocks": {
+        *("block", "contract", "features.__init__", "features", "features.files", "secrets"),
+        *("stages.local", "workflow", "workflow.blocks.sandbox"),
+    },
     "demo": {"block", "features.text", "machine", "publish", "stages.format", "state"},
     "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
     "cli": {"__init__", "secrets", "settings", "stage", "stages.format", "state", "units"},
@@ -152,6 +156,7 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
     "state": {"features.__init__"},
     "block": {"stages.write"},
     "workflow": {"manifest.__init__"},
+    "workflow.blocks": {"manifest.__init__"},
     "cli.verbs": {
         *("features.__init__", "features", "stages", "stages.format"),
         *("stages.read", "stages.upkeep", "stages.write"),
