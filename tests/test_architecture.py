@@ -145,11 +145,16 @@ STANDS_ON: dict[str, set[str]] = {
         *("units", "workflow.model"),
     },
     "workflow.document.__init__": {"workflow.document"},
-    "workflow.blocks": {"workflow.model"},
+    "workflow.blocks.sandbox": set(),
+    "workflow.blocks": {
+        *("block", "contract", "features.__init__", "features", "features.files", "machine", "secrets"),
+        *("stages.local", "workflow.blocks.sandbox", "workflow.model"),
+    },
     "workflow": {
         *("__init__", "block", "contract", "features.__init__", "features", "machine", "propagation"),
         *("secrets", "stages", "stages.format", "stages.local", "stages.propagate", "stages.write"),
-        *("state", "units", "workflow.blocks", "workflow.model"),
+        *("block.recipe", "state", "units"),
+        *("workflow.blocks", "workflow.blocks.sandbox", "workflow.model"),
     },
     "demo": {
         *("features.text", "machine", "publish", "stages.format", "state"),
@@ -177,7 +182,7 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
     "block": {"stages.write"},
     "workflow": {"manifest.__init__", "stage"},
     "workflow.model": {"manifest.__init__"},
-    "demo": {"workflow.events"},
+    "workflow.blocks": {"manifest.__init__"},
     "cli.verbs": {
         *("features.__init__", "features", "stages", "stages.format"),
         *("stages.read", "stages.upkeep", "stages.write", "workflow.model"),

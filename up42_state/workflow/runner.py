@@ -150,6 +150,8 @@ def run(
         )
         with records:
             context.emit("run", reason=workflow.name)
+            for notice in opened.notices:
+                context.emit("step", reason=notice)
             for planned in plan:
                 context.emit("waiting", planned.task.name, reason="; ".join(planned.reasons))
             result = _Run(context, plan).go()
