@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["byte_count", "seconds", "size"]
+__all__ = ["read_size", "seconds", "size"]
 
 _KIB = 1024
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": _KIB, "MIB": _KIB**2, "GIB": _KIB**3}
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_STEPS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+
+def read_size(text: str) -> int:
+    """Return bytes from text such as ``8MiB`` (1024 × 1024) or ``1MB`` (1000 × 1000).
+
+    :raises ValueError: the text is no size; the message does not quote it.
+    """
+    match = re.fullmatch(r"([0-9]+)\s*([a-zA-Z]*)", text)
+    if match is None or match[2].upper() not in _UNITS:
+        raise ValueError("is not a size; write bytes, or a whole number with kB, KiB, MB, MiB, GB or GiB")
+    return int(match[1]) * _UNITS[match[2].upper()]
 
 
 def size(count: int) -> str:
@@ -19,18 +30,6 @@ def size(count: int) -> str:
             return f"{count} B" if unit == "B" else f"{number:.1f} {unit}"
         number /= _KIB
     return f"{number:.1f} TiB"
-
-
-def byte_count(text: str) -> int:
-    """Return the bytes that a text such as ``512MiB``, ``4 GiB`` or ``2GB`` stands for.
-
-    :raises ValueError: the text is no size.
-    """
-    match = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,6})?) ?([kKMGT]?)(i?)B", text)
-    if match is None or (match[3] and not match[2]):
-        raise ValueError(f"{text!r} is no size such as 512MiB or 4GiB")
-    base = _KIB if match[3] else 1000
-    return int(float(match[1]) * base ** _STEPS[match[2].lower()])
 
 
 def seconds(text: str) -> int:

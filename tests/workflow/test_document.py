@@ -111,7 +111,7 @@ def test_timeouts(folder: Path, given: object, expected: float) -> None:
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [(1000, 1000), ("4GiB", 4 * 1024**3), ("1.5 GB", 1_500_000_000), ("100kB", 100_000), ("7B", 7)],
+    [(1000, 1000), ("4GiB", 4 * 1024**3), ("2 GB", 2_000_000_000), ("100kB", 100_000), ("7B", 7)],
 )
 def test_sizes_of_memory(folder: Path, given: object, expected: int) -> None:
     """Bytes as a number, or a text with a unit of 1000 or 1024."""

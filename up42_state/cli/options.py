@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from up42_state.cli.common import Common
-from up42_state.units import seconds
+from up42_state.units import read_size, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,6 +22,7 @@ __all__ = [
     "DIRECTORY",
     "FILE",
     "after",
+    "byte_size",
     "chosen",
     "duration",
     "job",
@@ -160,6 +161,14 @@ def duration(text: str) -> timedelta:
         return timedelta() if text == "0" else timedelta(seconds=seconds(text))
     except ValueError:
         raise click.BadParameter(f"{text!r} is not a time such as 30m, 24h, 7d or 0") from None
+
+
+def byte_size(text: str) -> int:
+    """Parse a number of bytes: ``8GiB``, ``500MB``."""
+    try:
+        return read_size(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} {error}") from error
 
 
 _SELECTION = (

@@ -38,7 +38,7 @@ def _differences(
     commit: Commit, components: Sequence[Component], parameters: Mapping[str, Any]
 ) -> Iterator[str]:
     before, now = _by_kind(commit.components), _by_kind(components)
-    for kind in ("recipe", "job_mode", "block", "command"):
+    for kind in ("recipe", "job_mode", "block", "command", "split"):
         was, is_now = _only(before, kind), _only(now, kind)
         if was != is_now:
             yield f"{_WORDS[kind]} was {_short(was)}, is {_short(is_now)}"
@@ -53,6 +53,7 @@ _WORDS = {
     "job_mode": "the job mode",
     "block": "the block",
     "command": "the command",
+    "split": "the number of features in a shard",
     "parent": "parent",
     "propagated": "propagated stage",
 }

@@ -26,7 +26,7 @@ class Component(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that an output depends on.
 
     :param kind: ``recipe`` (the version of these rules), ``block``, ``command``, ``parameters``,
-        ``job_mode``, ``parent`` or ``propagated``.
+        ``job_mode``, ``split`` (into shards), ``parent`` or ``propagated``.
     :param name: of a stage, ``<stage>`` or ``<job>/<stage>``; empty for the other kinds.
     :param digest: a text that differs where the thing does, and that holds no secret.
     """
@@ -54,12 +54,14 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     :param block: a text that differs where the block's code does; empty if unknown.
     :param command: the program and its arguments; empty if unknown.
     :param parameters: the block's parameters after defaults, secrets included.
+    :param split: features in a shard at most, if the block runs once a shard; 0 if it runs once.
     """
 
     block: str = ""
     command: Sequence[str] = ()
     parameters: Mapping[str, Any] = msgspec.field(default_factory=dict)
     job_mode: Literal["DEFAULT", "DRY_RUN"] = "DEFAULT"
+    split: int = 0
 
     def components(
         self, parents: Iterable[tuple[str, str]], propagated: Iterable[Propagated] = ()
@@ -76,6 +78,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         if self.command:
             found.append(Component(kind="command", digest=digest_of(list(self.command))))
         found.append(Component(kind="parameters", digest=digest_of(dict(self.parameters))))
+        if self.split:
+            found.append(Component(kind="split", digest=str(self.split)))
         # The job does not count: equal content in another job gives an equal output.
         found += [Component(kind="parent", name=stage, digest=content) for stage, content in parents]
         for each in propagated:

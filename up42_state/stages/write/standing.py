@@ -63,6 +63,10 @@ def standing(
         ((parent.stage, parent.content) for parent in parents), _propagated(propagations, recipe.job_mode)
     )
     reasons = differences(newest, components, mask_secrets(recipe.parameters))
+    if newest.missing:
+        count = len(newest.missing)
+        features = "1 feature" if count == 1 else f"{count} features"
+        reasons.append(f"{newest.name} lacks what {features} of the input would give")
     if not reasons and history.states([newest]) != ["restorable"]:
         reasons = [f"the bytes of {newest.name} are gone"]
     return Standing(commit=newest, reasons=reasons)

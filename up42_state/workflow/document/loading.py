@@ -16,7 +16,7 @@ from up42_state.manifest.matching.tasks import in_order, read_tasks
 from up42_state.manifest.matching.workflow import check_tasks
 from up42_state.manifest.pointers import pointer
 from up42_state.propagation import Propagation
-from up42_state.units import byte_count, seconds
+from up42_state.units import read_size, seconds
 from up42_state.workflow.document import schema
 from up42_state.workflow.document.blocks import Block, Blocks, BlocksFile
 from up42_state.workflow.document.runnable import check_runnable
@@ -209,7 +209,7 @@ def _resources(block: Block) -> Resources:
     given = dict(block.members.get("resources", {}))
     if "memory" in given:
         memory = given["memory"]
-        given["memory"] = byte_count(memory) if isinstance(memory, str) else int(memory)
+        given["memory"] = read_size(memory) if isinstance(memory, str) else int(memory)
     if "gpus" in given:
         given["gpus"] = int(given["gpus"])
     return dataclasses.replace(resources, **given)
