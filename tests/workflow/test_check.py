@@ -77,8 +77,8 @@ def test_every_defect_at_once(folder: Path) -> None:
         "#/tasks/2/propagate/2/stage: x+y is neither a task's name nor JOB/STAGE",
         "#/tasks/2/command: run 'a cannot be split into words: no closing quotation",
         (
-            "#/tasks/2/propagate/1: the condition 'a~b' is malformed: it is no comparison of a property with a "
-            'value; write NAME OPERATOR VALUE with one of = != < <= > >=, such as "cloud<20" or '
+            "#/tasks/2/propagate/1: the condition 'a~b' is malformed: it is no comparison of a property "
+            'with a value; write NAME OPERATOR VALUE with one of = != < <= > >=, such as "cloud<20" or '
             '"sensor=SPOT"; give several conditions separately (repeat --where)'
         ),
         "#/tasks/3: [command] is given without [block] or [image]",
@@ -313,7 +313,7 @@ def test_the_folder_of_the_document_counts(folder: Path, monkeypatch: pytest.Mon
             {"scenes-2": {"python": "detection:detect"}},
             ["#/0/blockId: {} has no block scenes-1; did you mean scenes-2?"],
         ),
-        ([], ["{}#: no object with a block under each name"]),
+        ([], ["{}#: no object with at most 1000 blocks, each under its name"]),
         ("- a\n- b: [", ["{}#: not YAML: "]),
         ("a: 1\na: 1\n", ["{}#: duplicated key [a] at line 2, column 1", "{}#/a: not an object"]),
         ({"scenes-1": {}}, ["{}#/scenes-1: none of [block], [image] and [python] is given"]),
