@@ -261,7 +261,7 @@ def test_lost_bytes_run_again(job: Job, blocks: Bodies) -> None:
     commit = job.stage("other:1").latest()
     assert commit.index is not None
     job.state.store.bucket.delete([commit.index.key])
-    assert planned(job, blocks) == {"other:1": [f"the bytes of {commit.name} are gone"]}
+    assert planned(job, blocks) == {"other:1": [f"the index of {commit.name} is missing or damaged"]}
     assert ran(job, blocks) == ["other:1"]
 
 

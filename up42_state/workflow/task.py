@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from up42_state.block.inputs import FilledInput, Inputs
 from up42_state.stages.format.commit import BlockInfo
-from up42_state.stages.format.parameters import mask_secrets
 from up42_state.stages.write.save import Save
 from up42_state.workflow.attempt import Unit, run_unit
 
@@ -103,9 +102,7 @@ class RunningTask:
             quicklooks=folder.quicklooks,
             parents=tuple(commit.as_parent() for commit in self.filled.commits),
             block=BlockInfo(name=manifest.name if manifest else task.name.rpartition(":")[0] or task.name),
-            parameters=mask_secrets(task.parameters),
             recipe=planner.recipe(task),
-            job_mode=planner.job_mode,
             **more,
         )
 

@@ -10,6 +10,7 @@ import click
 from up42_state.cli import options
 from up42_state.cli.output import Table, print_result
 from up42_state.cli.signals import stopped_by_signals
+from up42_state.cli.text import plain
 from up42_state.errors import BlockError
 
 if TYPE_CHECKING:
@@ -36,8 +37,12 @@ def _document(function: F) -> F:
 _DOCUMENT = (
     click.argument("workflow", metavar="WORKFLOW"),
     options.job,
-    click.option("--parameters", metavar="FILE", help="The job's parameters: {TASK: {NAME: VALUE}}."),
-    click.option("--blocks", metavar="FILE", help="What the block ids of a platform's task list stand for."),
+    click.option(
+        "--parameters", metavar="P", help="The job's parameters: a JSON or YAML file, or JSON itself."
+    ),
+    click.option(
+        "--blocks", metavar="FILE", help="What to run for the blocks that the platform's form names by id."
+    ),
     click.option("--from", "since", metavar="TASK", default="", help="Run TASK and all that stand on it."),
     click.option("--force", is_flag=True, help="Run every task, even if it is done."),
     click.option("--dry-run", is_flag=True, help="Run data blocks alone, in DRY_RUN."),
@@ -109,7 +114,7 @@ def run(
     Each task's output is saved as a stage of the job, so the same command goes on where it was. Ctrl-C stops
     the blocks; a task that fails ends with exit code 8.
     """
-    from up42_state.cli.watching import watching
+    from up42_state.cli.watching.watcher import watcher
     from up42_state.workflow.runner import Options
     from up42_state.workflow.runner import run as run_workflow
 
@@ -126,7 +131,7 @@ def run(
         memory=memory,
     )
     stop = threading.Event()
-    with stopped_by_signals(stop, common.note) as got, watching(common) as tell:
+    with stopped_by_signals(stop, common.note) as got, watcher(common, json=common.json) as tell:
         result = run_workflow(found, handle, chosen, tell=tell, stop=stop)
     if got:
         return 128 + got[0]
@@ -140,7 +145,7 @@ def _load(common: Common, path: str, parameters: str | None, blocks: str | None)
 
     workflow = load(path, parameters=parameters_of(parameters), blocks=blocks)
     for warning in workflow.warnings:
-        common.note(f"warning: {warning}")
+        common.note(f"warning: {plain(warning)}")
     return workflow
 
 

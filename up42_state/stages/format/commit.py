@@ -64,6 +64,11 @@ class BlockInfo(_Record, frozen=True, kw_only=True):
     name: str
     version: str = ""
 
+    @property
+    def text(self) -> str:
+        """The name and, if it is known, the version."""
+        return f"{self.name} {self.version}".rstrip()
+
 
 class Parent(_Record, frozen=True, kw_only=True):
     """A revision of an earlier stage that an output was made from.
