@@ -21,6 +21,7 @@ _WORDS = {
     "job_mode": "the job mode",
     "block": "the block",
     "command": "the command",
+    "split": "the number of features in a shard",
     "parent": "parent",
     "propagated": "propagated stage",
 }
@@ -60,7 +61,7 @@ def _differences(
     now: Mapping[str, list[Component]],
     parameters: Mapping[str, Any],
 ) -> Iterator[str]:
-    for kind in ("job_mode", "block", "command"):
+    for kind in ("job_mode", "block", "command", "split"):
         was, is_now = _only(before, kind), _only(now, kind)
         if was != is_now:
             yield f"{_WORDS[kind]} was {_short(was)}, is {_short(is_now)}"

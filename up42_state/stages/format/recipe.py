@@ -26,7 +26,7 @@ class Component(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that an output depends on.
 
     :param kind: ``recipe`` (the version of these rules), ``block``, ``command``, ``parameters``,
-        ``job_mode``, ``parent``, ``merging`` (of several parents) or ``propagated``.
+        ``job_mode``, ``split`` (into shards), ``parent``, ``merging`` (of several parents) or ``propagated``.
     :param name: of a stage, ``<stage>`` or ``<job>/<stage>``; empty for the other kinds.
     :param digest: a text that differs where the thing does, and that holds no secret.
     """
@@ -56,6 +56,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     :param merged_by: the options by which several parents are merged into one input, as JSON values.
     :param parameters: the block's parameters after defaults. A recipe keeps them as a commit holds them:
         secrets are replaced by digests.
+    :param split: features in a shard at most, if the block runs once a shard; 0 if it runs once.
     :raises SettingsError: the parameters cannot be written as JSON.
     """
 
@@ -63,6 +64,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     command: Sequence[str] = ()
     parameters: Mapping[str, Any] = msgspec.field(default_factory=dict)
     job_mode: Literal["DEFAULT", "DRY_RUN"] = "DEFAULT"
+    split: int = 0
     merged_by: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -83,6 +85,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         if self.command:
             found.append(Component(kind="command", digest=digest_of(list(self.command))))
         found.append(Component(kind="parameters", digest=digest_of(dict(self.parameters))))
+        if self.split:
+            found.append(Component(kind="split", digest=str(self.split)))
         # The job does not count: equal content in another job gives an equal output.
         found_parents = [Component(kind="parent", name=stage, digest=content) for stage, content in parents]
         found += found_parents

@@ -22,7 +22,7 @@ from up42_state.stages.history import History
 from up42_state.stages.local.output import read_output
 from up42_state.stages.local.sources import hash_sources
 from up42_state.stages.propagate.into_directory import clean_up
-from up42_state.stages.propagate.merged_output import Merging
+from up42_state.stages.propagate.merged_output import Merging, merged_parts
 from up42_state.stages.revision import load_index
 from up42_state.stages.write.by_reference import Borrowing
 from up42_state.stages.write.lease import References, StaleError
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from up42_state.stages.format.recipe import Component
     from up42_state.stages.format.records import StoredFile
     from up42_state.stages.local.sources import Source
+    from up42_state.stages.propagate.merged_output import EarlierStage
     from up42_state.stages.propagate.options import EarlierHistories
     from up42_state.stages.store import Store
     from up42_state.stages.write.resume import Interrupted
@@ -79,6 +80,8 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
     :param quicklooks: the directory of quicklooks; ``None`` leaves quicklooks out.
     :param recipe: what the output is made of besides earlier stages.
     :param fingerprint: a caller's own in place of the recipe's; empty for the recipe's.
+    :param parts: shards that are put together, in place of what lies in ``output``; ``None`` for the output.
+    :param missing: what the shards that failed were to be made of (:class:`Commit`).
     """
 
     store: Store
@@ -94,6 +97,8 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str = ""
     progress: Callable[[int, int], None] = lambda _done, _total: None
     mend: bool = False
+    parts: Sequence[EarlierStage] | None = None
+    missing: tuple[str, ...] = ()
 
     def run(self) -> Saved:
         """Save the output.
@@ -118,11 +123,8 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         standing = self.precondition.settle(newest, self.recipe.job_mode)
         if standing is not None:
             return Saved(commit=standing, outcome="kept")
-        clean_up(self.output, self.quicklooks)
-        output = read_output(
-            self.output, self.quicklooks, dry_run=self.recipe.job_mode == "DRY_RUN", mend=self.mend
-        )
-        merged = Merging(output)
+        merged = self._read()
+        output = merged.output
         reports = [merged.apply(propagation, self._current) for propagation in self.propagations]
         previous = _previous(self.store, newest)
         borrowing = Borrowing(self.store, self.job, attempt.prefix, references, previous)
@@ -146,6 +148,14 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
             warnings=output.warnings,
             changes=output.changes,
         )
+
+    def _read(self) -> Merging:
+        """The output that earlier stages are merged into."""
+        if self.parts is not None:
+            return merged_parts(self.parts)
+        clean_up(self.output, self.quicklooks)
+        dry_run = self.recipe.job_mode == "DRY_RUN"
+        return Merging(read_output(self.output, self.quicklooks, dry_run=dry_run, mend=self.mend))
 
     def _current(self, history: History) -> Commit:
         """What is referred to must be current, or it may be pruned meanwhile (:class:`References`)."""
@@ -227,6 +237,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
             parameters=dict(self.recipe.parameters),
             fingerprint=self.fingerprint or (fingerprint(components) if components else ""),
             components=components,
+            missing=self.missing,
             content=content_digest(data.size, data.sha256, index.entries, index.directories),
             refers=tuple(sorted(refers)),
             totals=Totals(

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Standing", "standing"]
 
+_MANY = 100  # listings; a page of one holds 1,000 objects
+
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """What stands of a task.
@@ -74,8 +76,12 @@ def standing(
     components = recipe.components(
         ((parent.stage, parent.content) for parent in parents), _propagated(propagations, recipe.job_mode)
     )
-    reasons = differences(newest, components, recipe.parameters) or _gone(history.store, newest)
-    return Standing(stage=history.stage, commit=newest, reasons=reasons)
+    reasons = differences(newest, components, recipe.parameters)
+    if newest.missing:
+        count = len(newest.missing)
+        features = "1 feature" if count == 1 else f"{count} features"
+        reasons.append(f"{newest.name} lacks what {features} of the input would give")
+    return Standing(stage=history.stage, commit=newest, reasons=reasons or _gone(history.store, newest))
 
 
 def _missing(newest: Commit | None, job_mode: JobMode) -> str:
@@ -103,11 +109,11 @@ def _gone(store: Store, commit: Commit) -> list[str]:
     except NotFoundError:
         return [f"the bytes of {commit.name} are gone"]
     except IntegrityError:
-        return [f"the index of {commit.name} is damaged"]
+        return [f"the index of {commit.name} is missing or damaged"]
     wanted = {f"{commit.job}/{stored.key}": stored.size for stored in index.objects}
     wanted[commit.data.key] = commit.data.size
     with store.transfers() as transfers:
-        listings = transfers.map(lambda prefix: list(store.bucket.list(prefix)), _attempts(commit))
+        listings = transfers.map(lambda prefix: list(store.bucket.list(prefix)), _prefixes(commit))
         found = {info.key: info.size for listed in listings for info in listed}
     lost = [key for key, size in wanted.items() if found.get(key) != size]
     if not lost:
@@ -115,7 +121,12 @@ def _gone(store: Store, commit: Commit) -> list[str]:
     return [f"{len(lost)} of {len(wanted)} objects of {commit.name} are gone or cut off, such as {lost[0]}"]
 
 
-def _attempts(commit: Commit) -> list[str]:
-    """The prefixes of all attempts that hold bytes of a revision."""
+def _prefixes(commit: Commit) -> list[str]:
+    """What to list to find all attempts that hold bytes of a revision: each, or the job where they are many.
+
+    A stage that was put together from shards refers to as many attempts as it had shards.
+    """
+    if len(commit.refers) > _MANY:
+        return [f"{commit.job}/"]
     owners = (owner.split("/", 1) for owner in commit.refers)
     return [attempt_prefix(commit.job, stage, attempt) for stage, attempt in owners]
