@@ -102,7 +102,7 @@ class AttemptRecord(_Record, frozen=True, kw_only=True, omit_defaults=True):
     run: str = ""
     task: str
     shard: str = ""
-    attempt: int = 1
+    attempt: int
     why: str = ""
     outcome: str = ""
     reason: str = ""
@@ -147,7 +147,7 @@ class TaskRecord(_Record, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     task: str
-    status: str = "waiting"
+    status: str
     why: str = ""
     text: str = ""
     attempts: int = 0
@@ -181,7 +181,7 @@ class RunRecord(_Record, frozen=True, kw_only=True, omit_defaults=True):
     job: str = ""
     run: str = ""
     workflow: str = ""
-    outcome: str = "running"
+    outcome: str = ""
     text: str = ""
     start: Time | None = None
     end: Time | None = None
