@@ -10,13 +10,20 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
+TASKS = ["scenes:1", "tiling:1", "detection:1", "report:1"]
+
 
 def test_demo_as_json(ask: Callable[..., Any], tmp_path: Path) -> None:
-    """The commits of all stages are given, and where the results and the map lie."""
+    """The commits of all stages are given, what became of each task, and where everything lies."""
     found = ask("demo", tmp_path / "demo")
-    assert [commit["stage"] for commit in found["stages"]] == ["scenes:1", "clear:1", "tiling:1", "bright:1"]
+    assert [commit["stage"] for commit in found["stages"]] == TASKS
+    assert [(task["task"], task["status"]) for task in found["run"]["tasks"]] == [
+        (task, "done") for task in TASKS
+    ]
+    assert [task["status"] for task in found["plan"]] == ["cached", "runs", "runs", "runs"]
     assert (Path(found["results"]) / "data.json").is_file()
-    assert Path(found["map"]).is_file()
+    for name in ("map", "workflow", "parameters"):
+        assert Path(found[name]).is_file()
 
 
 def test_demo_leaves_other_files_alone(call: Callable[..., Result], tmp_path: Path) -> None:
@@ -31,25 +38,58 @@ def test_demo_leaves_other_files_alone(call: Callable[..., Result], tmp_path: Pa
 
 
 def test_demo_for_people(call: Callable[..., Result], tmp_path: Path) -> None:
-    """One line for each stage, with what it was made from; a command to look further, which works."""
+    """One line for each task, what it was made from, and a command to look further, which works."""
     result = call("demo", tmp_path / "demo")
     lines = result.stdout.splitlines()
-    assert [line.split()[:2] for line in lines if ":1 " in line[:9]] == [
-        ["scenes:1", "1"],
-        ["clear:1", "scenes:1"],
-        ["tiling:1", "clear:1"],
-        ["bright:1", "tiling:1"],
-        ["clear:1", "dropped"],
-        ["bright:1", "propagated"],
+    assert [line.split()[:3] for line in lines[1:5]] == [
+        ["scenes:1", "done", "1"],
+        ["tiling:1", "done", "scenes:1"],
+        ["detection:1", "done", "tiling:1"],
+        ["report:1", "done", "detection:1"],
     ]
+    assert "tiling:1 left out 2 of 6 scenes" in result.stdout
+    assert "report:1 propagated scenes:1 and has 6 scenes again" in result.stdout
     assert f"{tmp_path}/demo/results/" in result.stdout
     assert f"{tmp_path}/demo/map.html" in result.stdout
-    command = lines[-1].split("up42-state ")[1]
-    assert call(*command.split()).stdout.splitlines()[0].startswith("STAGE")
+    commands = [
+        line.split("up42-state ")[1].split() for line in lines if ":  " in line and "up42-state " in line
+    ]
+    assert [command[0] for command in commands] == ["plan", "run", "stages"]
+    plan, again, stages = (call(*command) for command in commands)
+    assert [line.split() for line in plan.stdout.splitlines()[1:]] == [
+        [task, "cached", f"demo/{task}@1"] for task in TASKS
+    ]
+    assert again.exit_code == 0
+    assert stages.stdout.startswith("STAGE")
+
+
+def test_demo_again(call: Callable[..., Result], tmp_path: Path) -> None:
+    """The second time all four tasks are cached, and the plan says what one other parameter would change."""
+    call("demo", tmp_path / "demo")
+    shown = call("demo", tmp_path / "demo").stdout
+    assert "Nothing has changed since the last run, so nothing ran" in shown
+    lines = [line.split() for line in shown.splitlines()]
+    assert [line[:2] for line in lines[1:5]] == [[task, "cached"] for task in TASKS]
+    plan = [" ".join(line) for line in lines if line[1:2] in (["cached"], ["runs"])][4:]
+    assert plan == [
+        "scenes:1 cached",
+        "tiling:1 runs parameter tile_width was 64, is 32",
+        "detection:1 runs tiling:1 runs",
+        "report:1 runs detection:1 runs",
+    ]
+
+
+def test_a_demo_with_another_parameter(call: Callable[..., Result], tmp_path: Path) -> None:
+    """A parameter that was changed in the demo's copy counts: what stands on it runs, the rest is cached."""
+    parameters = tmp_path / "demo" / "workflow" / "parameters.json"
+    call("demo", tmp_path / "demo")
+    parameters.write_text(parameters.read_text().replace("200", "210"))
+    lines = [line.split() for line in call("demo", tmp_path / "demo").stdout.splitlines()]
+    assert [line[1] for line in lines[1:5]] == ["cached", "cached", "done", "cached"]
 
 
 def test_demo_in_quiet(call: Callable[..., Result], tmp_path: Path) -> None:
-    """The blocks' lines are progress, which ``--quiet`` and ``--json`` leave out."""
-    assert "saved demo/scenes:1@1" in call("demo", tmp_path / "loud").stderr
+    """What happens in the run is progress, which ``--quiet`` and ``--json`` leave out."""
+    assert "demo/scenes:1@1" in call("demo", tmp_path / "loud").stderr
     for option in ("--quiet", "--json"):
         assert call("demo", tmp_path / option, option).stderr == ""

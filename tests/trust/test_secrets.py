@@ -31,7 +31,7 @@ from up42_state.cli.root import root
 from up42_state.errors import Defect, InvalidDataError, SettingsError, StateError, StorageError
 from up42_state.secrets.redaction import clean, without_credentials
 from up42_state.settings.model import Settings
-from up42_state.stages.format.commit import mask_secrets
+from up42_state.stages.format.parameters import mask_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

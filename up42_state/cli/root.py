@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["root"]
 
 _VERBS = {
+    "run": "run",
+    "plan": "run",
     "exec": "task",
     "save": "transfer",
     "restore": "transfer",
@@ -32,6 +34,7 @@ _VERBS = {
     "rm": "upkeep",
     "prune": "upkeep",
     "manifest": "manifest",
+    "workflow": "workflow",
     "doctor": "doctor",
     "demo": "demo",
 }

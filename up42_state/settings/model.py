@@ -64,6 +64,8 @@ class _Values(BaseModel):
     on_conflict: Annotated[_OnConflict, _variable("UP42_STATE_ON_CONFLICT")] = None
     match: Annotated[values.Pairs, _variable("UP42_STATE_MATCH")] = None
     job_mode: Annotated[Literal["DEFAULT", "DRY_RUN"], _variable("UP42_JOB_MODE")] = "DEFAULT"
+    resume: Annotated[bool, _variable("UP42_STATE_RESUME")] = False
+    code: Annotated[values.Name, _variable("UP42_STATE_CODE")] = None
 
     aws_access_key_id: Annotated[
         values.Hidden, _store("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", secret=True)
@@ -151,6 +153,8 @@ class Settings(BaseSettings, _Values):
         the earlier one).
     ``parameters``, ``job_mode``
         the block's parameters and ``DEFAULT`` or ``DRY_RUN``.
+    ``resume``, ``code``
+        whether a task that is done is not run again; what identifies the block's code.
     ``aws_…``, ``google_…``, ``storage_emulator_host``
         stores and credentials; where they are ``None`` the SDKs look for themselves.
     ``sse``, ``kms_key``

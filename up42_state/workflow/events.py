@@ -13,7 +13,18 @@ if TYPE_CHECKING:
 __all__ = ["Event"]
 
 Kind = Literal[
-    "run", "waiting", "cached", "started", "step", "retry", "done", "failed", "skipped", "stopped", "end"
+    "run",
+    "waiting",
+    "cached",
+    "started",
+    "step",
+    "retry",
+    "shard",
+    "done",
+    "failed",
+    "skipped",
+    "stopped",
+    "end",
 ]
 
 
@@ -22,7 +33,8 @@ class Event:
     """One thing that happened in a run.
 
     :param kind: ``run`` begins a run, ``end`` ends it; ``waiting`` (of each task, at the start), ``cached``,
-        ``started``, ``step`` (a line for people), ``retry``, ``done``, ``failed``, ``skipped``, ``stopped``.
+        ``started``, ``step`` (a line for people), ``retry``, ``shard`` (one has ended), ``done``, ``failed``,
+        ``skipped``, ``stopped``.
     :param task: empty for ``run`` and ``end``; of a shard, the task's name.
     :param shard: the shard's stage; empty for a whole task.
     :param attempt: from 1; 0 where there is none.

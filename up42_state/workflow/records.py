@@ -94,6 +94,7 @@ class AttemptRecord(_Record, frozen=True, kw_only=True, omit_defaults=True):
     :param stage: the revision that was made, ``JOB/STAGE@REVISION``.
     :param fingerprint: the digest of what determines the output.
     :param components: what the fingerprint is made of, each with a name and a digest.
+    :param missing: features of the input whose shards failed.
     :param log_bytes: how many bytes the block printed; what is kept of them may be less.
     """
 
@@ -126,6 +127,7 @@ class AttemptRecord(_Record, frozen=True, kw_only=True, omit_defaults=True):
     fingerprint: str = ""
     components: tuple[dict[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
     log_bytes: int = 0
     shards: tuple[ShardRecord, ...] = ()
 
