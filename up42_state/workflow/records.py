@@ -103,7 +103,7 @@ class AttemptRecord(_Record, frozen=True, kw_only=True, omit_defaults=True):
     run: str = ""
     task: str
     shard: str = ""
-    attempt: int
+    attempt: int = 1
     why: str = ""
     outcome: str = ""
     reason: str = ""
@@ -135,6 +135,10 @@ class AttemptRecord(_Record, frozen=True, kw_only=True, omit_defaults=True):
     def name(self) -> str:
         """The name that the attempt's objects have: the shard's stage, or else the task."""
         return self.shard or self.task
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the members that say something, as JSON types; the attempt's number always does."""
+        return {"task": self.task, "attempt": self.attempt} | super().to_dict()
 
 
 class TaskRecord(_Record, frozen=True, kw_only=True, omit_defaults=True):
