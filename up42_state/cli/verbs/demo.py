@@ -29,10 +29,10 @@ def demo(common: Common, directory: Path | None) -> None:
     Its store, workflow, results and map go to DIR (up42-state-demo in the working directory); --url does not
     count.
     """
-    from up42_state.cli.watching import watching
+    from up42_state.cli.watching.watcher import watcher
     from up42_state.demo import run_demo
 
-    with watching(common) as tell:
+    with watcher(common, json=False, summary=False) as tell:
         done = run_demo(directory, tell)
     value = {
         "url": done.state.url,
