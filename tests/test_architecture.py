@@ -136,7 +136,7 @@ STANDS_ON: dict[str, set[str]] = {
     "workflow.blocks.sandbox": set(),
     "workflow.blocks": {
         *("block", "contract", "features.__init__", "features", "features.files", "secrets"),
-        *("stages.local", "workflow", "workflow.blocks.sandbox"),
+        *("stages.local", "units", "workflow", "workflow.blocks.sandbox"),
     },
     "demo": {"block", "features.text", "machine", "publish", "stages.format", "state"},
     "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
