@@ -154,7 +154,7 @@ STANDS_ON: dict[str, set[str]] = {
     },
     "demo": {
         *("features.text", "machine", "publish", "stages.format", "state"),
-        *("workflow", "workflow.blocks"),
+        *("workflow", "workflow.blocks", "workflow.document.__init__"),
     },
     "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
     "cli": {"__init__", "secrets", "settings", "stage", "stages.format", "state", "units"},

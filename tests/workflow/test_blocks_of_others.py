@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from examples.container import ROOT
-from up42_state.workflow.document.load import load
 
 from up42_state import State
+from up42_state.workflow.document import load
 from up42_state.workflow.runner import Options, run
 
 if TYPE_CHECKING:
