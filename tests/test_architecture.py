@@ -145,12 +145,16 @@ STANDS_ON: dict[str, set[str]] = {
         *("units", "workflow.model"),
     },
     "workflow.document.__init__": {"workflow.document"},
-    "workflow.events": set(),
-    "workflow.blocks": {"workflow.model"},
+    "workflow.blocks.sandbox": set(),
+    "workflow.blocks": {
+        *("block", "contract", "features.__init__", "features", "features.files", "machine", "secrets"),
+        *("stages.local", "workflow.blocks.sandbox", "workflow.model"),
+    },
     "workflow": {
         *("__init__", "block", "contract", "features.__init__", "features", "machine", "propagation"),
         *("secrets", "stages", "stages.format", "stages.local", "stages.propagate", "stages.write"),
-        *("state", "units", "workflow.blocks", "workflow.events", "workflow.model"),
+        *("block.recipe", "state", "units"),
+        *("workflow.blocks", "workflow.blocks.sandbox", "workflow.model"),
     },
     "demo": {
         *("features.text", "machine", "publish", "stages.format", "state"),
@@ -158,9 +162,10 @@ STANDS_ON: dict[str, set[str]] = {
     },
     "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
     "cli": {"__init__", "secrets", "settings", "stage", "stages.format", "state", "units"},
+    "cli.watching": {"cli", "secrets", "units", "workflow"},
     "cli.verbs": {
-        *("block", "cli", "contract", "demo", "doctor", "machine", "stages", "state"),
-        *("workflow", "workflow.blocks"),
+        *("block", "cli", "cli.watching", "contract", "demo", "doctor", "machine", "stages", "state"),
+        *("secrets", "stages.format", "workflow", "workflow.blocks"),
         *("manifest.__init__", "manifest", "manifest.matching", "manifest.server"),
         *("units", "workflow.document.__init__"),
     },
@@ -177,8 +182,7 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
     "block": {"stages.write"},
     "workflow": {"manifest.__init__", "stage"},
     "workflow.model": {"manifest.__init__"},
-    "demo": {"workflow.events"},
-    "cli": {"workflow.events"},
+    "workflow.blocks": {"manifest.__init__"},
     "cli.verbs": {
         *("features.__init__", "features", "stages", "stages.format"),
         *("stages.read", "stages.upkeep", "stages.write", "workflow.model"),

@@ -1,12 +1,15 @@
-"""Write numbers of bytes for people, and read what people write of bytes and times."""
+"""Write numbers of bytes and lengths of time for people, and read what people write of bytes and times."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["read_size", "seconds", "size"]
+__all__ = ["lasting", "read_size", "seconds", "size"]
 
 _KIB = 1024
+_MINUTE = 60  # seconds of it, and minutes of an hour
+_DAY = 24  # hours
+_TENTHS = 10  # seconds below which tenths matter
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": _KIB, "MIB": _KIB**2, "GIB": _KIB**3}
 
@@ -41,3 +44,14 @@ def seconds(text: str) -> int:
     if match is None:
         raise ValueError(f"{text!r} is not a time such as 30m, 24h or 7d")
     return int(match[1]) * _SECONDS[match[2]]
+
+
+def lasting(seconds: float) -> str:
+    """Return a length of time in two units at most: ``0.4 s``, ``12 s``, ``3m05s``, ``1h02m``, ``2d03h``."""
+    if seconds < _MINUTE:
+        return f"{seconds:.1f} s" if 0 <= seconds < _TENTHS else f"{seconds:.0f} s"
+    minutes, rest = divmod(int(seconds), _MINUTE)
+    if minutes < _MINUTE:
+        return f"{minutes}m{rest:02d}s"
+    hours, minutes = divmod(minutes, _MINUTE)
+    return f"{hours}h{minutes:02d}m" if hours < _DAY else f"{hours // _DAY}d{hours % _DAY:02d}h"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from up42_state.settings.model import Settings
 
-__all__ = ["FILE", "PARAMETERS", "with_parameters"]
+__all__ = ["FILE", "PARAMETERS", "fits", "with_parameters"]
 
 PARAMETERS, FILE = "UP42_TASK_PARAMETERS", "UP42_TASK_PARAMETERS_FILE"
 _MOST = 128 * 1024  # bytes, of the name, "=", the text, and the NUL that ends it
@@ -42,7 +42,7 @@ def with_parameters(
     given = settings.parameters_file if as_given else ""
     if given:
         kept[FILE] = given
-    if _fits(text):
+    if fits(text):
         yield kept | {PARAMETERS: text}
         return
     say(f"the parameters are too long for a variable: the command gets {FILE}, and no {PARAMETERS}")
@@ -55,5 +55,6 @@ def with_parameters(
         yield kept | {FILE: file.name}
 
 
-def _fits(text: str) -> bool:
+def fits(text: str) -> bool:
+    """Return True if the text of parameters is short enough for a variable."""
     return len(os.fsencode(f"{PARAMETERS}={text}")) < _MOST

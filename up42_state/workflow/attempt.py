@@ -281,7 +281,7 @@ def _work(context: Context, attempt: Attempt, folder: Folder, log: Log) -> Work:
         parameters=task.parameters,
         job_mode=planner.job_mode,
         manifest=task.manifest,
-        folder=folder.home,
+        scratch=folder.home,
     )
     machine = {} if task.block.kind == "image" else child_environment(planner.job.state.settings, os.environ)
     return Work(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -40,6 +42,7 @@ class Event:
     :param stage: the revision that the task has now, ``JOB/STAGE@REVISION``.
     :param shards: shards done, and in all.
     :param peak_memory: in bytes.
+    :param log: of an attempt that failed, the last lines that it printed.
     """
 
     kind: Kind
@@ -56,3 +59,13 @@ class Event:
     peak_memory: int | None = None
     exit_code: int | None = None
     shards: tuple[int, int] | None = None
+    log: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the members that say something, as JSON types; ``kind`` is called ``event``."""
+        members = {"event": self.kind} | {field.name: getattr(self, field.name) for field in fields(self)[1:]}
+        said = {name: value for name, value in members.items() if value not in (None, "", ())}
+        if not self.attempt:
+            said.pop("attempt")
+        found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(said))
+        return found

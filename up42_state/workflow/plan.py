@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec.structs import replace as replace_members
 
+from up42_state.block.recipe.command import placeless
 from up42_state.errors import SettingsError
 from up42_state.propagation import Propagation
 from up42_state.stages.format.names import split_stage
@@ -17,6 +18,7 @@ from up42_state.stages.write.standing import Standing, standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from up42_state.stage import Stage
     from up42_state.stages.format.commit import Commit, JobMode
@@ -91,6 +93,11 @@ def _remembering(known: _Newest) -> Iterator[None]:
     finally:
         known.is_kept = False
         known.clear()
+
+
+def _places(task: Task) -> dict[str, Path]:
+    """The directory that a command runs in, by the name that a recipe has for it."""
+    return {"here": task.block.folder} if task.block.folder is not None else {}
 
 
 class Planner:
@@ -178,7 +185,7 @@ class Planner:
         """What a task's output is made of, besides other stages."""
         return Recipe(
             block=self._blocks.of(task).code,
-            command=task.block.command,
+            command=placeless(task.block.command, places=_places(task)),
             parameters=task.parameters,
             job_mode=self.job_mode,
             split=task.chunk,

@@ -28,6 +28,7 @@ __all__ = [
     "ShardRecord",
     "TaskRecord",
     "parse",
+    "redacted_json",
     "redacted_log",
     "render",
 ]
@@ -240,11 +241,16 @@ _VERSION = msgspec.json.Decoder(_Version)
 
 def render(record: _Record) -> bytes:
     """Return the bytes of a record, without secrets."""
-    members = {"format": FORMAT} | record.to_dict() | {"format": FORMAT}
-    text = msgspec.json.encode(members).decode()
-    if without_credentials(text) != text:  # rare, and text by text takes long: a task may have 1,000 shards
-        return msgspec.json.encode(_redacted(members)) + b"\n"
-    return text.encode() + b"\n"
+    return redacted_json({"format": FORMAT} | record.to_dict() | {"format": FORMAT}) + b"\n"
+
+
+def redacted_json(members: dict[str, Any]) -> bytes:
+    """Return a JSON object in one line, without secrets in its texts."""
+    data = msgspec.json.encode(members)
+    text = data.decode()
+    if without_credentials(text) == text:  # text by text takes long: a task may have 1,000 shards
+        return data
+    return msgspec.json.encode(_redacted(members))
 
 
 def parse(kind: type[R], data: bytes, key: str, expected: Sequence[tuple[str, object]]) -> R:

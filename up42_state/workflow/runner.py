@@ -150,6 +150,8 @@ def run(
         )
         with records:
             context.emit("run", reason=workflow.name)
+            for notice in opened.notices:
+                context.emit("step", reason=notice)
             for planned in plan:
                 context.emit("waiting", planned.task.name, reason="; ".join(planned.reasons))
             result = _Run(context, plan).go()
@@ -294,6 +296,7 @@ def _told(context: Context, task: Task, outcome: TaskOutcome, seconds: float) ->
         seconds=round(seconds, 3),
         peak_memory=ending.peak_memory if ending else None,
         exit_code=ending.exit_code if ending else None,
+        log=last.log_end if last and kind == "failed" else (),
         shards=outcome.shards,
     )
     return replace(outcome, seconds=seconds)

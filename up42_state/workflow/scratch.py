@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from up42_state.errors import SettingsError
 from up42_state.machine.paths import local_path
 from up42_state.machine.trees import remove_tree
+from up42_state.workflow.blocks.sandbox.leftover import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,6 +106,7 @@ class Scratch:
         for path in sorted(self._parent.glob(f"{_RUN}*")):
             if (path / _KEPT).exists() or _is_alive(path):
                 continue
+            sweep(path)  # its blocks may live on, where this machine could not have them die with it
             with suppress(OSError):  # files of another user
                 remove_tree(path)
 

@@ -29,11 +29,10 @@ def demo(common: Common, directory: Path | None) -> None:
     Its store, workflow, results and map go to DIR (up42-state-demo in the working directory); --url does not
     count.
     """
-    from up42_state.cli.watching import watching
+    from up42_state.cli.watching.lines import ChangeLines
     from up42_state.demo import run_demo
 
-    with watching(common) as tell:
-        done = run_demo(directory, tell)
+    done = run_demo(directory, ChangeLines(common.note).take)
     value = {
         "url": done.state.url,
         "job": done.commits[0].job,
@@ -63,6 +62,8 @@ def _story(done: Demo) -> Iterator[str]:
     made, tiles, *_, last = done.commits
     if all(task.status == "cached" for task in done.run.tasks):
         yield "Nothing has changed since the last run, so nothing ran: all tasks are cached."
+    else:
+        yield "Run the demo again, and all tasks are cached."
     dropped, back = len(done.dropped), len(done.returned)
     yield f"{tiles.stage} left out {dropped} of {made.totals.features} scenes, which have too many clouds."
     yield f"{last.stage} propagated {made.stage} and has {back} scenes again, files and quicklooks too,"

@@ -114,7 +114,7 @@ def run(
     Each task's output is saved as a stage of the job, so the same command goes on where it was. Ctrl-C stops
     the blocks; a task that fails ends with exit code 8.
     """
-    from up42_state.cli.watching import watching
+    from up42_state.cli.watching.watcher import watcher
     from up42_state.workflow.runner import Options
     from up42_state.workflow.runner import run as run_workflow
 
@@ -131,7 +131,7 @@ def run(
         memory=memory,
     )
     stop = threading.Event()
-    with stopped_by_signals(stop, common.note) as got, watching(common) as tell:
+    with stopped_by_signals(stop, common.note) as got, watcher(common, json=common.json) as tell:
         result = run_workflow(found, handle, chosen, tell=tell, stop=stop)
     if got:
         return 128 + got[0]

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from up42_state.machine.digests import folder_digest
+from up42_state.workflow.blocks.command import CommandBlock
+from up42_state.workflow.blocks.function import FunctionBlock
+
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
@@ -32,7 +36,19 @@ class Blocks:
             self._opened[task.block] = self._open(task.block)
         return self._opened[task.block]
 
+    @property
+    def notices(self) -> list[str]:
+        """What people should know about how the blocks run on this machine."""
+        found = (block.notice for block in self._opened.values() if isinstance(block, CommandBlock))
+        return sorted({notice for notice in found if notice})
+
     def _open(self, reference: BlockReference) -> Runner:
+        if reference.kind == "command":
+            assert reference.folder is not None
+            code = f"folder sha256:{folder_digest(reference.folder)}"
+            return CommandBlock(reference, code=code)
+        if reference.kind == "python":
+            return FunctionBlock(reference)
         raise NotImplementedError(reference)
 
     def __enter__(self) -> Self:
