@@ -53,8 +53,11 @@ def test_demo_leaves_other_files_alone(call: Callable[..., Result], tmp_path: Pa
     assert page.read_text() == "mine"
 
 
-def test_demo_for_people(call: Callable[..., Result], tmp_path: Path) -> None:
-    """One line for each task, what it was made from, and a command to look further, which works."""
+def test_demo_for_people(
+    call: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line for each task, what it was made from, and commands to look further, which work."""
+    monkeypatch.setattr("sys.argv", [".venv/bin/up42-state", "demo"])
     result = call("demo", tmp_path / "demo")
     lines = result.stdout.splitlines()
     assert [line.split()[:3] for line in lines[1:5]] == [
