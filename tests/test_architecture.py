@@ -134,6 +134,7 @@ STANDS_ON: dict[str, set[str]] = {
     # workflows
     "workflow": set(),
     "workflow.blocks": {"workflow"},
+    "workflow.blocks.containers": {"contract", "machine", "units", "workflow.blocks"},
     "demo": {"block", "features.text", "machine", "publish", "stages.format", "state"},
     "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
     "cli": {"__init__", "secrets", "settings", "stage", "stages.format", "state", "units"},
@@ -152,6 +153,7 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
     "state": {"features.__init__"},
     "block": {"stages.write"},
     "workflow": {"manifest.__init__"},
+    "workflow.blocks.containers": {"workflow"},
     "cli.verbs": {
         *("features.__init__", "features", "stages", "stages.format"),
         *("stages.read", "stages.upkeep", "stages.write"),
