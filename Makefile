@@ -51,7 +51,7 @@ test-docker: $(WHEEL_VENV)/.installed  ## build the images with buildah and run 
 	$(WHEEL_PYTHON) -m pytest -m docker $(PYTEST_ARGS)
 
 test-containers: $(WHEEL_VENV)/.installed  ## run image blocks with docker and podman, both real (as root)
-	$(WHEEL_PYTHON) -m pytest -m containers $(PYTEST_ARGS)
+	$(WHEEL_PYTHON) -m pytest -m containers -n $(TEST_WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 fuzz: $(FUZZ_VENV)/.installed  ## fuzz what reads others' data, guided by coverage; FUZZ_SECONDS=600 for longer
 	$(FUZZ_VENV)/bin/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS)

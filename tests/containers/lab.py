@@ -49,7 +49,10 @@ class Lab:
         self, script: str = "", *, image: str = IMAGE, network: str = "host", **options: Any
     ) -> ImageBlock:
         command = ("sh", "-c", script) if script else ()
-        reference = BlockReference(kind="image", image=image, command=command, **options)
+        return self.command(*command, image=image, network=network, **options)
+
+    def command(self, *words: str, image: str = IMAGE, network: str = "host", **options: Any) -> ImageBlock:
+        reference = BlockReference(kind="image", image=image, command=words, **options)
         return ImageBlock(self.engine, reference, network=network)
 
     def run(self, script: str, work: Work | None = None, **options: Any) -> tuple[Ending, Work]:
