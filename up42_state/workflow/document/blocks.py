@@ -196,7 +196,7 @@ def _words(command: str | Sequence[str], place: str) -> tuple[tuple[str, ...], t
 
 def _in_folder(folder: str, place: str) -> Found:
     """Read the manifest of a block's folder; say what is wrong with the folder or the manifest."""
-    if not Path(folder).is_dir():
+    if not os.path.isdir(folder):  # a name that no folder can have is none that is there
         return Found(defects=(Defect(place, f"there is no folder {folder}"),))
     file = os.path.join(folder, MANIFEST)
     try:

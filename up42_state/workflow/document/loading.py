@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +18,13 @@ from up42_state.propagation import Propagation
 from up42_state.units import read_size, seconds
 from up42_state.workflow.document import schema
 from up42_state.workflow.document.blocks import Block, Blocks, BlocksFile
+from up42_state.workflow.document.parameters import merged_parameters, stage_name
 from up42_state.workflow.document.runnable import check_runnable
 from up42_state.workflow.document.text import read
 from up42_state.workflow.model import PropagatedStages, Resources, Task, Workflow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from up42_state.manifest import Manifest
     from up42_state.workflow.document.text import PathLike
@@ -76,7 +76,7 @@ class _Loading:
     def __init__(self, value: Any, blocks: Blocks, parameters: Mapping[str, Any] | None) -> None:
         self._raw: dict[Place, Mapping[str, Any]] = {}
         self._read = list(self._tasks(value))
-        self._given = _parameters(value, parameters)
+        self._given, self._refused = merged_parameters(value, parameters)
         self._blocks = {task.place: blocks.find(task, self._raw[task.place]) for task in self._read}
         self.warnings: list[str] = []
 
@@ -86,9 +86,9 @@ class _Loading:
         for task in read_tasks(value)[0]:
             named = dataclasses.replace(
                 task,
-                name=_stage_name(task.name),
-                parents=tuple(map(_stage_name, task.parents)),
-                propagate=tuple(map(_stage_name, task.propagate)),
+                name=stage_name(task.name),
+                parents=tuple(map(stage_name, task.parents)),
+                propagate=tuple(map(stage_name, task.propagate)),
             )
             self._raw[named.place] = raw[task.place[-1]]
             yield named
@@ -99,7 +99,7 @@ class _Loading:
         found += check_runnable(
             {block.place: block.reference for block in self._blocks.values() if block.reference}
         )
-        found += self._check_fit()
+        found += [*self._refused, *self._check_fit()]
         found += [defect for task in self._read for defect in _check_propagated(task, self._raw[task.place])]
         return found
 
@@ -136,26 +136,6 @@ class _Loading:
             yield _task(task, self._raw[task.place], self._blocks[task.place], given)
 
 
-def _stage_name(name: str) -> str:
-    """Return the name of a task's stage. The platform's names may have blanks, and stages' may not."""
-    return name.replace(" ", "-")
-
-
-def _parameters(value: Any, given: Mapping[str, Any] | None) -> Any:
-    """Return the job's parameters: those that are given, and else the document's."""
-    own = value.get("parameters") if isinstance(value, dict) else None
-    named: dict[str, Any] = {}
-    if isinstance(own, dict):
-        named = {_stage_name(name): part for name, part in own.items() if isinstance(part, Mapping)}
-    if given is not None and not isinstance(given, Mapping):
-        return given  # which the check of the parameters refuses
-    for name, part in (given or {}).items():
-        before = named.get(_stage_name(name), {})
-        if part is not None:
-            named[_stage_name(name)] = {**before, **part} if isinstance(part, Mapping) else part
-    return named
-
-
 def _check_propagated(task: Read, raw: Mapping[str, Any]) -> Iterator[Defect]:
     """Yield a defect for each propagation that the operator refuses."""
     propagate = raw.get("propagate")
@@ -182,9 +162,9 @@ def _pair(pair: str | Sequence[str]) -> tuple[str, str]:
 
 def _propagated(entry: str | Mapping[str, Any]) -> PropagatedStages:
     if isinstance(entry, str):
-        return PropagatedStages(stages=(_stage_name(entry),))
+        return PropagatedStages(stages=(stage_name(entry),))
     stages = entry.get("stages", [entry.get("stage")])
-    return PropagatedStages(stages=tuple(map(_stage_name, stages)), options=_options(entry))
+    return PropagatedStages(stages=tuple(map(stage_name, stages)), options=_options(entry))
 
 
 def _task(task: Read, raw: Mapping[str, Any], block: Block, given: Mapping[str, Any]) -> Task:
