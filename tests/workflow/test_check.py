@@ -445,6 +445,15 @@ def test_the_verb_as_json(folder: Path) -> None:
     )
 
 
+def test_the_verb_shows_no_secret(folder: Path) -> None:
+    """A parameter whose name says that it is one is shown as its digest."""
+    result = run(
+        "check", write(folder, [SCENES]), "--parameters", '{"scenes:1": {"api_key": "K7"}}', "--json"
+    )
+    assert "K7" not in result.stdout
+    assert list(json.loads(result.stdout)["tasks"][0]["parameters"]["api_key"]) == ["sha256"]
+
+
 def test_the_verb_lists_defects(folder: Path) -> None:
     """Exit code 5, and each defect on a line; with ``--json`` each as an object."""
     path = write(folder, [{**SCENES, "timout": 5}, 7])
@@ -471,6 +480,14 @@ def test_manifest_check_takes_the_same_documents(folder: Path) -> None:
     document["tasks"][1]["propagate"] = [{"stage": "gone:1"}]
     refused = CliRunner().invoke(root, ["manifest", "check", str(write(folder, document))])
     assert "tiling:1: it propagates gone:1, which is no task" in refused.stderr
+
+
+def test_manifest_check_takes_no_folder_for_an_image(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block's folder that is called as its image is no OCI layout, and no reason to refuse the workflow."""
+    monkeypatch.chdir(folder)
+    path = write(folder, [{"name": "scenes:1", "image": "scenes"}])
+    result = CliRunner().invoke(root, ["manifest", "check", str(path)])
+    assert (result.exit_code, result.stderr) == (0, "warning: scenes:1: block scenes: not comparable\n")
 
 
 def test_manifest_check_refuses_equal_keys(folder: Path) -> None:
