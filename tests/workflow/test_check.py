@@ -13,6 +13,7 @@ from manifest.examples import data_block, processing_block
 from workflow.documents import SCENES, TILING, make_block, make_blocks, problems, write
 
 from up42_state.cli.root import root
+from up42_state.errors import EngineError, NotFoundError
 from up42_state.workflow.document import load
 
 if TYPE_CHECKING:
@@ -414,6 +415,45 @@ def test_the_label_of_an_image_is_its_manifest(folder: Path, monkeypatch: pytest
     assert (dict(task.parameters), task.resources.cpus) == ({"limit": 3}, 4)
     engine.write_text(engine.read_text().replace("xlarge", "huge"))
     assert problems(path) == ["example.org/scenes:1 #/machine/type: huge is not a valid enum value"]
+
+
+def test_images_are_asked_of_the_engine_that_runs_them(folder: Path) -> None:
+    """Each image once; one that is not there is a defect, one without a label is said."""
+    asked: list[str] = []
+    known = {"a:1": {"up42_manifest": json.dumps(data_block(machine={"type": "xlarge"}))}, "b:1": {}}
+
+    def labels(image: str) -> dict[str, str]:
+        asked.append(image)
+        if image not in known:
+            raise NotFoundError(f"the image {image} is not there", advice="build it")
+        return known[image]
+
+    tasks: list[dict[str, Any]] = [{"name": "x:1", "image": "a:1"}, {"name": "x:2", "image": "a:1"}]
+    tasks += [{"name": "y:1", "after": "x:1", "image": "b:1"}]
+    found = load(write(folder, tasks), labels=labels)
+    assert [task.resources.cpus for task in found.tasks] == [4, 4, 1]
+    assert found.warnings == (
+        "#/2/image: b:1 has no label up42_manifest, so nothing of the block is checked",
+    )
+    assert asked == ["a:1", "b:1"]
+    path = write(
+        folder,
+        [*tasks, {"name": "z:1", "image": "c:1"}, {"name": "z:2", "block": "gone", "command": "./run"}],
+    )
+    assert problems(path, labels=labels) == [
+        "#/3/image: the image c:1 is not there; build it",
+        f"#/4/block: there is no folder {folder}/gone",
+    ]
+
+
+def test_an_engine_that_does_not_answer_is_no_defect(folder: Path) -> None:
+    """The document may be right: the engine's error is the result."""
+
+    def labels(image: str) -> dict[str, str]:
+        raise EngineError("podman does not answer")
+
+    with pytest.raises(EngineError, match="podman does not answer"):
+        load(write(folder, [{"name": "a:1", "image": "a:1"}]), labels=labels)
 
 
 def run(*arguments: object) -> Any:

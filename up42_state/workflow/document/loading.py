@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from up42_state.manifest import Manifest
+    from up42_state.workflow.document.blocks import Labels
     from up42_state.workflow.document.text import PathLike
 
     Place = tuple[str | int, ...]
@@ -39,13 +40,20 @@ _OF_TASK = re.compile(r"#(?:/tasks)?/(\d+)(?:/|$)")
 
 
 def load(
-    path: PathLike, *, parameters: Mapping[str, Any] | None = None, blocks: PathLike | None = None
+    path: PathLike,
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    blocks: PathLike | None = None,
+    labels: Labels | None = None,
 ) -> Workflow:
     """Read a workflow document and check it as a whole. Nothing is run, and no block's code imported.
 
     :param path: a YAML or JSON file (``docs/workflow-document.md``).
     :param parameters: of the job, ``{"tiling:1": {"tile_width": 768}}``; they come before the document's.
     :param blocks: a file that says what to run for the blocks that a document in the platform's form names.
+    :param labels: returns the labels of an image, as the engine tells them that is going to run it; raises
+        ``NotFoundError`` for an image that is not there, which is a defect. It is called once for each image.
+        Without it docker, podman and buildah are asked, and an image that none of them has is a warning.
     :raises InvalidWorkflowError: ``defects`` has everything that is wrong, each with its place.
     :raises PathNotFoundError: there is no such document, or no such blocks file.
     :raises SettingsError: a file may not be read, or its name cannot be a path.
@@ -58,7 +66,7 @@ def load(
     if isinstance(raw, list) and len(raw) > MAX_TASKS:
         raise InvalidWorkflowError(f"the workflow {os.fspath(path)} is too large", defects=defects)
     file = BlocksFile.read(blocks)
-    loading = _Loading(document.value, Blocks(Path(path).parent, file), parameters)
+    loading = _Loading(document.value, Blocks(Path(path).parent, file, labels), parameters)
     defects += [*file.defects, *loading.check()]
     if defects:
         message = f"the workflow {os.fspath(path)} is not valid"
