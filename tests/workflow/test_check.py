@@ -429,9 +429,9 @@ def test_images_are_asked_of_the_engine_that_runs_them(folder: Path) -> None:
         return known[image]
 
     tasks: list[dict[str, Any]] = [{"name": "x:1", "image": "a:1"}, {"name": "x:2", "image": "a:1"}]
-    tasks += [{"name": "y:1", "after": "x:1", "image": "b:1"}]
+    tasks += [{"name": f"y:{number}", "after": "x:1", "image": "b:1"} for number in (1, 2)]
     found = load(write(folder, tasks), labels=labels)
-    assert [task.resources.cpus for task in found.tasks] == [4, 4, 1]
+    assert [task.resources.cpus for task in found.tasks] == [4, 4, 1, 1]
     assert found.warnings == (
         "#/2/image: b:1 has no label up42_manifest, so nothing of the block is checked",
     )
@@ -441,8 +441,8 @@ def test_images_are_asked_of_the_engine_that_runs_them(folder: Path) -> None:
         [*tasks, {"name": "z:1", "image": "c:1"}, {"name": "z:2", "block": "gone", "command": "./run"}],
     )
     assert problems(path, labels=labels) == [
-        "#/3/image: the image c:1 is not there; build it",
-        f"#/4/block: there is no folder {folder}/gone",
+        "#/4/image: the image c:1 is not there; build it",
+        f"#/5/block: there is no folder {folder}/gone",
     ]
 
 

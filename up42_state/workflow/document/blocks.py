@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from up42_state.contract import MANIFEST
-from up42_state.errors import Defect, InvalidDataError, InvalidManifestError, NotFoundError, StateError
+from up42_state.errors import Defect, EngineError, InvalidManifestError, NotFoundError, StateError
 from up42_state.manifest import Manifest
 from up42_state.manifest.label import LABEL, read_image_label
 from up42_state.manifest.pointers import legible, pointer
@@ -46,7 +46,7 @@ class BlocksFile:
 
     @classmethod
     def read(cls, path: PathLike | None) -> BlocksFile:
-        """Read a blocks file; report its defects, and keep the entries that have none.
+        """Read a blocks file. What is wrong with it is among its defects.
 
         :raises PathNotFoundError: there is no such file.
         :raises SettingsError: the file may not be read.
@@ -221,11 +221,11 @@ def _of_image(image: str, place: str, labels: Labels | None) -> Found:
     """
     try:
         label = read_image_label(image) if labels is None else labels(image).get(LABEL)
-    except NotFoundError as error:
-        if labels is not None:
-            return Found(defects=(Defect(place, error.message, error.advice),))
-        return Found(warnings=(f"{place}: {error.message}, so nothing of the block is checked",))
-    except InvalidDataError as error:
+    except EngineError:
+        raise
+    except StateError as error:
+        if labels is None and isinstance(error, NotFoundError):
+            return Found(warnings=(f"{place}: {error.message}, so nothing of the block is checked",))
         return Found(defects=(Defect(place, error.message, error.advice),))
     if label is None:
         return Found(warnings=(f"{place}: {image} has no label {LABEL}, so nothing of the block is checked",))

@@ -133,7 +133,7 @@ class _Loading:
         report = check_tasks(tasks, library, self._given)
         # That nothing is known of a block without a manifest is no news at each run.
         bare = {task.name for task in self._read if self._blocks[task.place].manifest is None}
-        self.warnings += [warning for block in self._blocks.values() for warning in block.warnings]
+        self.warnings += dict.fromkeys(text for block in self._blocks.values() for text in block.warnings)
         self.warnings += [str(warning) for warning in report.warnings if warning.place not in bare]
         return report.errors
 
@@ -203,6 +203,7 @@ def _resources(block: Block) -> Resources:
     if "memory" in given:
         memory = given["memory"]
         given["memory"] = read_size(memory) if isinstance(memory, str) else int(memory)
-    if "gpus" in given:
-        given["gpus"] = int(given["gpus"])
+    for name, kind in (("cpus", float), ("gpus", int)):
+        if name in given:
+            given[name] = kind(given[name])
     return dataclasses.replace(resources, **given)
