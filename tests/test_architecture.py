@@ -145,12 +145,12 @@ STANDS_ON: dict[str, set[str]] = {
         *("units", "workflow.model"),
     },
     "workflow.document.__init__": {"workflow.document"},
-    "workflow.blocks.logs": {"secrets", "units"},
+    "workflow.blocks.sandbox": set(),
+    "workflow.blocks.logs": {"secrets", "units", "workflow.blocks.sandbox"},
     "workflow.blocks.work": {"workflow.blocks.logs", "workflow.model"},
     "workflow.blocks.containers": {
         *("contract", "machine", "units", "workflow.blocks.logs", "workflow.blocks.work", "workflow.model"),
     },
-    "workflow.blocks.sandbox": set(),
     "workflow.blocks": {
         *("block", "contract", "features.__init__", "features", "features.files", "machine", "secrets"),
         *("stages.local", "units", "workflow.blocks.containers", "workflow.blocks.logs"),
