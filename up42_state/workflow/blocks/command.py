@@ -41,13 +41,17 @@ class CommandBlock:
     :param reference: the block's folder and command.
     :param code: what identifies the block's code.
     :param isolated: what blocks get of their own; ``None`` finds out what the machine allows.
+    :param shared: the directory whose ``input`` and ``output`` blocks share where they get no mounts.
     """
 
-    def __init__(self, reference: BlockReference, *, code: str, isolated: Isolation | None = None) -> None:
+    def __init__(
+        self, reference: BlockReference, *, code: str, isolated: Isolation | None = None, shared: str = TMP
+    ) -> None:
         self._command = reference.command
         self._folder = (reference.folder or Path()).absolute()
         self._code = code
         self._isolation = isolated or isolation()
+        self._shared = shared
 
     @property
     def code(self) -> str:
@@ -79,7 +83,7 @@ class CommandBlock:
                 tmp = str(own_tmp)
                 work.log.say(self.notice)
                 try:
-                    stack.enter_context(shared_tmp(_by_place(work), watch, work.log.say))
+                    stack.enter_context(shared_tmp(self._by_place(work), watch, work.log.say))
                 except InTheWayError as error:
                     return Ending(reason="not started", text=f"not started: {error}")
                 except StoppedError:
@@ -126,16 +130,16 @@ class CommandBlock:
             "read_only": {os.path.basename(INPUT): str(work.input)},
         }
 
+    def _by_place(self, work: Work) -> dict[str, Path]:
+        folders = {INPUT: work.input, OUTPUT: work.output, QUICKLOOKS: work.quicklooks}
+        return {os.path.join(self._shared, os.path.basename(path)): own for path, own in folders.items()}
+
     def _texts(self, work: Work, environment: Mapping[str, str]) -> Iterator[str]:
         """Yield all texts that may name something in the machine's ``/tmp`` which the block needs."""
         yield from self._command
         yield from environment.values()
         yield from map(str, (self._folder, work.input, work.output, work.quicklooks, work.scratch))
         yield _first_line(self._folder / self._command[0])
-
-
-def _by_place(work: Work) -> dict[str, Path]:
-    return {INPUT: work.input, OUTPUT: work.output, QUICKLOOKS: work.quicklooks}
 
 
 def _named_in_tmp(texts: Iterator[str]) -> set[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -12,9 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Printed"]
 
-_READ = 1024 * 1024  # bytes
+_READ = 1024 * 1024  # bytes; the most that Linux gives an ordinary user's pipe (pipe(7))
 _QUIET = 0.2  # seconds without output after which nothing more is waited for, once the block has ended
-_LONGEST = 5.0  # seconds that are waited in all
+_LONGEST = 2.0  # seconds that are waited in all
 
 
 class Printed:
@@ -31,6 +33,8 @@ class Printed:
         self._write = write
         self._reading, self.writing = os.pipe()
         os.set_blocking(self._reading, False)
+        with suppress(OSError):  # a user may have a limit; then a block that prints much waits more often
+            fcntl.fcntl(self.writing, fcntl.F_SETPIPE_SZ, _READ)
         self._has_ended = False
 
     def __enter__(self) -> Self:
