@@ -91,6 +91,10 @@ def prints(fc, name):
     time.sleep(0.1)
     return fc
 
+def forks(fc):
+    os.fork()
+    return fc
+
 def where(fc):
     import tempfile
     return [{"type": "Feature", "geometry": None, "properties": {
@@ -335,6 +339,29 @@ def test_a_call_costs_little(functions: Functions) -> None:
     begun = time.process_time()
     assert all(functions.block("keep").run(attempt).is_done for attempt in attempts[1:])
     assert time.process_time() - begun < 0.5
+
+
+def test_a_function_that_forks(functions: Functions) -> None:
+    """A child that returns from the function gives no second answer, which the next call would take."""
+    for number in (1, 2, 3):
+        ending, attempt = functions.run("forks", content=features(number))
+        assert ending.is_done
+        assert [each["n"] for each in properties(attempt)] == [number]
+
+
+def test_a_folder_that_is_gone(tmp_path: Path) -> None:
+    """A folder that is not there is said."""
+    reference = BlockReference(kind="python", folder=tmp_path / "gone", function="blocks:keep")
+    ending = FunctionBlock(reference).run(work(tmp_path))
+    assert ending.text == f"not started: {tmp_path}/gone cannot be entered: No such file or directory"
+
+
+def test_python_that_does_not_start(functions: Functions, folder: Path) -> None:
+    """What keeps our own part of the worker from being loaded is in the log."""
+    (folder / "msgspec.py").write_text("raise ImportError('another msgspec')")
+    ending, attempt = functions.run("keep", environment={"PYTHONPATH": str(folder)})
+    assert ending.exit_code == 1
+    assert "another msgspec" in attempt.log.text()
 
 
 def test_closing_ends_the_workers(functions: Functions) -> None:

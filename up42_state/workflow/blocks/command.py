@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import ExitStack
+import shutil
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,9 +74,12 @@ class CommandBlock:
         work.log.hide(tuple(work.secrets.values()))
         watch = Watch(work.stop, work.timeout, work.grace)
         own_tmp = work.scratch / "tmp"
-        for folder in (own_tmp, work.scratch / "home"):
-            folder.mkdir(exist_ok=True)
-        own_tmp.chmod(0o1777)
+        try:
+            for folder in (own_tmp, work.scratch / "home"):
+                folder.mkdir(exist_ok=True)
+            own_tmp.chmod(0o1777)
+        except OSError as error:
+            return Ending(reason="not started", text=f"not started: {error.filename}: {error.strerror}")
         with ExitStack() as stack:
             if self._isolation.has_mounts:
                 tmp = TMP
@@ -138,24 +142,30 @@ class CommandBlock:
         """Yield all texts that may name something in the machine's ``/tmp`` which the block needs."""
         yield from self._command
         yield from environment.values()
-        yield from map(str, (self._folder, work.input, work.output, work.quicklooks, work.scratch))
-        yield _first_line(self._folder / self._command[0])
+        program = shutil.which(self._command[0], path=environment.get("PATH")) or self._command[0]
+        for path in (program, self._folder, work.input, work.output, work.quicklooks, work.scratch):
+            yield str(path)
+            yield os.path.realpath(path)
+        yield from _interpreter(self._folder / program)
 
 
 def _named_in_tmp(texts: Iterator[str]) -> set[str]:
     """Return the names at the top of ``/tmp`` that stand in texts and are there."""
-    names = {name for text in texts for name in _IN_TMP.findall(text)}
-    return {name for name in names if name not in {*_OWN, ".", ".."} and os.path.exists(f"{TMP}/{name}")}
+    names: set[str] = set()
+    for text in texts:
+        names.update(_IN_TMP.findall(text))
+        if text.startswith(f"{TMP}/"):  # a path may hold blanks
+            names.add(text.split("/")[2])
+    return {name for name in names if name not in {*_OWN, "", ".", ".."} and os.path.exists(f"{TMP}/{name}")}
 
 
-def _first_line(program: Path) -> str:
-    """Return the line of a script that names its interpreter; empty if it has none."""
-    try:
-        with program.open("rb") as file:
-            line = file.readline(4096)
-    except OSError:
-        return ""
-    return os.fsdecode(line) if line.startswith(b"#!") else ""
+def _interpreter(program: Path) -> Iterator[str]:
+    """Yield the line of a script that names its interpreter, and where that lies."""
+    with suppress(OSError), program.open("rb") as file:
+        line = file.readline(4096)
+        if line.startswith(b"#!") and (words := os.fsdecode(line[2:]).split()):
+            yield " ".join(words)
+            yield os.path.realpath(words[0])
 
 
 def _stopped_waiting(work: Work, watch: Watch) -> Ending:

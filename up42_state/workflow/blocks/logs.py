@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import select
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from up42_state.secrets.redaction import HIDDEN, without_secrets
 from up42_state.units import size
+from up42_state.workflow.blocks.sandbox.messages import readable
 from up42_state.workflow.blocks.sandbox.printed import Printed
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Log:
 def _take(printed: Printed, ended: threading.Event) -> None:
     """Take what is printed until the block has ended; what is left then is taken by the ``with``."""
     while not ended.is_set():
-        if select.select([printed], [], [], _POLL)[0] and not printed.take():
+        if readable([printed.fileno()], _POLL) and not printed.take():
             return
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-import select
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
+
+from up42_state.workflow.blocks.sandbox.messages import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,9 +45,16 @@ class Printed:
         self.close_writing()
         deadline = time.monotonic() + _LONGEST
         while not self._has_ended and time.monotonic() < deadline:
-            if not select.select([self._reading], [], [], _QUIET)[0] or not self.take():
+            if not readable([self._reading], _QUIET) or not self.take():
                 break
-        os.close(self._reading)
+        self.close()
+
+    def close(self) -> None:
+        """Close both ends, and take nothing more."""
+        self.close_writing()
+        if self._reading >= 0:
+            os.close(self._reading)
+            self._reading = -1
 
     def fileno(self) -> int:
         """Return the descriptor of the end that is read."""
