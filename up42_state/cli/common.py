@@ -29,6 +29,7 @@ class Common:
 
     :param own_failure: the exit code of every failure of the verb itself; ``None`` for the error's own.
     :param arguments: the whole command line.
+    :param say: prints a message for people, in place of a line on stderr: what draws on a terminal sets it.
     """
 
     url: str | None = None
@@ -37,6 +38,7 @@ class Common:
     debug: bool = False
     own_failure: int | None = None
     arguments: Sequence[str] = ()
+    say: Callable[[str], None] | None = None
 
     def handles(
         self,
@@ -71,8 +73,13 @@ class Common:
 
     def note(self, text: str) -> None:
         """Print a message for people on stderr."""
-        if not self.quiet and not self.json:
-            click.echo(without_credentials(text), err=True)
+        if self.quiet or self.json:
+            return
+        text = without_credentials(text)
+        if self.say is None:
+            click.echo(text, err=True)
+        else:
+            self.say(text)
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:

@@ -30,7 +30,7 @@ def watcher(common: Common, *, json: bool, summary: bool = True) -> Iterator[Tak
     :param summary: False for a caller who prints the tasks itself.
     :return: a function that takes the events of the run, from any thread.
     """
-    lock = threading.Lock()
+    lock = threading.RLock()  # what interrupts a thread may tell something, too
     kept = Summary()
     with ExitStack() as stack:
         if summary and not json:
@@ -55,7 +55,10 @@ def _shown(common: Common, stack: ExitStack, *, json: bool) -> list[Take]:
         if not (json and sys.stdout.isatty()):  # the objects are on the same screen
             from up42_state.cli.watching.table import LiveTable
 
-            shown.append(stack.enter_context(LiveTable()).take)
+            table = stack.enter_context(LiveTable())
+            stack.callback(setattr, common, "say", common.say)
+            common.say = table.note
+            shown.append(table.take)
     elif not json:
         from up42_state.cli.watching.lines import ChangeLines
 
