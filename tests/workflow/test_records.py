@@ -167,6 +167,7 @@ def test_a_run_that_is_silent_is_dead(runs: Runs, bucket: FaultyBucket) -> None:
         elsewhere = msgspec.structs.replace(here, writer=Writer(), heartbeat=NOW)
         assert elsewhere.status(NOW + timedelta(seconds=119)) == "running"
         assert elsewhere.status(NOW + timedelta(seconds=121)) == "dead"
+        assert elsewhere.status(NOW - timedelta(days=1)) == "dead"  # or it would be alive for a day
         killed = msgspec.structs.replace(here.writer, pid=2**22 + 1)
         assert msgspec.structs.replace(here, writer=killed).status() == "dead"
     assert here.run == run.run
