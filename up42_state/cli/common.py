@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -76,10 +76,11 @@ class Common:
         if self.quiet or self.json:
             return
         text = without_credentials(text)
-        if self.say is None:
-            click.echo(text, err=True)
-        else:
+        if self.say is not None:
             self.say(text)
+            return
+        with suppress(BrokenPipeError):  # who read them has gone, and what goes on is none the worse
+            click.echo(text, err=True)
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:

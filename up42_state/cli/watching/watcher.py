@@ -28,7 +28,9 @@ def watcher(common: Common, *, json: bool, summary: bool = True) -> Iterator[Tak
 
     :param json: True to write each event as one JSON object a line on stdout, and nothing else there.
     :param summary: False for a caller who prints the tasks itself.
-    :return: a function that takes the events of the run, from any thread.
+    :return: a function that takes the events of the run, from any thread. What cannot be written does not
+        end the run.
+    :raises OSError: events could not be written, of a full disk for example; raised when the run has ended.
     """
     lock = threading.RLock()  # what interrupts a thread may tell something, too
     kept = Summary()
@@ -36,14 +38,21 @@ def watcher(common: Common, *, json: bool, summary: bool = True) -> Iterator[Tak
         if summary and not json:
             stack.callback(kept.show, common)  # when the table is gone
         shown = _shown(common, stack, json=json)
+        failures: list[OSError] = []
 
         def take(event: Event) -> None:
             with lock:
                 kept.take(event)
-                for show in shown:
-                    show(event)
+                for show in tuple(shown):
+                    try:
+                        show(event)
+                    except OSError as error:
+                        shown.remove(show)
+                        failures.append(error)
 
         yield take
+    if failures:
+        raise failures[0]
 
 
 def _shown(common: Common, stack: ExitStack, *, json: bool) -> list[Take]:
