@@ -148,7 +148,7 @@ STANDS_ON: dict[str, set[str]] = {
     "workflow.blocks.sandbox": set(),
     "workflow.blocks": {
         *("block", "contract", "features.__init__", "features", "features.files", "machine", "secrets"),
-        *("stages.local", "workflow.blocks.sandbox", "workflow.model"),
+        *("stages.local", "units", "workflow.blocks.sandbox", "workflow.model"),
     },
     "workflow": {
         *("__init__", "block", "contract", "features.__init__", "features", "machine", "propagation"),
@@ -161,7 +161,7 @@ STANDS_ON: dict[str, set[str]] = {
         *("workflow", "workflow.blocks", "workflow.document.__init__"),
     },
     "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
-    "cli": {"__init__", "secrets", "settings", "stage", "stages.format", "state", "units"},
+    "cli": {"__init__", "secrets", "settings", "stage", "stages.format", "state", "units", "workflow"},
     "cli.watching": {"cli", "secrets", "units", "workflow"},
     "cli.verbs": {
         *("block", "cli", "cli.watching", "contract", "demo", "doctor", "machine", "stages", "state"),

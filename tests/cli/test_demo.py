@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from up42_state.demo import run_demo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -11,6 +16,17 @@ if TYPE_CHECKING:
     from click.testing import Result
 
 TASKS = ["scenes:1", "tiling:1", "detection:1", "report:1"]
+
+
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run_demo(tmp_path_factory.mktemp("demo") / "here").map.parent
+
+
+@pytest.fixture
+def earlier(made_once: Path, tmp_path: Path) -> Path:
+    """The directory of a demo that has run, for one test to change."""
+    return shutil.copytree(made_once, tmp_path / "demo")
 
 
 def test_demo_as_json(ask: Callable[..., Any], tmp_path: Path) -> None:
@@ -37,8 +53,11 @@ def test_demo_leaves_other_files_alone(call: Callable[..., Result], tmp_path: Pa
     assert page.read_text() == "mine"
 
 
-def test_demo_for_people(call: Callable[..., Result], tmp_path: Path) -> None:
-    """One line for each task, what it was made from, and a command to look further, which works."""
+def test_demo_for_people(
+    call: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line for each task, what it was made from, and commands to look further, which work."""
+    monkeypatch.setattr("sys.argv", [".venv/bin/up42-state", "demo"])
     result = call("demo", tmp_path / "demo")
     lines = result.stdout.splitlines()
     assert [line.split()[:3] for line in lines[1:5]] == [
@@ -63,10 +82,9 @@ def test_demo_for_people(call: Callable[..., Result], tmp_path: Path) -> None:
     assert stages.stdout.startswith("STAGE")
 
 
-def test_demo_again(call: Callable[..., Result], tmp_path: Path) -> None:
+def test_demo_again(call: Callable[..., Result], earlier: Path) -> None:
     """The second time all four tasks are cached, and the plan says what one other parameter would change."""
-    call("demo", tmp_path / "demo")
-    shown = call("demo", tmp_path / "demo").stdout
+    shown = call("demo", earlier).stdout
     assert "Nothing has changed since the last run, so nothing ran" in shown
     lines = [line.split() for line in shown.splitlines()]
     assert [line[:2] for line in lines[1:5]] == [[task, "cached"] for task in TASKS]
@@ -79,17 +97,30 @@ def test_demo_again(call: Callable[..., Result], tmp_path: Path) -> None:
     ]
 
 
-def test_a_demo_with_another_parameter(call: Callable[..., Result], tmp_path: Path) -> None:
+def test_a_demo_with_another_parameter(call: Callable[..., Result], earlier: Path) -> None:
     """A parameter that was changed in the demo's copy counts: what stands on it runs, the rest is cached."""
-    parameters = tmp_path / "demo" / "workflow" / "parameters.json"
-    call("demo", tmp_path / "demo")
+    parameters = earlier / "workflow" / "parameters.json"
     parameters.write_text(parameters.read_text().replace("200", "210"))
-    lines = [line.split() for line in call("demo", tmp_path / "demo").stdout.splitlines()]
+    lines = [line.split() for line in call("demo", earlier).stdout.splitlines()]
     assert [line[1] for line in lines[1:5]] == ["cached", "cached", "done", "cached"]
 
 
-def test_demo_in_quiet(call: Callable[..., Result], tmp_path: Path) -> None:
+def test_demo_in_quiet(call: Callable[..., Result], earlier: Path) -> None:
     """What happens in the run is progress, which ``--quiet`` and ``--json`` leave out."""
-    assert "demo/scenes:1@1" in call("demo", tmp_path / "loud").stderr
+    assert "demo/scenes:1@1" in call("demo", earlier).stderr
     for option in ("--quiet", "--json"):
-        assert call("demo", tmp_path / option, option).stderr == ""
+        assert call("demo", earlier, option).stderr == ""
+
+
+def test_a_demo_whose_block_fails(call: Callable[..., Result], earlier: Path) -> None:
+    """Who breaks a block of the demo's copy is told which task failed; mended, it goes on where it was."""
+    program = earlier / "workflow" / "detection" / "run.py"
+    right = program.read_text()
+    program.write_text("raise SystemExit(3)\n")
+    result = call("demo", earlier)
+    assert result.exit_code == 8
+    assert "detection:1 failed" in result.stderr
+    assert "up42-state log demo/detection:1" in result.stderr
+    program.write_text(right)
+    lines = [line.split() for line in call("demo", earlier).stdout.splitlines()]
+    assert [line[1] for line in lines[1:5]] == ["cached"] * 4

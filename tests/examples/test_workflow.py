@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import up42_state
 from examples import container
-from up42_state.manifest import Manifest
+from up42_state.manifest import Manifest, check_workflow
+from up42_state.manifest.capabilities import Verdict
+from up42_state.workflow.document import find_manifests, load
 
 EXAMPLE = container.ROOT / "examples" / "workflow"
 BLOCKS = ("scenes", "tiling", "detection", "report")
@@ -97,6 +100,29 @@ def test_the_manifest_is_valid(block: str) -> None:
     """And nothing about it is odd."""
     manifest = Manifest.read(EXAMPLE / block / "UP42Manifest.json")
     assert (manifest.name, manifest.warnings) == (block, ())
+
+
+def test_the_blocks_fit() -> None:
+    """The workflow can be loaded, and each block gives what the next one needs, whatever comes."""
+    path = EXAMPLE / "workflow.yaml"
+    document = yaml.safe_load(path.read_text())
+    report = check_workflow(find_manifests(document, EXAMPLE, []), workflow=document)
+    assert (report.verdict, list(report.errors), list(report.warnings)) == (Verdict.CERTAIN, [], [])
+    workflow = load(path, parameters=json.loads((EXAMPLE / "parameters.json").read_text()))
+    assert [task.name for task in workflow.tasks] == [f"{block}:1" for block in BLOCKS]
+    assert workflow.warnings == ()
+
+
+def test_the_workflow_of_images_is_the_same() -> None:
+    """It has the same tasks after each other, with an image of each block in place of its folder."""
+    folders, images = (
+        yaml.safe_load((EXAMPLE / name).read_text())["tasks"]
+        for name in ("workflow.yaml", "workflow-images.yaml")
+    )
+    for task in folders:
+        task["image"] = f"ships-{task.pop('block')}"
+        del task["command"]
+    assert images == folders
 
 
 @pytest.mark.parametrize("block", BLOCKS)

@@ -11,7 +11,6 @@ write them, and know nothing of this library.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -26,7 +25,7 @@ from up42_state.publish.footprints import Footprint, footprint_map
 from up42_state.stages.format.names import some_names
 from up42_state.state import State
 from up42_state.workflow.blocks.opening import Blocks
-from up42_state.workflow.document import load
+from up42_state.workflow.document import load, parameters_of
 from up42_state.workflow.plan import Planner
 from up42_state.workflow.runner import run
 
@@ -95,7 +94,7 @@ def run_demo(
     job = state.job(JOB)
     document = _copied(root / "workflow") / "workflow.yaml"
     parameters = document.with_name("parameters.json")
-    given = json.loads(parameters.read_text())
+    given = parameters_of(str(parameters))
     result = run(load(document, parameters=given), job, tell=tell or (lambda _event: None))
     _check(result)
     made, tiles, *_, last = (job.stage(task.task) for task in result.tasks)
@@ -125,7 +124,10 @@ def _plan(document: Path, parameters: dict[str, Any], job: Job) -> tuple[Planned
 
 def _check(result: RunResult) -> None:
     for task in result.failed:
-        raise BlockError(f"{task.task} failed: {task.reason}", advice="look at its log")
+        raise BlockError(
+            f"{task.task} failed: {task.reason}",
+            advice=f"up42-state log {result.job}/{task.task} shows what its block printed",
+        )
 
 
 def _make(directory: str | os.PathLike[str] | None) -> Path:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -29,10 +32,10 @@ def demo(common: Common, directory: Path | None) -> None:
     Its store, workflow, results and map go to DIR (up42-state-demo in the working directory); --url does not
     count.
     """
-    from up42_state.cli.watching import watching
+    from up42_state.cli.watching.watcher import watcher
     from up42_state.demo import run_demo
 
-    with watching(common) as tell:
+    with watcher(common, json=False, summary=False) as tell:
         done = run_demo(directory, tell)
     value = {
         "url": done.state.url,
@@ -63,6 +66,8 @@ def _story(done: Demo) -> Iterator[str]:
     made, tiles, *_, last = done.commits
     if all(task.status == "cached" for task in done.run.tasks):
         yield "Nothing has changed since the last run, so nothing ran: all tasks are cached."
+    else:
+        yield "Run the demo again, and all tasks are cached."
     dropped, back = len(done.dropped), len(done.returned)
     yield f"{tiles.stage} left out {dropped} of {made.totals.features} scenes, which have too many clouds."
     yield f"{last.stage} propagated {made.stage} and has {back} scenes again, files and quicklooks too,"
@@ -76,14 +81,19 @@ def _plan(done: Demo) -> Table:
 
 
 def _next_steps(done: Demo) -> Iterator[str]:
-    where = f"--job {done.commits[0].job} --url {done.state.url}"
-    what = f"{done.document} --parameters {done.parameters} {where}"
+    where = ["--job", done.commits[0].job, "--url", done.state.url]
+    what = [str(done.document), "--parameters", str(done.parameters), *where]
     yield f"The last output, restored:  {done.results}/"
     yield f"Its footprints on a map:    {done.map}"
     yield f"Its parameters, to change:  {done.parameters}"
-    yield f"What would run then:        up42-state plan {what}"
-    yield f"To run it:                  up42-state run {what}"
-    yield f"See for yourself:           up42-state stages {where}"
+    yield f"What would run then:        {_command('plan', *what)}"
+    yield f"To run it:                  {_command('run', *what)}"
+    yield f"See for yourself:           {_command('stages', *where)}"
+
+
+def _command(*words: str) -> str:
+    """Return a command as people type it; `make demo` has ours where no PATH finds it."""
+    return shlex.join(["up42-state" if shutil.which("up42-state") else sys.argv[0], *words])
 
 
 def _lines(lines: Iterator[str]) -> Table:
