@@ -161,7 +161,7 @@ STANDS_ON: dict[str, set[str]] = {
         *("workflow", "workflow.blocks", "workflow.document.__init__"),
     },
     "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
-    "cli": {"__init__", "secrets", "settings", "stage", "stages.format", "state", "units"},
+    "cli": {"__init__", "secrets", "settings", "stage", "stages.format", "state", "units", "workflow"},
     "cli.watching": {"cli", "secrets", "units", "workflow"},
     "cli.verbs": {
         *("block", "cli", "cli.watching", "contract", "demo", "doctor", "machine", "stages", "state"),

@@ -46,7 +46,14 @@ def history() -> list[Event]:
         event("started", attempt=1, reason="parameter tile_width was 512, is 768"),
         event("retry", attempt=2, reason="exit code 3"),
         event("done", time=NOW + timedelta(seconds=12), seconds=12.3, features=1, bytes=2048, stage="j/t@1"),
-        event("failed", "detect:1", reason="killed by SIGKILL", exit_code=137, log=("one", HOSTILE, "last")),
+        event(
+            "failed",
+            "detect:1",
+            attempt=1,
+            reason="killed by SIGKILL",
+            exit_code=137,
+            log=("one", HOSTILE, "last"),
+        ),
         event("skipped", "report:1", reason="detect:1 failed"),
         event("end", "", reason="1 task failed"),
     ]
@@ -112,6 +119,14 @@ def test_lines_in_a_log(capfd: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_what_concerns_no_task_is_a_line(capfd: pytest.CaptureFixture[str]) -> None:
+    """A note on the run as a whole is said; a task that failed before any attempt has no log."""
+    tell([event("step", "", reason="podman is slow here"), event("failed", reason="no room")])
+    err = capfd.readouterr().err.splitlines()
+    assert err[0] == "2026-05-04T03:02:01Z podman is slow here"
+    assert err[2:] == ["tiling:1 failed: no room"]
+
+
 def test_quiet_leaves_the_result_and_the_failures(capfd: pytest.CaptureFixture[str]) -> None:
     """``--quiet`` shows no changes; what came of the run is printed all the same."""
     tell(history(), quiet=True)
@@ -123,7 +138,7 @@ def test_quiet_leaves_the_result_and_the_failures(capfd: pytest.CaptureFixture[s
 def test_only_the_last_lines_of_a_log_are_shown(capfd: pytest.CaptureFixture[str]) -> None:
     """Twenty lines, each of at most 500 characters, are shown of a failed task's log."""
     log = tuple(f"{number} {'x' * 10_000}" for number in range(100))
-    tell([event("failed", reason="exit code 1", log=log)], quiet=True)
+    tell([event("failed", attempt=1, reason="exit code 1", log=log)], quiet=True)
     shown = capfd.readouterr().err.splitlines()[1:]
     assert [line.split()[0] for line in shown] == [str(number) for number in range(80, 100)]
     assert {len(line) for line in shown} == {502}
@@ -136,7 +151,7 @@ def test_no_secret_is_shown(
     """Neither reasons nor the ends of logs show a credential."""
     monkeypatch.setenv("BLOCK_PASSWORD", SECRET)
     says = f"cannot open https://user:{SECRET}@host/x"
-    tell([event("failed", reason=says, log=(says,))], as_json=as_json, json=as_json)
+    tell([event("failed", attempt=1, reason=says, log=(says,))], as_json=as_json, json=as_json)
     out, err = capfd.readouterr()
     assert SECRET not in out + err
     assert (out + err).count("cannot open https://host/x") == 2 if as_json else 4
@@ -148,8 +163,8 @@ def test_shards_are_summed_up_every_ten_seconds() -> None:
     clock = iter(number * 0.025 for number in range(10_000))
     show = ChangeLines(written.append, clock=lambda: next(clock))
     for number in range(1000):
-        kind = "failed" if number == 3 else "done"
-        show.take(event(kind, shard=f"t+{number}", reason="exit code 1", shards=(number + 1, 1000)))
+        reason = "exit code 1" if number == 3 else ""
+        show.take(event("shard", shard=f"t+{number}", reason=reason, shards=(number + 1, 1000)))
     show.take(event("done", shards=(1000, 1000)))
     assert [line.partition(" ")[2] for line in written] == [
         "tiling:1: 401 of 1000 shards, 1 failed, last t+3: exit code 1",
@@ -227,6 +242,7 @@ end_on_signals()
 with watcher(Common(), json=False) as take:
     for number in range(50):
         take(Event(kind="waiting", time=datetime.now(UTC), run="r", task=f"task:{number}"))
+    take(Event(kind="step", time=datetime.now(UTC), run="", reason="no record could be stored"))
     take(Event(kind="started", time=datetime.now(UTC), run="r", task="task:45", reason="no output [bold]yet"))
     time.sleep(float(sys.argv[1]))
 """
@@ -256,6 +272,7 @@ def test_table_on_a_terminal() -> None:
     assert status == 0
     assert "task:45" in shown
     assert "no output [bold]yet" in shown
+    assert "no record could be stored\r\n" in shown
     assert "1 running, 49 waiting; 29 not shown" in shown
     assert shown.rstrip("\r\n").endswith("\x1b[2K")  # the last line is erased
 

@@ -77,8 +77,8 @@ def test_shards_move_their_task_and_do_not_end_it() -> None:
     board = Board()
     board.take(event("waiting"))
     board.take(event("started", shard="t+0a"))
-    board.take(event("done", shard="t+0b", shards=(2, 3), peak_memory=5))
-    board.take(event("failed", shard="t+0a", shards=(1, 3), reason="exit code 1", peak_memory=3))
+    board.take(event("shard", shard="t+0b", shards=(2, 3), peak_memory=5))
+    board.take(event("shard", shard="t+0a", shards=(1, 3), reason="exit code 1", peak_memory=3))
     (task,) = board.tasks()
     assert (task.status, task.shards, task.text, task.peak_memory) == ("running", (2, 3), "", 5)
 

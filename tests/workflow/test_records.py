@@ -43,7 +43,9 @@ def event(kind: Any, task: str = "tiling:1", **more: Any) -> Event:
 
 
 def done(task: str = "tiling:1", **more: Any) -> AttemptRecord:
-    return AttemptRecord(**{"task": task, "outcome": "done", "reason": "done", "start": NOW} | more)
+    return AttemptRecord(
+        **{"task": task, "attempt": 1, "outcome": "done", "reason": "done", "start": NOW} | more
+    )
 
 
 def running(runs: Runs) -> RunRecord:

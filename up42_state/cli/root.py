@@ -29,6 +29,7 @@ _VERBS = {
     "stages": "stages",
     "show": "stages",
     "history": "stages",
+    "log": "log",
     "verify": "upkeep",
     "rm": "upkeep",
     "prune": "upkeep",

@@ -48,7 +48,7 @@ class Board:
         if not event.task:
             return None
         with self._lock:
-            task = self._tasks.get(event.task) or TaskRecord(task=event.task)
+            task = self._tasks.get(event.task) or TaskRecord(task=event.task, status="waiting")
             changed = replace(task, **(_of_shard(task, event) if event.shard else _of_task(task, event)))
             self._tasks[event.task] = changed
             return changed

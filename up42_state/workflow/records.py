@@ -136,6 +136,10 @@ class AttemptRecord(_Record, frozen=True, kw_only=True, omit_defaults=True):
         """The name that the attempt's objects have: the shard's stage, or else the task."""
         return self.shard or self.task
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the members that say something, as JSON types; the attempt's number always does."""
+        return {"task": self.task, "attempt": self.attempt} | super().to_dict()
+
 
 class TaskRecord(_Record, frozen=True, kw_only=True, omit_defaults=True):
     """A task of a run, as it stands now.
@@ -149,7 +153,7 @@ class TaskRecord(_Record, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     task: str
-    status: str = "waiting"
+    status: str
     why: str = ""
     text: str = ""
     attempts: int = 0
@@ -183,7 +187,7 @@ class RunRecord(_Record, frozen=True, kw_only=True, omit_defaults=True):
     job: str = ""
     run: str = ""
     workflow: str = ""
-    outcome: str = "running"
+    outcome: str = ""
     text: str = ""
     start: Time | None = None
     end: Time | None = None

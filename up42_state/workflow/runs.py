@@ -86,6 +86,7 @@ class Runs:
             job=self.job,
             run=new_run(),
             workflow=workflow,
+            outcome="running",
             start=now(),
             host=uname().nodename,
             pid=getpid(),
@@ -153,6 +154,29 @@ class Runs:
         if found is None:
             raise NotFoundError(f"run {run} of job {self.job} has no attempt {attempt} at {task}")
         return found
+
+    def last_attempt(self, task: str, run: str = "") -> tuple[str, int]:
+        """Return the newest run with an attempt at a task, and the number of the run's last attempt at it.
+
+        A run that took the task from the cache made none. One listing tells.
+
+        :param task: the task's name; of a shard, the shard's stage.
+        :param run: the only run to look at; empty for all of them.
+        :raises NotFoundError: there is no attempt at the task.
+        """
+        prefix = run_prefix(self.job, run) if run else runs_prefix(self.job)
+        found = []
+        for info in self.store.bucket.list(prefix):
+            name = parse_record_key(info.key)
+            if name is not None and name[0] == task:
+                found.append((info.key.split("/")[2], name[1]))
+        if not found:
+            where = f"run {run} of job {self.job}" if run else f"the runs of job {self.job}"
+            raise NotFoundError(
+                f"{where} made no attempt at {task}",
+                advice=f"`up42-state log {self.job}` lists the tasks; one that was cached was not run",
+            )
+        return max(found)
 
     def log(self, run: str, task: str, attempt: int) -> bytes:
         """Return what is kept of what an attempt printed; nothing if the attempt printed nothing.
@@ -269,7 +293,7 @@ class RunWriter:
         self._ended.set()
         self._thread.join()
         for task in list(self._shards):  # of tasks that came to no end
-            self.attempt(AttemptRecord(task=task, outcome="stopped", reason="stopped"))
+            self.attempt(AttemptRecord(task=task, attempt=1, outcome="stopped", reason="stopped"))
         self._record = replace(self._record, outcome=outcome, text=text, end=now())
         self._write()
         self._stack.close()

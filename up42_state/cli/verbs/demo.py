@@ -32,10 +32,11 @@ def demo(common: Common, directory: Path | None) -> None:
     Its store, workflow, results and map go to DIR (up42-state-demo in the working directory); --url does not
     count.
     """
-    from up42_state.cli.watching.lines import ChangeLines
+    from up42_state.cli.watching.watcher import watcher
     from up42_state.demo import run_demo
 
-    done = run_demo(directory, ChangeLines(common.note).take)
+    with watcher(common, json=False, summary=False) as tell:
+        done = run_demo(directory, tell)
     value = {
         "url": done.state.url,
         "job": done.commits[0].job,

@@ -49,7 +49,7 @@ class ChangeLines:
     def _of_shard(self, event: Event) -> str:
         now = self._clock()
         shards = self._shards.setdefault(event.task, _Shards(last=now))
-        if event.kind == "failed":
+        if event.kind == "shard" and event.reason:
             shards.failed += 1
             shards.failure = f"{event.shard}: {event.reason}"
         if event.shards is None or now - shards.last < EVERY:
@@ -62,12 +62,12 @@ class ChangeLines:
 
 def _of_task(event: Event) -> str:
     reason = f": {event.reason}" if event.reason else ""
+    if event.kind == "step":
+        return f"{event.task}{reason}" if event.task else event.reason
     if not event.task:
         return f"run {event.run} {'begins' if event.kind == 'run' else 'ends'}{reason}"
     if event.kind == "waiting":  # all tasks wait at the beginning, and the plan says why each of them runs
         return ""
-    if event.kind == "step":
-        return f"{event.task}{reason}"
     again = f", attempt {event.attempt}" if event.attempt > 1 else ""
     return f"{event.task} {_WORDS[event.kind]}{again}{_facts(event)}{reason}"
 

@@ -35,7 +35,7 @@ class Summary:
     def take(self, event: Event) -> None:
         """Take an event."""
         self._board.take(event)
-        if event.kind == "failed" and event.log:
+        if event.kind == "failed" and event.attempt:
             self._logs[event.task] = event.log
 
     def show(self, common: Common) -> None:
@@ -48,10 +48,10 @@ class Summary:
             print_result(common, [task.to_dict() for task in tasks], task_table(tasks))
 
     def _failure(self, task: TaskRecord) -> str:
-        log = self._logs.get(task.task, ())
-        said = "the end of its log" if log else "it printed nothing"
-        lines = [f"{task.task} failed: {task.text}; {said}"]
-        lines += [f"  {line[:_LONGEST]}" for line in log[-_LINES:]]
+        log = self._logs.get(task.task)
+        said = "" if log is None else "; the end of its log" if log else "; it printed nothing"
+        lines = [f"{task.task} failed: {task.text}{said}"]
+        lines += [f"  {line[:_LONGEST]}" for line in (log or ())[-_LINES:]]
         return "\n".join(map(plain, lines))
 
 

@@ -67,6 +67,8 @@ class LiveTable:
         self._board.take(event)
         if event.task:
             self._steps[event.task] = event.reason if event.kind == "step" else ""
+        elif event.kind == "step":
+            self._console.print(Text(plain(without_credentials(event.reason))))  # above the table
 
     def _render(self) -> Group:
         tasks = self._board.tasks()

@@ -23,22 +23,23 @@ __all__ = ["watcher"]
 
 
 @contextmanager
-def watcher(common: Common, *, json: bool) -> Iterator[Take]:
+def watcher(common: Common, *, json: bool, summary: bool = True) -> Iterator[Take]:
     """Show a run until the ``with`` block ends, then its tasks and the end of the log of each that failed.
 
     :param json: True to write each event as one JSON object a line on stdout, and nothing else there.
+    :param summary: False for a caller who prints the tasks itself.
     :return: a function that takes the events of the run, from any thread.
     """
     lock = threading.Lock()
-    summary = Summary()
+    kept = Summary()
     with ExitStack() as stack:
-        if not json:
-            stack.callback(summary.show, common)  # when the table is gone
+        if summary and not json:
+            stack.callback(kept.show, common)  # when the table is gone
         shown = _shown(common, stack, json=json)
 
         def take(event: Event) -> None:
             with lock:
-                summary.take(event)
+                kept.take(event)
                 for show in shown:
                     show(event)
 
