@@ -148,7 +148,7 @@ STANDS_ON: dict[str, set[str]] = {
     "workflow.blocks.sandbox": set(),
     "workflow.blocks": {
         *("block", "contract", "features.__init__", "features", "features.files", "machine", "secrets"),
-        *("stages.local", "workflow.blocks.sandbox", "workflow.model"),
+        *("stages.local", "units", "workflow.blocks.sandbox", "workflow.model"),
     },
     "workflow": {
         *("__init__", "block", "contract", "features.__init__", "features", "machine", "propagation"),

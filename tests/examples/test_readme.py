@@ -115,7 +115,7 @@ def block_page_output(store: Path) -> str:
 
 def test_the_programs_of_the_block_page_run(block_page_output: str) -> None:
     """What they save is there in the end, and what they print is shown."""
-    for stage in ("page:1", "copy:1", "page:4"):
+    for stage in ("page:1", "copy:1", "tiling:2", "empty:1", "page:6"):
         assert f'"stage": "{stage}"' in block_page_output
     assert not_printed(of("text", BLOCK_PAGE), block_page_output) == []
 

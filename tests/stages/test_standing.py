@@ -182,6 +182,17 @@ def test_a_fingerprint_of_ones_own_says_nothing(job: Job, out: Path) -> None:
     ]
 
 
+def test_a_save_that_names_no_block_says_nothing(job: Job, out: Path) -> None:
+    """What people save by hand has no fingerprint: whatever made it is unknown, parameters or not."""
+    commit = job.stage("tiling:1").save(out, quicklooks=False, parameters={"a": 1}).commit
+    assert (commit.fingerprint, commit.components) == ("", ())
+    assert look(job).reasons == [
+        "j/tiling:1@1 does not say what it was made of: nobody said what its block is"
+    ]
+    again = job.stage("tiling:1").save(out, quicklooks=False, parameters={"a": 2})
+    assert again.outcome == "unchanged"
+
+
 def test_rules_of_another_release_are_named_alone(job: Job, out: Path) -> None:
     """Where the rules have changed, no difference of digests means anything."""
     commit = save(job, out)

@@ -107,7 +107,9 @@ def run_task(
     result = TaskResult() if result is None else result
     try:
         if explain:
-            result.outcome = "cached" if block.look().is_done else "would run"
+            standing = block.look()
+            result.outcome = "cached" if standing.is_done else "would run"
+            block.commit = standing.commit
             return 0
         if (resume or settings.resume) and block.take_cached():
             if restore_output:

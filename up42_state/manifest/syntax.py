@@ -19,7 +19,7 @@ from up42_state.manifest.pointers import legible, pointer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_DIGITS", "Document", "decode", "parse"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_DIGITS", "MAX_DUPLICATES", "Document", "decode", "parse"]
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 64  # no manifest comes near; far below the depth at which Python's recursion ends

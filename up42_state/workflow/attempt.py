@@ -105,6 +105,8 @@ class Attempt:
     """One attempt at a unit, filled in while it runs.
 
     :param reason: how it ended, for people; empty if the output was saved.
+    :param failure: what failed besides the block, in one word for programs: the step ``restore`` or ``save``,
+        or ``invalid output``.
     :param code: the block's code, as in the recipe: an image's digest.
     :param seconds: the time that each step took: ``restore``, ``run``, ``save``.
     """
@@ -118,6 +120,7 @@ class Attempt:
     ending: Ending | None = None
     saved: Saved | None = None
     reason: str = ""
+    failure: str = ""
     can_be_retried: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
     log_end: tuple[str, ...] = ()
@@ -133,7 +136,7 @@ class Attempt:
             attempt=self.number,
             why=unit.why,
             outcome="done" if commit else "stopped" if ending.reason == "stopped" else "failed",
-            reason="save" if ending.is_done and not commit else ending.reason,
+            reason=self.failure or ending.reason,
             text=self.reason,
             exit_code=ending.exit_code,
             signal=ending.signal,
@@ -164,6 +167,9 @@ class Attempt:
         start = time.monotonic()
         try:
             yield
+        except StateError:
+            self.failure = step
+            raise
         finally:
             self.seconds[step] = round(time.monotonic() - start, 3)
 
@@ -221,6 +227,8 @@ def _attempt(context: Context, unit: Unit, number: int, resources: Resources) ->
         _run(context, attempt, folder, log)
     except InvalidDataError as error:
         attempt.reason, attempt.can_be_retried = str(error), True
+        if attempt.ending is not None:
+            attempt.failure = "invalid output"
     except StateError as error:
         attempt.reason = str(error)
     except OSError as error:

@@ -110,10 +110,16 @@ def exec(  # noqa: A001 - the verb's name
             **options.chosen(**merging),
         )
         if explain and not common.json:
-            name = handles.settings.stage
-            for line in [f"{name} runs: {reason}" for reason in told.reasons] or [f"{name} is done"]:
-                click.echo(line)
+            _print_standing(told, handles.settings.stage)
     return told.exit_code
+
+
+def _print_standing(result: TaskResult, stage: str | None) -> None:
+    """Print whether a task is done, or why it would run."""
+    for reason in result.reasons:
+        click.echo(f"{stage} runs: {reason}")
+    if result.commit and not result.reasons:
+        click.echo(f"{stage} is done: {result.commit['job']}/{stage}@{result.commit['revision']}")
 
 
 @contextmanager

@@ -124,9 +124,9 @@ class Commit(_Record, frozen=True, kw_only=True):
     :param block: the block that made the output; ``None`` if unknown.
     :param parents: the revisions that the output was made from.
     :param parameters: the block's parameters; values that look secret are replaced by a digest.
-    :param fingerprint: the digest of what determines the output (:mod:`~up42_state.stages.format.recipe`).
-    :param components: what the fingerprint is the digest of; none where a caller gave the fingerprint, and
-        in a commit of format 1.0.
+    :param fingerprint: the digest of what determines the output; empty if the block is unknown.
+    :param components: what the fingerprint is the digest of; none where a caller gave the fingerprint, where
+        the block is unknown, and in a commit of format 1.0.
     :param missing: features of the input that no output was made from, because their shards failed: ids, and
         places (``features[3]``) of those that have none.
     :param content: the digest of ``data.json`` and all files; outputs with equal digests are equal.

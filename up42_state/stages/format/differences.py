@@ -49,8 +49,10 @@ def differences(commit: Commit, components: Sequence[Component], parameters: Map
 
 
 def _why_silent(commit: Commit) -> str:
-    early = commit.format == "1.0"
-    return "an earlier release saved it" if early else "it was saved with a fingerprint of its own"
+    if commit.format == "1.0":
+        return "an earlier release saved it"
+    own = bool(commit.fingerprint)
+    return "it was saved with a fingerprint of its own" if own else "nobody said what its block is"
 
 
 def _differences(

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from up42_state.features import Report
     from up42_state.features.repair import Change
     from up42_state.stages.format.commit import BlockInfo, Parent
+    from up42_state.stages.format.recipe import Component
     from up42_state.stages.format.records import StoredFile
     from up42_state.stages.local.sources import Source
     from up42_state.stages.propagate.merged_output import EarlierStage
@@ -205,6 +206,13 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         waiting = [source for source in sources if source.name not in reusable]
         return [*reusable.values(), *uploader.upload(waiting, left.uploads)]
 
+    def _components(self, merged: Merging) -> tuple[Component, ...]:
+        """What the output is made of; nothing if a caller knows better, or if nobody knows the block."""
+        if self.fingerprint or not (self.recipe.block or self.recipe.command):
+            return ()
+        parents = ((parent.stage, parent.content) for parent in self.parents)
+        return self.recipe.components(parents, merged.propagated)
+
     def _draft(
         self, attempt: _Attempt, newest: Commit | None, previous: Index | None, index: Index, merged: Merging
     ) -> Commit:
@@ -216,8 +224,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         listing = (same and same.index) or attempt.put("index.json", index.render(), None)
         refers = {*index.refers, *(_owner(self.job, item) for item in (data, listing))}
         own = f"{self.stage}/{attempt.id}"
-        made_from = ((parent.stage, parent.content) for parent in self.parents)
-        components = () if self.fingerprint else self.recipe.components(made_from, merged.propagated)
+        components = self._components(merged)
         return Commit(
             job=self.job,
             stage=self.stage,
@@ -228,7 +235,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
             block=self.block,
             parents=self.parents,
             parameters=dict(self.recipe.parameters),
-            fingerprint=self.fingerprint or fingerprint(components),
+            fingerprint=self.fingerprint or (fingerprint(components) if components else ""),
             components=components,
             missing=self.missing,
             content=content_digest(data.size, data.sha256, index.entries, index.directories),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from up42_state.contract import INPUT, OUTPUT, QUICKLOOKS
 from up42_state.workflow.blocks.endings import MemoryKills, ending_of, not_started
 from up42_state.workflow.blocks.sandbox.isolation import isolation
+from up42_state.workflow.blocks.sandbox.printed import Printed
 from up42_state.workflow.blocks.sandbox.process import Order, Process, Watch
 from up42_state.workflow.blocks.sandbox.shared_tmp import InTheWayError, StoppedError, shared_tmp
 from up42_state.workflow.blocks.work import Ending
@@ -102,7 +103,10 @@ class CommandBlock:
             tmp=self._tmp(work, environment) if self._isolation.has_mounts else {},
             limit=work.resources.memory,
         )
-        with work.log.pipe() as output, Process(order, scratch=work.scratch, output=output) as process:
+        with (
+            Printed(work.log.write) as output,
+            Process(order, scratch=work.scratch, output=output) as process,
+        ):
             message = process.wait(watch)
         if "errno" in message:
             return not_started(self._command[0], message["errno"], message["place"], self._folder)

@@ -6,9 +6,11 @@ import errno
 import os
 import signal
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from up42_state.units import size
 from up42_state.workflow.blocks.work import Ending
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from up42_state.workflow.blocks.sandbox.process import Watch
     from up42_state.workflow.blocks.work import Work
 
-__all__ = ["MemoryKills", "ending_of", "full_disks", "not_started", "signal_name", "size_text"]
+__all__ = ["MemoryKills", "ending_of", "full_disks", "not_started", "signal_name"]
 
 _FULL = 64 * 1024  # bytes; with less, hardly any file can be written
 _GROUPS = Path("/sys/fs/cgroup")
@@ -54,7 +56,7 @@ def ending_of(work: Work, watch: Watch, message: dict[str, Any], kills: MemoryKi
     code = status if status >= 0 else None
     number = -status if status < 0 else None
     if message.get("ended_by") == "memory":
-        limit = size_text(work.resources.memory or 0)
+        limit = size(work.resources.memory or 0).replace(".0 ", " ")
         return Ending(reason="out of memory", text=f"out of memory (limit {limit})", peak_memory=peak)
     if watch.asked == "timeout":
         text = f"timed out after {work.timeout:g} s"
@@ -141,14 +143,7 @@ def signal_name(number: int) -> str:
         return f"signal {number}" if 0 < number <= signal.SIGRTMAX else ""
 
 
-def size_text(size: int) -> str:
-    """Return a number of bytes for people, exact where it is a whole number of units."""
-    for power, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
-        if size >= 1 << power:
-            return f"{size / (1 << power):.4g} {unit}"
-    return f"{size} bytes"
-
-
+@lru_cache(maxsize=1)
 def _own_groups() -> list[Path]:
     """Return the files that count this process's control group's kills, of either version (cgroups(7))."""
     found = []

@@ -6,14 +6,15 @@ import json
 import socket
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from up42_state.block.parameters import FILE, PARAMETERS
 from up42_state.workflow.blocks.endings import MemoryKills, ending_of, full_disks
 from up42_state.workflow.blocks.sandbox.isolation import isolation
-from up42_state.workflow.blocks.sandbox.leftover import forget, note
 from up42_state.workflow.blocks.sandbox.messages import receive, send
+from up42_state.workflow.blocks.sandbox.printed import Printed
 from up42_state.workflow.blocks.sandbox.process import Order, Process, Watch
 from up42_state.workflow.blocks.source import code_of_function
 from up42_state.workflow.blocks.work import Ending
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FunctionBlock"]
 
+_SHORT = 0.1  # seconds
 _WORKER = "up42_state.workflow.blocks.worker"
 
 
@@ -57,12 +59,11 @@ class FunctionBlock:
         """Call the function, and return how that ended."""
         work.log.hide(tuple(work.secrets.values()))
         watch = Watch(work.stop, work.timeout, work.grace)
-        kills = MemoryKills()
         call = _call(work)
         worker = self._take(work, call["environment"])
         try:
-            with work.log.pipe() as output:
-                ending = worker.call(call, output, watch, work, kills)
+            with Printed(work.log.write) as output:
+                ending = worker.call(call, output, watch, work)
         except BaseException:
             worker.close()
             raise
@@ -108,36 +109,35 @@ class _Worker:
             )
             self._process = Process(order, scratch=work.scratch)
         self.is_alive = True
+        self._kills = MemoryKills()
 
-    def call(
-        self, call: Mapping[str, Any], output: int, watch: Watch, work: Work, kills: MemoryKills
-    ) -> Ending:
+    def call(self, call: Mapping[str, Any], output: Printed, watch: Watch, work: Work) -> Ending:
         """Call the function once."""
-        note(work.scratch, self._process.pid)
+        begun = time.monotonic()
+        self._process.tell("begin", limit=work.resources.memory)
         try:
-            self._process.measure(work.resources.memory)
-            send(self._channel, dict(call), descriptor=output)
-            message = self._process.wait(watch, self._channel)
+            send(self._channel, dict(call), descriptor=output.writing)
+            output.close_writing()
+            message = self._process.wait(watch, self._channel, output)
             if not message:
-                return self._answer(watch, work)
+                return self._answer(watch, work, time.monotonic() - begun)
         except (OSError, EOFError):
             message = self._process.wait(watch)
-        finally:
-            forget(work.scratch)
         self.is_alive = False
-        return _died(work, watch, message, kills)
+        return _died(work, watch, message, self._kills)
 
-    def _answer(self, watch: Watch, work: Work) -> Ending:
+    def _answer(self, watch: Watch, work: Work, seconds: float) -> Ending:
         """Read how the function ended."""
         answer, _ = receive(self._channel)
         if watch.asked:  # it had a signal, and nobody knows what that has done to it
             self.is_alive = False
             return ending_of(work, watch, {}, MemoryKills())
-        peak = None
-        try:
-            peak = self._process.measure(None)
-        except EOFError:
-            self.is_alive = False
+        peak = answer["peak"]
+        if seconds > _SHORT:  # it had time to start other processes, which only the supervisor measures
+            try:
+                peak = max(peak, self._process.measure())
+            except EOFError:
+                self.is_alive = False
         code, text = answer["code"], answer["text"]
         if code == 0:
             return Ending(reason="done", text="done", exit_code=0, peak_memory=peak)

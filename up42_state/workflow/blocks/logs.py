@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import select
 import threading
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from up42_state.secrets.redaction import HIDDEN, without_secrets
+from up42_state.units import size
+from up42_state.workflow.blocks.sandbox.printed import Printed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -17,10 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["Log"]
 
 HEAD = TAIL = 256 * 1024  # bytes that are kept of the beginning and of the end
-_READ = 1024 * 1024  # bytes; what Linux lets an ordinary user have in a pipe
-_QUIET = 0.2  # seconds without output after which nothing more is waited for, once the block has ended
-_LONGEST = 5.0  # seconds that are waited in all
-_CUT = 8 * 1024  # bytes that are looked through for the end of a line
+_POLL = 0.1  # seconds
+_CUT = 8 * 1024  # characters that are looked through for the end of a line
 _LEAST = 8  # characters of a secret that is looked for
 
 
@@ -65,16 +63,16 @@ class Log:
         A process that the child has left behind may hold the descriptor for ever. What it prints later is
         not waited for.
         """
-        reading, writing = os.pipe()
         ended = threading.Event()
-        thread = threading.Thread(target=self._drain, args=(reading, ended), daemon=True)
-        thread.start()
-        try:
-            yield writing
-        finally:
-            os.close(writing)
-            ended.set()
-            thread.join()
+        with Printed(self.write) as printed:
+            thread = threading.Thread(target=_take, args=(printed, ended), daemon=True)
+            thread.start()
+            try:
+                yield printed.writing
+            finally:
+                printed.close_writing()
+                ended.set()
+                thread.join()
 
     def bytes(self) -> bytes:
         """What is kept, without secrets, with a line that says how much is not."""
@@ -84,37 +82,24 @@ class Log:
         """What is kept, as text; what is no UTF-8 is replaced."""
         with self._lock:
             head, tail = bytes(self._head), bytes(self._tail[-TAIL:])
-            size = self.size
-        left_out = size - len(head) - len(tail)
+            left_out = self.size - len(head) - len(tail)
         if not left_out:
             return _public(head + tail, self._secrets)
-        head, tail = _to_end_of_line(head), _from_start_of_line(tail)
-        left_out = size - len(head) - len(tail)
-        return (
-            f"{_public(head, self._secrets)}[... {left_out} bytes left out ...]\n"
-            f"{_public(tail, self._secrets)}"
-        )
+        # Where the log is cut, half a secret may stand, which is not found. So it is cut once more, at lines.
+        first = _to_end_of_line(_public(head, self._secrets))
+        last = _from_start_of_line(_public(tail, self._secrets))
+        return f"{first}[... about {size(left_out)} left out ...]\n{last}"
 
     def last_lines(self, count: int) -> list[str]:
         """The last lines, for a message."""
         return self.text()[-64 * 1024 :].splitlines()[-count:]
 
-    def _drain(self, reading: int, ended: threading.Event) -> None:
-        deadline = 0.0
-        with open(reading, "rb", buffering=0) as file:
-            os.set_blocking(reading, False)
-            while True:
-                # The descriptor is looked at often only at the end: a reader that waits costs nothing.
-                ready, _, _ = select.select([reading], [], [], _QUIET)
-                if ready:
-                    data = file.read(_READ)
-                    if not data:
-                        return
-                    self.write(data)
-                if ended.is_set():
-                    deadline = deadline or time.monotonic() + _LONGEST
-                    if not ready or time.monotonic() > deadline:
-                        return
+
+def _take(printed: Printed, ended: threading.Event) -> None:
+    """Take what is printed until the block has ended; what is left then is taken by the ``with``."""
+    while not ended.is_set():
+        if select.select([printed], [], [], _POLL)[0] and not printed.take():
+            return
 
 
 def _public(data: bytes, secrets: Iterable[str]) -> str:
@@ -124,13 +109,13 @@ def _public(data: bytes, secrets: Iterable[str]) -> str:
     return text
 
 
-def _to_end_of_line(data: bytes) -> bytes:
-    """The data without the beginning of a line at its end; a line that is very long is cut."""
-    end = data.rfind(b"\n", len(data) - _CUT)
-    return data[: end + 1] if end >= 0 else data + b"\n"
+def _to_end_of_line(text: str) -> str:
+    """The text without the line that it ends in, or without the end of that line where it is long."""
+    end = text.rfind("\n", len(text) - _CUT)
+    return text[: end + 1] if end >= 0 else text[:-_CUT] + "\n"
 
 
-def _from_start_of_line(data: bytes) -> bytes:
-    """The data without the end of a line at its beginning; a line that is very long is cut."""
-    end = data.find(b"\n", 0, _CUT)
-    return data[end + 1 :]
+def _from_start_of_line(text: str) -> str:
+    """The text without the line that it begins in, or without the beginning of that line where it is long."""
+    end = text.find("\n", 0, _CUT)
+    return text[end + 1 :] if end >= 0 else text[_CUT:]

@@ -168,13 +168,12 @@ class Blocks:
             found = self._manifest("command", name, f"{place}/block")
             home = Path(os.path.abspath(name))
             reference = BlockReference(kind="command", folder=home, command=command, **options)
-        kind = "block" if reference.kind == "command" else reference.kind
         return Block(
             reference=None if defects else reference,
             manifest=found.manifest,
             members=members,
             name=name,
-            place=f"{place}/{kind}",
+            place=f"{place}/{reference.kind}",
             defects=(*defects, *found.defects),
             warnings=found.warnings,
         )

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load"]
 
+MAX_TASKS = 1000  # the schema's
 _GIB = 1024**3
 _OF_TASK = re.compile(r"#(?:/tasks)?/(\d+)(?:/|$)")
 
@@ -52,9 +53,13 @@ def load(
     document = read(path)
     if not document.readable:
         raise InvalidWorkflowError(f"{os.fspath(path)} cannot be read", defects=document.defects)
+    defects = [*document.defects, *schema.defects(document.value)]
+    raw = document.value.get("tasks") if isinstance(document.value, dict) else document.value
+    if isinstance(raw, list) and len(raw) > MAX_TASKS:
+        raise InvalidWorkflowError(f"the workflow {os.fspath(path)} is too large", defects=defects)
     file = BlocksFile.read(blocks)
     loading = _Loading(document.value, Blocks(Path(path).parent, file), parameters)
-    defects = [*document.defects, *schema.defects(document.value), *file.defects, *loading.check()]
+    defects += [*file.defects, *loading.check()]
     if defects:
         message = f"the workflow {os.fspath(path)} is not valid"
         raise InvalidWorkflowError(message, defects=loading.in_document_order(defects))

@@ -9,7 +9,7 @@ import shutil
 import sys
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from up42_state.errors import Defect
 from up42_state.manifest.pointers import legible
@@ -30,10 +30,22 @@ def check_runnable(blocks: Mapping[str, BlockReference]) -> list[Defect]:
 
     :param blocks: by the place in the document that names the block.
     """
-    return [defect for place, block in blocks.items() for defect in _CHECKS[block.kind](block, place)]
+    importlib.invalidate_caches()
+    modules: dict[tuple[str, str], Module] = {}
+    found: list[Defect] = []
+    for place, block in blocks.items():
+        if block.kind == "command":
+            found += _check_command(block, place)
+        elif block.kind == "python":
+            module, _, function = block.function.partition(":")
+            folder = str(block.folder)
+            if (module, folder) not in modules:
+                modules[module, folder] = _read(module, folder)
+            found += modules[module, folder].check(function, place)
+    return found
 
 
-def _command(block: BlockReference, place: str) -> Iterator[Defect]:
+def _check_command(block: BlockReference, place: str) -> Iterator[Defect]:
     """Look for the program as the system does, with the block's folder as the working directory."""
     program, folder = block.command[0], block.folder
     if folder is None or not folder.is_dir():
@@ -51,41 +63,48 @@ def _command(block: BlockReference, place: str) -> Iterator[Defect]:
         yield Defect(place, f"{path} is not executable", f"chmod +x {path}")
 
 
-def _image(block: BlockReference, place: str) -> Iterator[Defect]:  # noqa: ARG001 - the signature of all checks
-    """Say nothing: whether an image is there, its engine is asked."""
-    yield from ()
+class Module(NamedTuple):
+    """A module as it can be known without importing it.
+
+    :param names: what the module binds; ``*`` stands for any name.
+    :param problem: why the module cannot be used; empty if it can.
+    """
+
+    name: str
+    names: frozenset[str] = frozenset()
+    problem: str = ""
+    advice: str = ""
+
+    def check(self, function: str, place: str) -> Iterator[Defect]:
+        """Yield a defect if the module or the function is not there."""
+        if self.problem:
+            yield Defect(place, self.problem, self.advice)
+        elif function not in self.names and "*" not in self.names:
+            known = ", ".join(sorted(name for name in self.names if not name.startswith("_"))[:_SHOWN])
+            yield Defect(place, f"{self.name} has no function {function}", f"it has {known or 'none'}")
 
 
-def _python(block: BlockReference, place: str) -> Iterator[Defect]:
-    module, _, function = block.function.partition(":")
-    assert block.folder is not None
-    spec = _find(module, str(block.folder))
+def _read(module: str, folder: str) -> Module:
+    spec = _find(module, folder)
     if spec is None:
-        advice = f"put it into {block.folder}, or install its package"
-        yield Defect(place, f"there is no module {module}", advice)
-        return
+        advice = f"put it into {folder}, or install its package"
+        return Module(name=module, problem=f"there is no module {module}", advice=advice)
     if not spec.origin or not spec.origin.endswith(".py"):
-        return  # compiled, or built in: what is in it cannot be read
+        return Module(name=module, names=frozenset("*"))  # compiled, or built in
     try:
-        names = _names(ast.parse(Path(spec.origin).read_bytes()))
+        return Module(name=spec.origin, names=frozenset(_names(ast.parse(Path(spec.origin).read_bytes()))))
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        yield Defect(place, f"the module {spec.origin} cannot be read: {error}")
-        return
-    if function not in names and "*" not in names:
-        functions = ", ".join(sorted(name for name in names if not name.startswith("_"))[:_SHOWN])
-        yield Defect(place, f"{spec.origin} has no function {function}", f"it has {functions or 'none'}")
+        return Module(name=spec.origin, problem=f"the module {spec.origin} cannot be read: {error}")
 
 
 def _find(module: str, folder: str) -> ModuleSpec | None:
     """Find a module, in the folder first, without importing it or the packages that it is in."""
-    importlib.invalidate_caches()
-    path: list[str] | None = None
-    spec: ModuleSpec | None = None
-    first, *others = module.split(".")
-    spec = PathFinder.find_spec(first, [folder]) or _find_in(first, None)
-    for number, _ in enumerate(others, 2):
-        path = list(spec.submodule_search_locations or ()) if spec else None
-        spec = _find_in(".".join(module.split(".")[:number]), path) if path else None
+    name, *inner = module.split(".")
+    spec = PathFinder.find_spec(name, [folder]) or _find_in(name, None)
+    for part in inner:
+        path = list(spec.submodule_search_locations or ()) if spec else []
+        name = f"{name}.{part}"
+        spec = _find_in(name, path) if path else None
     return spec
 
 
@@ -110,6 +129,3 @@ def _names(tree: ast.AST) -> set[str]:
         elif isinstance(node, (ast.stmt, ast.excepthandler, ast.Tuple, ast.List, ast.Starred)):
             names |= _names(node)  # if, try, with, for, and assignments
     return names
-
-
-_CHECKS = {"command": _command, "image": _image, "python": _python}

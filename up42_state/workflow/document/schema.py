@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib import resources
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import Defect
 from up42_state.manifest.pointers import legible, pointer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from jsonschema.exceptions import ValidationError
     from jsonschema.protocols import Validator
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["defects", "is_valid", "published"]
 
-_WORDED = ("type", "pattern", "const", "minItems", "maxItems", "not", "anyOf", "oneOf")
+MOST = 1000
+_WORDED = ("type", "pattern", "const", "minItems", "maxItems", "maxProperties", "not", "anyOf", "oneOf")
 
 
 @cache
@@ -47,17 +49,20 @@ def published(part: str = "") -> dict[str, Any]:
     return {"$schema": file["$schema"], "$id": name, "$ref": f"#/$defs/{part}", "$defs": file["$defs"]}
 
 
-def defects(value: Any, part: str = "", *, at: Sequence[str | int] = (), file: str = "") -> list[Defect]:
-    """Return all defects of a value, each with its place. Says nothing of what a schema cannot express.
+def defects(value: Any, part: str = "", *, file: str = "") -> list[Defect]:
+    """Return the defects of a value, each with its place. Says nothing of what a schema cannot express.
+
+    More than ``MOST`` are not looked for: nobody reads them, and each takes its time.
 
     :param part: the part of the schema that the value must meet, as in :func:`published`.
-    :param at: where the value stands in its document.
     :param file: the file's name, which the places begin with, if it is not the workflow document.
     """
-    found = (
-        Defect(f"{file}{pointer([*at, *error.absolute_path])}", error.message)
-        for error in _validator(part).iter_errors(value)
-    )
+    found = [
+        Defect(f"{file}{pointer(error.absolute_path)}", error.message)
+        for error in islice(_validator(part).iter_errors(value), MOST)
+    ]
+    if len(found) == MOST:
+        found.append(Defect(f"{file}#", f"more than {MOST} defects, of which no more are looked for"))
     return list(dict.fromkeys(found))
 
 
@@ -72,8 +77,9 @@ def _validator(part: str) -> Validator:
 
     from up42_state.manifest.wording import PlatformValidator
 
-    worded = {name: _worded(PlatformValidator.VALIDATORS[name]) for name in _WORDED}
-    own = {**worded, "additionalProperties": _additional_properties}
+    keywords = {**PlatformValidator.VALIDATORS, "maxItems": _max_items}
+    worded = {name: _worded(keywords[name]) for name in _WORDED}
+    own = {**worded, "items": _items, "additionalProperties": _additional_properties}
     # Without $schema: jsonschema would pick its own class where it meets it, and its own messages with it.
     bare = {name: value for name, value in published(part).items() if name != "$schema"}
     validator: Validator = extend(PlatformValidator, own)(bare)  # type: ignore[no-untyped-call]  # see wording.py
@@ -94,14 +100,35 @@ def _worded(keyword: Keyword) -> Keyword:
     return worded
 
 
+def _max_items(validator: Any, greatest: int, instance: Any, _: Any) -> Failures:
+    from jsonschema.exceptions import ValidationError
+
+    if validator.is_type(instance, "array") and len(instance) > greatest:
+        yield ValidationError(f"expected maximum item count: {greatest}, found: {len(instance)}")
+
+
+def _items(validator: Any, items: object, instance: Any, schema: Any) -> Failures:
+    """Check each item, but not of more items than there may be: that they are too many is said once."""
+    if validator.is_type(instance, "array") and len(instance) <= schema.get("maxItems", len(instance)):
+        for number, item in enumerate(instance):
+            yield from validator.descend(item, items, path=number)
+
+
 def _additional_properties(validator: Any, allowed: object, instance: Any, schema: Any) -> Failures:
-    """Refuse unknown members, each with the known name that it is near to."""
+    """Refuse unknown members, each with the known name that it is near to.
+
+    Of more members than there may be none is checked: that they are too many is said once.
+    """
     from difflib import get_close_matches
 
     from jsonschema.exceptions import ValidationError
 
     known = schema.get("properties", {})
-    for name in instance if validator.is_type(instance, "object") else ():
+    if not validator.is_type(instance, "object") or len(instance) > schema.get(
+        "maxProperties", len(instance)
+    ):
+        return
+    for name in instance:
         if name in known:
             continue
         if allowed is False:

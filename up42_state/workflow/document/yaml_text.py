@@ -15,7 +15,7 @@ import yaml
 
 from up42_state.errors import Defect
 from up42_state.manifest.pointers import legible, pointer
-from up42_state.manifest.syntax import MAX_DEPTH, MAX_DIGITS, Document
+from up42_state.manifest.syntax import MAX_DEPTH, MAX_DIGITS, MAX_DUPLICATES, Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,7 +145,7 @@ class _Reader:
             key = self._key(event, path)
             if key in values:
                 problem = f"duplicated key [{legible(key)}]{_at(event.start_mark)}"
-                self.defects.append(Defect(pointer(path), problem))
+                self._note(path, problem)
             node = self._node(self._next(), (*path, key))
             values[key] = node.value
             size, height = size + node.size, max(height, node.height + 1)
@@ -160,8 +160,12 @@ class _Reader:
         problem = (
             f"the key {legible(event.value)} is no text" if is_scalar else "a list or an object is no key"
         )
-        self.defects.append(Defect(pointer(path), f"{problem}{_at(event.start_mark)}"))
+        self._note(path, f"{problem}{_at(event.start_mark)}")
         return legible(key)
+
+    def _note(self, path: Path, problem: str) -> None:
+        if len(self.defects) < MAX_DUPLICATES:
+            self.defects.append(Defect(pointer(path), problem))
 
     def _check_limits(self, size: int, height: int, start: yaml.Event) -> None:
         if size > self._max_values:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Mapping
 
+    from up42_state.workflow.blocks.sandbox.printed import Printed
+
 __all__ = ["Order", "Process", "Watch"]
 
 _ROOT = str(Path(__file__).parents[4])  # where this package is imported from
@@ -105,24 +107,29 @@ class Process:
 
     :param scratch: a directory that takes a note of what runs, for a later start to find if this process is
         killed, and the supervisor with it.
-    :param output: a descriptor that takes what the command prints; ``None`` throws it away.
+    :param output: takes what the command prints; ``None`` throws it away.
     """
 
-    def __init__(self, order: Order, *, scratch: Path, output: int | None = None) -> None:
-        self._scratch = scratch
+    def __init__(self, order: Order, *, scratch: Path, output: Printed | None = None) -> None:
+        self._output = output
+        # With the first process of its namespace, the kernel ends all others.
+        self.scratch = None if "process" in order.namespaces else scratch
         self.control, theirs = socket.socketpair()
         with theirs:
             self._supervisor = subprocess.Popen(  # noqa: S603 - our own program
                 [sys.executable, "-I", "-S", "-c", _START, _ROOT, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL if output is None else output,
+                stdout=subprocess.DEVNULL if output is None else output.writing,
                 stderr=subprocess.STDOUT,
                 pass_fds=(theirs.fileno(), *order.kept),
                 cwd="/",
                 env={name: os.environ[name] for name in _FOR_PYTHON if name in os.environ},
             )
         self.pid = self._supervisor.pid
-        note(scratch, self.pid)
+        if output is not None:
+            output.close_writing()
+        if self.scratch is not None:
+            note(self.scratch, self.pid)
         with suppress(OSError):  # it could not even begin; its end says so
             send(self.control, order.message)
 
@@ -133,33 +140,43 @@ class Process:
         self.close()
 
     def tell(self, do: str, **more: Any) -> None:
-        """Tell the supervisor to do something: ``term``, ``kill`` or ``measure``."""
+        """Tell the supervisor to do something: ``term``, ``kill``, ``begin`` or ``measure``."""
         with suppress(OSError):
             send(self.control, {"do": do, **more})
 
-    def wait(self, watch: Watch | None = None, channel: socket.socket | None = None) -> dict[str, Any]:
+    def wait(
+        self,
+        watch: Watch | None = None,
+        channel: socket.socket | None = None,
+        output: Printed | None = None,
+    ) -> dict[str, Any]:
         """Wait for the command's end, and return how it ended; nothing if the channel says something first.
 
         :param watch: says when to end the command.
+        :param output: what is printed meanwhile, if it is not what the process was started with.
         """
-        sockets = [self.control] if channel is None else [self.control, channel]
+        output = output or self._output
+        sources: list[socket.socket | Printed] = [self.control]
+        sources += [source for source in (channel, output) if source is not None]
         while True:
-            ready, _, _ = select.select(sockets, [], [], _POLL if watch else None)
+            ready, _, _ = select.select(sources, [], [], _POLL if watch else None)
+            if output is not None and output in ready and not output.take():
+                sources.remove(output)
             if channel in ready:
                 return {}
-            if ready:
+            if self.control in ready:
                 return self._ending()
             if watch and (order := watch.order()):
                 self.tell(order)
 
-    def measure(self, limit: int | None) -> int:
-        """Return the most memory in use since the last time, and begin anew with this limit.
+    def measure(self) -> int:
+        """Return the most memory in use since :meth:`tell` said ``begin``.
 
         :raises EOFError: the command has ended.
         """
-        self.tell("measure", limit=limit)
+        self.tell("measure")
         message, _ = receive(self.control)
-        if "peak" not in message or "ended_by" in message:
+        if "ended_by" in message:
             raise EOFError
         return int(message["peak"])
 
@@ -176,4 +193,5 @@ class Process:
         """Kill whatever is left, and wait until it is gone."""
         self.control.close()
         self._supervisor.wait()
-        forget(self._scratch)
+        if self.scratch is not None:
+            forget(self.scratch)

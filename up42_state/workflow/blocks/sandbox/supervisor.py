@@ -48,7 +48,8 @@ def main() -> NoReturn:
 class Supervisor:
     """Runs one command.
 
-    :param control: gives what to do: ``term``, ``kill``, ``measure``; its end means ``kill``.
+    :param control: gives what to do: ``term``, ``kill``, ``begin`` (to measure), ``measure``; its end means
+        ``kill``.
     :param given: what to run: ``command`` (``None`` only tries the namespaces), ``environment``, ``folder``,
         ``kept`` (descriptors for the command), ``limit`` (bytes of memory), ``namespaces`` (some of ``mount``
         and ``process``), ``tmp`` (arguments of :func:`~namespaces.make_private_tmp`).
@@ -130,11 +131,12 @@ class Supervisor:
             os.kill(first, signal.SIGTERM)
         elif order["do"] == "kill":
             self._kill(first)
+        elif order["do"] == "begin":
+            self._peak, self._limit = 0, order["limit"]
         elif order["do"] == "measure":
             self._look(first)
             with suppress(OSError):
                 send(self._control, {"peak": self._peak})
-            self._peak, self._limit = 0, order["limit"]
 
     def _look(self, first: int) -> None:
         """Measure the memory of all processes of the block, and end the block if it is too much."""
