@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING
+
 import pytest
 import yaml
 from examples.container import ROOT, examples, not_printed, run
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+README = examples(ROOT / "examples" / "workflow" / "README.md")
 PAGE = examples(ROOT / "docs" / "workflows.md")
 
 
@@ -36,6 +43,15 @@ def test_equal_results_spare_what_stands_on_them(output: str) -> None:
         ["report:1", "cached"],
         ["traffic:1", "cached"],
     ]
+
+
+def test_the_examples_own_page(tmp_path: Path) -> None:
+    """The commands of examples/workflow/README.md run; the second run finds all four tasks done."""
+    steps = [example.script for example in README if example.language == "sh"]
+    done = run("cd examples/workflow\n" + "\n".join(steps), tmp_path)
+    assert done.returncode == 0, done.stderr
+    statuses = re.findall(r"^\w+:1 +(\w+)", done.stdout, re.MULTILINE)
+    assert statuses == [*4 * ["runs"], *4 * ["done"], *4 * ["cached"]]
 
 
 def test_the_document_that_is_shown_is_the_examples() -> None:
