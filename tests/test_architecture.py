@@ -146,15 +146,22 @@ STANDS_ON: dict[str, set[str]] = {
     },
     "workflow.document.__init__": {"workflow.document"},
     "workflow.blocks.sandbox": set(),
+    "workflow.blocks.logs": {"secrets", "units", "workflow.blocks.sandbox"},
+    "workflow.blocks.work": {"workflow.blocks.logs", "workflow.model"},
+    "workflow.blocks.containers": {
+        *("contract", "machine", "units", "workflow.blocks.logs", "workflow.blocks.work", "workflow.model"),
+    },
     "workflow.blocks": {
         *("block", "contract", "features.__init__", "features", "features.files", "machine", "secrets"),
-        *("stages.local", "units", "workflow.blocks.sandbox", "workflow.model"),
+        *("stages.local", "units", "workflow.blocks.containers", "workflow.blocks.logs"),
+        *("workflow.blocks.sandbox", "workflow.blocks.work", "workflow.model"),
     },
     "workflow": {
         *("__init__", "block", "contract", "features.__init__", "features", "machine", "propagation"),
         *("secrets", "stages", "stages.format", "stages.local", "stages.propagate", "stages.write"),
         *("block.recipe", "state", "units"),
-        *("workflow.blocks", "workflow.blocks.sandbox", "workflow.model"),
+        *("workflow.blocks", "workflow.blocks.logs", "workflow.blocks.sandbox", "workflow.blocks.work"),
+        "workflow.model",
     },
     "demo": {
         *("features.text", "machine", "publish", "stages.format", "state"),
@@ -182,7 +189,7 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
     "block": {"stages.write"},
     "workflow": {"manifest.__init__", "stage"},
     "workflow.model": {"manifest.__init__"},
-    "workflow.blocks": {"manifest.__init__"},
+    "workflow.blocks": {"manifest.__init__", "settings"},
     "cli.verbs": {
         *("features.__init__", "features", "stages", "stages.format"),
         *("stages.read", "stages.upkeep", "stages.write", "workflow.model"),

@@ -123,9 +123,10 @@ def run(
         memory=options.memory or total_memory(),
         gpus=_graphics_processors(),
     )
-    with blocks or Blocks() as opened, Scratch(options.scratch) as scratch:
+    with blocks or Blocks(job.state.settings) as opened, Scratch(options.scratch) as scratch:
         planner = Planner(job, opened, options.job_mode)
         plan = planner.plan(workflow, force=options.force, since=options.since)
+        opened.sweep()
         records = Runs(job.state.store, job.key).begin(
             workflow.name,
             warnings=workflow.warnings,

@@ -73,7 +73,7 @@ def plan(
 
     found = _load(common, workflow, parameters, blocks)
     handle = common.handles(job=job).job
-    with Blocks() as opened:
+    with Blocks(handle.state.settings) as opened:
         planner = Planner(handle, opened, "DRY_RUN" if dry_run else "DEFAULT")
         planned = planner.plan(found, force=force, since=since)
     value = {"workflow": found.name, "job": handle.key, "tasks": [each.to_dict() for each in planned]}
