@@ -23,7 +23,7 @@ from up42_state.stages.local.output import read_output
 from up42_state.stages.local.sources import hash_sources
 from up42_state.stages.propagate.into_directory import clean_up
 from up42_state.stages.propagate.merged_output import Merging, merged_parts
-from up42_state.stages.revision import load_index
+from up42_state.stages.revision import Contents, Listing, load_index
 from up42_state.stages.write.by_reference import Borrowing
 from up42_state.stages.write.lease import References, StaleError
 from up42_state.stages.write.partial import numbered
@@ -65,6 +65,7 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     :param reports: what became of every feature, one report for each propagation.
     :param warnings: what is no defect of the output and should be looked at; reports have their own.
     :param changes: what was mended in ``data.json``: the place, what stood there, what does now.
+    :param contents: what the new revision holds, if that was asked for and there is a new one.
     """
 
     commit: Commit
@@ -72,6 +73,7 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     reports: Sequence[Report] = ()
     warnings: Sequence[str] = ()
     changes: Sequence[Change] = ()
+    contents: Contents | None = None
 
 
 class Save(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +83,9 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
     :param recipe: what the output is made of besides earlier stages.
     :param fingerprint: a caller's own in place of the recipe's; empty for the recipe's.
     :param parts: shards that are put together, in place of what lies in ``output``; ``None`` for the output.
+    :param nearby: revisions of the job whose files the output may hold as they are, read by a caller that
+        saves many outputs of the same parents; ``None`` has the parents read.
+    :param with_contents: give what the new revision holds, for a caller that goes on with it.
     :param missing: what the shards that failed were to be made of (:class:`Commit`).
     """
 
@@ -98,6 +103,8 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
     progress: Callable[[int, int], None] = lambda _done, _total: None
     mend: bool = False
     parts: Sequence[EarlierStage] | None = None
+    nearby: Sequence[Listing] | None = None
+    with_contents: bool = False
     missing: tuple[str, ...] = ()
 
     def run(self) -> Saved:
@@ -147,7 +154,13 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
             reports=reports,
             warnings=output.warnings,
             changes=output.changes,
+            contents=self._contents(draft, commit, index, merged),
         )
+
+    def _contents(self, draft: Commit, commit: Commit, index: Index, merged: Merging) -> Contents | None:
+        if not self.with_contents or _outcome(draft, commit) != "saved":
+            return None
+        return Contents(commit=commit, index=index, data=bytes(merged.data))
 
     def _read(self) -> Merging:
         """The output that earlier stages are merged into."""
@@ -173,6 +186,11 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
                 seen.add(earlier.name)
                 references.read(earlier.contents.commit)
                 yield earlier.contents.index
+        if self.nearby is not None:
+            for listing in self.nearby:
+                references.read(listing.commit)
+                yield listing.index
+            return
         for name in dict.fromkeys(parent.stage for parent in self.parents if parent.job == self.job):
             if name not in seen:
                 try:
