@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec.structs import replace as replace_members
 
 from up42_state.block.recipe.command import placeless
-from up42_state.errors import SettingsError
+from up42_state.errors import EngineError, SettingsError
 from up42_state.propagation import Propagation
 from up42_state.stages.format.names import split_stage
 from up42_state.stages.format.recipe import Recipe
@@ -130,10 +130,26 @@ class Planner:
             raise SettingsError(
                 f"{since} is no task of the workflow {workflow.name}", advice=f"it has {', '.join(names)}"
             )
+        self._open_blocks(workflow)
         asked = dict.fromkeys((*names, *(name for task in workflow.tasks for name in upstream(task))))
         with _remembering(self._newest), self.job.state.store.transfers() as transfers:
             list(transfers.map(lambda name: self.history(name).newest(), asked))
             return self._plan(workflow, force=force, since=since)
+
+    def _open_blocks(self, workflow: Workflow) -> None:
+        """Make sure that every block is there before anything runs.
+
+        :raises EngineError: images, or an engine for them, are not there; the message names all.
+        """
+        problems: dict[str, EngineError] = {}
+        for task in workflow.tasks:
+            try:
+                self._blocks.of(task)
+            except EngineError as error:
+                problems.setdefault(error.message, error)
+        if problems:
+            first = next(iter(problems.values()))
+            raise EngineError("; ".join(problems), advice=first.advice) from first
 
     def _plan(self, workflow: Workflow, *, force: bool, since: str) -> list[Planned]:
         planned: dict[str, Planned] = {}
