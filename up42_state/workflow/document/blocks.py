@@ -182,7 +182,7 @@ class Blocks:
             name=name,
             place=f"{place}/{reference.kind}",
             defects=(*defects, *found.defects),
-            warnings=found.warnings,
+            warnings=(*found.warnings, *_unset(reference, f"{place}/environment")),
         )
 
     def _manifest(self, kind: str, name: str, place: str) -> Found:
@@ -200,6 +200,12 @@ class Blocks:
         except EngineError as error:
             self.engine_error = error
             return Found()
+
+
+def _unset(reference: BlockReference, place: str) -> Iterator[str]:
+    for name in reference.environment:
+        if name not in os.environ:
+            yield f"{place}: the variable {name} is not set, so the block does not get it"
 
 
 def _words(command: str | Sequence[str], place: str) -> tuple[tuple[str, ...], tuple[Defect, ...]]:
