@@ -88,6 +88,8 @@ def prints(fc, name):
     print("err", name, file=sys.stderr)
     os.write(1, b"raw " + name.encode() + b"\\n")
     subprocess.run(["echo", "child", name])
+    import ctypes
+    ctypes.CDLL(None).printf(b"libc %s\\n", name.encode())  # kept in the library's own buffer
     time.sleep(0.1)
     return fc
 
@@ -316,7 +318,7 @@ def test_what_is_printed_goes_to_its_own_log(functions: Functions) -> None:
         assert all(ending.is_done for ending in pool.map(functions.block("prints").run, attempts))
     for name, attempt in zip(names, attempts, strict=True):
         lines = attempt.log.text().splitlines()
-        assert sorted(lines) == sorted(f"{how} {name}" for how in ("out", "err", "raw", "child"))
+        assert sorted(lines) == sorted(f"{how} {name}" for how in ("out", "err", "raw", "child", "libc"))
 
 
 def test_attempts_follow_in_one_process(functions: Functions) -> None:
