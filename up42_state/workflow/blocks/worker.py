@@ -74,6 +74,9 @@ def _most_memory() -> int:
     return 0
 
 
+_EMPTY = b'{"type": "FeatureCollection", "features": []}'
+
+
 class _Printing:
     """Sends what is printed to a descriptor, whoever prints: Python, a library in C, or a child."""
 
@@ -138,7 +141,7 @@ def _found(name: str) -> Callable[..., Any]:
 
 def _work(call: Mapping[str, Any], function: Callable[..., Any]) -> None:
     folders = {name: Path(call[name]) for name in DIRECTORIES}
-    collection = feature_collection((folders["input_dir"] / DATA_JSON).read_bytes())
+    collection = _input(folders["input_dir"] / DATA_JSON)
     wanted = {name: path for name, path in folders.items() if name in _named_parameters(function)}
     result = function(collection, **{**call["parameters"], **wanted})
     if result is None:
@@ -148,6 +151,11 @@ def _work(call: Mapping[str, Any], function: Callable[..., Any]) -> None:
     output = _as_collection(result)
     bring_files(output["features"], folders["input_dir"], folders["output_dir"])
     write_output(folders["output_dir"], output, dry_run=call["dry_run"])
+
+
+def _input(path: Path) -> Any:
+    """Read the input; a task that stands on no other has none, and gets an empty collection."""
+    return feature_collection(path.read_bytes() if path.exists() else _EMPTY)
 
 
 def _named_parameters(function: Callable[..., Any]) -> frozenset[str]:
