@@ -97,6 +97,16 @@ def forks(fc):
     os.fork()
     return fc
 
+def half(number):
+    return number / 2
+
+def spawns(fc, way):
+    import multiprocessing
+    with multiprocessing.get_context(way).Pool(2) as pool:
+        for feature, n in zip(fc.features, pool.map(half, [f.properties["n"] for f in fc.features])):
+            feature.properties["n"] = n
+    return fc
+
 def where(fc):
     import tempfile
     return [{"type": "Feature", "geometry": None, "properties": {
@@ -341,6 +351,14 @@ def test_a_call_costs_little(functions: Functions) -> None:
     begun = time.process_time()
     assert all(functions.block("keep").run(attempt).is_done for attempt in attempts[1:])
     assert time.process_time() - begun < 0.5
+
+
+@pytest.mark.parametrize("way", ["fork", "spawn"])
+def test_a_function_with_processes_of_its_own(functions: Functions, way: str) -> None:
+    """A function may use ``multiprocessing``."""
+    ending, attempt = functions.run("spawns", content=features(2, 4), parameters={"way": way}, timeout=60)
+    assert ending.text == "done"
+    assert [each["n"] for each in properties(attempt)] == [1, 2]
 
 
 def test_a_function_that_forks(functions: Functions) -> None:
