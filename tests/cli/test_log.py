@@ -141,6 +141,20 @@ def test_log_of_a_task_that_the_newest_run_took_from_the_cache(call: Call, runs:
     assert (none.exit_code, "made no attempt at tiles" in none.stderr) == (3, True)
 
 
+def test_log_of_the_attempt_that_made_a_revision(call: Call, runs: Runs) -> None:
+    """A revision is named as tables print it; a task may have a name of that form all the same."""
+    for number in (1, 2, 3):
+        with runs.begin("flooding") as run:
+            run.attempt(attempt("tiles", stage=f"3f0c/tiles@{number}"), b"made %d\n" % number)
+    assert call("log", "3f0c/tiles@2").stdout == "made 2\n"
+    assert call("log", "3f0c/tiles").stdout == "made 3\n"
+    none = call("log", "3f0c/tiles@4")
+    assert (none.exit_code, "made no attempt at tiles@4" in none.stderr) == (3, True)
+    with runs.begin("flooding") as run:
+        run.attempt(attempt("tiles@2"), b"another task\n")
+    assert call("log", "3f0c/tiles@2").stdout == "another task\n"
+
+
 def test_log_of_a_shard(call: Call, runs: Runs) -> None:
     """A shard that failed has a log of its own, which that of its task names; its task counts the shards."""
     with runs.begin("flooding") as run:
