@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from contextlib import suppress
@@ -362,6 +363,19 @@ def test_jobs_tell_of_their_newest_runs(call: Call, ask: Ask, runs: Runs, saved:
     assert row.split()[:4] == ["3f0c", "failed", now.run, "flooding"]
     assert other == "other"
     assert run < now.run
+
+
+def test_prune_tells_of_records(call: Call, ask: Ask, runs: Runs, saved: Saved) -> None:
+    """``prune`` says how many runs' records it deleted, and which."""
+    saved("scenes", a=b"a")
+    for _ in range(11):
+        with runs.begin("flooding"):
+            pass
+    oldest = runs.list()[0]
+    words = ("prune", "--job", "3f0c", "--grace", "0", "--no-writers")
+    assert ask(*words, "--dry-run")["runs"] == [oldest]
+    assert re.search(r"^records of runs +1$", call(*words).stdout, re.MULTILINE)
+    assert oldest not in runs.list()
 
 
 def test_requests_of_looking(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
