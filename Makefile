@@ -21,7 +21,7 @@ FUZZ_SECONDS ?= 80
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test test-long coverage check test-docker fuzz soak lint types format bench localstack localstack-venv clean
+.PHONY: help venv demo test test-long coverage check test-docker test-containers fuzz soak lint types format bench localstack localstack-venv clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ check: $(VENV)/.dev  ## the tests of make test against the source tree, for work
 
 test-docker: $(WHEEL_VENV)/.installed  ## build the images with buildah and run the block in them (as root)
 	$(WHEEL_PYTHON) -m pytest -m docker $(PYTEST_ARGS)
+
+test-containers: $(WHEEL_VENV)/.installed  ## run image blocks with docker and podman, both real (as root)
+	$(WHEEL_PYTHON) -m pytest -m containers -n $(TEST_WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 fuzz: $(FUZZ_VENV)/.installed  ## fuzz what reads others' data, guided by coverage; FUZZ_SECONDS=600 for longer
 	$(FUZZ_VENV)/bin/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS)

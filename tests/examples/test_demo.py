@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -84,6 +85,13 @@ def test_a_demo_that_was_interrupted_can_be_run_again(tmp_path: Path) -> None:
     (tmp_path / "store" / "demo").mkdir(parents=True)
     (tmp_path / "tmp0123" / "workflow").mkdir(parents=True)
     assert len(run_demo(tmp_path).commits) == 4
+
+
+def test_it_needs_no_python_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the PATH has no Python, the blocks run with the one that the demo runs with."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert len(run_demo(tmp_path / "demo").commits) == 4
+    assert os.environ["PATH"] == str(tmp_path)
 
 
 def test_the_report_is_in_the_results(demo: Demo) -> None:

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,18 +26,17 @@ from up42_state.machine.paths import local_path
 from up42_state.publish.footprints import Footprint, footprint_map
 from up42_state.stages.format.names import some_names
 from up42_state.state import State
-from up42_state.workflow.blocks.opening import Blocks
 from up42_state.workflow.document import load, parameters_of
-from up42_state.workflow.plan import Planner
+from up42_state.workflow.planner import plan
 from up42_state.workflow.runner import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from up42_state.stages.format.commit import Commit
     from up42_state.state import Job, Stage
     from up42_state.workflow.events import Event
-    from up42_state.workflow.plan import Planned
+    from up42_state.workflow.planner import Planned
     from up42_state.workflow.runner import RunResult
 
 __all__ = ["Demo", "run_demo"]
@@ -95,14 +96,15 @@ def run_demo(
     document = _copied(root / "workflow") / "workflow.yaml"
     parameters = document.with_name("parameters.json")
     given = parameters_of(str(parameters))
-    result = run(load(document, parameters=given), job, tell=tell or (lambda _event: None))
-    _check(result)
+    with _python_on_path():
+        result = run(load(document, parameters=given), job, tell=tell or (lambda _event: None))
+        _check(result)
+        width, plan = _planned_with_another_width(document, given, job)
     made, tiles, *_, last = (job.stage(task.task) for task in result.tasks)
     last.restore(root / "results", overwrite=True)
     page = root / "map.html"
     page.write_text(footprint_map("The demo's last output, by the stage of origin", _footprints(last)))
     scenes = _ids(made)
-    other = _other_width(given)
     return Demo(
         state=state,
         run=result,
@@ -112,14 +114,29 @@ def run_demo(
         map=page,
         document=document,
         parameters=parameters,
-        tile_width=other,
-        plan=_plan(document, {**given, "tiling:1": {**given.get("tiling:1", {}), "tile_width": other}}, job),
+        tile_width=width,
+        plan=tuple(plan),
     )
 
 
-def _plan(document: Path, parameters: dict[str, Any], job: Job) -> tuple[Planned, ...]:
-    with Blocks() as blocks:
-        return tuple(Planner(job, blocks).plan(load(document, parameters=parameters)))
+@contextmanager
+def _python_on_path() -> Iterator[None]:
+    """Have the blocks find a ``python3``: ours, where the PATH has none."""
+    path = os.environ.get("PATH", os.defpath)
+    if shutil.which("python3") is None:
+        os.environ["PATH"] = os.pathsep.join((path, os.path.dirname(sys.executable)))
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = path
+
+
+def _planned_with_another_width(document: Path, parameters: Any, job: Job) -> tuple[int, list[Planned]]:
+    """Plan the workflow with another tile width than the job's; return the width and the plan."""
+    own = (parameters or {}).get("tiling:1") or {}
+    width = 64 if own.get("tile_width") == 32 else 32
+    changed = {**(parameters or {}), "tiling:1": {**own, "tile_width": width}}
+    return width, plan(load(document, parameters=changed), job)
 
 
 def _check(result: RunResult) -> None:
@@ -166,11 +183,6 @@ def _copied(folder: Path) -> Path:
             shutil.copytree(_BLOCKS, copy, ignore=shutil.ignore_patterns("__pycache__"))
             copy.rename(folder)  # whole or not at all
     return folder
-
-
-def _other_width(parameters: dict[str, Any]) -> int:
-    """Another tile width than the job's."""
-    return 64 if parameters.get("tiling:1", {}).get("tile_width") == 32 else 32
 
 
 def _footprints(stage: Stage) -> list[Footprint]:

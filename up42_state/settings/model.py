@@ -66,6 +66,8 @@ class _Values(BaseModel):
     job_mode: Annotated[Literal["DEFAULT", "DRY_RUN"], _variable("UP42_JOB_MODE")] = "DEFAULT"
     resume: Annotated[bool, _variable("UP42_STATE_RESUME")] = False
     code: Annotated[values.Name, _variable("UP42_STATE_CODE")] = None
+    engine: Annotated[values.Name, _variable("UP42_STATE_ENGINE")] = None
+    engine_network: Annotated[values.Name, _variable("UP42_STATE_ENGINE_NETWORK")] = None
 
     aws_access_key_id: Annotated[
         values.Hidden, _store("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", secret=True)
@@ -155,6 +157,8 @@ class Settings(BaseSettings, _Values):
         the block's parameters and ``DEFAULT`` or ``DRY_RUN``.
     ``resume``, ``code``
         whether a task that is done is not run again; what identifies the block's code.
+    ``engine``, ``engine_network``
+        the program that runs images, and what it takes for ``--network``.
     ``aws_…``, ``google_…``, ``storage_emulator_host``
         stores and credentials; where they are ``None`` the SDKs look for themselves.
     ``sse``, ``kms_key``

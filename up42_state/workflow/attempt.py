@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from up42_state.stages.write.save import Saved
     from up42_state.workflow.blocks.opening import Blocks
     from up42_state.workflow.model import Resources, Task
-    from up42_state.workflow.plan import Planner
+    from up42_state.workflow.planner import Planner
     from up42_state.workflow.scratch import Folder, Scratch
 
 __all__ = ["Context", "Outcome", "Unit", "run_unit"]
@@ -108,6 +108,7 @@ class Attempt:
     :param failure: what failed besides the block, in one word for programs: the step ``restore`` or ``save``,
         or ``invalid output``.
     :param code: the block's code, as in the recipe: an image's digest.
+    :param engine: what runs an image, such as ``docker 27.1``; empty for other blocks.
     :param seconds: the time that each step took: ``restore``, ``run``, ``save``.
     """
 
@@ -116,6 +117,7 @@ class Attempt:
     resources: Resources
     code: str
     start: datetime
+    engine: str = ""
     end: datetime | None = None
     ending: Ending | None = None
     saved: Saved | None = None
@@ -147,6 +149,7 @@ class Attempt:
             block=block.kind,
             image=block.image,
             code=self.code,
+            engine=self.engine,
             resources={
                 "cpus": self.resources.cpus,
                 "memory": self.resources.memory or 0,
@@ -219,7 +222,14 @@ def _after(now: Resources, asked: Resources, last: Attempt) -> Resources:
 
 def _attempt(context: Context, unit: Unit, number: int, resources: Resources) -> Attempt:
     block = context.blocks.of(unit.task)
-    attempt = Attempt(unit=unit, number=number, resources=resources, code=block.code, start=datetime.now(UTC))
+    attempt = Attempt(
+        unit=unit,
+        number=number,
+        resources=resources,
+        code=block.code,
+        start=datetime.now(UTC),
+        engine=context.blocks.engine if unit.task.block.kind == "image" else "",
+    )
     context.emit("started", unit.task.name, shard=unit.shard, attempt=number, reason=unit.why)
     log = Log()
     folder = context.scratch.folder(f"{unit.stage}.{number}")

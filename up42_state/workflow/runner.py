@@ -22,7 +22,7 @@ from up42_state.workflow.blocks.logs import Log
 from up42_state.workflow.blocks.opening import Blocks
 from up42_state.workflow.events import Event
 from up42_state.workflow.foreach import SplitTask
-from up42_state.workflow.plan import Planned, Planner, upstream
+from up42_state.workflow.planner import Planned, Planner, upstream
 from up42_state.workflow.records import AttemptRecord
 from up42_state.workflow.runs import Runs
 from up42_state.workflow.scratch import Scratch
@@ -123,9 +123,10 @@ def run(
         memory=options.memory or total_memory(),
         gpus=_graphics_processors(),
     )
-    with blocks or Blocks() as opened, Scratch(options.scratch) as scratch:
+    with blocks or Blocks(job.state.settings) as opened, Scratch(options.scratch) as scratch:
         planner = Planner(job, opened, options.job_mode)
         plan = planner.plan(workflow, force=options.force, since=options.since)
+        opened.sweep()
         records = Runs(job.state.store, job.key).begin(
             workflow.name,
             warnings=workflow.warnings,
