@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from up42_state.contract import DATA_JSON
 from up42_state.errors import IntegrityError, NotFoundError, PrunedError, StorageError
@@ -27,6 +28,7 @@ from up42_state.stages.revision import Contents, Listing, load_index
 from up42_state.stages.write.by_reference import Borrowing
 from up42_state.stages.write.lease import References, StaleError
 from up42_state.stages.write.partial import numbered
+from up42_state.stages.write.presence import lost_objects
 from up42_state.stages.write.publish import Precondition, publish
 from up42_state.stages.write.resume import find_interrupted
 from up42_state.stages.write.unchanged import find_reusable
@@ -142,6 +144,10 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         uploader = Uploader(self.store, self.job, self.stage, attempt.id, total, self.progress)
         stored = [*self._store(output.sources, known, left, uploader), *borrowed]
         index = _index(stored, merged.directories)
+        if previous is None and newest is not None and not newest.removed:
+            newest = replace(
+                newest, content="", index=None, data=None
+            )  # equal to no output, of no use to any
         draft = self._draft(attempt, newest, previous, index, merged)
         references.add(set(draft.refers) - {f"{self.stage}/{attempt.id}"})
         references.wrote(attempt.prefix, _keys(draft, index))
@@ -197,7 +203,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
                     newest = History(self.store, self.job, name).newest()
                 except IntegrityError:
                     continue  # a damaged parent is no reason not to save
-                index = _previous(self.store, newest)
+                index = _index_of(self.store, newest)
                 if index is not None:
                     references.read(newest)
                     yield index
@@ -300,12 +306,20 @@ def _outcome(draft: Commit, standing: Commit) -> Outcome:
 def _previous(store: Store, newest: Commit | None) -> Index | None:
     """The index of the current revision, whose bytes may be referred to.
 
-    One that is damaged is no reason not to save: then everything is written anew.
+    One that is damaged, or of which objects are gone, is no reason not to save: then everything is written
+    anew, as the next revision.
     """
-    if newest is None or newest.removed:
+    index = _index_of(store, newest)
+    if index is None or newest is None or lost_objects(store, newest, index):
+        return None
+    return index
+
+
+def _index_of(store: Store, commit: Commit | None) -> Index | None:
+    if commit is None or commit.removed:
         return None
     try:
-        return load_index(store, newest)
+        return load_index(store, commit)
     except (IntegrityError, NotFoundError):
         return None
 
