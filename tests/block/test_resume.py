@@ -303,6 +303,11 @@ def test_two_at_once_make_one_revision(task: Task, job: Job, tmp_path: Path) -> 
 class TestBlock:
     """``Block(resume=True)``: the body decides."""
 
+    @pytest.fixture
+    def settings(self, settings: MakeSettings) -> MakeSettings:
+        """Settings of a block whose code is named: the program that runs the tests may be no file."""
+        return lambda **options: settings(**{"code": "image sha256:a", **options})
+
     def work(self, folders: Folders, settings: Settings, **options: Any) -> tuple[Block, bool]:
         """The documented idiom."""
         worked = False
@@ -387,6 +392,19 @@ class TestBlock:
             block.propagate("scenes:1")
             block.write(collection(feature("b")))
         assert "too late" in block.warnings[-1]
+
+    def test_a_block_that_nobody_can_tell_is_never_done(
+        self, folders: Folders, settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """In a notebook there is no script and no manifest: the code may have changed at any time."""
+        monkeypatch.delattr("__main__.__file__", raising=False)
+        given = settings(code=None)
+        self.work(folders, given)
+        block, worked = self.work(folders, given, clear=True)
+        assert worked
+        assert block.standing is not None
+        assert "nobody said what its block is" in block.standing.reasons[0]
+        assert "nothing is known" in block.warnings[0]
 
 
 def test_a_block_whose_folder_holds_its_store_is_done(

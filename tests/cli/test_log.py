@@ -142,13 +142,16 @@ def test_log_of_a_task_that_the_newest_run_took_from_the_cache(call: Call, runs:
 
 
 def test_log_of_a_shard(call: Call, runs: Runs) -> None:
-    """A shard that failed has a log of its own; the row of its task counts the shards."""
+    """A shard that failed has a log of its own, which that of its task names; its task counts the shards."""
     with runs.begin("flooding") as run:
         run.attempt(attempt("tiles", shard="tiles+0a"), b"no memory\n")
         run.attempt(attempt("tiles", shard="tiles+0b", outcome="done"))
-        run.attempt(attempt("tiles", text="1 shard failed"))
+        run.attempt(attempt("tiles", text=""))
     assert call("log", "3f0c/tiles+0a").stdout == "no memory\n"
-    assert "1 shard failed; 1 shards done, 1 shards failed" in call("log", "3f0c").stdout
+    whole = call("log", "3f0c/tiles")
+    assert whole.stdout == "== tiles+0a, attempt 1 ==\nno memory\n"
+    assert whole.stderr.splitlines()[1] == "of this shard alone: up42-state log 3f0c/tiles+0a"
+    assert "shards: 1 done, 1 failed" in call("log", "3f0c").stdout
 
 
 def test_log_of_a_silent_attempt(call: Call, runs: Runs) -> None:
@@ -276,6 +279,19 @@ def test_stages_of_a_job_whose_first_task_failed(call: Call, runs: Runs) -> None
     assert result.exit_code == 0
     assert result.stderr == "job 3f0c holds no stages\n"
     assert "killed by SIGKILL" in result.stdout
+
+
+def test_shards_are_counted(call: Call, ask: Ask, saved: Saved) -> None:
+    """The shards of a task are one row, and with ``--shards`` a row each; programs get all of them."""
+    saved("tiles", a=b"a")
+    for number in range(3):
+        saved(f"tiles+{number:020x}", a=b"a", b=b"bb")
+    saved("a+b", a=b"a")
+    stages, shards = call("stages", "--job", "3f0c").stdout.split("\n\n")
+    assert [line.split()[0] for line in stages.splitlines()] == ["STAGE", "a+b", "tiles"]
+    assert shards.splitlines()[1].split() == ["tiles", "3", "6", "9", "B"]
+    every = call("stages", "--job", "3f0c", "--shards").stdout
+    assert (len(every.splitlines()), len(ask("stages", "--job", "3f0c"))) == (6, 5)
 
 
 def test_a_run_that_is_done_adds_nothing_to_stages(call: Call, runs: Runs, saved: Saved) -> None:

@@ -231,7 +231,7 @@ def test_what_runs_and_failed_is_shown_first() -> None:
     assert last == "10 running, 10 failed, 10 skipped, 10 done, 10 cached, 10 waiting; 45 not shown"
 
 
-WATCH = """
+SCRIPT = """
 import sys, time
 from datetime import UTC, datetime
 from up42_state.cli.common import Common
@@ -239,20 +239,50 @@ from up42_state.cli.signals import end_on_signals
 from up42_state.cli.watching.watcher import watcher
 from up42_state.workflow.events import Event
 end_on_signals()
-with watcher(Common(), json=False) as take:
+as_json = sys.argv[2:] == ["json"]
+common = Common()
+with watcher(common, json=as_json) as take:
     for number in range(50):
         take(Event(kind="waiting", time=datetime.now(UTC), run="r", task=f"task:{number}"))
     take(Event(kind="step", time=datetime.now(UTC), run="", reason="no record could be stored"))
     take(Event(kind="started", time=datetime.now(UTC), run="r", task="task:45", reason="no output [bold]yet"))
+    common.note("stopping what runs")
     time.sleep(float(sys.argv[1]))
+    if as_json:
+        sys.stderr.write("all events were taken\\n")
+assert common.say is None
 """
+WATCH = [sys.executable, "-c", SCRIPT]
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_a_reader_that_goes_away_does_not_end_the_run(closed: str) -> None:
+    """The run goes on to its end when nobody reads what is shown."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | {closed: writing}
+    done = subprocess.run([*WATCH, "0"], text=True, timeout=60, check=True, **streams)
+    os.close(writing)
+    said = done.stderr if closed == "stdout" else done.stdout
+    assert ("stopping what runs" if closed == "stdout" else "task:49  waiting") in said
+
+
+def test_a_full_disk_is_told_when_the_run_has_ended() -> None:
+    """Events that cannot be written end no run; the error comes afterwards."""
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*WATCH, "0", "json"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    assert done.returncode == 1
+    assert "all events were taken" in done.stderr
+    assert "OSError: [Errno 28] No space left on device" in done.stderr
 
 
 def _on_a_terminal(seconds: float, until: str = "") -> tuple[str, int]:
     """What a run shows on a terminal of 80 columns; SIGINT comes when ``until`` is seen."""
     terminal, end = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
-    command = [sys.executable, "-c", WATCH, str(seconds)]
+    command = [*WATCH, str(seconds)]
     with os.fdopen(terminal, "rb", buffering=0) as shown:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=end, env=environment)
         os.close(end)
@@ -272,9 +302,9 @@ def test_table_on_a_terminal() -> None:
     assert status == 0
     assert "task:45" in shown
     assert "no output [bold]yet" in shown
-    assert "no record could be stored\r\n" in shown
-    assert "1 running, 49 waiting; 29 not shown" in shown
-    assert shown.rstrip("\r\n").endswith("\x1b[2K")  # the last line is erased
+    assert "1 running, 49 waiting; 31 not shown" in shown
+    # what is left when all lines of the table are erased
+    assert shown.endswith("\x1b[2Kno record could be stored\r\nstopping what runs\r\n")
 
 
 def test_interrupting_leaves_the_cursor() -> None:
@@ -282,4 +312,4 @@ def test_interrupting_leaves_the_cursor() -> None:
     shown, status = _on_a_terminal(60, until="1 running")
     assert status == 130
     assert "\x1b[?25l" not in shown
-    assert shown.rstrip("\r\n").endswith("\x1b[2K")
+    assert shown.endswith("\x1b[2Kno record could be stored\r\nstopping what runs\r\n")

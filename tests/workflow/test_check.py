@@ -13,6 +13,7 @@ from manifest.examples import data_block, processing_block
 from workflow.documents import SCENES, TILING, make_block, make_blocks, problems, write
 
 from up42_state.cli.root import root
+from up42_state.errors import EngineError, NotFoundError
 from up42_state.workflow.document import load
 
 if TYPE_CHECKING:
@@ -160,6 +161,14 @@ BLOCKS: dict[str, tuple[dict[str, Any], str]] = {
         {"block": "empty", "command": "true"},
         "#/0/block: there is no file FOLDER/empty/UP42Manifest.json",
     ),
+    "a folder with a very long name": (
+        {"block": "a" * 5000, "command": "true"},
+        f"#/0/block: there is no folder FOLDER/{'a' * 5000}",
+    ),
+    "a program with a very long name": (
+        {"block": "scenes", "command": f"./{'a' * 5000}"},
+        f"#/0/command: there is no program FOLDER/scenes/{'a' * 5000}",
+    ),
     "a manifest that is no file": (
         {"block": "odd", "command": "true"},
         "#/0/block: FOLDER/odd/UP42Manifest.json cannot be read: Is a directory",
@@ -252,6 +261,7 @@ FUNCTIONS = {
     "defined under a condition": "if True:\n  try:\n    x = 1\n  except ValueError:\n    def detect(c): pass",
     "a class": "class detect: pass",
     "annotated": "detect: object = len",
+    "beside an escape that Python warns of": "def detect(c): return '\\d'",
 }
 
 
@@ -361,11 +371,18 @@ def test_what_is_wrong_with_a_blocks_file(folder: Path, blocks: object, expected
         ({"tiling:1": {"tile_width": None}}, "#/tiling:1/tile_width: a required parameter cannot be null"),
         ({"tiling:1": 5}, "#/tiling:1: expected type: JSONObject, found: Integer"),
         ([], "#: expected type: JSONObject, found: JSONArray"),
+        ({"tiling:1": {"x": float("nan")}}, "#/tiling:1/x: no JSON value: "),
+        ({"tiling:1": {"x": [{1, 2}]}}, "#/tiling:1/x: no JSON value: "),
+        ({"tiling:1": {"x": "\ud800"}}, "#/tiling:1/x: no JSON value: "),
+        ({"tiling:1": {5: "a"}}, "#/tiling:1/5: no text, and names are text"),
+        ({7: {"x": 1}}, "#/7: no text, and names are text"),
     ],
+    ids=repr,
 )
 def test_parameters_that_are_wrong(folder: Path, given: Any, expected: str) -> None:
     """Those that are given are checked with the document, before anything runs."""
-    assert problems(write(folder, [SCENES, TILING]), parameters=given) == [expected]
+    [found] = problems(write(folder, [SCENES, TILING]), parameters=given)
+    assert found.startswith(expected)
 
 
 def test_an_image_without_an_engine_is_a_warning(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -400,6 +417,45 @@ def test_the_label_of_an_image_is_its_manifest(folder: Path, monkeypatch: pytest
     assert problems(path) == ["example.org/scenes:1 #/machine/type: huge is not a valid enum value"]
 
 
+def test_images_are_asked_of_the_engine_that_runs_them(folder: Path) -> None:
+    """Each image once; one that is not there is a defect, one without a label is said."""
+    asked: list[str] = []
+    known = {"a:1": {"up42_manifest": json.dumps(data_block(machine={"type": "xlarge"}))}, "b:1": {}}
+
+    def labels(image: str) -> dict[str, str]:
+        asked.append(image)
+        if image not in known:
+            raise NotFoundError(f"the image {image} is not there", advice="build it")
+        return known[image]
+
+    tasks: list[dict[str, Any]] = [{"name": "x:1", "image": "a:1"}, {"name": "x:2", "image": "a:1"}]
+    tasks += [{"name": f"y:{number}", "after": "x:1", "image": "b:1"} for number in (1, 2)]
+    found = load(write(folder, tasks), labels=labels)
+    assert [task.resources.cpus for task in found.tasks] == [4, 4, 1, 1]
+    assert found.warnings == (
+        "#/2/image: b:1 has no label up42_manifest, so nothing of the block is checked",
+    )
+    assert asked == ["a:1", "b:1"]
+    path = write(
+        folder,
+        [*tasks, {"name": "z:1", "image": "c:1"}, {"name": "z:2", "block": "gone", "command": "./run"}],
+    )
+    assert problems(path, labels=labels) == [
+        "#/4/image: the image c:1 is not there; build it",
+        f"#/5/block: there is no folder {folder}/gone",
+    ]
+
+
+def test_an_engine_that_does_not_answer_is_no_defect(folder: Path) -> None:
+    """The document may be right: the engine's error is the result."""
+
+    def labels(image: str) -> dict[str, str]:
+        raise EngineError("podman does not answer")
+
+    with pytest.raises(EngineError, match="podman does not answer"):
+        load(write(folder, [{"name": "a:1", "image": "a:1"}]), labels=labels)
+
+
 def run(*arguments: object) -> Any:
     """Run the verb ``workflow``."""
     return CliRunner().invoke(root, ["workflow", *map(str, arguments)])
@@ -429,6 +485,15 @@ def test_the_verb_as_json(folder: Path) -> None:
     )
 
 
+def test_the_verb_shows_no_secret(folder: Path) -> None:
+    """A parameter whose name says that it is one is shown as its digest."""
+    result = run(
+        "check", write(folder, [SCENES]), "--parameters", '{"scenes:1": {"api_key": "K7"}}', "--json"
+    )
+    assert "K7" not in result.stdout
+    assert list(json.loads(result.stdout)["tasks"][0]["parameters"]["api_key"]) == ["sha256"]
+
+
 def test_the_verb_lists_defects(folder: Path) -> None:
     """Exit code 5, and each defect on a line; with ``--json`` each as an object."""
     path = write(folder, [{**SCENES, "timout": 5}, 7])
@@ -455,6 +520,14 @@ def test_manifest_check_takes_the_same_documents(folder: Path) -> None:
     document["tasks"][1]["propagate"] = [{"stage": "gone:1"}]
     refused = CliRunner().invoke(root, ["manifest", "check", str(write(folder, document))])
     assert "tiling:1: it propagates gone:1, which is no task" in refused.stderr
+
+
+def test_manifest_check_takes_no_folder_for_an_image(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block's folder that is called as its image is no OCI layout, and no reason to refuse the workflow."""
+    monkeypatch.chdir(folder)
+    path = write(folder, [{"name": "scenes:1", "image": "scenes"}])
+    result = CliRunner().invoke(root, ["manifest", "check", str(path)])
+    assert (result.exit_code, result.stderr) == (0, "warning: scenes:1: block scenes: not comparable\n")
 
 
 def test_manifest_check_refuses_equal_keys(folder: Path) -> None:

@@ -7,11 +7,15 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from manifest.examples import data_block, processing_block
 from workflow.documents import SCENES, TILING, WIDTH, make_block, make_blocks, problems, write
 
 from up42_state.errors import InvalidWorkflowError, PathNotFoundError, SettingsError
+from up42_state.manifest.syntax import Document
 from up42_state.workflow.document import load
+from up42_state.workflow.document.yaml_text import parse_yaml
 from up42_state.workflow.model import PropagatedStages, Resources
 
 if TYPE_CHECKING:
@@ -281,6 +285,32 @@ def test_aliases_that_nest(tmp_path: Path) -> None:
     lines = ["a0: &a0 [1]", *(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, 100))]
     [found] = problems(write(tmp_path, "\n".join(lines), "w.yaml"))
     assert "nested deeper than 64 levels" in found
+
+
+@given(text=st.text(alphabet="ab 1.-:,?[]{}&*!|>'\"%#~\n\t\\<=", max_size=60))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    """Whatever the text, the reader gives a JSON value or says what is wrong."""
+    found = parse_yaml(text, 100)
+    if found.readable:
+        assert json.loads(json.dumps(found.value, allow_nan=False)) == found.value
+    else:
+        assert found.defects
+
+
+# JSON escapes a character beyond U+FFFF as two halves, which YAML does not know.
+TEXTS = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]))
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(value=JSON_VALUES)
+def test_json_is_yaml(value: Any) -> None:
+    """What JSON says, YAML says, too."""
+    text = json.dumps(value)
+    assert parse_yaml(text, 1000) == Document(value=value)
 
 
 def test_an_alias_repeats_a_value(folder: Path) -> None:

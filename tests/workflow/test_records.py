@@ -117,6 +117,7 @@ def test_a_thousand_shards_make_one_record_and_one_log(runs: Runs, bucket: Fault
     assert [shard.attempts for shard in task.shards if shard.attempts != 1] == [2]
     log = runs.log(run.run, "tiling:1", 1)
     assert log.startswith(b"== tiling:1+00000000, attempt 1 ==\ntile 0\n== ")
+    assert b"== tiling:1+00000007, attempt 1 ==\nno memory\n== tiling:1+00000007, attempt 2 ==\ntile 7" in log
     assert log.endswith(b"tile 999\nmerged\n")
     assert runs.log(run.run, failed.shard, 1) == b"no memory\n"
 
@@ -166,6 +167,7 @@ def test_a_run_that_is_silent_is_dead(runs: Runs, bucket: FaultyBucket) -> None:
         elsewhere = msgspec.structs.replace(here, writer=Writer(), heartbeat=NOW)
         assert elsewhere.status(NOW + timedelta(seconds=119)) == "running"
         assert elsewhere.status(NOW + timedelta(seconds=121)) == "dead"
+        assert elsewhere.status(NOW - timedelta(days=1)) == "dead"  # or it would be alive for a day
         killed = msgspec.structs.replace(here.writer, pid=2**22 + 1)
         assert msgspec.structs.replace(here, writer=killed).status() == "dead"
     assert here.run == run.run
@@ -246,9 +248,9 @@ def test_no_secret_is_stored(runs: Runs, bucket: FaultyBucket, monkeypatch: pyte
         run.attempt(done("b", shard="b+1", outcome="failed", text=says), says.encode())
         run.end("failed", says)
     stored = [bucket.get(info.key) for info in bucket.list("")]
-    assert len(stored) == 6
+    assert len(stored) == 7
     assert not [data for data in stored if secret.encode() in data]
-    assert sum(b"cannot open https://" in data for data in stored) == 6
+    assert sum(b"cannot open https://" in data for data in stored) == 7
     assert runs.log(run.run, "tiling:1", 1).endswith(b"\n\xff")
 
 

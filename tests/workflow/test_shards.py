@@ -10,10 +10,11 @@ import pytest
 from doubles.blocks import Bodies, changed, read, task, workflow, write
 from doubles.outputs import contents, feature, write_output
 
+from up42_state.stages.format.names import shard_of
 from up42_state.state import Job, State
 from up42_state.workflow.blocks.work import Ending, Work
 from up42_state.workflow.model import PropagatedStages
-from up42_state.workflow.plan import Planner
+from up42_state.workflow.planner import Planner
 from up42_state.workflow.runner import Options, run
 from up42_state.workflow.scratch import Folder
 from up42_state.workflow.shards import Shard, split
@@ -67,6 +68,7 @@ class TestSplit:
             write_output(tmp_path / name, {}, features)
         one, two = (split("t:1", tmp_path / name, 1) for name in ("one", "two"))
         assert [shard.stage for shard in one[1:]] == [shard.stage for shard in two]
+        assert {shard_of(shard.stage) for shard in one} == {"t:1"}
         (tmp_path / "two/f1.tif").write_bytes(b"other")
         assert split("t:1", tmp_path / "two", 1)[0].stage != two[0].stage
 

@@ -27,14 +27,14 @@ def file_digest(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def folder_digest(folder: Path, *, besides: Iterable[Path] = ()) -> str:
+def folder_digest(folder: Path, *, besides: Iterable[Path] = (), bounded: bool = False) -> str:
     """The SHA-256, in hex, over a folder's files: paths, contents, executable bits.
 
     What tools put there by themselves is left out: hidden files, bytecode, virtual environments. A link to a
     file counts as the file; any other link as the text that it holds.
 
     :param besides: files and directories that are left out as well, such as a block's output in its folder.
-    :return: an empty text for a folder with more than 20,000 files or 1 GiB.
+    :param bounded: give up for a folder with more than 20,000 files or 1 GiB, and return an empty text.
     :raises OSError: a file or a directory cannot be read.
     """
     left_out = {os.path.realpath(path) for path in besides}
@@ -43,7 +43,7 @@ def folder_digest(folder: Path, *, besides: Iterable[Path] = ()) -> str:
     for path, status in _files(str(folder), left_out):
         found[path] = status
         size += status.st_size
-        if len(found) > MOST_FILES or size > MOST_BYTES:
+        if bounded and (len(found) > MOST_FILES or size > MOST_BYTES):
             return ""
     digest = hashlib.sha256()
     for path, status in sorted(found.items()):

@@ -32,7 +32,7 @@ class Board:
     """Takes events, from any thread, and keeps how each task stands."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # what interrupts a thread may tell something, too
         self._tasks: dict[str, TaskRecord] = {}
 
     def tasks(self) -> tuple[TaskRecord, ...]:

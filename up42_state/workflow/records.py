@@ -203,7 +203,7 @@ class RunRecord(_Record, frozen=True, kw_only=True, omit_defaults=True):
         """Return the outcome, or ``dead`` for a run that has not ended and does not go on.
 
         On the machine that the run is on, its process tells. Elsewhere a run that has said nothing for two
-        minutes is taken for dead.
+        minutes, by this machine's clock, is taken for dead.
 
         :param now: the time, UTC; ``None`` for this machine's.
         """
@@ -212,7 +212,7 @@ class RunRecord(_Record, frozen=True, kw_only=True, omit_defaults=True):
         alive = self.writer.runs(self.run)
         if alive is None:
             now = now or datetime.now(UTC)
-            alive = self.heartbeat is not None and now - self.heartbeat < _SILENT
+            alive = self.heartbeat is not None and abs(now - self.heartbeat) < _SILENT
         return "running" if alive else "dead"
 
 

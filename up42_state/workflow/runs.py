@@ -264,8 +264,8 @@ class RunWriter:
     def attempt(self, record: AttemptRecord, log: bytes = b"", *, log_bytes: int | None = None) -> None:
         """Store the record of an attempt that has ended, and what is kept of its log.
 
-        An attempt at a shard that ended well is kept, and stored with its task's record: 1,000 shards make
-        one record and one log.
+        An attempt at a shard is kept, and stored with its task's record and log: 1,000 shards make one record
+        and one log. Only one that failed has a record and a log of its own as well.
 
         :param record: of a task or of a shard; the record of a task comes after those of its shards.
         :param log: what is kept of what the attempt printed; stored if there is anything.
@@ -310,7 +310,7 @@ class RunWriter:
         )
         with self._lock:
             self._shards.setdefault(record.task, {})[record.shard] = shard
-            if log and record.outcome == "done":
+            if log:
                 kept = self._logs.setdefault(record.task, Log())
                 kept.write(f"== {record.shard}, attempt {record.attempt} ==\n".encode() + log)
                 if not log.endswith(b"\n"):

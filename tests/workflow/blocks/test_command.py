@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -80,6 +82,33 @@ def test_a_block_sees_of_tmp_what_its_parameters_name(tmp_path: Path) -> None:
             path.unlink()
     assert ending.is_done
     assert attempt.log.text() == named.name
+
+
+def test_a_block_in_tmp_whose_path_holds_blanks(tmp_path: Path) -> None:
+    """A block that lies in /tmp itself is found there, and so is its interpreter."""
+    with tempfile.TemporaryDirectory(prefix="up42 test (a) ", dir="/tmp") as name:
+        folder = Path(name)
+        (folder / "shell").symlink_to("/bin/sh")
+        with tempfile.TemporaryDirectory(prefix="up42-", dir="/tmp") as other:
+            os.symlink("/bin/sh", f"{other}/shell")
+            script(folder, "run.sh", f"#!{other}/shell\necho here\n")
+            attempt = work(tmp_path)
+            ending = command(folder, "./run.sh").run(attempt)
+    assert ending.text == "done"
+    assert attempt.log.text() == "here\n"
+
+
+def test_many_open_files(tmp_path: Path) -> None:
+    """A process that has more than a thousand files open runs blocks as well."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < 1200:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(1200, hard), hard))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1050)]
+    try:
+        assert run(tmp_path, "true")[0].is_done
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
 
 
 def test_where_a_block_runs(tmp_path: Path) -> None:

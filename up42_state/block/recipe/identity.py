@@ -86,7 +86,11 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
         :param places: the directories that the task works in, by name.
         """
-        return placeless(self.command, places={**places, "here": Path.cwd()}, scripts=self.scripts)
+        homes = [self._home] if self.manifest else []
+        here = Path.cwd()
+        return placeless(
+            self.command, places={**places, "here": here}, scripts=self.scripts, homes=[*homes, here]
+        )
 
     def code(self, besides: Iterable[Path] = ()) -> Code:
         """Return what is known of the block's code.
@@ -113,7 +117,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         if folder.parent == folder:  # an image may have the manifest at its root
             return ""
         try:
-            digest = folder_digest(folder, besides=[*besides, *_own_streams()])
+            digest = folder_digest(folder, besides=[*besides, *_own_streams()], bounded=True)
         except OSError:
             return ""
         return f"folder sha256:{digest}" if digest else ""

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from up42_state.manifest import Manifest
 
 __all__ = ["FoundManifest"]
 
@@ -71,6 +70,7 @@ class FoundManifest(msgspec.Struct, frozen=True, kw_only=True):
         from up42_state.manifest.matching.parameters import (
             check_parameters,
             deep_parameters,
+            effective_parameters,
             unknown_parameters,
         )
 
@@ -94,15 +94,7 @@ class FoundManifest(msgspec.Struct, frozen=True, kw_only=True):
             )
         for unknown in unknown_parameters(manifest, given, task):
             warn(str(unknown))
-        return _defaults(manifest, given) | dict(given)
-
-
-def _defaults(manifest: Manifest, given: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: parameter.default
-        for name, parameter in manifest.parameters.items()
-        if parameter.default is not None and name not in given
-    }
+        return effective_parameters(manifest, given)
 
 
 def _name(data: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from up42_state.workflow.runs import Runs
 
 __all__ = ["log"]
+
+_NAMED = 3  # failed shards in a note
 
 
 @click.command()
@@ -153,12 +156,11 @@ def _attempt_row(item: AttemptRecord) -> tuple[object, ...]:
 
 
 def _what_happened(item: AttemptRecord) -> str:
-    """Return what happened, for a task in shards with how many of them came to what."""
-    counts: dict[str, int] = {}
-    for shard in item.shards:
-        counts[shard.outcome] = counts.get(shard.outcome, 0) + 1
-    shards = ", ".join(f"{count} shards {outcome}" for outcome, count in sorted(counts.items()))
-    return "; ".join(filter(None, (item.text, shards, *(f"warning: {text}" for text in item.warnings))))
+    """Return what happened; of a task in shards that has nothing to say, how many came to what."""
+    counts = Counter(shard.outcome for shard in item.shards)
+    shards = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+    text = item.text or (f"shards: {shards}" if shards else "")
+    return "; ".join(filter(None, (text, *(f"warning: {each}" for each in item.warnings))))
 
 
 def _print_log(common: Common, runs: Runs, task: str, run: str, attempt: int | None) -> None:
@@ -185,9 +187,18 @@ def _print_log(common: Common, runs: Runs, task: str, run: str, attempt: int | N
 
 
 def _note(common: Common, record: AttemptRecord | DamagedRecord, run: str, task: str, number: int) -> None:
-    outcome, text = getattr(record, "outcome", ""), getattr(record, "text", "")
-    said = ": ".join(filter(None, (f"attempt {number} at {task} in run {run}", outcome, text)))
-    common.note(plain(said if getattr(record, "log_bytes", 1) else f"{said}; it printed nothing"))
+    """Say on stderr which attempt it is, and what became of it."""
+    from up42_state.workflow.records import DamagedRecord
+
+    said = [f"attempt {number} at {task} in run {run}"]
+    if isinstance(record, DamagedRecord):
+        common.note(plain(said[0]))
+        return
+    silent = "" if record.log_bytes else "; it printed nothing"
+    common.note(plain(": ".join(filter(None, (*said, record.outcome, record.text))) + silent))
+    failed = [shard.shard for shard in record.shards if shard.outcome == "failed"]
+    for shard in failed[:_NAMED]:
+        common.note(plain(f"of this shard alone: up42-state log {record.job}/{shard}"))
 
 
 def _write(data: bytes) -> None:

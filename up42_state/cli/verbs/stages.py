@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from up42_state.cli import options
-from up42_state.cli.commits import commit_facts, commit_table
+from up42_state.cli.commits import commit_facts, commit_table, shard_table
 from up42_state.cli.output import Table, print_result
 from up42_state.cli.runs import latest_unfinished, newest_runs, run_members, run_table, unfinished_table
 from up42_state.cli.text import size
@@ -44,14 +44,17 @@ def jobs(common: Common, *, long: bool) -> None:
 
 @click.command()
 @options.job
+@click.option("--shards", is_flag=True, help="List every shard of a task in shards, not how many there are.")
 @options.shared
 @click.pass_obj
-def stages(common: Common, job: str | None) -> None:
+def stages(common: Common, job: str | None, *, shards: bool) -> None:
     """List the stages of a job, and its unfinished tasks.
 
     A task is unfinished if the newest run of a workflow failed at it, skipped it, or has not come to it. If
     the newest commit of a stage is damaged, the others are listed, and the exit code is 6.
     """
+    from up42_state.stages.format.names import shard_of
+
     found = common.handles(job=job).job
     run, tasks = latest_unfinished(common, found)
     try:
@@ -62,12 +65,12 @@ def stages(common: Common, job: str | None) -> None:
         commits, damaged = [], []
     if not commits and not damaged:
         common.note(f"job {found.key} holds no stages")
-    unfinished = {task.task: {"run": run, **task.to_dict()} for task in tasks}
-    more = [
-        {"task": unfinished.pop(commit.stage)} if commit.stage in unfinished else {} for commit in commits
-    ]
-    alone = [{"job": found.key, "stage": name, "task": task} for name, task in unfinished.items()]
-    _print_commits(common, commits, damaged, more=more, alone=alone, tables=[unfinished_table(run, tasks)])
+    unfinished = {task.task: {"task": {"run": run, **task.to_dict()}} for task in tasks}
+    value = [commit.to_dict() | unfinished.pop(commit.stage, {}) for commit in commits]
+    value += [{"job": found.key, "stage": name} | task for name, task in unfinished.items()]
+    shown = commits if shards else [commit for commit in commits if not shard_of(commit.stage)]
+    tables = (commit_table(shown), shard_table(commits if len(shown) < len(commits) else ()))
+    _print_commits(common, value, (*tables, unfinished_table(run, tasks)), damaged)
 
 
 @click.command()
@@ -98,7 +101,8 @@ def history(common: Common, job: str | None, stage: str | None) -> None:
     found = common.handles(job=job, stage=stage).stage()
     commits, damaged = _split(found.survey())
     states = found.states(commits)
-    _print_commits(common, commits, damaged, states, more=[{"state": state} for state in states])
+    value = [commit.to_dict() | {"state": state} for commit, state in zip(commits, states, strict=True)]
+    _print_commits(common, value, [commit_table(commits, states)], damaged)
 
 
 def _split(found: Iterable[Commit | DamagedCommit]) -> tuple[list[Commit], list[DamagedCommit]]:
@@ -117,27 +121,19 @@ def _split(found: Iterable[Commit | DamagedCommit]) -> tuple[list[Commit], list[
 
 def _print_commits(
     common: Common,
-    commits: Sequence[Commit],
+    value: Sequence[dict[str, Any]],
+    tables: Sequence[Table],
     damaged: Sequence[DamagedCommit],
-    states: Sequence[str] | None = None,
-    *,
-    more: Sequence[dict[str, Any]],
-    alone: Sequence[dict[str, Any]] = (),
-    tables: Sequence[Table] = (),
 ) -> None:
     """Print commits, and the damaged ones with what is wrong with them.
 
-    :param states: whether each revision can be restored, if the caller has looked.
-    :param more: further members of each commit.
-    :param alone: what is printed as JSON after the commits.
-    :param tables: what is printed for people after the commits.
+    :param value: the commits as JSON.
+    :param tables: the commits for people.
     :raises IntegrityError: a commit is damaged.
     """
     rows = [(f"{item.stage}@{item.revision}", item.error.message) for item in damaged]
     table = Table(columns=("damaged", "problem"), rows=rows)
-    found = [commit.to_dict() | extra for commit, extra in zip(commits, more, strict=True)]
-    found += [*alone, *(item.to_dict() for item in damaged)]
-    print_result(common, found, commit_table(commits, states), *tables, table)
+    print_result(common, [*value, *(item.to_dict() for item in damaged)], *tables, table)
     if damaged:  # raised last: one damaged commit hides no other
         raise IntegrityError(
             f"{len(damaged)} damaged commit{'s' if len(damaged) > 1 else ''} found",

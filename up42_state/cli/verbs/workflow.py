@@ -10,6 +10,7 @@ import click
 from up42_state.cli import options
 from up42_state.cli.output import Table, print_result, write_text
 from up42_state.cli.text import plain
+from up42_state.stages.format.parameters import mask_secrets
 from up42_state.units import size
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def _task_to_dict(task: Task) -> dict[str, Any]:
         },
         "after": list(task.after),
         "propagate": [list(propagated.stages) for propagated in task.propagate],
-        "parameters": dict(task.parameters),
+        "parameters": mask_secrets(task.parameters),
         "chunk": task.chunk,
         "retries": task.retries,
         "timeout": task.timeout,

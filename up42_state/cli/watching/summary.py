@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -41,9 +42,10 @@ class Summary:
     def show(self, common: Common) -> None:
         """Print the tasks on stdout, and on stderr the end of the log of each task that failed."""
         tasks = self._board.tasks()
-        for task in tasks:
-            if task.has_failed:
-                click.echo(without_credentials(self._failure(task)), err=True)
+        with suppress(BrokenPipeError):  # who read it has gone
+            for task in tasks:
+                if task.has_failed:
+                    click.echo(without_credentials(self._failure(task)), err=True)
         if tasks:
             print_result(common, [task.to_dict() for task in tasks], task_table(tasks))
 

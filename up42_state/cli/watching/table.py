@@ -28,6 +28,7 @@ __all__ = ["LiveTable", "chosen", "lines"]
 _LONGEST_TASK = 30  # columns of a terminal
 _LEAST_REASON = 24
 _AROUND = 3  # lines: the headings, the summary, and the one that the cursor is in
+_NOTES = 3  # that are shown beside the table
 _DROPPED = ("size", "features", "memory", "shards")  # where there is no room, in this order
 _RIGHT = frozenset(("time", "features", "size", "memory", "shards"))
 _FIRST = ("running", "failed", "stopped", "skipped", "done", "cached", "waiting")
@@ -48,6 +49,7 @@ class LiveTable:
     def __init__(self) -> None:
         self._board = Board()
         self._steps: dict[str, str] = {}
+        self._notes: list[str] = []
         self._console = _Console(stderr=True)
         self._live = Live(
             console=self._console, get_renderable=self._render, refresh_per_second=4, transient=True
@@ -61,6 +63,8 @@ class LiveTable:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._live.stop()
+        for text in self._notes:
+            self._console.print(Text(plain(text)), soft_wrap=True)
 
     def take(self, event: Event) -> None:
         """Take an event; the table shows it within a quarter of a second."""
@@ -68,11 +72,20 @@ class LiveTable:
         if event.task:
             self._steps[event.task] = event.reason if event.kind == "step" else ""
         elif event.kind == "step":
-            self._console.print(Text(plain(without_credentials(event.reason))))  # above the table
+            self.note(without_credentials(event.reason))
+
+    def note(self, text: str) -> None:
+        """Show a message above the table, and leave it there when the table is gone.
+
+        The handler of a signal may call this, so nothing is waited for.
+        """
+        self._notes.append(text)
 
     def _render(self) -> Group:
-        tasks = self._board.tasks()
-        return Group(*lines(tasks, self._steps, self._console.width, self._console.height, datetime.now(UTC)))
+        columns, height = self._console.size
+        notes = [_cut(Text(plain(text)), columns) for text in self._notes[-_NOTES:]]
+        tasks = lines(self._board.tasks(), self._steps, columns, height - len(notes), datetime.now(UTC))
+        return Group(*notes, *tasks)
 
 
 def lines(

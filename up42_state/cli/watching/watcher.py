@@ -28,22 +28,31 @@ def watcher(common: Common, *, json: bool, summary: bool = True) -> Iterator[Tak
 
     :param json: True to write each event as one JSON object a line on stdout, and nothing else there.
     :param summary: False for a caller who prints the tasks itself.
-    :return: a function that takes the events of the run, from any thread.
+    :return: a function that takes the events of the run, from any thread. What cannot be written does not
+        end the run.
+    :raises OSError: events could not be written, of a full disk for example; raised when the run has ended.
     """
-    lock = threading.Lock()
+    lock = threading.RLock()  # what interrupts a thread may tell something, too
     kept = Summary()
     with ExitStack() as stack:
         if summary and not json:
             stack.callback(kept.show, common)  # when the table is gone
         shown = _shown(common, stack, json=json)
+        failures: list[OSError] = []
 
         def take(event: Event) -> None:
             with lock:
                 kept.take(event)
-                for show in shown:
-                    show(event)
+                for show in tuple(shown):
+                    try:
+                        show(event)
+                    except OSError as error:
+                        shown.remove(show)
+                        failures.append(error)
 
         yield take
+    if failures:
+        raise failures[0]
 
 
 def _shown(common: Common, stack: ExitStack, *, json: bool) -> list[Take]:
@@ -55,7 +64,10 @@ def _shown(common: Common, stack: ExitStack, *, json: bool) -> list[Take]:
         if not (json and sys.stdout.isatty()):  # the objects are on the same screen
             from up42_state.cli.watching.table import LiveTable
 
-            shown.append(stack.enter_context(LiveTable()).take)
+            table = stack.enter_context(LiveTable())
+            stack.callback(setattr, common, "say", common.say)
+            common.say = table.note
+            shown.append(table.take)
     elif not json:
         from up42_state.cli.watching.lines import ChangeLines
 

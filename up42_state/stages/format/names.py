@@ -47,6 +47,7 @@ __all__ = [
     "run_prefix",
     "runs_prefix",
     "several",
+    "shard_of",
     "some_names",
     "split_stage",
 ]
@@ -64,6 +65,7 @@ _RUNS = ".runs"  # records of runs of workflows; no stage's name can begin with 
 _RUN = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z-[0-9a-f]{8}")
 _OF_A_RUN = "run.json"
 _RECORD = re.compile(rf"({NAME})\.([1-9][0-9]{{0,8}})\.(json|log)")
+_SHARD = re.compile(r"(.+)\+[0-9a-f]{20}(\.[0-9]+)?")  # a task, and the digest of what a shard of it holds
 _SHOWN = 8  # names in a message
 LAST_REVISION = 99_999_999  # eight digits, so that commits sort by number
 _ALLOWED = (
@@ -258,6 +260,12 @@ def parse_record_key(key: str) -> tuple[str, int, str] | None:
     """
     match = _RECORD.fullmatch(key.rpartition("/")[2])
     return (match[1], int(match[2]), match[3]) if match else None
+
+
+def shard_of(stage: str) -> str:
+    """Return the task in the name of a shard's stage; an empty text for the name of any other stage."""
+    match = _SHARD.fullmatch(stage)
+    return match[1] if match else ""
 
 
 def some_names(names: Iterable[str]) -> str:

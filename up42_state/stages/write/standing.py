@@ -18,6 +18,7 @@ from up42_state.stages.revision import load_index
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from up42_state.buckets.base import ObjectInfo
     from up42_state.stages.format.commit import Commit, JobMode
     from up42_state.stages.format.recipe import Recipe
     from up42_state.stages.history import History
@@ -56,7 +57,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 def standing(
     history: History,
     recipe: Recipe,
-    parents: Sequence[Commit],
+    parents: Iterable[Commit],
     propagations: Iterable[EarlierHistories] = (),
 ) -> Standing:
     """Tell whether the stage of a task holds what its recipe would give now.
@@ -104,17 +105,17 @@ def _propagated(propagations: Iterable[EarlierHistories], job_mode: JobMode) -> 
 def _gone(store: Store, commit: Commit) -> list[str]:
     """Why the bytes of a revision cannot be had; empty if all of its objects are there."""
     assert commit.data is not None
-    try:
-        index = load_index(store, commit)
-    except NotFoundError:
-        return [f"the bytes of {commit.name} are gone"]
-    except IntegrityError:
-        return [f"the index of {commit.name} is missing or damaged"]
+    with store.transfers() as transfers:
+        listings = [transfers.start(0, _listed, store, prefix) for prefix in _prefixes(commit)]
+        try:
+            index = load_index(store, commit)
+        except NotFoundError:
+            return [f"the bytes of {commit.name} are gone"]
+        except IntegrityError:
+            return [f"the index of {commit.name} is missing or damaged"]
+        found = {info.key: info.size for listing in listings for info in listing.result()}
     wanted = {f"{commit.job}/{stored.key}": stored.size for stored in index.objects}
     wanted[commit.data.key] = commit.data.size
-    with store.transfers() as transfers:
-        listings = transfers.map(lambda prefix: list(store.bucket.list(prefix)), _prefixes(commit))
-        found = {info.key: info.size for listed in listings for info in listed}
     lost = [key for key, size in wanted.items() if found.get(key) != size]
     if not lost:
         return []
@@ -130,3 +131,7 @@ def _prefixes(commit: Commit) -> list[str]:
         return [f"{commit.job}/"]
     owners = (owner.split("/", 1) for owner in commit.refers)
     return [attempt_prefix(commit.job, stage, attempt) for stage, attempt in owners]
+
+
+def _listed(store: Store, prefix: str) -> list[ObjectInfo]:
+    return list(store.bucket.list(prefix))

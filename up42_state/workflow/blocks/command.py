@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import ExitStack
+import shutil
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,13 +42,17 @@ class CommandBlock:
     :param reference: the block's folder and command.
     :param code: what identifies the block's code.
     :param isolated: what blocks get of their own; ``None`` finds out what the machine allows.
+    :param shared: the directory whose ``input`` and ``output`` blocks share where they get no mounts.
     """
 
-    def __init__(self, reference: BlockReference, *, code: str, isolated: Isolation | None = None) -> None:
+    def __init__(
+        self, reference: BlockReference, *, code: str, isolated: Isolation | None = None, shared: str = TMP
+    ) -> None:
         self._command = reference.command
         self._folder = (reference.folder or Path()).absolute()
         self._code = code
         self._isolation = isolated or isolation()
+        self._shared = shared
 
     @property
     def code(self) -> str:
@@ -69,9 +74,12 @@ class CommandBlock:
         work.log.hide(tuple(work.secrets.values()))
         watch = Watch(work.stop, work.timeout, work.grace)
         own_tmp = work.scratch / "tmp"
-        for folder in (own_tmp, work.scratch / "home"):
-            folder.mkdir(exist_ok=True)
-        own_tmp.chmod(0o1777)
+        try:
+            for folder in (own_tmp, work.scratch / "home"):
+                folder.mkdir(exist_ok=True)
+            own_tmp.chmod(0o1777)
+        except OSError as error:
+            return Ending(reason="not started", text=f"not started: {error.filename}: {error.strerror}")
         with ExitStack() as stack:
             if self._isolation.has_mounts:
                 tmp = TMP
@@ -79,7 +87,7 @@ class CommandBlock:
                 tmp = str(own_tmp)
                 work.log.say(self.notice)
                 try:
-                    stack.enter_context(shared_tmp(_by_place(work), watch, work.log.say))
+                    stack.enter_context(shared_tmp(self._by_place(work), watch, work.log.say))
                 except InTheWayError as error:
                     return Ending(reason="not started", text=f"not started: {error}")
                 except StoppedError:
@@ -126,32 +134,38 @@ class CommandBlock:
             "read_only": {os.path.basename(INPUT): str(work.input)},
         }
 
+    def _by_place(self, work: Work) -> dict[str, Path]:
+        folders = {INPUT: work.input, OUTPUT: work.output, QUICKLOOKS: work.quicklooks}
+        return {os.path.join(self._shared, os.path.basename(path)): own for path, own in folders.items()}
+
     def _texts(self, work: Work, environment: Mapping[str, str]) -> Iterator[str]:
         """Yield all texts that may name something in the machine's ``/tmp`` which the block needs."""
         yield from self._command
         yield from environment.values()
-        yield from map(str, (self._folder, work.input, work.output, work.quicklooks, work.scratch))
-        yield _first_line(self._folder / self._command[0])
-
-
-def _by_place(work: Work) -> dict[str, Path]:
-    return {INPUT: work.input, OUTPUT: work.output, QUICKLOOKS: work.quicklooks}
+        program = shutil.which(self._command[0], path=environment.get("PATH")) or self._command[0]
+        for path in (program, self._folder, work.input, work.output, work.quicklooks, work.scratch):
+            yield str(path)
+            yield os.path.realpath(path)
+        yield from _interpreter(self._folder / program)
 
 
 def _named_in_tmp(texts: Iterator[str]) -> set[str]:
     """Return the names at the top of ``/tmp`` that stand in texts and are there."""
-    names = {name for text in texts for name in _IN_TMP.findall(text)}
-    return {name for name in names if name not in {*_OWN, ".", ".."} and os.path.exists(f"{TMP}/{name}")}
+    names: set[str] = set()
+    for text in texts:
+        names.update(_IN_TMP.findall(text))
+        if text.startswith(f"{TMP}/"):  # a path may hold blanks
+            names.add(text.split("/")[2])
+    return {name for name in names if name not in {*_OWN, "", ".", ".."} and os.path.exists(f"{TMP}/{name}")}
 
 
-def _first_line(program: Path) -> str:
-    """Return the line of a script that names its interpreter; empty if it has none."""
-    try:
-        with program.open("rb") as file:
-            line = file.readline(4096)
-    except OSError:
-        return ""
-    return os.fsdecode(line) if line.startswith(b"#!") else ""
+def _interpreter(program: Path) -> Iterator[str]:
+    """Yield the line of a script that names its interpreter, and where that lies."""
+    with suppress(OSError), program.open("rb") as file:
+        line = file.readline(4096)
+        if line.startswith(b"#!") and (words := os.fsdecode(line[2:]).split()):
+            yield " ".join(words)
+            yield os.path.realpath(words[0])
 
 
 def _stopped_waiting(work: Work, watch: Watch) -> Ending:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from up42_state.block.parameters import FILE, PARAMETERS
-from up42_state.workflow.blocks.endings import MemoryKills, ending_of, full_disks
+from up42_state.workflow.blocks.endings import MemoryKills, ending_of, full_disks, not_started
 from up42_state.workflow.blocks.sandbox.isolation import isolation
 from up42_state.workflow.blocks.sandbox.messages import receive, send
 from up42_state.workflow.blocks.sandbox.printed import Printed
@@ -95,6 +95,7 @@ class _Worker:
     """One process that calls the function, attempt after attempt."""
 
     def __init__(self, function: str, folder: Path, work: Work, environment: Mapping[str, str]) -> None:
+        self._first_words = bytearray()
         self._channel, theirs = socket.socketpair()
         command = (sys.executable, "-P", "-m", _WORKER, str(theirs.fileno()), str(folder), function)
         namespaces = isolation().namespaces
@@ -107,9 +108,12 @@ class _Worker:
                 limit=work.resources.memory,
                 kept=(theirs.fileno(),),
             )
-            self._process = Process(order, scratch=work.scratch)
+            # Nothing is printed here but why Python or this package could not be loaded.
+            self._started = Printed(self._first_words.extend)
+            self._process = Process(order, scratch=work.scratch, output=self._started)
         self.is_alive = True
         self._kills = MemoryKills()
+        self._folder = folder
 
     def call(self, call: Mapping[str, Any], output: Printed, watch: Watch, work: Work) -> Ending:
         """Call the function once."""
@@ -124,6 +128,11 @@ class _Worker:
         except (OSError, EOFError):
             message = self._process.wait(watch)
         self.is_alive = False
+        with self._started:
+            pass  # takes what is there
+        work.log.write(bytes(self._first_words))
+        if "errno" in message:
+            return not_started(sys.executable, message["errno"], message["place"], self._folder)
         return _died(work, watch, message, self._kills)
 
     def _answer(self, watch: Watch, work: Work, seconds: float) -> Ending:
@@ -149,12 +158,15 @@ class _Worker:
         self.is_alive = False
         self._channel.close()
         self._process.close()
+        self._started.close()
 
 
 def _call(work: Work) -> dict[str, Any]:
     tmp = work.scratch / "tmp"
-    tmp.mkdir(exist_ok=True)
-    environment = {"HOME": str(work.scratch), **work.environment, **work.secrets}
+    home = work.scratch / "home"
+    for folder in (tmp, home):
+        folder.mkdir(exist_ok=True)
+    environment = {"HOME": str(home), **work.environment, **work.secrets}
     return {
         "environment": environment | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(tmp)),
         "parameters": _parameters(work.environment),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import select
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from up42_state.secrets.redaction import HIDDEN, without_secrets
 from up42_state.units import size
+from up42_state.workflow.blocks.sandbox.messages import readable
 from up42_state.workflow.blocks.sandbox.printed import Printed
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Log"]
 
-HEAD = TAIL = 256 * 1024  # bytes that are kept of the beginning and of the end
+HEAD = TAIL = 255 * 1024  # bytes that are kept of the beginning and of the end: half a MiB with the gap
 _POLL = 0.1  # seconds
 _CUT = 8 * 1024  # characters that are looked through for the end of a line
 _LEAST = 8  # characters of a secret that is looked for
@@ -79,7 +79,7 @@ class Log:
         return self.text().encode()
 
     def text(self) -> str:
-        """What is kept, as text; what is no UTF-8 is replaced."""
+        """What is kept, as text; for each byte that is no UTF-8 there is a ``?``."""
         with self._lock:
             head, tail = bytes(self._head), bytes(self._tail[-TAIL:])
             left_out = self.size - len(head) - len(tail)
@@ -98,12 +98,12 @@ class Log:
 def _take(printed: Printed, ended: threading.Event) -> None:
     """Take what is printed until the block has ended; what is left then is taken by the ``with``."""
     while not ended.is_set():
-        if select.select([printed], [], [], _POLL)[0] and not printed.take():
+        if readable([printed.fileno()], _POLL) and not printed.take():
             return
 
 
 def _public(data: bytes, secrets: Iterable[str]) -> str:
-    text = without_secrets(data.decode(errors="replace"))
+    text = without_secrets(data.decode(errors="replace").replace("\N{REPLACEMENT CHARACTER}", "?"))
     for secret in secrets:
         text = text.replace(secret, HIDDEN)
     return text

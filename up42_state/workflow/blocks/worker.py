@@ -49,12 +49,15 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # so that lines of both streams stay in order
     found: Callable[..., Any] | None = None
+    me = os.getpid()
     with suppress(EOFError):
         while True:
             call, output = receive(channel, with_descriptor=True)
             _measure_anew()
             with _Printing(output):
                 answer, found = _answer(call, function, found)
+            if os.getpid() != me:  # the function has forked, and its child has returned as well
+                os._exit(answer["code"])
             send(channel, answer | {"peak": _most_memory()})
 
 

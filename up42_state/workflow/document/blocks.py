@@ -10,19 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from up42_state.contract import MANIFEST
-from up42_state.errors import Defect, InvalidManifestError, NotFoundError, StateError
+from up42_state.errors import Defect, EngineError, InvalidManifestError, NotFoundError, StateError
 from up42_state.manifest import Manifest
-from up42_state.manifest.label import read_image_label
+from up42_state.manifest.label import LABEL, read_image_label
 from up42_state.manifest.pointers import legible, pointer
 from up42_state.workflow.document import schema
 from up42_state.workflow.document.text import read
 from up42_state.workflow.model import BlockReference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from up42_state.manifest.matching.tasks import Task
     from up42_state.workflow.document.text import PathLike
+
+    Labels = Callable[[str], Mapping[str, str]]
 
 __all__ = ["Block", "Blocks", "BlocksFile"]
 
@@ -44,7 +46,7 @@ class BlocksFile:
 
     @classmethod
     def read(cls, path: PathLike | None) -> BlocksFile:
-        """Read a blocks file; report its defects, and keep the entries that have none.
+        """Read a blocks file. What is wrong with it is among its defects.
 
         :raises PathNotFoundError: there is no such file.
         :raises SettingsError: the file may not be read.
@@ -101,11 +103,13 @@ class Blocks:
 
     :param folder: of the document.
     :param file: the blocks file.
+    :param labels: as for :func:`~up42_state.workflow.document.load`.
     """
 
-    def __init__(self, folder: Path, file: BlocksFile) -> None:
+    def __init__(self, folder: Path, file: BlocksFile, labels: Labels | None = None) -> None:
         self._folder = folder
         self._file = file
+        self._labels = labels
         self._manifests: dict[tuple[str, str], Found] = {}
 
     def find(self, task: Task, raw: Mapping[str, Any]) -> Block:
@@ -181,7 +185,10 @@ class Blocks:
     def _manifest(self, kind: str, name: str, place: str) -> Found:
         key = (kind, name)
         if key not in self._manifests:
-            self._manifests[key] = (_of_image if kind == "image" else _in_folder)(name, place)
+            is_image = kind == "image"
+            self._manifests[key] = (
+                _of_image(name, place, self._labels) if is_image else _in_folder(name, place)
+            )
         return self._manifests[key]
 
 
@@ -196,7 +203,7 @@ def _words(command: str | Sequence[str], place: str) -> tuple[tuple[str, ...], t
 
 def _in_folder(folder: str, place: str) -> Found:
     """Read the manifest of a block's folder; say what is wrong with the folder or the manifest."""
-    if not Path(folder).is_dir():
+    if not os.path.isdir(folder):  # a name that no folder can have is none that is there
         return Found(defects=(Defect(place, f"there is no folder {folder}"),))
     file = os.path.join(folder, MANIFEST)
     try:
@@ -207,16 +214,25 @@ def _in_folder(folder: str, place: str) -> Found:
         return Found(defects=(Defect(place, error.message, error.advice),))
 
 
-def _of_image(image: str, place: str) -> Found:
-    """Read the label of an image. An image need not have one; whether the image is there, others ask."""
+def _of_image(image: str, place: str, labels: Labels | None) -> Found:
+    """Read the manifest in the label of an image, which need not have one.
+
+    Without ``labels`` an image that is not there is no defect: nothing is going to run it.
+    """
     try:
-        return Found(Manifest.from_json(read_image_label(image)))
+        label = read_image_label(image) if labels is None else labels(image).get(LABEL)
+    except EngineError:
+        raise
+    except StateError as error:
+        if labels is None and isinstance(error, NotFoundError):
+            return Found(warnings=(f"{place}: {error.message}, so nothing of the block is checked",))
+        return Found(defects=(Defect(place, error.message, error.advice),))
+    if label is None:
+        return Found(warnings=(f"{place}: {image} has no label {LABEL}, so nothing of the block is checked",))
+    try:
+        return Found(Manifest.from_json(label))
     except InvalidManifestError as error:
         return Found(defects=tuple(_placed(f"{image} ", error)))
-    except NotFoundError as error:
-        return Found(warnings=(f"{place}: {error.message}, so nothing of the block is checked",))
-    except StateError as error:
-        return Found(defects=(Defect(place, error.message, error.advice),))
 
 
 def _placed(file: str, error: InvalidManifestError) -> Iterator[Defect]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +18,16 @@ from up42_state.propagation import Propagation
 from up42_state.units import read_size, seconds
 from up42_state.workflow.document import schema
 from up42_state.workflow.document.blocks import Block, Blocks, BlocksFile
+from up42_state.workflow.document.parameters import merged_parameters, stage_name
 from up42_state.workflow.document.runnable import check_runnable
 from up42_state.workflow.document.text import read
 from up42_state.workflow.model import PropagatedStages, Resources, Task, Workflow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from up42_state.manifest import Manifest
+    from up42_state.workflow.document.blocks import Labels
     from up42_state.workflow.document.text import PathLike
 
     Place = tuple[str | int, ...]
@@ -39,13 +40,20 @@ _OF_TASK = re.compile(r"#(?:/tasks)?/(\d+)(?:/|$)")
 
 
 def load(
-    path: PathLike, *, parameters: Mapping[str, Any] | None = None, blocks: PathLike | None = None
+    path: PathLike,
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    blocks: PathLike | None = None,
+    labels: Labels | None = None,
 ) -> Workflow:
     """Read a workflow document and check it as a whole. Nothing is run, and no block's code imported.
 
     :param path: a YAML or JSON file (``docs/workflow-document.md``).
     :param parameters: of the job, ``{"tiling:1": {"tile_width": 768}}``; they come before the document's.
     :param blocks: a file that says what to run for the blocks that a document in the platform's form names.
+    :param labels: returns the labels of an image, as the engine tells them that is going to run it; raises
+        ``NotFoundError`` for an image that is not there, which is a defect. It is called once for each image.
+        Without it docker, podman and buildah are asked, and an image that none of them has is a warning.
     :raises InvalidWorkflowError: ``defects`` has everything that is wrong, each with its place.
     :raises PathNotFoundError: there is no such document, or no such blocks file.
     :raises SettingsError: a file may not be read, or its name cannot be a path.
@@ -58,7 +66,7 @@ def load(
     if isinstance(raw, list) and len(raw) > MAX_TASKS:
         raise InvalidWorkflowError(f"the workflow {os.fspath(path)} is too large", defects=defects)
     file = BlocksFile.read(blocks)
-    loading = _Loading(document.value, Blocks(Path(path).parent, file), parameters)
+    loading = _Loading(document.value, Blocks(Path(path).parent, file, labels), parameters)
     defects += [*file.defects, *loading.check()]
     if defects:
         message = f"the workflow {os.fspath(path)} is not valid"
@@ -76,7 +84,7 @@ class _Loading:
     def __init__(self, value: Any, blocks: Blocks, parameters: Mapping[str, Any] | None) -> None:
         self._raw: dict[Place, Mapping[str, Any]] = {}
         self._read = list(self._tasks(value))
-        self._given = _parameters(value, parameters)
+        self._given, self._refused = merged_parameters(value, parameters)
         self._blocks = {task.place: blocks.find(task, self._raw[task.place]) for task in self._read}
         self.warnings: list[str] = []
 
@@ -86,9 +94,9 @@ class _Loading:
         for task in read_tasks(value)[0]:
             named = dataclasses.replace(
                 task,
-                name=_stage_name(task.name),
-                parents=tuple(map(_stage_name, task.parents)),
-                propagate=tuple(map(_stage_name, task.propagate)),
+                name=stage_name(task.name),
+                parents=tuple(map(stage_name, task.parents)),
+                propagate=tuple(map(stage_name, task.propagate)),
             )
             self._raw[named.place] = raw[task.place[-1]]
             yield named
@@ -99,7 +107,7 @@ class _Loading:
         found += check_runnable(
             {block.place: block.reference for block in self._blocks.values() if block.reference}
         )
-        found += self._check_fit()
+        found += [*self._refused, *self._check_fit()]
         found += [defect for task in self._read for defect in _check_propagated(task, self._raw[task.place])]
         return found
 
@@ -125,7 +133,7 @@ class _Loading:
         report = check_tasks(tasks, library, self._given)
         # That nothing is known of a block without a manifest is no news at each run.
         bare = {task.name for task in self._read if self._blocks[task.place].manifest is None}
-        self.warnings += [warning for block in self._blocks.values() for warning in block.warnings]
+        self.warnings += dict.fromkeys(text for block in self._blocks.values() for text in block.warnings)
         self.warnings += [str(warning) for warning in report.warnings if warning.place not in bare]
         return report.errors
 
@@ -134,26 +142,6 @@ class _Loading:
         for task in in_order(self._read)[0]:
             given = self._given.get(task.name, {})
             yield _task(task, self._raw[task.place], self._blocks[task.place], given)
-
-
-def _stage_name(name: str) -> str:
-    """Return the name of a task's stage. The platform's names may have blanks, and stages' may not."""
-    return name.replace(" ", "-")
-
-
-def _parameters(value: Any, given: Mapping[str, Any] | None) -> Any:
-    """Return the job's parameters: those that are given, and else the document's."""
-    own = value.get("parameters") if isinstance(value, dict) else None
-    named: dict[str, Any] = {}
-    if isinstance(own, dict):
-        named = {_stage_name(name): part for name, part in own.items() if isinstance(part, Mapping)}
-    if given is not None and not isinstance(given, Mapping):
-        return given  # which the check of the parameters refuses
-    for name, part in (given or {}).items():
-        before = named.get(_stage_name(name), {})
-        if part is not None:
-            named[_stage_name(name)] = {**before, **part} if isinstance(part, Mapping) else part
-    return named
 
 
 def _check_propagated(task: Read, raw: Mapping[str, Any]) -> Iterator[Defect]:
@@ -182,9 +170,9 @@ def _pair(pair: str | Sequence[str]) -> tuple[str, str]:
 
 def _propagated(entry: str | Mapping[str, Any]) -> PropagatedStages:
     if isinstance(entry, str):
-        return PropagatedStages(stages=(_stage_name(entry),))
+        return PropagatedStages(stages=(stage_name(entry),))
     stages = entry.get("stages", [entry.get("stage")])
-    return PropagatedStages(stages=tuple(map(_stage_name, stages)), options=_options(entry))
+    return PropagatedStages(stages=tuple(map(stage_name, stages)), options=_options(entry))
 
 
 def _task(task: Read, raw: Mapping[str, Any], block: Block, given: Mapping[str, Any]) -> Task:
@@ -215,6 +203,7 @@ def _resources(block: Block) -> Resources:
     if "memory" in given:
         memory = given["memory"]
         given["memory"] = read_size(memory) if isinstance(memory, str) else int(memory)
-    if "gpus" in given:
-        given["gpus"] = int(given["gpus"])
+    for name, kind in (("cpus", float), ("gpus", int)):
+        if name in given:
+            given[name] = kind(given[name])
     return dataclasses.replace(resources, **given)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from up42_state.contract import MANIFEST
 from up42_state.errors import NotFoundError
 from up42_state.manifest import Manifest, read_label
+from up42_state.manifest.label import read_image_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -55,7 +57,9 @@ def _add(library: dict[str, Manifest | None], task: Mapping[str, Any]) -> None:
 
 
 def _of_image(image: str) -> Manifest | None:
+    # Blocks' folders are often called as their images are: a folder that is no OCI layout is not the image.
+    is_other = os.path.isdir(image) and not os.path.isfile(os.path.join(image, "index.json"))
     try:
-        return Manifest.from_json(read_label(image))
+        return Manifest.from_json(read_image_label(image) if is_other else read_label(image))
     except NotFoundError:
         return None

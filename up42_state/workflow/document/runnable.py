@@ -7,6 +7,7 @@ import importlib
 import os
 import shutil
 import sys
+import warnings
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -48,17 +49,17 @@ def check_runnable(blocks: Mapping[str, BlockReference]) -> list[Defect]:
 def _check_command(block: BlockReference, place: str) -> Iterator[Defect]:
     """Look for the program as the system does, with the block's folder as the working directory."""
     program, folder = block.command[0], block.folder
-    if folder is None or not folder.is_dir():
+    if folder is None or not os.path.isdir(folder):
         return  # which is reported where the manifest is looked for
     if "/" not in program:
         if shutil.which(program) is None:
-            beside = (folder / program).is_file()
+            beside = os.path.isfile(folder / program)
             advice = f"write ./{program} for the file in the block's folder" if beside else "install it"
             yield Defect(place, f"there is no program {legible(program)} on the PATH", advice)
         return
     path = folder / program
-    if not path.is_file():
-        yield Defect(place, f"there is no program {legible(str(path))}")
+    if not os.path.isfile(path):
+        yield Defect(place, f"there is no program {path}")
     elif not os.access(path, os.X_OK):
         yield Defect(place, f"{path} is not executable", f"chmod +x {path}")
 
@@ -92,7 +93,10 @@ def _read(module: str, folder: str) -> Module:
     if not spec.origin or not spec.origin.endswith(".py"):
         return Module(name=module, names=frozenset("*"))  # compiled, or built in
     try:
-        return Module(name=spec.origin, names=frozenset(_names(ast.parse(Path(spec.origin).read_bytes()))))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what the module's author should look at
+            tree = ast.parse(Path(spec.origin).read_bytes())
+        return Module(name=spec.origin, names=frozenset(_names(tree)))
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return Module(name=spec.origin, problem=f"the module {spec.origin} cannot be read: {error}")
 

@@ -6,12 +6,17 @@ Whatever is secret goes this way: a command line can be read by everybody on the
 from __future__ import annotations
 
 import json
+import math
 import os
+import select
 import socket
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["receive", "send"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["readable", "receive", "send"]
 
 _LENGTH = struct.Struct("!I")
 
@@ -50,6 +55,20 @@ def receive(channel: socket.socket, *, with_descriptor: bool = False) -> tuple[d
             os.close(descriptor)
         raise EOFError from error
     return message, descriptor
+
+
+def readable(descriptors: Iterable[int], seconds: float | None) -> set[int]:
+    """Wait until there is something to read; return from which descriptors, none if the time is up.
+
+    ``select`` would do for descriptors below 1024 alone.
+
+    :param seconds: ``None`` waits as long as it takes.
+    """
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    found = poll.poll(None if seconds is None else math.ceil(1000 * seconds))
+    return {descriptor for descriptor, _ in found}
 
 
 def _exactly(channel: socket.socket, size: int) -> bytes:

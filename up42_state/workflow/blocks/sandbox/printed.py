@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-import select
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
+
+from up42_state.workflow.blocks.sandbox.messages import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["Printed"]
 
-_READ = 1024 * 1024  # bytes
+_READ = 1024 * 1024  # bytes; the most that Linux gives an ordinary user's pipe (pipe(7))
 _QUIET = 0.2  # seconds without output after which nothing more is waited for, once the block has ended
-_LONGEST = 5.0  # seconds that are waited in all
+_LONGEST = 2.0  # seconds that are waited in all
 
 
 class Printed:
@@ -31,6 +34,8 @@ class Printed:
         self._write = write
         self._reading, self.writing = os.pipe()
         os.set_blocking(self._reading, False)
+        with suppress(OSError):  # a user may have a limit; then a block that prints much waits more often
+            fcntl.fcntl(self.writing, fcntl.F_SETPIPE_SZ, _READ)
         self._has_ended = False
 
     def __enter__(self) -> Self:
@@ -40,9 +45,16 @@ class Printed:
         self.close_writing()
         deadline = time.monotonic() + _LONGEST
         while not self._has_ended and time.monotonic() < deadline:
-            if not select.select([self._reading], [], [], _QUIET)[0] or not self.take():
+            if not readable([self._reading], _QUIET) or not self.take():
                 break
-        os.close(self._reading)
+        self.close()
+
+    def close(self) -> None:
+        """Close both ends, and take nothing more."""
+        self.close_writing()
+        if self._reading >= 0:
+            os.close(self._reading)
+            self._reading = -1
 
     def fileno(self) -> int:
         """Return the descriptor of the end that is read."""

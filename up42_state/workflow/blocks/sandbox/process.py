@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -14,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from up42_state.errors import EngineError
 from up42_state.workflow.blocks.sandbox.leftover import forget, note
-from up42_state.workflow.blocks.sandbox.messages import receive, send
+from up42_state.workflow.blocks.sandbox.messages import readable, receive, send
 from up42_state.workflow.blocks.sandbox.tree import kill_session
 
 if TYPE_CHECKING:
@@ -108,12 +108,32 @@ class Process:
     :param scratch: a directory that takes a note of what runs, for a later start to find if this process is
         killed, and the supervisor with it.
     :param output: takes what the command prints; ``None`` throws it away.
+    :raises EngineError: the system does not start processes.
     """
 
     def __init__(self, order: Order, *, scratch: Path, output: Printed | None = None) -> None:
         self._output = output
         # With the first process of its namespace, the kernel ends all others.
         self.scratch = None if "process" in order.namespaces else scratch
+        try:
+            self._begin(order)
+        except OSError as error:
+            raise EngineError(
+                f"no process can be started for a block: {error.strerror}",
+                advice="look at the limits of processes, open files and memory (ulimit -a)",
+            ) from error
+        if self.scratch is not None:
+            with suppress(OSError):  # without the note there is one safety less
+                note(self.scratch, self.pid)
+        with suppress(OSError):  # it could not even begin; its end says so
+            send(self.control, order.message)
+
+    def _begin(self, order: Order) -> None:
+        """Start the supervisor.
+
+        :raises OSError: the system does not start processes.
+        """
+        output = self._output
         self.control, theirs = socket.socketpair()
         with theirs:
             self._supervisor = subprocess.Popen(  # noqa: S603 - our own program
@@ -128,10 +148,6 @@ class Process:
         self.pid = self._supervisor.pid
         if output is not None:
             output.close_writing()
-        if self.scratch is not None:
-            note(self.scratch, self.pid)
-        with suppress(OSError):  # it could not even begin; its end says so
-            send(self.control, order.message)
 
     def __enter__(self) -> Self:
         return self
@@ -156,15 +172,14 @@ class Process:
         :param output: what is printed meanwhile, if it is not what the process was started with.
         """
         output = output or self._output
-        sources: list[socket.socket | Printed] = [self.control]
-        sources += [source for source in (channel, output) if source is not None]
+        sources = {source.fileno() for source in (self.control, channel, output) if source is not None}
         while True:
-            ready, _, _ = select.select(sources, [], [], _POLL if watch else None)
-            if output is not None and output in ready and not output.take():
-                sources.remove(output)
-            if channel in ready:
+            ready = readable(sources, _POLL if watch else None)
+            if output is not None and output.fileno() in ready and not output.take():
+                sources.remove(output.fileno())
+            if channel is not None and channel.fileno() in ready:
                 return {}
-            if self.control in ready:
+            if self.control.fileno() in ready:
                 return self._ending()
             if watch and (order := watch.order()):
                 self.tell(order)

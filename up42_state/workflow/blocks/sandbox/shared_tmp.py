@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["InTheWayError", "StoppedError", "shared_tmp"]
 
-LOCK = "/tmp/.up42_state.lock"  # noqa: S108 - for all users of the machine
+LOCK = ".up42_state.lock"  # beside the directories, for all users of the machine
 _POLL = 0.1  # seconds
 
 
@@ -34,9 +34,7 @@ class StoppedError(Exception):
 
 
 @contextmanager
-def shared_tmp(
-    directories: Mapping[str, Path], watch: Watch, say: Callable[[str], None], *, lock: str = LOCK
-) -> Iterator[None]:
+def shared_tmp(directories: Mapping[str, Path], watch: Watch, say: Callable[[str], None]) -> Iterator[None]:
     """Give an attempt its directories, once no other attempt on this machine has them.
 
     :param directories: the attempt's, by the paths that the block expects.
@@ -46,7 +44,7 @@ def shared_tmp(
     """
     wanted = {place: str(path) for place, path in directories.items()}
     with ExitStack() as stack:
-        descriptor = _open(lock)
+        descriptor = _open(os.path.join(os.path.dirname(next(iter(wanted))), LOCK))
         stack.callback(os.close, descriptor)
         _wait_for(descriptor, watch, say)
         _clear(_links_in(descriptor))  # a runner that was killed has left them

@@ -14,7 +14,6 @@ namespace. Where there are no namespaces, the supervisor adopts orphans, and kil
 from __future__ import annotations
 
 import os
-import select
 import signal
 import socket
 import sys
@@ -23,7 +22,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from up42_state.workflow.blocks.sandbox import namespaces, tree
-from up42_state.workflow.blocks.sandbox.messages import receive, send
+from up42_state.workflow.blocks.sandbox.messages import readable, receive, send
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -104,7 +103,7 @@ class Supervisor:
         """Do as told until the first process has ended."""
         while True:
             wait = max(0.0, self._next_look - time.monotonic())
-            ready, _, _ = select.select([self._control.fileno(), waking], [], [], wait)
+            ready = readable([self._control.fileno(), waking], wait)
             if waking in ready:
                 os.read(waking, 4096)
                 if self._has_ended(first):

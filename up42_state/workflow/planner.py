@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec.structs import replace as replace_members
 
 from up42_state.block.recipe.command import placeless
-from up42_state.errors import SettingsError
+from up42_state.errors import EngineError, SettingsError
 from up42_state.propagation import Propagation
 from up42_state.stages.format.names import split_stage
 from up42_state.stages.format.recipe import Recipe
 from up42_state.stages.history import History
 from up42_state.stages.write.standing import Standing, standing
+from up42_state.workflow.blocks.opening import Blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,10 +26,9 @@ if TYPE_CHECKING:
     from up42_state.stages.propagate.options import EarlierHistories
     from up42_state.stages.store import Store
     from up42_state.state import Job
-    from up42_state.workflow.blocks.opening import Blocks
     from up42_state.workflow.model import Task, Workflow
 
-__all__ = ["Planned", "Planner", "upstream"]
+__all__ = ["Planned", "Planner", "plan", "upstream"]
 
 Status = Literal["cached", "runs", "skipped"]
 
@@ -61,6 +61,29 @@ def upstream(task: Task) -> tuple[str, ...]:
     """The tasks, and stages of other jobs, that a task stands on, each once."""
     propagated = (stage for item in task.propagate for stage in item.stages)
     return tuple(dict.fromkeys((*task.after, *propagated)))
+
+
+def plan(
+    workflow: Workflow,
+    job: Job,
+    *,
+    job_mode: JobMode = "DEFAULT",
+    force: bool = False,
+    since: str = "",
+    blocks: Blocks | None = None,
+) -> list[Planned]:
+    """Tell of every task of a workflow whether it would run in a job, and why; nothing runs.
+
+    :param job_mode: ``DRY_RUN`` leaves out all but data blocks.
+    :param force: every task runs.
+    :param since: this task runs, and all that stand on it, even if they are done; empty for none.
+    :param blocks: opens the tasks' blocks; ``None`` for blocks that run on this machine.
+    :raises SettingsError: ``since`` is no task of the workflow.
+    :raises StageNotFoundError: a stage of another job does not exist.
+    :raises EngineError: images, or an engine for them, are not there.
+    """
+    with blocks or Blocks(job.state.settings) as opened:
+        return Planner(job, opened, job_mode).plan(workflow, force=force, since=since)
 
 
 class _Newest(dict[str, "Commit | None"]):
@@ -130,10 +153,26 @@ class Planner:
             raise SettingsError(
                 f"{since} is no task of the workflow {workflow.name}", advice=f"it has {', '.join(names)}"
             )
+        self._open_blocks(workflow)
         asked = dict.fromkeys((*names, *(name for task in workflow.tasks for name in upstream(task))))
         with _remembering(self._newest), self.job.state.store.transfers() as transfers:
             list(transfers.map(lambda name: self.history(name).newest(), asked))
             return self._plan(workflow, force=force, since=since)
+
+    def _open_blocks(self, workflow: Workflow) -> None:
+        """Make sure that every block is there before anything runs.
+
+        :raises EngineError: images, or an engine for them, are not there; the message names all.
+        """
+        problems: dict[str, EngineError] = {}
+        for task in workflow.tasks:
+            try:
+                self._blocks.of(task)
+            except EngineError as error:
+                problems.setdefault(error.message, error)
+        if problems:
+            first = next(iter(problems.values()))
+            raise EngineError("; ".join(problems), advice=first.advice) from first
 
     def _plan(self, workflow: Workflow, *, force: bool, since: str) -> list[Planned]:
         planned: dict[str, Planned] = {}
