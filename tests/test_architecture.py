@@ -140,6 +140,7 @@ STANDS_ON: dict[str, set[str]] = {
     "cli": {"__init__", "secrets", "settings", "stage", "stages.format", "state", "units"},
     "cli.verbs": {
         *("block", "cli", "contract", "demo", "doctor", "machine", "stages", "state"),
+        "workflow.blocks.containers",
         *("manifest.__init__", "manifest", "manifest.matching", "manifest.server"),
     },
     "cli.__init__": {"cli"},

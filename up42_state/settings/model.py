@@ -89,6 +89,8 @@ class _Values(BaseModel):
     pack_below: Annotated[values.Size, Field(ge=0, le=16 * MIB), _variable("UP42_STATE_PACK_BELOW")] = MIB
     single_writer: Annotated[bool, _variable("UP42_STATE_SINGLE_WRITER")] = False
 
+    engine: Annotated[values.Name, _variable("UP42_STATE_ENGINE")] = None
+
     origins: dict[str, Origin] = Field(default_factory=dict, repr=False, exclude=True)
     _parameters_text: str = ""
 
@@ -159,6 +161,8 @@ class Settings(BaseSettings, _Values):
         requests under way at once; bytes in flight; bytes below which a file is packed (0: never).
     ``single_writer``
         whether racing saves may be lost, where a store cannot create atomically.
+    ``engine``
+        the program that runs the image blocks of workflows.
 
     :param _secrets_dir: directories of secret files, in order, in place of ``/run/secrets`` and
         ``/secret/environment``.
