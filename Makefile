@@ -28,7 +28,7 @@ help:  ## say what there is
 
 venv: $(VENV)/.dev  ## make .venv with the package (editable) and the tools
 
-demo: $(VENV)/.runtime  ## a job of several stages on a directory, from save to propagation
+demo: $(VENV)/.runtime  ## a workflow of four blocks on a directory; the second time all of it is cached
 	$(BIN)/up42-state demo
 
 test: $(WHEEL_VENV)/.installed localstack-venv  ## the tests, servers included, against the built wheel; wide sweeps as a sample

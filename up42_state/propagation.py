@@ -116,7 +116,7 @@ class Propagation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def _given(self) -> dict[str, Any]:
-        """The options that the output depends on, those left out that were not given."""
+        """The options that the output depends on, without those that are ``None``."""
         given = {
             "form": self.form,
             "match": self.match,
@@ -147,6 +147,8 @@ def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
     :raises SettingsError: an option is none of its choices.
     """
     given = {name: value for name, value in options.items() if value is not None}
+    if "ids" in given and not isinstance(given["ids"], str):
+        given["ids"] = tuple(given["ids"])  # several propagations read them, and a recipe
     unknown = given.keys() - {"form", "match", "on_conflict", "where", "bbox", "ids", "path", "missing"}
     if unknown:
         raise TypeError(f"there is no option {', '.join(sorted(unknown))}")

@@ -77,6 +77,9 @@ class Stage:
         quicklooks: PathLike | bool = True,
         block: BlockInfo | None = None,
         parameters: Mapping[str, Any] | None = None,
+        code: str = "",
+        command: Sequence[str] = (),
+        merged_by: Mapping[str, Any] | None = None,
         fingerprint: str = "",
         job_mode: JobMode | None = None,
         repair: bool = False,
@@ -84,8 +87,8 @@ class Stage:
     ) -> Saved:
         """Save a block's output as the stage's next revision.
 
-        The output is checked first, and nothing is uploaded while the output has a defect. An output that
-        equals the current revision makes no new revision.
+        The output is checked before anything is uploaded. An output that equals the current revision makes
+        no new revision.
 
         :param output: the directory with ``data.json``.
         :param after: the stages that the output was made from, as names or handles (their current revisions
@@ -99,26 +102,27 @@ class Stage:
             elsewhere; ``False`` saves no quicklooks.
         :param block: the name and version of the block that made the output.
         :param parameters: the block's parameters; values that look secret are saved as a digest.
-        :param fingerprint: a digest of what determines the output: the block, its parameters, its input.
+        :param code: what identifies the block's code, such as an image's digest; empty for ``block``.
+        :param command: the program and its arguments, without paths of this machine.
+        :param merged_by: the options by which several ``after`` stages were merged into one input.
+        :param fingerprint: your own in place of ours, a digest of what determines the output.
         :param job_mode: ``DEFAULT`` or ``DRY_RUN``; ``None`` takes ``UP42_JOB_MODE``.
         :param repair: save a mended ``data.json`` where it holds what real blocks are known to write
             (``docs/data-json.md`` lists it); the file in ``output`` stays as it is.
         :param progress: called with bytes done and bytes in all.
-        :return: a ``Saved``: ``commit``, the commit that is current in the end; ``outcome``, which tells
-            whether that commit is new; ``reports``, what became of every propagated feature; ``warnings``;
-            and ``changes``, what was mended in ``data.json``.
+        :return: a ``Saved``: ``commit``, current in the end; ``outcome``, whether it is new; ``reports``,
+            what became of every propagated feature; ``warnings``; ``changes``, what was mended.
         :raises InvalidOutputError: the output has defects; the error lists all of them.
-        :raises FeatureConflictError: features differ, and ``on_conflict`` of a propagation is ``error``.
-        :raises SettingsError: ``parameters`` cannot be written as JSON, a path holds NUL, or
-            ``if_exists`` or ``job_mode`` is none of its choices; or the store, the output and the quicklooks
-            lie in one another.
+        :raises FeatureConflictError: features differ, and ``on_conflict`` is ``error``.
+        :raises SettingsError: an argument is none of its choices, ``parameters`` are no JSON, a path holds
+            NUL, or the store, the output and the quicklooks lie in one another.
         :raises PathNotFoundError: the directory that ``quicklooks`` names does not exist.
         :raises StageNotFoundError: a stage of ``after`` or ``propagate`` does not exist.
         :raises StageConflictError: ``if_exists`` or ``expect`` forbids a revision after the newest one.
         :raises StorageError: the store failed; the current revision stays.
         """
         from up42_state.stages.format.commit import Commit, check_job_mode
-        from up42_state.stages.format.parameters import mask_secrets
+        from up42_state.stages.format.recipe import Recipe
         from up42_state.stages.write.publish import Precondition
         from up42_state.stages.write.save import Save
 
@@ -127,6 +131,10 @@ class Stage:
         check_apart(stores=self._local_roots, output=output_dir, quicklooks=quicklooks_dir)
         check_there(quicklooks)
         mode = check_job_mode(job_mode or self._job_mode)
+        code = code or (block.text if block else "")
+        recipe = Recipe(
+            block=code, command=command, parameters=parameters or {}, job_mode=mode, merged_by=merged_by or {}
+        )
         parents = [
             parent if isinstance(parent, Commit) else self._sibling(parent).latest(mode)
             for parent in several(after)
@@ -141,9 +149,8 @@ class Stage:
             propagations=tuple(self._propagation(item).resolve() for item in several(propagate)),
             precondition=Precondition(if_exists, expect),
             block=block,
-            parameters=mask_secrets(parameters or {}),
+            recipe=recipe,
             fingerprint=fingerprint,
-            job_mode=mode,
             progress=progress or _silent,
             mend=repair,
         ).run()
@@ -175,15 +182,15 @@ class Stage:
         :param path: only features with a data path that this glob matches.
         :param revision: a revision's number; ``None`` for the current revision.
         :param overwrite: replace files of the target that are in the way.
-        :param partial: restore what is undamaged, and leave out features whose files are damaged.
-        :param quicklooks: the directory that quicklooks are restored into; ``True`` for
-            ``<target>/.quicklooks``, ``False`` leaves quicklooks out.
-        :param job_mode: which revision counts as current: what a dry run saved is current in ``DRY_RUN``
-            alone; ``None`` takes ``UP42_JOB_MODE``.
+        :param partial: leave out features whose files are damaged.
+        :param quicklooks: the directory for quicklooks; ``True`` for ``<target>/.quicklooks``, ``False`` for
+            none.
+        :param job_mode: what a dry run saved is current in ``DRY_RUN`` alone; ``None`` takes
+            ``UP42_JOB_MODE``.
         :param progress: called with bytes done and bytes in all.
         :return: a ``Restored``: ``commit``; ``features``, how many were restored; ``written`` and ``kept``,
-            the names of files that were fetched, and that were there already; ``damaged``, names of files
-            with what is wrong; ``quicklooks``, the directory that was filled; and ``warnings``.
+            names of files that were fetched, and that were there; ``damaged``, names of files with what is
+            wrong; ``quicklooks``, the directory that was filled; and ``warnings``.
         :raises StageNotFoundError: there is no such stage.
         :raises RevisionNotFoundError: the stage has no revision of this number.
         :raises PrunedError: the bytes of the revision were deleted.
@@ -324,8 +331,7 @@ class Stage:
     def vsi_path(self, path: str, revision: int | None = None) -> str:
         """Return the path under which GDAL and rasterio open a file or a directory in the store.
 
-        Nothing is downloaded first, and what GDAL reads is not verified. GDAL needs the configuration
-        options of :meth:`State.gdal_env`.
+        Nothing is downloaded first or verified. GDAL needs the options of :meth:`State.gdal_env`.
 
         :param path: the path of the file or directory below the output.
         :param revision: a revision's number; ``None`` for the current revision.
@@ -357,9 +363,8 @@ class Stage:
     def delete(self) -> Commit:
         """Remove the stage: commit a tombstone, a revision which says that the stage was removed.
 
-        No bytes are deleted. :meth:`Job.prune` deletes the bytes of earlier revisions; with ``keep=1`` the
-        bytes of all of them, since a tombstone counts as a revision. A stage whose newest commit is damaged
-        can be removed, too, and then be saved again.
+        No bytes are deleted: :meth:`Job.prune` does that; with ``keep=1`` those of all revisions, since a
+        tombstone counts as one. A stage whose newest commit is damaged can be removed, and be saved again.
 
         :return: the commit of the tombstone.
         :raises StageNotFoundError: there is no such stage.

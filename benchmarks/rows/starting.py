@@ -65,11 +65,30 @@ def task(bench: Bench) -> list[Work]:
     ]
     results = hold(bench.timed(2 * bench.rounds + 1), "exec", contenders)
     ours, bare = (statistics.median(result.times) for result in results)
-    return [
-        Work(
-            name="exec of a command that copies, one small stage in and out",
-            targets=[at_most("1.0 s over the command itself", ours - bare, 1.0, "s", 2)],
-            results=results,
-            note="The stage has ten files of 10 kB.",
-        )
-    ]
+    work = Work(
+        name="exec of a command that copies, one small stage in and out",
+        targets=[at_most("1.0 s over the command itself", ours - bare, 1.0, "s", 2)],
+        results=results,
+        note="The stage has ten files of 10 kB.",
+    )
+    return [work, _done(bench, task_of, contenders)]
+
+
+def _done(bench: Bench, task_of: list[str], contenders: list[Contender]) -> Work:
+    """Ask for the task that the last round has saved, with ``--resume``, beside the command itself."""
+    first, itself = contenders
+    words = first.command("")
+    at = len(task_of)
+    resumed = Contender(
+        name="up42-state exec --resume",
+        command=lambda _: [*words[:at], "--resume", *words[at:]],
+        prepare=first.prepare,
+    )
+    results = hold(bench.timed(2 * bench.rounds + 1), "exec", [resumed, itself])
+    ours, bare = (statistics.median(result.times) for result in results)
+    return Work(
+        name="exec --resume of the same task, which is done",
+        targets=[at_most("0.6 s over the command itself", ours - bare, 0.6, "s", 2)],
+        results=results,
+        note="Nothing is run or restored. All objects of the stage are looked for.",
+    )

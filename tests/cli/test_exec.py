@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from manifest.examples import processing_block
 
 if TYPE_CHECKING:
     import subprocess
@@ -245,3 +246,37 @@ def test_a_folder_that_is_no_blocks_is_cleared_only_by_force(
         process = start("exec", *TASK, *options, *directories, *writing)
         _, stderr = process.communicate(timeout=60)
         assert (process.returncode, "(--force)" in stderr) == (status, status == 125)
+
+
+def test_a_task_that_is_done_is_not_run(call: Call, directories: tuple[str, ...], tmp_path: Path) -> None:
+    """``--resume`` says which revision it is, ``--explain`` runs nothing and says why; both end with 0."""
+    data = '{"type": "FeatureCollection", "features": []}'
+    command = ("sh", "-c", f"echo '{data}' > {tmp_path}/task/output/data.json; echo ran >> {tmp_path}/ran")
+    arguments = ("exec", *TASK, *directories, "--clear")
+    explained = call(*arguments, "--explain", "--", *command)
+    assert (explained.exit_code, explained.stdout) == (0, "tiles runs: it was not saved yet\n")
+    assert not (tmp_path / "ran").exists()
+    assert call(*arguments, "--resume", "--", *command).exit_code == 0
+    again = call(*arguments, "--resume", "--", *command)
+    assert again.exit_code == 0
+    assert "up42-state: cached tiles@1" in again.stderr
+    assert call(*arguments, "--explain", "--", *command).stdout == "tiles is done: 3f0c/tiles@1\n"
+    told = json.loads(call(*arguments, "--resume", "--json", "--", *command).stdout)
+    assert (told["outcome"], told["exit_code"], told["command_exit_code"]) == ("cached", 0, None)
+    assert told["commit"]["revision"] == 1
+    told = json.loads(call(*arguments, "--explain", "--json", "--", *command, "more").stdout)
+    assert (told["outcome"], len(told["reasons"])) == ("would run", 1)
+    assert (tmp_path / "ran").read_text() == "ran\n"
+
+
+def test_parameters_that_do_not_fit_are_a_failure_of_its_own(
+    call: Call, directories: tuple[str, ...], tmp_path: Path
+) -> None:
+    """The manifest's defects are listed, the command does not run, and the exit code is 125."""
+    manifest = processing_block(parameters={"width": {"type": "number", "required": True}})
+    (tmp_path / "UP42Manifest.json").write_text(json.dumps(manifest))
+    arguments = ("exec", *TASK, *directories, "--manifest", tmp_path / "UP42Manifest.json")
+    result = call(*arguments, "--", "touch", tmp_path / "ran", UP42_TASK_PARAMETERS='{"width": "wide"}')
+    assert result.exit_code == 125
+    assert "#/tiles/width" in result.stderr
+    assert not (tmp_path / "ran").exists()

@@ -28,7 +28,7 @@ mount -t tmpfs tmpfs /tmp
 case "$2" in /tmp/*) mkdir -p "$2" && mount --bind /mnt/checkout "$2" ;; esac
 mkdir /tmp/try
 cd /tmp/try
-cp -r /mnt/checkout/examples .
+cp -rL /mnt/checkout/examples .
 exec bash -eu -s
 """
 FENCED = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -23,10 +24,16 @@ def ids(demo: Demo, stage: str) -> list[str]:
     return [feature.id for feature in demo.state.job("demo").stage(stage).features().features]
 
 
+def scenes_of_tiles(demo: Demo) -> set[str]:
+    tiles = demo.state.job("demo").stage("tiling:1").features().features
+    return {tile.properties["scene_id"] for tile in tiles}
+
+
 def test_a_middle_block_drops_features_and_a_later_one_gets_them_back(demo: Demo) -> None:
-    """All scenes are in the last output, although the second block dropped some."""
-    scenes, clear, last = ids(demo, "scenes:1"), ids(demo, "clear:1"), ids(demo, "bright:1")
-    assert 0 < len(clear) < len(scenes)
+    """All scenes are in the last output, although no block after the first passed one on."""
+    scenes, tiles, last = ids(demo, "scenes:1"), ids(demo, "tiling:1"), ids(demo, "report:1")
+    assert scenes
+    assert not set(scenes) & {*tiles, *ids(demo, "detection:1")}
     assert set(scenes) < set(last)
 
 
@@ -40,9 +47,9 @@ def test_their_files_come_back_without_being_moved(demo: Demo) -> None:
 
 
 def test_the_demo_names_the_scenes_that_went_and_came(demo: Demo) -> None:
-    """The ids that the demo reports are those that the stages lack and hold."""
-    scenes, clear, last = ids(demo, "scenes:1"), ids(demo, "clear:1"), ids(demo, "bright:1")
-    assert set(demo.dropped) == set(scenes) - set(clear)
+    """The ids that the demo reports are those without tiles, and those that the last stage holds."""
+    scenes, last = ids(demo, "scenes:1"), ids(demo, "report:1")
+    assert set(demo.dropped) == set(scenes) - scenes_of_tiles(demo) != set()
     assert set(demo.returned) == set(scenes) & set(last)
 
 
@@ -56,7 +63,7 @@ def test_the_map_shows_every_feature_by_its_stage_of_origin(demo: Demo) -> None:
         title = group.findtext("{http://www.w3.org/2000/svg}title") or ""
         colours.setdefault(title.partition("(")[2], set()).add(group.attrib["fill"])
     assert len(groups) == demo.commits[-1].totals.features
-    assert colours.keys() == {"scenes:1)", "bright:1)"}
+    assert colours.keys() == {"scenes:1)", "report:1)"}
     assert all(len(found) == 1 for found in colours.values())
 
 
@@ -67,9 +74,29 @@ def test_the_map_needs_no_network(demo: Demo) -> None:
 
 
 def test_a_second_run_saves_nothing_new(demo: Demo) -> None:
-    """A second run gives the same output, which makes no new revision."""
+    """The second time every task is cached, and every stage is as it was."""
     again = run_demo(demo.map.parent)
+    assert [task.status for task in again.run.tasks] == ["cached"] * 4
     assert again.commits == demo.commits
+
+
+def test_a_demo_that_was_interrupted_can_be_run_again(tmp_path: Path) -> None:
+    """However little an interrupted demo has left, its directory is taken for a demo's."""
+    (tmp_path / "store" / "demo").mkdir(parents=True)
+    (tmp_path / "tmp0123" / "workflow").mkdir(parents=True)
+    assert len(run_demo(tmp_path).commits) == 4
+
+
+def test_it_needs_no_python_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the PATH has no Python, the blocks run with the one that the demo runs with."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert len(run_demo(tmp_path / "demo").commits) == 4
+    assert os.environ["PATH"] == str(tmp_path)
+
+
+def test_the_report_is_in_the_results(demo: Demo) -> None:
+    """What the blocks were run for can be read where the demo says."""
+    assert "| S2B_20240513_south | 4 |" in (demo.results / "report" / "ships.md").read_text()
 
 
 def test_without_a_directory_it_goes_below_the_working_directory(

@@ -53,7 +53,7 @@ def readme_output(store: Path) -> str:
 
 def test_every_command_and_program_runs(readme_output: str) -> None:
     """All stages that the README saves are there in the end."""
-    for stage in ("scenes:1", "bright:2", "western:1", "bright:3", "report:1"):
+    for stage in ("scenes:1", "bright:2", "western:1", "bright:3", "summary:1"):
         assert f'"stage": "{stage}"' in readme_output
 
 
@@ -115,7 +115,7 @@ def block_page_output(store: Path) -> str:
 
 def test_the_programs_of_the_block_page_run(block_page_output: str) -> None:
     """What they save is there in the end, and what they print is shown."""
-    for stage in ("page:1", "report:1", "page:4"):
+    for stage in ("page:1", "copy:1", "tiling:2", "empty:1", "page:6"):
         assert f'"stage": "{stage}"' in block_page_output
     assert not_printed(of("text", BLOCK_PAGE), block_page_output) == []
 

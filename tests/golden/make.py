@@ -64,7 +64,14 @@ def main() -> None:
         (scenes / "tile 0: ünï.tif").write_bytes(b"changed")
         job.stage("scenes:1").save(scenes, parameters={"limit": 3, "token": "secret"})
         few = write(folder / "few", {"a.tif": b"few", "tile 5: ünï.tif": b"other bytes"}, name="few")
-        job.stage("last:1").save(few, after=["scenes:1"], propagate=["scenes:1"])
+        job.stage("last:1").save(
+            few,
+            after=["scenes:1"],
+            propagate=["scenes:1"],
+            code="image sha256:" + "a" * 64,
+            command=["python", "run.py", "<output>"],
+            parameters={"width": 3, "password": "planted"},
+        )
         job.stage("gone:1").save(few)
         job.stage("gone:1").delete()
         job.stage("dry:1").save(write(folder / "dry", {}), job_mode="DRY_RUN")

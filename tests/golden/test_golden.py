@@ -10,6 +10,9 @@ import pytest
 from golden.make import digests
 
 from up42_state.errors import StageNotFoundError
+from up42_state.stages.format.recipe import Recipe, fingerprint
+from up42_state.stages.history import History
+from up42_state.stages.write.standing import standing
 from up42_state.state import State
 
 HERE = Path(__file__).resolve().parent
@@ -38,6 +41,26 @@ def test_what_was_removed_or_dry_is_so_still(version: Path) -> None:
     for stage, why in (("gone:1", "was removed"), ("dry:1", "dry run")):
         with pytest.raises(StageNotFoundError, match=why):
             job.stage(stage).latest()
+
+
+def test_components_are_read_as_they_were() -> None:
+    """Commits of format 1.1 say what they were made of, and their fingerprint is the digest of that."""
+    job = State((HERE / "v1.1/store").as_uri()).job("golden")
+    commit = job.stage("last:1").latest()
+    kinds = [component.kind for component in commit.components]
+    assert kinds == ["recipe", "job_mode", "block", "command", "parameters", "parent", "propagated"]
+    assert fingerprint(commit.components) == commit.fingerprint
+    own = job.stage("scenes:1").revision(1)
+    assert (own.fingerprint, own.components) == ("f", ())
+
+
+def test_stages_of_format_1_0_run_once_more() -> None:
+    """An older commit has no components, and a task is told so instead of being taken for done."""
+    job = State((HERE / "v1.0/store").as_uri()).job("golden")
+    history = History(job.state.store, "golden", "scenes:1")
+    assert standing(history, Recipe(), []).reasons == [
+        "golden/scenes:1@2 does not say what it was made of: an earlier release saved it"
+    ]
 
 
 @pytest.mark.parametrize("version", sorted(HERE.glob("v*")), ids=lambda value: value.name)

@@ -40,7 +40,7 @@ def task(name: str, parent: object = None, **more: object) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("workflow", "expected"),
     [
-        ({"tasks": 3}, ["#: no list of tasks"]),
+        ({"tasks": 3}, ["#/tasks: no list of tasks"]),
         ("tiling", ["#: no list of tasks"]),
         ([3], ["#/0: not an object"]),
         ([{"blockId": "b"}], ["#/0: required key [name] not found"]),

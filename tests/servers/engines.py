@@ -78,7 +78,7 @@ def docker(folder: Path) -> Iterator[Mapping[str, str]]:
     with (folder / "log").open("wb") as log:
         daemon = subprocess.Popen(
             # It ends with the tests, also where they are killed, and what it has mounted goes with it.
-            ["setpriv", "--pdeathsig", "TERM", "unshare", "--mount", *dockerd],
+            ["setpriv", "--pdeathsig", "TERM", "unshare", "--mount", "--propagation=slave", *dockerd],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from up42_state.state import Job
 
+RUN = "20260504T030201.000Z-0a1b2c3d"
 ATTEMPT = "01a1fea6-75cb-78bd-a8b3-45bab4b8b7d0"
 
 
@@ -137,6 +138,17 @@ def test_earlier_commits_may_be_gone(job: Job, bucket: FaultyBucket, tmp_path: P
         (f"j/s:1/attempts/{ATTEMPT}/files", False),
         ("j/s:1/attempts/commits/00000001.json", False),
         (f"j/.hidden/attempts/{ATTEMPT}/data.json", False),
+        (f"j/.runs/{RUN}/run.json", True),
+        (f"j/.runs/{RUN}/s:1.1.json", True),
+        (f"j/.runs/{RUN}/s:1+0a.12.log", True),
+        (f"j/.runs/{RUN}/.up42_uploads/0", True),
+        (f"j/.runs/{RUN}/s:1.0.json", False),
+        (f"j/.runs/{RUN}/s:1.json", False),
+        (f"j/.runs/{RUN}/.1.json", False),
+        (f"j/.runs/{RUN}/files/run.json", False),
+        (f"j/.runs/{RUN}", False),
+        ("j/.runs/today/run.json", False),
+        ("j/.runs/run.json", False),
         ("j/s:1/readme.txt", False),
         ("j/readme.txt", False),
         ("j", False),

@@ -31,7 +31,7 @@ from up42_state.cli.root import root
 from up42_state.errors import Defect, InvalidDataError, SettingsError, StateError, StorageError
 from up42_state.secrets.redaction import clean, without_credentials
 from up42_state.settings.model import Settings
-from up42_state.stages.format.commit import mask_secrets
+from up42_state.stages.format.parameters import mask_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -433,3 +433,32 @@ def test_the_sieve_takes_a_time_that_grows_with_the_text(piece: str) -> None:
     without_credentials(text)
     mask_secrets({"parameter": text})
     assert time.process_time() - begun < 3
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        *(f"{start}IOSFODNN7EXAMPLE" for start in ("AKIA", "ASIA")),
+        *(f"gh{kind}_{'a1' * 12}" for kind in "pousr"),
+        *(f"{start}{'a1' * 18}" for start in ("github_pat_", "glpat-", "ya29.", "GOCSPX-", "hf_")),
+        *(f"xox{kind}-{'a1' * 6}" for kind in "abprs"),
+        *(f"{kind}k_live_{'a1' * 9}" for kind in "rs"),
+        f"AIza{'a' * 35}",
+    ],
+)
+def test_every_kind_of_token_is_found_in_a_log(token: str) -> None:
+    """Tokens are found on any line of a long text, in any case, and the other lines stay as they are."""
+    for text in (token, token.upper(), token.lower()):
+        lines = [f"tile {number} of Asia: done\r\n" for number in range(1000)]
+        lines[700] = f"using {text}\n"
+        found = without_credentials("".join(lines))
+        lines[700] = "using …\n"
+        assert found == "".join(lines)
+
+
+@pytest.mark.parametrize(
+    "name", ["AccountKey", "SharedAccessKey", "SharedAccessSignature", "Password", "Pwd"]
+)
+def test_every_connection_string_is_found_in_a_log(name: str) -> None:
+    """Of a connection string only the secret part goes."""
+    assert without_credentials(f"a\nHost=x;{name}={PLANTED};Port=1\nb") == f"a\nHost=x;{name}=…;Port=1\nb"

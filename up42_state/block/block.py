@@ -9,32 +9,37 @@ from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from up42_state.block.identity import Identity
-from up42_state.block.inputs import Inputs, has_data
-from up42_state.block.outputs import write_output
+from up42_state.block.inputs import Inputs, has_data, stage_for
+from up42_state.block.outputs import Before, merge_here, write_output
+from up42_state.block.recipe.identity import Code, Identity
+from up42_state.block.recipe.standing import look
 from up42_state.block.steps import Steps, counted
 from up42_state.block.workspace import Workspace
 from up42_state.contract import DATA_JSON, INPUT, OUTPUT, QUICKLOOKS
-from up42_state.errors import PathNotFoundError, SettingsError
+from up42_state.errors import PathNotFoundError
 from up42_state.features.objects import feature_collection
 from up42_state.machine.paths import local_path
 from up42_state.propagation import checked_options
 from up42_state.stages.format.commit import check_job_mode
 from up42_state.stages.format.names import several
+from up42_state.stages.format.recipe import Recipe
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
-    from typing import Self
+    from typing import Literal, Self, Unpack
 
     import geojson
 
+    from up42_state.block.options import BlockOptions
     from up42_state.features import Report
     from up42_state.propagation import Propagation
     from up42_state.settings.model import Settings
     from up42_state.stages.format.commit import BlockInfo, Commit, JobMode
-    from up42_state.stages.write.save import Outcome, Saved
+    from up42_state.stages.write.save import Outcome
+    from up42_state.stages.write.standing import Standing
     from up42_state.state import Stage
 
     PathLike = str | os.PathLike[str]
@@ -54,10 +59,14 @@ class Block:
         same.
     :param after: the stages that the input is made of: names in the stage's job, ``JOB/STAGE``, or handles.
     :param propagate: earlier stages whose features and files become part of the output: names or handles.
-    :param parameters: the block's parameters.
+    :param parameters: the block's parameters; the manifest's defaults are added.
     :param job_mode: ``DEFAULT`` or ``DRY_RUN``; ``None`` takes the job mode of the stage's settings.
-    :param info: the block's name and version; ``None`` takes the name from an ``UP42Manifest.json`` beside
-        the running script or in the working directory.
+    :param info: the block's name and version; ``None`` takes the name from the manifest.
+    :param manifest: the block's manifest, by which the parameters are checked; ``None`` for an
+        ``UP42Manifest.json`` beside the running script or in the working directory, if there is one.
+    :param command: the program and its arguments, if this process runs one that makes the output.
+    :param resume: look on entering whether the task is done: then :attr:`cached` is its commit, and the body
+        decides. ``None`` takes ``UP42_STATE_RESUME``, by which the process ends where the task is done.
     :param input: the directory with the input's ``data.json``.
     :param output: the directory that the block writes ``data.json`` and files to.
     :param quicklooks: the directory that the block writes quicklooks to.
@@ -70,12 +79,15 @@ class Block:
         ``path`` and ``missing`` of :class:`~up42_state.Propagation`. Options that are ``None`` count as not
         given. ``missing`` holds for ``propagate`` alone: a stage of the input has to exist.
     :ivar input_dir: the directory of the input; ``output_dir`` and ``quicklooks_dir`` likewise.
+    :ivar cached: the commit that the task has already; ``None`` if it runs.
+    :ivar standing: whether the task is done, and why not, if that was looked after.
     :ivar commit: the commit that is current after the save; ``None`` before, and without a stage to save.
-    :ivar outcome: what the save did: ``saved``, ``unchanged`` or ``kept``; ``None`` before.
+    :ivar outcome: what the save did: ``saved``, ``unchanged`` or ``kept``; ``cached`` without one.
     :ivar reports: what became of every feature: reports of the merged input, then of propagated stages.
     :raises InvalidNameError: a stage name is malformed.
     :raises SettingsError: stages are given by name, and no job to find them in; a directory cannot be a path;
         or an option or the job mode is none of its choices.
+    :raises InvalidWorkflowError: the parameters do not fit the manifest.
     :raises TypeError: there is no option of this name.
     """
 
@@ -88,6 +100,9 @@ class Block:
         parameters: Mapping[str, Any] | None = None,
         job_mode: JobMode | None = None,
         info: BlockInfo | None = None,
+        manifest: PathLike | None = None,
+        command: Sequence[str] = (),
+        resume: bool | None = None,
         input: PathLike = INPUT,  # noqa: A002 - the block contract's own word
         output: PathLike = OUTPUT,
         quicklooks: PathLike = QUICKLOOKS,
@@ -97,22 +112,32 @@ class Block:
         **options: Any,
     ) -> None:
         self.stage = stage
-        self.parameters: dict[str, Any] = dict(parameters or {})
-        self.job_mode = check_job_mode(
-            job_mode or (stage.job.state.settings.job_mode if stage else "DEFAULT")
-        )
+        settings = stage.job.state.settings if stage else None
+        self.job_mode = check_job_mode(job_mode or (settings.job_mode if settings else "DEFAULT"))
         self.input_dir = local_path(input)
         self.output_dir = local_path(output)
         self.quicklooks_dir = local_path(quicklooks)
+        self.cached: Commit | None = None
+        self.standing: Standing | None = None
         self.commit: Commit | None = None
-        self.outcome: Outcome | None = None
+        self.outcome: Outcome | Literal["cached"] | None = None
         self.reports: list[Report] = []
         self.steps = Steps(note)
-        self._info = info
+        self._identity = Identity.find(
+            info,
+            command=command,
+            manifest=None if manifest is None else local_path(manifest),
+            told=(settings and settings.code) or "",
+        )
+        task = stage.name if stage else "parameters"
+        self.parameters = self._identity.parameters(parameters or {}, task, self.steps.warn)
+        self._before: Before | None = None
+        self._resumes = bool(settings and settings.resume) if resume is None else resume
+        self._ends_if_done = resume is None
         self._clear, self._force = clear, force
         self._held = ExitStack()  # unlocks the directories when the block is left
         self._options = checked_options(options)
-        self._after = [self._earlier(name) for name in several(after)]
+        self._after = [stage_for(name, stage) for name in several(after)]
         self._parents: list[Commit] | None = None
         self._merged: list[Report] = []
         self._propagations: list[Propagation] = []
@@ -120,31 +145,12 @@ class Block:
             self.propagate(name, **self._options)
 
     @classmethod
-    def from_env(
-        cls,
-        settings: Settings | None = None,
-        *,
-        info: BlockInfo | None = None,
-        input: PathLike = INPUT,  # noqa: A002 - the block contract's own word
-        output: PathLike = OUTPUT,
-        quicklooks: PathLike = QUICKLOOKS,
-        clear: bool = False,
-        force: bool = False,
-        note: Callable[[str], None] | None = None,
-        **options: Any,
-    ) -> Self:
+    def from_env(cls, settings: Settings | None = None, **given: Unpack[BlockOptions]) -> Self:
         """Make the block that the environment describes (``docs/settings.md``).
 
         :param settings: settings that were read before; ``None`` reads the environment and the secret files.
             They give the stage, ``after``, ``propagate``, the parameters and the job mode.
-        :param info: the block's name and version; ``None`` takes the name from an ``UP42Manifest.json``.
-        :param input: the directory with the input's ``data.json``.
-        :param output: the directory that the block writes ``data.json`` and files to.
-        :param quicklooks: the directory that the block writes quicklooks to.
-        :param clear: first remove what an earlier run has left in the directories.
-        :param force: with ``clear``, remove also what is not known to be a block's.
-        :param note: called with each message for people; ``None`` writes messages to stderr.
-        :param options: how stages are merged: the options of :class:`Block`. They go before
+        :param given: the other arguments of :class:`Block`. ``match`` and ``on_conflict`` go before
             ``UP42_STATE_MATCH`` and ``UP42_STATE_ON_CONFLICT``.
         :raises SettingsError: a setting is malformed, or of ``UP42_STATE_URL``, ``UP42_STATE_JOB`` and
             ``UP42_STATE_STAGE`` only some are set.
@@ -155,21 +161,15 @@ class Block:
             settings = Settings()
         from up42_state.state import stage_of
 
-        given = {name: value for name, value in options.items() if value is not None}
+        options: dict[str, Any] = {"match": settings.match, "on_conflict": settings.on_conflict}
+        options |= {name: value for name, value in given.items() if value is not None}
         return cls(
             stage=stage_of(settings),
             after=settings.after,
             propagate=settings.propagate,
             parameters=settings.parameters,
             job_mode=settings.job_mode,
-            info=info,
-            input=input,
-            output=output,
-            quicklooks=quicklooks,
-            clear=clear,
-            force=force,
-            note=note,
-            **{"match": settings.match, "on_conflict": settings.on_conflict} | given,
+            **options,
         )
 
     @cached_property
@@ -193,16 +193,16 @@ class Block:
         """Note earlier stages, whose features and files become part of the output when it is saved.
 
         :param stages: names in this job, ``JOB/STAGE``, or handles; in order.
-        :param options: options of :class:`~up42_state.Propagation`: ``form``, ``match``,
-            ``on_conflict``, ``where``, ``bbox``, ``ids``, ``path``, ``missing``, ``properties`` and
-            ``manifest``. If ``match`` or ``on_conflict`` is not given, the block's own option is used.
+        :param options: options of :class:`~up42_state.Propagation`. If ``match`` or ``on_conflict`` is not
+            given, the block's own option is used.
         :raises InvalidNameError: a stage name is malformed.
-        :raises SettingsError: an option is none of its choices, or a stage is given by name, and no job to
-            find it in.
+        :raises SettingsError: an option is none of its choices, or there is no job to find a name in.
         """
         from up42_state.propagation import Propagation
 
-        earlier = tuple(self._earlier(stage) for stage in stages)
+        if self._resumes and "recipe" in self.__dict__:
+            self.steps.warn("stages to propagate are named too late for resume: name them before `with`")
+        earlier = tuple(stage_for(name, self.stage) for name in stages)
         shared = {name: self._options[name] for name in ("match", "on_conflict") if name in self._options}
         self._propagations.append(Propagation(stages=earlier, **shared | options))
 
@@ -224,14 +224,11 @@ class Block:
     @property
     def workspace(self) -> Workspace:
         """The block's directories, which a ``with`` statement of the block checks and locks."""
-        stages = [*self._after, *(stage for item in self._propagations for stage in item.stages)]
-        stages += [self.stage] if self.stage else []
-        roots = {stage.job.state.store.bucket.local_root for stage in stages}
         return Workspace(
             input=self.input_dir,
             output=self.output_dir,
             quicklooks=self.quicklooks_dir,
-            stores=[local_path(root) for root in sorted(filter(None, roots))],
+            stores=self._local_stores,
             restores=bool(self._after),
         )
 
@@ -260,12 +257,11 @@ class Block:
         """Check the output, merge the propagated stages into it, and save it.
 
         The end of a ``with`` statement of the block does this. The saved revision refers to the files of
-        propagated stages, so their bytes do not move, and the output directory stays as it is. Without a
-        stage to save, the features and files are put into the output directory instead.
+        propagated stages; the output directory stays as it is. Without a stage to save, the features and
+        files are put into the output directory instead.
 
         Afterwards ``reports`` tells what became of every feature, one report for each propagation, and
-        ``outcome`` is ``saved``, ``unchanged`` or ``kept``, as in the result of
-        :meth:`~up42_state.Stage.save`.
+        ``outcome`` what was done.
 
         :return: the commit that is current in the end; ``None`` where there is no stage to save.
         :raises InvalidOutputError: the output has defects; the error lists all of them.
@@ -274,25 +270,55 @@ class Block:
         for folder in (self.output_dir, self.quicklooks_dir):
             folder.mkdir(parents=True, exist_ok=True)
         if self.stage is None:
-            self._finish_here()
+            reports = merge_here(self.output_dir, self.quicklooks_dir, self._propagations, self.job_mode)
+            self.reports = [*self._merged, *reports]
+            self.steps.merged("propagated", reports)
             return None
-        parents, identity = self._made_from(), Identity.find(self._info)
+        parents, recipe = self._made_from(), self.recipe
         with self.steps.timed("save"):
             saved = self.stage.save(
                 self.output_dir,
                 after=parents,
                 propagate=self._propagations,
                 quicklooks=self.quicklooks_dir,
-                block=identity.info,
-                parameters=self.parameters,
+                block=self._identity.info,
+                parameters=recipe.parameters,
+                code=recipe.block,
+                command=recipe.command,
+                merged_by=recipe.merged_by,
                 job_mode=self.job_mode,
             )
         self.commit, self.outcome = saved.commit, saved.outcome
         self.reports = [*self._merged, *saved.reports]
-        self._tell(saved)
+        self.steps.saved(saved, self.job_mode)
         return saved.commit
 
+    def look(self) -> Standing:
+        """Tell whether the task is done: its stage holds what its recipe would give, and the bytes are there.
+
+        :raises NotFoundError: an earlier stage does not exist.
+        :raises IntegrityError: a commit is damaged.
+        """
+        assert self.stage is not None
+        if not self._code.is_whole:
+            self.steps.warn(self._code.warning)
+        self.standing = look(self.stage, self.recipe, self._after, self._propagations)
+        return self.standing
+
+    def take_cached(self) -> bool:
+        """Take the stage's current revision for the output if the task is done; say so, or why it runs."""
+        standing = self.look()
+        self.steps.stands(standing)
+        if standing.is_done:
+            self.cached = self.commit = standing.commit
+            self.outcome, self._before = "cached", Before.look(self.output_dir)
+        return standing.is_done
+
     def __enter__(self) -> Self:
+        if self._resumes and self.stage is not None and self.take_cached():
+            if self._ends_if_done:  # a body that was not written for it would work without its input
+                raise SystemExit(0)
+            return self
         with ExitStack() as stack:
             # Without a stage nothing is saved: leftovers do no harm, and a task around it may hold the locks.
             if self.stage is None:
@@ -300,6 +326,7 @@ class Block:
                 self.quicklooks_dir.mkdir(parents=True, exist_ok=True)
             else:
                 stack.enter_context(self.workspace.held(emptied=self._clear, force=self._force))
+                _ = self.recipe  # before the block runs: it may change its parameters and its own folder
             self._take_input()
             self._held = stack.pop_all()
         return self
@@ -308,7 +335,8 @@ class Block:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._held:
-            if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
+            ended_well = error is None or (isinstance(error, SystemExit) and error.code in (None, 0))
+            if ended_well and (self._before is None or self._before.wrote_since(self.steps.warn)):
                 self.finish()
 
     def __repr__(self) -> str:
@@ -317,6 +345,14 @@ class Block:
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the block for another process, such as a pool's: the copy does not hold the locks."""
         return self.__dict__ | {"_held": ExitStack()}
+
+    @property
+    def _local_stores(self) -> list[Path]:
+        """The directories on this machine that stores of this task's stages lie in."""
+        stages = [*self._after, *(stage for item in self._propagations for stage in item.stages)]
+        stages += [self.stage] if self.stage else []
+        roots = {stage.job.state.store.bucket.local_root for stage in stages}
+        return [local_path(root) for root in sorted(filter(None, roots))]
 
     @property
     def _inputs(self) -> Inputs:
@@ -330,36 +366,8 @@ class Block:
         else:
             self._made_from()
 
-    def _tell(self, saved: Saved) -> None:
-        """Tell people what a save did."""
-        for warning in saved.warnings:
-            self.steps.warn(warning)
-        self.steps.merged("propagated", saved.reports)
-        commit = saved.commit
-        if commit.job_mode != self.job_mode:
-            why = f"a dry run never supersedes real output, which is {commit.name}"
-            self.steps.done("save", f"nothing was saved: {why}")
-        else:
-            self.steps.done("save", f"{saved.outcome} {commit.name}: {counted(commit)}")
-
-    def _earlier(self, stage: str | Stage) -> Stage:
-        """Return the handle of an earlier stage; a name is looked for in the job of the stage to save.
-
-        :raises SettingsError: a name is given, and there is no stage to save.
-        """
-        if not isinstance(stage, str):
-            return stage
-        if self.stage is None:
-            raise SettingsError(
-                f"stage {stage} is named, but no job to find it in",
-                advice="set UP42_STATE_URL, UP42_STATE_JOB and UP42_STATE_STAGE",
-            )
-        return self.stage.job.stage(stage)
-
     def _made_from(self) -> list[Commit]:
-        """Return the commits that the input is made of.
-
-        An input that this block did not restore is compared with the ``after`` stages first.
+        """Return the commits that the input is made of; compare an input that was there with them first.
 
         :raises TargetConflictError: the input is another one than the ``after`` stages give.
         """
@@ -373,15 +381,19 @@ class Block:
             self.steps.merged("merged into the input", self._merged)
         return self._parents
 
-    def _finish_here(self) -> None:
-        """Merge the propagated stages into the output directory."""
-        from up42_state.stages.propagate.into_directory import materialise
+    @cached_property
+    def _code(self) -> Code:
+        own = (self.input_dir, self.output_dir, self.quicklooks_dir)
+        return self._identity.code([*own, *self._local_stores])
 
-        reports = materialise(
-            self.output_dir,
-            [propagation.resolve() for propagation in self._propagations],
-            quicklooks=self.quicklooks_dir,
+    @cached_property
+    def recipe(self) -> Recipe:
+        """What the output is made of, besides earlier stages; noted when it is first asked for."""
+        own = {"input": self.input_dir, "output": self.output_dir, "quicklooks": self.quicklooks_dir}
+        return Recipe(
+            block=self._code.text,
+            command=self._identity.placeless(own),
+            parameters=self.parameters,
             job_mode=self.job_mode,
+            merged_by=self._inputs.options if len(self._after) > 1 else {},
         )
-        self.reports = [*self._merged, *reports]
-        self.steps.merged("propagated", reports)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from up42_state.contract import DATA_JSON
-from up42_state.errors import PrunedError, TargetConflictError
+from up42_state.errors import PrunedError, SettingsError, TargetConflictError
 from up42_state.stages.format.names import some_names
 from up42_state.stages.local.directory import OURS, remove_own, writing_to
 from up42_state.stages.local.installation import FILLING, Installation, Plan
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from up42_state.stages.propagate.merged_output import Added, Merging
     from up42_state.state import Stage
 
-__all__ = ["FilledInput", "Inputs", "has_data"]
+__all__ = ["FilledInput", "Inputs", "has_data", "stage_for"]
 
 _OLDER = ("merging", "merged")  # folders in which older releases merged an input
 _CLEAR = "have it cleared (clear=True, --clear), empty it, or give another input directory"
@@ -42,6 +42,22 @@ class FilledInput(msgspec.Struct, frozen=True, kw_only=True):
 
     commits: list[Commit]
     reports: list[Report] = []
+
+
+def stage_for(stage: str | Stage, own: Stage | None) -> Stage:
+    """Return the handle of an earlier stage; a name is looked for in the job of the stage to save.
+
+    :param own: the stage to save.
+    :raises SettingsError: a name is given, and there is no stage to save.
+    """
+    if not isinstance(stage, str):
+        return stage
+    if own is None:
+        raise SettingsError(
+            f"stage {stage} is named, but no job to find it in",
+            advice="set UP42_STATE_URL, UP42_STATE_JOB and UP42_STATE_STAGE",
+        )
+    return own.job.stage(stage)
 
 
 def has_data(directory: Path) -> bool:

@@ -9,7 +9,6 @@ script, and any directory that holds one of these.
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import sys
 from contextlib import suppress
@@ -26,13 +25,12 @@ from up42_state.stages.format.names import some_names
 from up42_state.stages.local.directory import OURS, own_folder, survey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["CONTRACT", "check_clearable", "clear", "code_of", "leave_mark", "leftovers"]
+__all__ = ["CONTRACT", "check_clearable", "clear", "leave_mark", "leftovers"]
 
 CONTRACT = (INPUT, OUTPUT, QUICKLOOKS)
 _MARK = "task"  # an empty file in our folder
-_SCRIPTS = frozenset((".jar", ".jl", ".js", ".lua", ".php", ".pl", ".py", ".r", ".rb", ".sh"))
 
 
 def leftovers(directory: Path) -> list[str]:
@@ -93,13 +91,6 @@ def leave_mark(directory: Path) -> None:
             (own_folder(directory) / _MARK).touch()
 
 
-def code_of(command: Sequence[str]) -> list[Path]:
-    """Return the files that a command is known to run: the program, and the script that it is given."""
-    program = shutil.which(command[0])
-    script = next((word for word in command[1:] if not word.startswith("-")), "")
-    return [Path(found) for found in (program, script if _is_script(script) else "") if found]
-
-
 def _files(directory: Path) -> Iterator[str]:
     for path, status in survey(directory):
         if not stat.S_ISDIR(status.st_mode):
@@ -126,17 +117,6 @@ def _occupied(code: Iterable[Path]) -> Iterator[tuple[Path, str]]:
     main = getattr(sys.modules.get("__main__"), "__file__", None)
     for file in (*code, *([Path(main)] if main else [])):
         yield Path(os.path.realpath(file)).parent, f"the folder of {file.name},"
-
-
-def _is_script(word: str) -> bool:
-    path = Path(word) if word and "\0" not in word else None
-    if path is None or not path.is_file():
-        return False
-    if path.suffix.lower() in _SCRIPTS:
-        return True
-    with suppress(OSError), path.open("rb") as file:
-        return file.read(2) == b"#!"
-    return False
 
 
 def _check_mounts(directory: Path) -> None:

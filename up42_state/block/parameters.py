@@ -10,14 +10,14 @@ import json
 import os
 import tempfile
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from up42_state.settings.model import Settings
 
-__all__ = ["FILE", "PARAMETERS", "with_parameters"]
+__all__ = ["FILE", "PARAMETERS", "fits", "with_parameters"]
 
 PARAMETERS, FILE = "UP42_TASK_PARAMETERS", "UP42_TASK_PARAMETERS_FILE"
 _MOST = 128 * 1024  # bytes, of the name, "=", the text, and the NUL that ends it
@@ -25,20 +25,24 @@ _MOST = 128 * 1024  # bytes, of the name, "=", the text, and the NUL that ends i
 
 @contextmanager
 def with_parameters(
-    settings: Settings, environment: Mapping[str, str], say: Callable[[str], None]
+    parameters: Mapping[str, Any],
+    settings: Settings,
+    environment: Mapping[str, str],
+    say: Callable[[str], None],
 ) -> Iterator[dict[str, str]]:
-    """Give an environment with the parameters, their text unchanged.
+    """Give an environment with the parameters; where they are those of the settings, with the same text.
 
     A file that is made for long parameters is removed at the end.
 
     :param say: takes a message for people if the text is too long for a variable.
     """
-    text = settings.parameters_text or json.dumps(settings.parameters, ensure_ascii=False)
+    as_given = parameters == settings.parameters
+    text = (as_given and settings.parameters_text) or json.dumps(parameters, ensure_ascii=False)
     kept = {name: value for name, value in environment.items() if name not in (PARAMETERS, FILE)}
-    given = settings.parameters_file
+    given = settings.parameters_file if as_given else ""
     if given:
         kept[FILE] = given
-    if _fits(text):
+    if fits(text):
         yield kept | {PARAMETERS: text}
         return
     say(f"the parameters are too long for a variable: the command gets {FILE}, and no {PARAMETERS}")
@@ -51,5 +55,6 @@ def with_parameters(
         yield kept | {FILE: file.name}
 
 
-def _fits(text: str) -> bool:
+def fits(text: str) -> bool:
+    """Return True if the text of parameters is short enough for a variable."""
     return len(os.fsencode(f"{PARAMETERS}={text}")) < _MOST

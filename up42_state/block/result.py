@@ -25,8 +25,10 @@ class TaskResult:
     """The result of a task, filled in while the task runs; what did not happen stays ``None`` or empty.
 
     :param exit_code: the exit code of the process that ran the task.
-    :param outcome: ``saved``, ``unchanged`` or ``kept`` of a save; ``command failed`` if the command failed,
-        and ``failed`` for any other failure.
+    :param outcome: ``saved``, ``unchanged`` or ``kept`` of a save; ``cached`` if the task was done already,
+        ``would run`` if it was only asked; ``command failed`` if the command failed, and ``failed`` for any
+        other failure.
+    :param reasons: why the task is not done already; empty if nobody asked.
     :param command_exit_code: the exit code of the command; ``None`` if the command was not run.
     :param input: the revisions that the input was made of, as ``JOB/STAGE@REVISION``.
     :param seconds: the time that each step took: ``restore``, ``run``, ``save``.
@@ -35,6 +37,7 @@ class TaskResult:
     exit_code: int | None = None
     outcome: str = "failed"
     command_exit_code: int | None = None
+    reasons: list[str] = field(default_factory=list)
     commit: dict[str, Any] | None = None
     input: list[str] = field(default_factory=list)
     reports: list[dict[str, Any]] = field(default_factory=list)
@@ -45,6 +48,7 @@ class TaskResult:
     def take(self, block: Block) -> None:
         """Take the commit, reports, warnings and times of a block."""
         self.commit = block.commit.to_dict() if block.commit else None
+        self.reasons = list(block.standing.reasons) if block.standing else []
         self.reports = [report.to_dict() for report in block.reports]
         self.warnings = list(block.steps.warnings)
         self.seconds = dict(block.steps.seconds)

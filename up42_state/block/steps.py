@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from up42_state.features import Report
-    from up42_state.stages.format.commit import Commit
+    from up42_state.stages.format.commit import Commit, JobMode
+    from up42_state.stages.write.save import Saved
+    from up42_state.stages.write.standing import Standing
 
 __all__ = ["Steps", "counted"]
 
@@ -62,6 +64,23 @@ class Steps:
             self.say(f"{what} {names}: {report.appended} features appended, {report.after} now")
             for warning in report.warnings:
                 self.warn(warning)
+
+    def stands(self, standing: Standing) -> None:
+        """Print that a task is done, or why it runs."""
+        for line in standing.lines():
+            self.say(line)
+
+    def saved(self, saved: Saved, job_mode: JobMode) -> None:
+        """Print what a save did."""
+        for warning in saved.warnings:
+            self.warn(warning)
+        self.merged("propagated", saved.reports)
+        commit = saved.commit
+        if commit.job_mode != job_mode:
+            why = f"a dry run never supersedes real output, which is {commit.name}"
+            self.done("save", f"nothing was saved: {why}")
+        else:
+            self.done("save", f"{saved.outcome} {commit.name}: {counted(commit)}")
 
 
 def counted(commit: Commit) -> str:

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from up42_state.block.block import Block
 from up42_state.block.environment import child_environment, hidden_names
-from up42_state.block.leftovers import code_of
 from up42_state.block.parameters import with_parameters
 from up42_state.block.process import run
+from up42_state.block.recipe.scripts import code_of
 from up42_state.block.result import TaskResult
 from up42_state.contract import INPUT, OUTPUT, QUICKLOOKS
-from up42_state.errors import SettingsError
+from up42_state.errors import SettingsError, TargetConflictError
 from up42_state.machine.lock import HELD, lock_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from up42_state.settings.model import Settings
     from up42_state.stages.format.commit import BlockInfo
@@ -36,6 +37,10 @@ def run_task(
     *,
     settings: Settings | None = None,
     info: BlockInfo | None = None,
+    manifest: PathLike | None = None,
+    resume: bool = False,
+    restore_output: bool = False,
+    explain: bool = False,
     input: PathLike = INPUT,  # noqa: A002 - the block contract's own word
     output: PathLike = OUTPUT,
     quicklooks: PathLike = QUICKLOOKS,
@@ -54,8 +59,13 @@ def run_task(
     :param command: the program and its arguments; no shell is involved.
     :param settings: the store's URL, the job, the stage, ``after``, ``propagate``, the parameters and the job
         mode; ``None`` reads the environment and the secret files.
-    :param info: the block's name and version; ``None`` takes the name from an ``UP42Manifest.json`` in the
-        working directory.
+    :param info: the block's name and version; ``None`` takes the name from the manifest.
+    :param manifest: the block's manifest, by which the parameters are checked and completed; ``None`` for an
+        ``UP42Manifest.json`` beside the command's script or in the working directory, if there is one.
+    :param resume: do not run the command if the task is done (``docs/block.md``); ``UP42_STATE_RESUME`` of
+        the settings is the same.
+    :param restore_output: restore the output of a task that is done into ``output``.
+    :param explain: only tell whether the task is done, and if not, why it would run.
     :param input: the directory that the command finds the input in.
     :param output: the directory that the command writes ``data.json`` and files to.
     :param quicklooks: the directory that the command writes quicklooks to.
@@ -66,8 +76,8 @@ def run_task(
     :param note: called with each message for people; ``None`` writes messages to stderr.
     :param result: a record to fill in while the task runs; after an error it says what happened before.
     :param options: how stages are merged: the options of :class:`~up42_state.Block`.
-    :return: the command's exit code; 128 + N if signal N ended the command, 127 if the program was not
-        found, 126 if the program could not be executed.
+    :return: the command's exit code; 0 if the task is done, or only ``explain`` is asked for; 128 + N if
+        signal N ended the command, 127 if the program was not found, 126 if it could not be executed.
     :raises SettingsError: store, job or stage is not given; a path or an argument holds NUL; directories lie
         in one another, are links, or must not be cleared.
     :raises TargetConflictError: a directory holds files of an earlier run, or another task is at work in it.
@@ -84,17 +94,35 @@ def run_task(
         raise SettingsError("the command holds NUL, which no argument of a program can")
     _check_stage_given(settings)
     block = Block.from_env(
-        settings, info=info, input=input, output=output, quicklooks=quicklooks, note=note, **options
+        settings,
+        info=info,
+        manifest=manifest,
+        command=command,
+        input=input,
+        output=output,
+        quicklooks=quicklooks,
+        note=note,
+        **options,
     )
     result = TaskResult() if result is None else result
     try:
+        if explain:
+            standing = block.look()
+            result.outcome = "cached" if standing.is_done else "would run"
+            block.commit = standing.commit
+            return 0
+        if (resume or settings.resume) and block.take_cached():
+            if restore_output:
+                _restore_output(block, clear=clear, force=force, code=code_of(command))
+            return 0
         with block.workspace.held(emptied=clear, force=force, code=code_of(command)) as locks:
+            _ = block.recipe  # before the command runs: it may change its own folder
             parents = block.restore_input()
             result.input = [commit.name for commit in parents]
             environment = child_environment(settings, os.environ, pass_credentials=pass_credentials)
             if pass_credentials:  # a Block in the command can save, too, in directories that this task holds
                 environment[HELD] = lock_names([block.input_dir, block.output_dir, block.quicklooks_dir])
-            with with_parameters(settings, environment, block.steps.say) as given:
+            with with_parameters(block.parameters, settings, environment, block.steps.say) as given:
                 result.command_exit_code = _run(command, given, locks, block)
             if result.command_exit_code == 0:
                 block.finish()
@@ -106,6 +134,24 @@ def run_task(
     finally:
         result.take(block)
     return result.command_exit_code
+
+
+def _restore_output(block: Block, *, clear: bool, force: bool, code: Iterable[Path]) -> None:
+    """Restore the output of a task that is done; equal files that are there already are kept.
+
+    :raises TargetConflictError: the output directory holds other files.
+    """
+    assert block.stage is not None
+    with block.workspace.held(emptied=clear, force=force, code=code, refuse=False):
+        try:
+            with block.steps.timed("restore"):
+                block.stage.restore(
+                    block.output_dir, quicklooks=block.quicklooks_dir, job_mode=block.job_mode
+                )
+        except TargetConflictError as error:
+            error.advice = "empty it, have it cleared (clear=True, --clear), or give another directory"
+            raise
+    block.steps.done("restore", f"restored the output into {block.output_dir}")
 
 
 def _check_stage_given(settings: Settings) -> None:

@@ -47,7 +47,12 @@ class Workspace:
 
     @contextmanager
     def held(
-        self, *, emptied: bool = False, force: bool = False, code: Iterable[Path] = ()
+        self,
+        *,
+        emptied: bool = False,
+        force: bool = False,
+        code: Iterable[Path] = (),
+        refuse: bool = True,
     ) -> Iterator[list[int]]:
         """Lock the directories for this task and empty the output ones; gives the locks' descriptors.
 
@@ -57,6 +62,7 @@ class Workspace:
             quicklooks are refused, because they would be saved as this run's.
         :param force: clear also directories that are not known to be a block's.
         :param code: files that are being run, whose folders are never cleared.
+        :param refuse: False allows files in the output, for a restore, which never writes over another file.
         :raises SettingsError: directories lie in one another, are links, or must not be cleared.
         :raises TargetConflictError: another task is at work in a directory, or an earlier one has left files.
         """
@@ -74,7 +80,7 @@ class Workspace:
             if emptied:
                 self._clear(folders, force=force, code=list(code))
             for folder in folders:
-                if folder != self.input:
+                if refuse and folder != self.input:
                     _refuse(folder)
             try:
                 yield fds

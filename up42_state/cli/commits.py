@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from up42_state.stages.format.commit import Commit
 
-__all__ = ["commit_facts", "commit_table"]
+__all__ = ["commit_facts", "commit_table", "shard_table"]
 
 _COUNTS = frozenset({"revision", "features", "files", "size", "by reference"})
 
@@ -32,6 +32,27 @@ def commit_table(commits: Sequence[Commit], states: Sequence[str] | None = None)
         for row, state in zip(map(_row, commits), states, strict=True)
     ]
     return Table(columns=columns, rows=rows, right=_COUNTS)
+
+
+def shard_table(commits: Sequence[Commit]) -> Table:
+    """Return a table with a row for each task in shards that there are commits of."""
+    from up42_state.stages.format.names import shard_of
+
+    tasks: dict[str, list[Commit]] = {}
+    for commit in commits:
+        if task := shard_of(commit.stage):
+            tasks.setdefault(task, []).append(commit)
+    rows = [
+        (
+            task,
+            len(shards),
+            sum(shard.totals.features for shard in shards),
+            size(sum(shard.totals.bytes for shard in shards)),
+        )
+        for task, shards in tasks.items()
+    ]
+    columns = ("shards of", "stages", "features", "size")
+    return Table(columns=columns, rows=rows, right=frozenset({"stages", "features", "size"}))
 
 
 def _row(commit: Commit) -> tuple[object, ...]:

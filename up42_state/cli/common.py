@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -29,6 +29,7 @@ class Common:
 
     :param own_failure: the exit code of every failure of the verb itself; ``None`` for the error's own.
     :param arguments: the whole command line.
+    :param say: prints a message for people, in place of a line on stderr: what draws on a terminal sets it.
     """
 
     url: str | None = None
@@ -37,6 +38,7 @@ class Common:
     debug: bool = False
     own_failure: int | None = None
     arguments: Sequence[str] = ()
+    say: Callable[[str], None] | None = None
 
     def handles(
         self,
@@ -71,8 +73,14 @@ class Common:
 
     def note(self, text: str) -> None:
         """Print a message for people on stderr."""
-        if not self.quiet and not self.json:
-            click.echo(without_credentials(text), err=True)
+        if self.quiet or self.json:
+            return
+        text = without_credentials(text)
+        if self.say is not None:
+            self.say(text)
+            return
+        with suppress(BrokenPipeError):  # who read them has gone, and what goes on is none the worse
+            click.echo(text, err=True)
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from up42_state.cli.common import Common
+from up42_state.units import read_size, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,6 +22,7 @@ __all__ = [
     "DIRECTORY",
     "FILE",
     "after",
+    "byte_size",
     "chosen",
     "duration",
     "job",
@@ -37,8 +38,6 @@ __all__ = [
 ]
 
 F = TypeVar("F", bound="Callable[..., Any]")
-
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class _Directory(click.Path):
@@ -158,10 +157,18 @@ def pair(text: str) -> tuple[str, str]:
 
 def duration(text: str) -> timedelta:
     """Parse a length of time: ``90s``, ``30m``, ``24h``, ``7d``, or ``0``."""
-    match = re.fullmatch(r"([0-9]{1,6})([smhd])|0", text)
-    if match is None:
-        raise click.BadParameter(f"{text!r} is not a time such as 30m, 24h, 7d or 0")
-    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]]) if match[2] else timedelta()
+    try:
+        return timedelta() if text == "0" else timedelta(seconds=seconds(text))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a time such as 30m, 24h, 7d or 0") from None
+
+
+def byte_size(text: str) -> int:
+    """Parse a number of bytes: ``8GiB``, ``500MB``."""
+    try:
+        return read_size(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} {error}") from error
 
 
 _SELECTION = (

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["root"]
 
 _VERBS = {
+    "run": "run",
+    "plan": "run",
     "exec": "task",
     "save": "transfer",
     "restore": "transfer",
@@ -27,10 +29,12 @@ _VERBS = {
     "stages": "stages",
     "show": "stages",
     "history": "stages",
+    "log": "log",
     "verify": "upkeep",
     "rm": "upkeep",
     "prune": "upkeep",
     "manifest": "manifest",
+    "workflow": "workflow",
     "doctor": "doctor",
     "demo": "demo",
 }

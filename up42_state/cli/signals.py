@@ -5,14 +5,16 @@ from __future__ import annotations
 import atexit
 import os
 import signal
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import threading
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
-__all__ = ["SECONDS_TO_CLEAN_UP", "Ended", "end_on_signals"]
+__all__ = ["SECONDS_TO_CLEAN_UP", "Ended", "end_on_signals", "stopped_by_signals"]
 
 SECONDS_TO_CLEAN_UP = 5
 _TICK = 1.0
@@ -36,6 +38,35 @@ def end_on_signals(*, as_json: Callable[[], bool] = lambda: False) -> None:
     signal.setitimer(signal.ITIMER_REAL, _TICK, _TICK)
     # At its end Python removes handlers before modules: a tick in between would kill the process.
     atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)
+
+
+@contextmanager
+def stopped_by_signals(stop: threading.Event, note: Callable[[str], None]) -> Iterator[list[int]]:
+    """Set an event on the first SIGINT or SIGTERM; a second one ends the process as it would have otherwise.
+
+    :param note: takes a message for people.
+    :return: a list that holds the number of the first signal once it has come.
+    """
+    got: list[int] = []
+    before = {number: signal.getsignal(number) for number in _ENDING}
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        following = before[signal.Signals(number)]
+        if not got:
+            got.append(number)
+            stop.set()
+            note(f"{signal.Signals(number).name}: stopping what runs; once more ends at once")
+        elif callable(following):
+            following(number, frame)
+
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, on_signal)
+    try:
+        yield got
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Ended(SystemExit):

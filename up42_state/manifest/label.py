@@ -21,7 +21,7 @@ from up42_state.manifest.images import image_configurations
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["LABEL", "build_arguments", "read_label"]
+__all__ = ["LABEL", "build_arguments", "read_image_label", "read_label"]
 
 LABEL = "up42_manifest"
 INSPECT = (
@@ -63,7 +63,21 @@ def read_label(source: str | os.PathLike[str]) -> str:
             advice="give an image's name, an OCI layout, or a file with the output of docker inspect",
         )
     path, tag = _split(name)
-    configurations = image_configurations(path, tag) if path else _inspect(name)
+    return _only_label(name, image_configurations(path, tag) if path else _inspect(name))
+
+
+def read_image_label(name: str) -> str:
+    """Return the text of the label of an image that docker, podman or buildah on this machine know.
+
+    A file or directory of the same name is not looked at.
+
+    :raises NotFoundError: there is no such image, or the image has no such label.
+    :raises ConflictError: the name stands for several images with different labels.
+    """
+    return _only_label(name, _inspect(name))
+
+
+def _only_label(source: str, configurations: Iterable[object]) -> str:
     labels = dict.fromkeys(label for found in configurations if (label := _label(found)) is not None)
     if not labels:
         raise NotFoundError(

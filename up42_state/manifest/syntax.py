@@ -19,7 +19,7 @@ from up42_state.manifest.pointers import legible, pointer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "Document", "parse"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_DIGITS", "MAX_DUPLICATES", "Document", "decode", "parse"]
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 64  # no manifest comes near; far below the depth at which Python's recursion ends
@@ -49,20 +49,26 @@ class Document:
     defects: tuple[Defect, ...] = ()
 
 
-def parse(text: str | bytes) -> Document:
-    """Parse a JSON document of at most 1 MiB. Never raises: ``defects`` says what is wrong."""
-    if len(text) > MAX_BYTES:
-        return _unreadable(f"the document is larger than {MAX_BYTES} bytes")
+def parse(text: str | bytes, *, max_bytes: int = MAX_BYTES, max_values: int = MAX_VALUES) -> Document:
+    """Parse a JSON document. Never raises: ``defects`` says what is wrong."""
+    decoded = decode(text, max_bytes)
+    return decoded if isinstance(decoded, Document) else _parse_text(decoded, max_values)
+
+
+def decode(text: str | bytes, max_bytes: int) -> str | Document:
+    """Return a text without its byte order mark, or what is wrong: it is too long, or not UTF-8."""
+    if len(text) > max_bytes:
+        return _unreadable(f"the document is larger than {max_bytes} bytes")
     try:
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text
     except UnicodeDecodeError as error:
         before = error.object[: error.start].decode()
         return _unreadable(_located(before, len(before), "not UTF-8"))
-    return _parse_text(decoded.removeprefix("\ufeff"))
+    return decoded.removeprefix("\ufeff")
 
 
-def _parse_text(text: str) -> Document:
-    excess = _excess(text)
+def _parse_text(text: str, max_values: int) -> Document:
+    excess = _excess(text, max_values)
     if excess is not None:
         return _unreadable(_located(text, *excess))
     commas: list[Defect] = []
@@ -94,7 +100,7 @@ def _inspect(text: str, value: object, commas: list[Defect]) -> Document:
     return Document(value=value, defects=(*commas, *islice(_duplicates(text), MAX_DUPLICATES)))
 
 
-def _excess(text: str) -> tuple[int, str] | None:
+def _excess(text: str, max_values: int) -> tuple[int, str] | None:
     """Return the position of the first value that is too deep or one too many, and the problem.
 
     The text need not be JSON: the limits hold before a parser that could exhaust memory sees the text.
@@ -105,8 +111,8 @@ def _excess(text: str) -> tuple[int, str] | None:
         values += mark in "{[,"
         if depth > MAX_DEPTH:
             return position, f"nested deeper than {MAX_DEPTH} levels"
-        if values > MAX_VALUES:
-            return position, f"more than {MAX_VALUES} values"
+        if values > max_values:
+            return position, f"more than {max_values} values"
     return None
 
 

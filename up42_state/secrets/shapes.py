@@ -77,6 +77,12 @@ _TOKENS = re.compile(  # tokens whose first characters tell the provider
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+# With one of these each of those begins. Looking for them takes a hundredth of the time in a log without any.
+_BEGINNINGS = (
+    *("akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "ya29.", "aiza"),
+    *("gocspx-", "xox", "hf_", "k_live_", "accountkey=", "sharedaccesskey=", "sharedaccesssignature="),
+    *("password=", "pwd="),
+)
 _AWS_SECRET = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9/+]{40}")
 _LONG_BASE64 = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9/+_\-]{60,}={0,2}")
 _HEX = re.compile(r"[0-9a-f]{4,}|[0-9A-F]{4,}")  # of a UUID or a digest
@@ -136,4 +142,13 @@ def _is_random(text: str) -> bool:
 
 def without_tokens(text: str, hidden: str) -> str:
     """Replace tokens, keys and parts of connection strings whose form tells the provider."""
-    return _TOKENS.sub(hidden, text)
+    if not _may_hold_token(text):
+        return text
+    # None of the forms goes over the end of a line, and most lines of a log hold none.
+    lines = text.splitlines(keepends=True)
+    return "".join(_TOKENS.sub(hidden, line) if _may_hold_token(line) else line for line in lines)
+
+
+def _may_hold_token(text: str) -> bool:
+    folded = text.casefold()
+    return any(beginning in folded for beginning in _BEGINNINGS)

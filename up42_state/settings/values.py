@@ -13,24 +13,18 @@ from pydantic import AfterValidator, BeforeValidator, Secret, SecretStr
 
 from up42_state.secrets.redaction import is_path
 from up42_state.secrets.shapes import is_credential
+from up42_state.units import read_size
 
 __all__ = ["Hidden", "Host", "Key", "KeyFile", "Name", "Names", "Object", "Pairs", "Region", "Size", "Url"]
 
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 _REGION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?")  # a label (RFC 1123 §2.1)
 _CREDENTIAL = "looks like a credential, which has a variable of its own (docs/settings.md)"
-_KIB = 1024
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": _KIB, "MIB": _KIB**2, "GIB": _KIB**3}
 
 
 def _size(value: object) -> object:
-    """Return bytes, from a number or from text such as ``8MiB`` (1024 × 1024) or ``1MB`` (1000 × 1000)."""
-    if not isinstance(value, str):
-        return value
-    match = re.fullmatch(r"([0-9]+)\s*([a-zA-Z]*)", value)
-    if match is None or match[2].upper() not in _UNITS:
-        raise ValueError("is not a size; write bytes, or a whole number with kB, KiB, MB, MiB, GB or GiB")
-    return int(match[1]) * _UNITS[match[2].upper()]
+    """Return bytes, from a number or from text."""
+    return read_size(value) if isinstance(value, str) else value
 
 
 def _name(value: object) -> object:

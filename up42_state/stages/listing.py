@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from up42_state.stages.format.names import is_name, parse_commit_key
+from up42_state.stages.format.names import after_runs, is_name, parse_commit_key
 from up42_state.stages.history import DamagedCommit, History, missing_job
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def list_stages(store: Store, job: str) -> Iterator[tuple[str, list[ObjectInfo] 
     count = 0
     listed: set[str] = set()
     # Keys with one slash are no stage's: a web console's empty "folder" of the job, or somebody's file.
-    infos = (info for info in store.bucket.list(f"{job}/") if info.key.count("/") > 1)
+    # Records of runs sort before all stages, and there may be more of them than of anything else.
+    infos = (info for info in store.bucket.list(f"{job}/", after=after_runs(job)) if info.key.count("/") > 1)
     for stage, group in groupby(infos, key=lambda info: info.key.split("/")[1]):
         objects = []
         for info in group:

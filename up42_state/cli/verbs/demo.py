@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -24,39 +27,74 @@ __all__ = ["demo"]
 @options.shared
 @click.pass_obj
 def demo(common: Common, directory: Path | None) -> None:
-    """Run a small job of several stages.
+    """Run a small workflow of four blocks.
 
-    Its store, results and map go to DIR (up42-state-demo in the working directory); --url does not count.
+    Its store, workflow, results and map go to DIR (up42-state-demo in the working directory); --url does not
+    count.
     """
+    from up42_state.cli.watching.watcher import watcher
     from up42_state.demo import run_demo
 
-    done = run_demo(directory, common.note)
+    with watcher(common, json=False, summary=False) as tell:
+        done = run_demo(directory, tell)
     value = {
         "url": done.state.url,
+        "job": done.commits[0].job,
+        "run": done.run.to_dict(),
         "stages": [commit.to_dict() for commit in done.commits],
+        "workflow": str(done.document),
+        "parameters": str(done.parameters),
+        "plan": [planned.to_dict() for planned in done.plan],
         "results": str(done.results),
         "map": str(done.map),
     }
-    print_result(common, value, _stages(done), Table(rows=[[line] for line in _story(done)]))
+    print_result(common, value, _tasks(done), _lines(_story(done)), _plan(done), _lines(_next_steps(done)))
 
 
-def _stages(done: Demo) -> Table:
+def _tasks(done: Demo) -> Table:
     counts = ("revision", "features", "files", "bytes", "by reference")
     rows = []
-    for commit in done.commits:
+    for task, commit in zip(done.run.tasks, done.commits, strict=True):
         totals = commit.totals
         parents = ", ".join(parent.stage for parent in commit.parents)
         numbers = (commit.revision, totals.features, totals.files, totals.bytes, totals.referenced)
-        rows.append((commit.stage, parents, *numbers))
-    return Table(columns=("stage", "made from", *counts), rows=rows, right=frozenset(counts))
+        rows.append((task.task, task.status, parents, *numbers))
+    return Table(columns=("task", "status", "made from", *counts), rows=rows, right=frozenset(counts))
 
 
 def _story(done: Demo) -> Iterator[str]:
-    last, back = done.commits[-1], len(done.returned)
-    scenes = done.commits[0].totals.features
-    yield f"clear:1 dropped {len(done.dropped)} of {scenes} scenes: {', '.join(done.dropped)}."
-    yield f"{last.stage} propagated scenes:1 and has {back} scenes again, files and quicklooks too,"
+    made, tiles, *_, last = done.commits
+    if all(task.status == "cached" for task in done.run.tasks):
+        yield "Nothing has changed since the last run, so nothing ran: all tasks are cached."
+    else:
+        yield "Run the demo again, and all tasks are cached."
+    dropped, back = len(done.dropped), len(done.returned)
+    yield f"{tiles.stage} left out {dropped} of {made.totals.features} scenes, which have too many clouds."
+    yield f"{last.stage} propagated {made.stage} and has {back} scenes again, files and quicklooks too,"
     yield f"of which no byte was moved: {last.totals.referenced} bytes are by reference."
+
+
+def _plan(done: Demo) -> Table:
+    """What would happen if one parameter were another one."""
+    rows = [(planned.task.name, planned.status, "; ".join(planned.reasons)) for planned in done.plan]
+    return Table(columns=("task", "plan", f"why, if tile_width were {done.tile_width}"), rows=rows)
+
+
+def _next_steps(done: Demo) -> Iterator[str]:
+    where = ["--job", done.commits[0].job, "--url", done.state.url]
+    what = [str(done.document), "--parameters", str(done.parameters), *where]
     yield f"The last output, restored:  {done.results}/"
     yield f"Its footprints on a map:    {done.map}"
-    yield f"See for yourself:           up42-state --url {done.state.url} stages --job {last.job}"
+    yield f"Its parameters, to change:  {done.parameters}"
+    yield f"What would run then:        {_command('plan', *what)}"
+    yield f"To run it:                  {_command('run', *what)}"
+    yield f"See for yourself:           {_command('stages', *where)}"
+
+
+def _command(*words: str) -> str:
+    """Return a command as people type it; `make demo` has ours where no PATH finds it."""
+    return shlex.join(["up42-state" if shutil.which("up42-state") else sys.argv[0], *words])
+
+
+def _lines(lines: Iterator[str]) -> Table:
+    return Table(rows=[[line] for line in lines])

@@ -6,7 +6,7 @@ import json
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -107,30 +107,18 @@ def check(common: Common, workflow: str, parameters: str | None, files: tuple[st
 
     Prints what every task is offered and what it needs; the exit code is 5 if they do not match.
     """
-    from up42_state.cli.verbs.workflow_files import find_manifests, read_document
     from up42_state.manifest import check_workflow
+    from up42_state.workflow.document import find_manifests, parameters_of, read_value
 
-    document = read_document(workflow)
+    document = read_value(workflow)
     library = find_manifests(document, Path(workflow).parent, files)
-    report = check_workflow(library, _parameters(parameters), workflow=document)
+    report = check_workflow(library, parameters_of(parameters), workflow=document)
     for warning in report.warnings:
         common.note(f"warning: {plain(warning)}")
     head, *rows = report.rows()
     print_result(common, report.to_dict(), Table(columns=head, rows=rows))
     if not report.valid:
         raise InvalidWorkflowError(f"the workflow {workflow} is not valid", defects=report.errors)
-
-
-def _parameters(given: str | None) -> Any:
-    """Parse the job's parameters: JSON on the command line, or a file that is named there."""
-    from up42_state.cli.verbs.workflow_files import read_document
-
-    if given is None or not given.lstrip().startswith("{"):
-        return None if given is None else read_document(given)
-    try:
-        return json.loads(given)
-    except (ValueError, RecursionError) as error:
-        raise SettingsError(f"--parameters is no JSON: {error}") from error
 
 
 @manifest.command()

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from up42_state.cli import options
-from up42_state.cli.commits import commit_facts, commit_table
+from up42_state.cli.commits import commit_facts, commit_table, shard_table
 from up42_state.cli.output import Table, print_result
+from up42_state.cli.runs import latest_unfinished, newest_runs, run_members, run_table, unfinished_table
 from up42_state.cli.text import size
-from up42_state.errors import IntegrityError
+from up42_state.errors import IntegrityError, JobNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,32 +25,52 @@ __all__ = ["history", "jobs", "show", "stages"]
 
 
 @click.command()
+@click.option("--long", is_flag=True, help="With the newest run of each job: two more requests a job.")
 @options.shared
 @click.pass_obj
-def jobs(common: Common) -> None:
+def jobs(common: Common, *, long: bool) -> None:
     """List the jobs of the store."""
-    keys = [job.key for job in common.handles().state.jobs()]
-    if not keys:
+    found = common.handles().state.jobs()
+    if not found:
         common.note("the store holds no jobs")
-    print_result(
-        common, [{"job": key} for key in keys], Table(columns=("job",), rows=[(key,) for key in keys])
-    )
+    if not long:
+        rows = [(job.key,) for job in found]
+        print_result(common, [{"job": job.key} for job in found], Table(columns=("job",), rows=rows))
+        return
+    newest = newest_runs(found)
+    members = [{"job": job.key, "run": run_members(run)} for job, run in zip(found, newest, strict=True)]
+    print_result(common, members, run_table(found, newest))
 
 
 @click.command()
 @options.job
+@click.option("--shards", is_flag=True, help="List every shard of a task in shards, not how many there are.")
 @options.shared
 @click.pass_obj
-def stages(common: Common, job: str | None) -> None:
-    """List the stages of a job.
+def stages(common: Common, job: str | None, *, shards: bool) -> None:
+    """List the stages of a job, and its unfinished tasks.
 
-    If the newest commit of a stage is damaged, the others are listed, and the exit code is 6.
+    A task is unfinished if the newest run of a workflow failed at it, skipped it, or has not come to it. If
+    the newest commit of a stage is damaged, the others are listed, and the exit code is 6.
     """
+    from up42_state.stages.format.names import shard_of
+
     found = common.handles(job=job).job
-    commits, damaged = _split(found.survey())
+    run, tasks = latest_unfinished(common, found)
+    try:
+        commits, damaged = _split(found.survey())
+    except JobNotFoundError:
+        if not run:
+            raise
+        commits, damaged = [], []
     if not commits and not damaged:
         common.note(f"job {found.key} holds no stages")
-    _print_commits(common, commits, damaged)
+    unfinished = {task.task: {"task": {"run": run, **task.to_dict()}} for task in tasks}
+    value = [commit.to_dict() | unfinished.pop(commit.stage, {}) for commit in commits]
+    value += [{"job": found.key, "stage": name} | task for name, task in unfinished.items()]
+    shown = commits if shards else [commit for commit in commits if not shard_of(commit.stage)]
+    tables = (commit_table(shown), shard_table(commits if len(shown) < len(commits) else ()))
+    _print_commits(common, value, (*tables, unfinished_table(run, tasks)), damaged)
 
 
 @click.command()
@@ -79,7 +100,9 @@ def history(common: Common, job: str | None, stage: str | None) -> None:
     """
     found = common.handles(job=job, stage=stage).stage()
     commits, damaged = _split(found.survey())
-    _print_commits(common, commits, damaged, found.states(commits))
+    states = found.states(commits)
+    value = [commit.to_dict() | {"state": state} for commit, state in zip(commits, states, strict=True)]
+    _print_commits(common, value, [commit_table(commits, states)], damaged)
 
 
 def _split(found: Iterable[Commit | DamagedCommit]) -> tuple[list[Commit], list[DamagedCommit]]:
@@ -98,21 +121,19 @@ def _split(found: Iterable[Commit | DamagedCommit]) -> tuple[list[Commit], list[
 
 def _print_commits(
     common: Common,
-    commits: Sequence[Commit],
+    value: Sequence[dict[str, Any]],
+    tables: Sequence[Table],
     damaged: Sequence[DamagedCommit],
-    states: Sequence[str] | None = None,
 ) -> None:
     """Print commits, and the damaged ones with what is wrong with them.
 
-    :param states: whether each revision can be restored, if the caller has looked.
+    :param value: the commits as JSON.
+    :param tables: the commits for people.
     :raises IntegrityError: a commit is damaged.
     """
     rows = [(f"{item.stage}@{item.revision}", item.error.message) for item in damaged]
     table = Table(columns=("damaged", "problem"), rows=rows)
-    more = [{"state": state} for state in states] if states is not None else [{} for _ in commits]
-    found = [commit.to_dict() | extra for commit, extra in zip(commits, more, strict=True)]
-    found += [item.to_dict() for item in damaged]
-    print_result(common, found, commit_table(commits, states), table)
+    print_result(common, [*value, *(item.to_dict() for item in damaged)], *tables, table)
     if damaged:  # raised last: one damaged commit hides no other
         raise IntegrityError(
             f"{len(damaged)} damaged commit{'s' if len(damaged) > 1 else ''} found",

@@ -45,6 +45,15 @@ class Task(click.Command):
 @click.option("--input", "input_", type=options.DIRECTORY, default=INPUT, show_default=True)
 @click.option("--output", type=options.DIRECTORY, default=OUTPUT, show_default=True)
 @click.option("--quicklooks", type=options.DIRECTORY, default=QUICKLOOKS, show_default=True)
+@click.option("--resume", is_flag=True, help="Do not run COMMAND if the task is done.  [UP42_STATE_RESUME]")
+@click.option("--explain", is_flag=True, help="Only say whether the task is done, or why it would run.")
+@click.option("--restore-output", is_flag=True, help="Restore the output of a task that is done.")
+@click.option(
+    "--manifest",
+    type=options.FILE,
+    metavar="FILE",
+    help="The block's manifest; UP42Manifest.json beside the script or in the working directory without it.",
+)
 @click.option("--clear", is_flag=True, help="First remove what an earlier run has left there.")
 @click.option("--force", is_flag=True, help="Clear directories that hold no block's output as well.")
 @click.option("--result", type=options.FILE, metavar="FILE", help="Write what came of it to FILE, as JSON.")
@@ -63,6 +72,10 @@ def exec(  # noqa: A001 - the verb's name
     output: Path,
     quicklooks: Path,
     *,
+    resume: bool,
+    explain: bool,
+    restore_output: bool,
+    manifest: Path | None,
     clear: bool,
     force: bool,
     result: Path | None,
@@ -73,6 +86,7 @@ def exec(  # noqa: A001 - the verb's name
 
     Restores the --after stages into the input, runs COMMAND, checks its output, propagates, and saves it
     if COMMAND exits 0. COMMAND's exit code and signals pass through; failures of our own exit 125.
+    With --resume a task that is done is not run again.
     """
     with _told(common, result) as told:
         from up42_state.block.task import run_task
@@ -84,6 +98,10 @@ def exec(  # noqa: A001 - the verb's name
             input=input_,
             output=output,
             quicklooks=quicklooks,
+            manifest=manifest,
+            resume=resume,
+            explain=explain,
+            restore_output=restore_output,
             clear=clear,
             force=force,
             pass_credentials=pass_credentials,
@@ -91,7 +109,17 @@ def exec(  # noqa: A001 - the verb's name
             result=told,
             **options.chosen(**merging),
         )
+        if explain and not common.json:
+            _print_standing(told, handles.settings.stage)
     return told.exit_code
+
+
+def _print_standing(result: TaskResult, stage: str | None) -> None:
+    """Print whether a task is done, or why it would run."""
+    for reason in result.reasons:
+        click.echo(f"{stage} runs: {reason}")
+    if result.commit and not result.reasons:
+        click.echo(f"{stage} is done: {result.commit['job']}/{stage}@{result.commit['revision']}")
 
 
 @contextmanager

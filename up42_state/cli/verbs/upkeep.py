@@ -140,6 +140,7 @@ def _say_what_is_kept(common: Common, state: State) -> None:
 def _pruned(pruned: Pruned) -> tuple[Table, Table]:
     summary = {
         "would delete" if pruned.dry_run else "deleted": f"{pruned.objects} objects, {size(pruned.bytes)}",
+        "records of runs": len(pruned.runs) or "",
         "unfinished uploads": pruned.uploads,
         "left, as not ours": pruned.foreign or "",
         "waiting for the grace": len(pruned.waiting),

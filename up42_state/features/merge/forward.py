@@ -51,7 +51,9 @@ class Forward:
         self._output = earlier.output
         self._on_conflict = on_conflict
         self._comparison = Comparison(current.files, earlier.output)
-        self._pairs = Matcher(current, earlier, self._comparison).match(pairs)
+        self._pairs = (
+            {} if earlier.output.is_part else Matcher(current, earlier, self._comparison).match(pairs)
+        )
         self._outcomes = bytearray(len(earlier.output.collection))
         self._conflicts: list[Conflict] = []
         self._new_ids: dict[int, str] = {}

@@ -65,5 +65,10 @@ def _is_deep(value: object) -> bool:
 
 
 def effective_parameters(manifest: Manifest, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters that the block runs with: the manifest's defaults, replaced by the job's."""
-    return {name: parameter.default for name, parameter in manifest.parameters.items()} | dict(given)
+    """Return the parameters that the block runs with: the manifest's defaults, replaced by the job's.
+
+    A parameter for which the manifest has no default, not even ``null``, is left out where the job has none.
+    """
+    parameters = manifest.parameters.items()
+    defaults = {name: part.default for name, part in parameters if "default" in part.definition}
+    return defaults | dict(given)

@@ -1,12 +1,13 @@
-"""Read the tasks of a workflow document in the platform's form, as far as the check needs them.
+"""Read the tasks of a workflow document, as far as the check needs them (``docs/workflow-document.md``).
 
 The platform's form is ``[{"name": "tiling:1", "parentName": null, "blockId": "…"}]``. This package also takes
-an object that has the list under ``tasks``, a list as ``parentName``, and ``propagate``, the names of stages
-whose features a task passes on.
+an object that has the list under ``tasks``, a list as ``parentName``, ``after`` in place of ``parentName``,
+and ``propagate``, the names of stages whose features a task passes on, or objects that name them.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from up42_state.manifest.pointers import legible, pointer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["Task", "in_order", "read_tasks"]
+__all__ = ["Task", "check_names", "in_order", "read_tasks"]
 
 BLOCK_KEYS = ("blockId", "block", "image", "python", "blockName")
 
@@ -30,56 +31,80 @@ class Task:
     :param blocks: names that the block may be known by, the most specific first: the members ``blockId``,
         ``block``, ``image``, ``python``, ``blockName``, then the task's name without its number.
     :param propagate: the tasks whose stages the task passes on.
+    :param place: where the task stands in its document.
     """
 
     name: str
     parents: tuple[str, ...] = ()
     blocks: tuple[str, ...] = ()
     propagate: tuple[str, ...] = ()
+    place: tuple[str | int, ...] = ()
 
 
 def read_tasks(workflow: object) -> tuple[list[Task], list[Defect]]:
-    """Return the tasks of a workflow document, and all defects of the document."""
+    """Return the tasks of a workflow document, and the defects of its form."""
+    place: tuple[str, ...] = ("tasks",) if isinstance(workflow, dict) and "tasks" in workflow else ()
     raw = workflow.get("tasks") if isinstance(workflow, dict) else workflow
     if not isinstance(raw, (list, tuple)):
-        return [], [Defect("#", "no list of tasks")]
+        return [], [Defect(pointer(place), "no list of tasks")]
     defects: list[Defect] = []
-    tasks = [task for number, item in enumerate(raw) if (task := _read_task(item, number, defects))]
-    defects.extend(_duplicates(tasks))
-    defects.extend(_unknown(tasks))
-    return tasks, defects
+    read = (_read_task(item, (*place, number), defects) for number, item in enumerate(raw))
+    return [task for task in read if task], defects
 
 
-def _read_task(item: object, number: int, defects: list[Defect]) -> Task | None:
+def check_names(tasks: Sequence[Task]) -> list[Defect]:
+    """Return a defect for every name that two tasks have, and for every parent and stage that is no task."""
+    return [*_duplicates(tasks), *_unknown(tasks)]
+
+
+def _read_task(item: object, place: tuple[str | int, ...], defects: list[Defect]) -> Task | None:
     if not isinstance(item, dict):
-        defects.append(Defect(pointer([number]), "not an object"))
+        defects.append(Defect(pointer(place), "not an object"))
         return None
     name = item.get("name")
     if not isinstance(name, str) or not name:
-        defects.append(Defect(pointer([number]), "required key [name] not found"))
+        defects.append(Defect(pointer(place), "required key [name] not found"))
         return None
     blocks = [value for key in BLOCK_KEYS if isinstance(value := item.get(key), str)]
+    if item.get("after") is not None and item.get("parentName") is not None:
+        problem = "both [after] and [parentName] are given; give one of them"
+        defects.append(Defect(pointer(place), problem))
+    parents = (*_names(item, "parentName", place, defects), *_names(item, "after", place, defects))
     return Task(
         name=name,
-        parents=_names(item, "parentName", number, defects),
+        parents=tuple(dict.fromkeys(parents)),
         blocks=(*blocks, name.rpartition(":")[0] or name),
-        propagate=_names(item, "propagate", number, defects),
+        propagate=_names(item, "propagate", place, defects),
+        place=place,
     )
 
 
-def _names(item: Mapping[str, Any], key: str, number: int, defects: list[Defect]) -> tuple[str, ...]:
+def _names(
+    item: Mapping[str, Any], key: str, place: tuple[str | int, ...], defects: list[Defect]
+) -> tuple[str, ...]:
     value = item.get(key)
     listed = [value] if isinstance(value, str) else value if isinstance(value, (list, tuple)) else []
+    if key == "propagate":
+        listed = [stage for entry in listed for stage in _stages(entry)]
     if (value is not None and not isinstance(value, (str, list, tuple))) or any(
         not isinstance(x, str) for x in listed
     ):
-        defects.append(Defect(pointer([number, key]), "neither a task's name, nor a list of names, nor null"))
+        problem = "neither a task's name, nor a list of names, nor null"
+        defects.append(Defect(pointer([*place, key]), problem))
     return tuple(dict.fromkeys(x for x in listed if isinstance(x, str)))
 
 
+def _stages(entry: object) -> Sequence[object]:
+    """Return the stages of one entry of ``propagate``: a name, or an object with ``stage`` or ``stages``."""
+    if not isinstance(entry, dict):
+        return [entry]
+    stages = entry.get("stages", entry.get("stage"))
+    return stages if isinstance(stages, (list, tuple)) else [stages]
+
+
 def _duplicates(tasks: Sequence[Task]) -> Iterable[Defect]:
-    names = [task.name for task in tasks]
-    repeated = (name for name in dict.fromkeys(names) if names.count(name) > 1)
+    counts = Counter(task.name for task in tasks)
+    repeated = (name for name, count in counts.items() if count > 1)
     return [Defect(legible(name), "two tasks have this name") for name in repeated]
 
 
@@ -88,7 +113,7 @@ def _unknown(tasks: Sequence[Task]) -> Iterable[Defect]:
     known = {task.name for task in tasks}
     for task in tasks:
         for parent in task.parents:
-            if parent not in known:
+            if parent not in known and "/" not in parent:
                 yield Defect(legible(task.name), f"its parent {legible(parent)} is no task of this workflow")
         for stage in task.propagate:
             if stage not in known and "/" not in stage:

@@ -16,7 +16,7 @@ from up42_state.manifest.matching.parameters import (
     unknown_parameters,
 )
 from up42_state.manifest.matching.report import Edge, WorkflowReport
-from up42_state.manifest.matching.tasks import Task, in_order, read_tasks
+from up42_state.manifest.matching.tasks import Task, check_names, in_order, read_tasks
 from up42_state.manifest.pointers import legible, pointer, type_name
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Library = Mapping[str, Manifest | None]
 
-__all__ = ["check_workflow"]
+__all__ = ["check_tasks", "check_workflow"]
 
 
 def check_workflow(
@@ -47,9 +47,24 @@ def check_workflow(
     """
     library, conflicts = _library(manifests)
     tasks, malformed = read_tasks(_chain(manifests) if workflow is None else workflow)
+    return check_tasks(tasks, library, parameters, defects=[*conflicts, *malformed])
+
+
+def check_tasks(
+    tasks: Sequence[Task],
+    library: Library,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    defects: Iterable[Defect] = (),
+) -> WorkflowReport:
+    """Check that tasks fit together, as :func:`check_workflow` does.
+
+    :param library: the blocks' manifests by what :attr:`Task.blocks` call the blocks.
+    :param defects: what was found before; the report's errors begin with it.
+    """
     ordered, cycles = in_order(tasks)
     walk = _Walk(library=library, parameters={} if parameters is None else parameters)
-    walk.errors.extend([*conflicts, *malformed, *cycles])
+    walk.errors.extend([*defects, *check_names(tasks), *cycles])
     walk.check_parameter_tasks(tasks)
     for task in ordered:
         walk.visit(task)
@@ -123,11 +138,16 @@ class _Walk:
             self.errors.extend(check_parameters(manifest, given, task.name))
             self.warnings.extend(unknown_parameters(manifest, given, task.name))
         effective = {} if manifest is None else effective_parameters(manifest, given)
-        incoming = distinct(offer for parent in task.parents for offer in self.offers.get(parent, ()))
+        incoming = distinct(offer for parent in task.parents for offer in self._offers_of(parent))
         self._note(_edge(task, manifest, incoming, effective, self._last_before(task)))
         own = offers_of(task.name, manifest, incoming, effective)
-        passed_on = [offer for stage in task.propagate for offer in self.offers.get(stage, ())]
+        passed_on = [offer for stage in task.propagate for offer in self._offers_of(stage)]
         self.offers[task.name] = distinct([*own, *passed_on])
+
+    def _offers_of(self, stage: str) -> tuple[Offer, ...]:
+        """Return what a stage offers. Of a stage of another job nothing is known: it may offer anything."""
+        outside = (Offer(task=stage, version=None, values={}),) if "/" in stage else ()
+        return self.offers.get(stage, outside)
 
     def _note(self, edge: Edge) -> None:
         self.edges.append(edge)

@@ -64,6 +64,11 @@ class BlockInfo(_Record, frozen=True, kw_only=True):
     name: str
     version: str = ""
 
+    @property
+    def text(self) -> str:
+        """The name and, if it is known, the version."""
+        return f"{self.name} {self.version}".rstrip()
+
 
 class Parent(_Record, frozen=True, kw_only=True):
     """A revision of an earlier stage that an output was made from.
@@ -119,9 +124,11 @@ class Commit(_Record, frozen=True, kw_only=True):
     :param block: the block that made the output; ``None`` if unknown.
     :param parents: the revisions that the output was made from.
     :param parameters: the block's parameters; values that look secret are replaced by a digest.
-    :param fingerprint: the digest of what determines the output (:mod:`~up42_state.stages.format.recipe`).
-    :param components: what the fingerprint is the digest of; none where a caller gave the fingerprint, and
-        in a commit of format 1.0.
+    :param fingerprint: the digest of what determines the output; empty if the block is unknown.
+    :param components: what the fingerprint is the digest of; none where a caller gave the fingerprint, where
+        the block is unknown, and in a commit of format 1.0.
+    :param missing: features of the input that no output was made from, because their shards failed: ids, and
+        places (``features[3]``) of those that have none.
     :param content: the digest of ``data.json`` and all files; outputs with equal digests are equal.
     :param refers: the attempts of the job whose objects hold the bytes, as ``<stage>/<attempt>``.
     :param totals: counts of features, files and bytes.
@@ -142,6 +149,7 @@ class Commit(_Record, frozen=True, kw_only=True):
     parameters: dict[str, Any] = {}
     fingerprint: str = ""
     components: tuple[Component, ...] = ()
+    missing: tuple[str, ...] = ()
     content: str = ""
     refers: tuple[str, ...] = ()
     totals: Totals = Totals()
@@ -181,15 +189,23 @@ class Commit(_Record, frozen=True, kw_only=True):
         return not self.removed and (self.job_mode == "DEFAULT" or job_mode == "DRY_RUN")
 
     def same_output(self, other: Commit) -> bool:
-        """Return True if two revisions have equal content, fingerprints, parents and job modes.
+        """Return True if two revisions have equal content, fingerprints, parents, job modes and lacks.
 
         A save of the same output makes no new revision. Times, parameters and attempts do not count.
         """
-        return (self.content, self.fingerprint, self.parents, self.job_mode, self.removed) == (
+        return (
+            self.content,
+            self.fingerprint,
+            self.parents,
+            self.job_mode,
+            self.missing,
+            self.removed,
+        ) == (
             other.content,
             other.fingerprint,
             other.parents,
             other.job_mode,
+            other.missing,
             other.removed,
         )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from up42_state.contract import DATA_JSON
-from up42_state.stages.format.commit import FORMAT, check_format
+from up42_state.stages.format.commit import check_format
 from up42_state.stages.format.damage import damaged, decoded
 from up42_state.stages.format.index_checks import problems
 from up42_state.stages.format.records import BLOCK_BYTES, Entry, Kind, PackOrFile, stored_name
@@ -32,7 +32,7 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
     :param directories: paths of directories that hold no file, relative to the output.
     """
 
-    format: str = FORMAT
+    format: str = "1.0"  # no member came with 1.1: an index that stays equal is not written again
     objects: tuple[PackOrFile, ...] = ()
     entries: tuple[Entry, ...] = ()
     directories: tuple[str, ...] = ()

@@ -25,6 +25,7 @@ __all__ = [
     "LAST_REVISION",
     "NAME",
     "PARTIAL",
+    "after_runs",
     "attempt_prefix",
     "attempts_prefix",
     "check_job",
@@ -35,9 +36,18 @@ __all__ = [
     "is_attempt",
     "is_name",
     "is_ours",
+    "is_run",
+    "log_key",
     "new_attempt",
+    "new_run",
     "parse_commit_key",
+    "parse_record_key",
+    "record_key",
+    "run_key",
+    "run_prefix",
+    "runs_prefix",
     "several",
+    "shard_of",
     "some_names",
     "split_stage",
 ]
@@ -51,6 +61,11 @@ _ATTEMPT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PARTIAL = "partial"  # records of what a save that runs has stored so far
 _FOLDERS = frozenset(("files", "packs", "long", "copies", PARTIAL, UNFINISHED))  # folders of an attempt
 _ALONE = frozenset((DATA_JSON, "index.json"))  # objects of an attempt outside folders
+_RUNS = ".runs"  # records of runs of workflows; no stage's name can begin with a dot
+_RUN = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z-[0-9a-f]{8}")
+_OF_A_RUN = "run.json"
+_RECORD = re.compile(rf"({NAME})\.([1-9][0-9]{{0,8}})\.(json|log)")
+_SHARD = re.compile(r"(.+)\+[0-9a-f]{20}(\.[0-9]+)?")  # a task, and the digest of what a shard of it holds
 _SHOWN = 8  # names in a message
 LAST_REVISION = 99_999_999  # eight digits, so that commits sort by number
 _ALLOWED = (
@@ -167,6 +182,8 @@ def is_ours(key: str) -> bool:
     job, _, rest = key.partition("/")
     stage, _, rest = rest.partition("/")
     kind, _, rest = rest.partition("/")
+    if stage == _RUNS:
+        return is_name(job) and is_run(kind) and _is_of_a_run(rest)
     if not (is_name(job) and is_name(stage)):
         return False
     if kind == "commits":
@@ -174,6 +191,10 @@ def is_ours(key: str) -> bool:
     attempt, _, rest = rest.partition("/")
     folder, slash, _ = rest.partition("/")
     return kind == "attempts" and is_attempt(attempt) and folder in (_FOLDERS if slash else _ALONE)
+
+
+def _is_of_a_run(name: str) -> bool:
+    return name == _OF_A_RUN or _RECORD.fullmatch(name) is not None or name.startswith(f"{UNFINISHED}/")
 
 
 def attempts_prefix(job: str, stage: str) -> str:
@@ -184,6 +205,67 @@ def attempts_prefix(job: str, stage: str) -> str:
 def attempt_prefix(job: str, stage: str, attempt: str) -> str:
     """Return the prefix of the keys of all objects that one save wrote, except for its commit."""
     return f"{attempts_prefix(job, stage)}{attempt}/"
+
+
+def new_run() -> str:
+    """Return a new id for a run of a workflow: the time in UTC to the millisecond, and 32 random bits."""
+    milliseconds = time.time_ns() // 1_000_000
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(milliseconds // 1000))
+    return f"{stamp}.{milliseconds % 1000:03d}Z-{os.urandom(4).hex()}"
+
+
+def is_run(name: str) -> bool:
+    """Return True if a name has the form of a run's id."""
+    return _RUN.fullmatch(name) is not None
+
+
+def runs_prefix(job: str) -> str:
+    """Return the prefix of the keys of all records of a job's runs."""
+    return f"{job}/{_RUNS}/"
+
+
+def after_runs(job: str) -> str:
+    """Return a text that sorts after the keys of all records of a job's runs, and before those of stages."""
+    return f"{job}/{_RUNS}0"  # "0" is the character that follows the slash
+
+
+def run_prefix(job: str, run: str) -> str:
+    """Return the prefix of the keys of all records of one run."""
+    return f"{runs_prefix(job)}{run}/"
+
+
+def run_key(job: str, run: str) -> str:
+    """Return the key of the record of a run as a whole."""
+    return f"{run_prefix(job, run)}{_OF_A_RUN}"
+
+
+def record_key(job: str, run: str, task: str, attempt: int) -> str:
+    """Return the key of the record of one attempt.
+
+    :param task: the task's name; of a shard, the shard's stage.
+    :param attempt: counted from 1.
+    """
+    return f"{run_prefix(job, run)}{task}.{attempt}.json"
+
+
+def log_key(job: str, run: str, task: str, attempt: int) -> str:
+    """Return the key of what one attempt printed."""
+    return f"{run_prefix(job, run)}{task}.{attempt}.log"
+
+
+def parse_record_key(key: str) -> tuple[str, int, str] | None:
+    """Return the task, the number and the kind (``json`` or ``log``) in the key of an attempt's record.
+
+    :return: ``None`` for the key of anything else.
+    """
+    match = _RECORD.fullmatch(key.rpartition("/")[2])
+    return (match[1], int(match[2]), match[3]) if match else None
+
+
+def shard_of(stage: str) -> str:
+    """Return the task in the name of a shard's stage; an empty text for the name of any other stage."""
+    match = _SHARD.fullmatch(stage)
+    return match[1] if match else ""
 
 
 def some_names(names: Iterable[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,7 +23,7 @@ def mask_secrets(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters as a commit keeps them, with secrets replaced by digests.
 
     Secrets are values whose names look secret, and text that is or holds a credential. The digest still tells
-    whether a secret has changed.
+    whether a secret has changed. What is masked already stays as it is.
 
     :param parameters: the block's parameters.
     :raises SettingsError: the parameters cannot be written as JSON.
@@ -62,6 +63,8 @@ def _masked_members(parameters: Mapping[str, Any], depth: int = 0) -> dict[str, 
 def _masked(name: str, value: object, depth: int) -> object:
     if depth > _MAX_DEPTH:
         raise no_json("they are nested too deeply")
+    if _is_masked(value):
+        return value
     if value is not None and (is_secret_name(name) or (isinstance(value, str) and holds_credential(value))):
         return {"sha256": hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()}
     if isinstance(value, dict):
@@ -69,3 +72,10 @@ def _masked(name: str, value: object, depth: int) -> object:
     if isinstance(value, list):
         return [_masked("", inner, depth + 1) for inner in value]
     return value
+
+
+def _is_masked(value: object) -> bool:
+    if not isinstance(value, dict) or value.keys() != {"sha256"}:
+        return False
+    digest = value["sha256"]
+    return isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest) is not None

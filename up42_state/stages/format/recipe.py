@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from up42_state.stages.format.parameters import encoded
+from up42_state.stages.format.parameters import encoded, mask_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ class Component(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that an output depends on.
 
     :param kind: ``recipe`` (the version of these rules), ``block``, ``command``, ``parameters``,
-        ``job_mode``, ``parent`` or ``propagated``.
+        ``job_mode``, ``split`` (into shards), ``parent``, ``merging`` (of several parents) or ``propagated``.
     :param name: of a stage, ``<stage>`` or ``<job>/<stage>``; empty for the other kinds.
     :param digest: a text that differs where the thing does, and that holds no secret.
     """
@@ -52,14 +52,24 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """What an output is made of, as far as that is known before the block runs.
 
     :param block: a text that differs where the block's code does; empty if unknown.
-    :param command: the program and its arguments; empty if unknown.
-    :param parameters: the block's parameters after defaults, secrets included.
+    :param command: the program and its arguments, without paths of this machine; empty if unknown.
+    :param merged_by: the options by which several parents are merged into one input, as JSON values.
+    :param parameters: the block's parameters after defaults. A recipe keeps them as a commit holds them:
+        secrets are replaced by digests.
+    :param split: features in a shard at most, if the block runs once a shard; 0 if it runs once.
+    :raises SettingsError: the parameters cannot be written as JSON.
     """
 
     block: str = ""
     command: Sequence[str] = ()
     parameters: Mapping[str, Any] = msgspec.field(default_factory=dict)
     job_mode: Literal["DEFAULT", "DRY_RUN"] = "DEFAULT"
+    split: int = 0
+    merged_by: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # At once, so that neither a commit nor a reason can hold a secret, whoever makes the recipe.
+        msgspec.structs.force_setattr(self, "parameters", mask_secrets(self.parameters))
 
     def components(
         self, parents: Iterable[tuple[str, str]], propagated: Iterable[Propagated] = ()
@@ -68,7 +78,6 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
         :param parents: of each revision that the input is made of, the stage and the digest of its content.
         :param propagated: the stages that are merged into the output.
-        :raises SettingsError: the parameters cannot be written as JSON.
         """
         found = [Component(kind="recipe", digest=VERSION), Component(kind="job_mode", digest=self.job_mode)]
         if self.block:
@@ -76,8 +85,13 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         if self.command:
             found.append(Component(kind="command", digest=digest_of(list(self.command))))
         found.append(Component(kind="parameters", digest=digest_of(dict(self.parameters))))
+        if self.split:
+            found.append(Component(kind="split", digest=str(self.split)))
         # The job does not count: equal content in another job gives an equal output.
-        found += [Component(kind="parent", name=stage, digest=content) for stage, content in parents]
+        found_parents = [Component(kind="parent", name=stage, digest=content) for stage, content in parents]
+        found += found_parents
+        if self.merged_by and len(found_parents) > 1:
+            found.append(Component(kind="merging", digest=digest_of(dict(self.merged_by))))
         for each in propagated:
             digest = digest_of([each.content, dict(each.options)])
             found.append(Component(kind="propagated", name=each.stage, digest=digest))

@@ -32,7 +32,7 @@ _COPY = "copy the files into the output"
 class Output(msgspec.Struct, frozen=True, kw_only=True):
     """What a block has written.
 
-    :param root: the directory with ``data.json``.
+    :param root: the directory with ``data.json``; ``None`` for an output that lies in the store.
     :param seen: what the system said of ``data.json`` before it was read.
     :param files: all files and quicklooks, and all directories.
     :param directories: those that hold no file.
@@ -41,7 +41,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     :param changes: what was mended in ``data.json``.
     """
 
-    root: Path
+    root: Path | None
     seen: tuple[int, ...]
     collection: Collection
     files: Files
@@ -52,7 +52,9 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sources(self) -> list[Source]:
-        """The files and quicklooks, as what is to be uploaded."""
+        """The files and quicklooks, as what is to be uploaded; none of an output that lies in the store."""
+        if self.root is None:
+            return []
         outermost = self.folders - {
             folder for folder in self.folders if any(outer in self.folders for outer in above(folder))
         }
@@ -63,7 +65,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
 
         :raises InvalidOutputError: it changed.
         """
-        if _stamp(self.root / DATA_JSON) != self.seen:
+        if self.root is not None and _stamp(self.root / DATA_JSON) != self.seen:
             raise changed(DATA_JSON)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import mmap
 import tempfile
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
@@ -17,21 +16,23 @@ from up42_state.features.merge.operator import merge
 from up42_state.stages.format.index import stored_name
 from up42_state.stages.format.recipe import Propagated
 from up42_state.stages.local.output import Output
+from up42_state.stages.propagate.options import EarlierHistories
 from up42_state.stages.read.selection import catalogue, left_behind_warnings, read_features
 from up42_state.stages.revision import Listing, load_index, map_data
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from up42_state.features import Files, Report, Selection
     from up42_state.features.merge.operator import Merge
     from up42_state.stages.format.commit import Commit
     from up42_state.stages.format.index import Entry
     from up42_state.stages.history import History
-    from up42_state.stages.propagate.options import EarlierHistories
     from up42_state.stages.store import Store
 
-__all__ = ["Added", "EarlierStage", "Merging", "output_of"]
+__all__ = ["Added", "EarlierStage", "Merging", "merged_parts", "output_of"]
+
+_EMPTY = b'{"type": "FeatureCollection", "features": []}'
 
 
 class EarlierStage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -73,8 +74,11 @@ class EarlierStage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The features of the stage."""
         return self._read[0]
 
-    def earlier(self) -> EarlierOutput:
-        """Return the stage in the form that the propagation operator takes."""
+    def earlier(self, *, is_part: bool = False) -> EarlierOutput:
+        """Return the stage in the form that the propagation operator takes.
+
+        :param is_part: the stage is a part of the current output.
+        """
         collection, files = self._read
         return EarlierOutput(
             job=self.job,
@@ -82,6 +86,7 @@ class EarlierStage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             revision=self.contents.commit.revision,
             collection=collection,
             files=files,
+            is_part=is_part,
         )
 
     def as_propagated(self, options: Mapping[str, Any]) -> Propagated:
@@ -126,7 +131,7 @@ class Merging:
     """
 
     def __init__(self, output: Output) -> None:
-        self._output = output
+        self.output = output
         self._collection = output.collection
         self._files = output.files
         self.earlier: list[EarlierStage] = []
@@ -151,7 +156,7 @@ class Merging:
         stages = [EarlierStage.read(history.store, commit) for history, commit in found if commit is not None]
         self.earlier += stages
         self.propagated += [stage.as_propagated(earlier.given) for stage in stages]
-        merged = _merge(self._whole(), self._files, earlier, stages)
+        merged = _merge(self._whole(), self._files, earlier, [stage.earlier() for stage in stages])
         self._take(merged, stages)
         warnings = (
             *(f"{history} is not there, and was skipped" for history, commit in found if commit is None),
@@ -161,6 +166,16 @@ class Merging:
         if earlier.form == "forward":
             warnings += tuple(text for stage in stages for text in stage.left_behind())
         return msgspec.structs.replace(merged.report, warnings=warnings)
+
+    def join(self, parts: Sequence[EarlierStage]) -> Report:
+        """Put parts of one output together, such as shards of a task: all their features, as they are.
+
+        :raises InvalidDataError: the parts cannot be merged.
+        """
+        joined = EarlierHistories(histories=())
+        merged = _merge(self._whole(), self._files, joined, [part.earlier(is_part=True) for part in parts])
+        self._take(merged, list(parts))
+        return merged.report
 
     def _take(self, merged: Merge, stages: list[EarlierStage]) -> None:
         entries = [{(e.kind, e.path): e for e in stage.contents.index.entries} for stage in stages]
@@ -191,7 +206,7 @@ class Merging:
 
         :raises InvalidOutputError: it changed.
         """
-        self._output.check_unchanged()
+        self.output.check_unchanged()
 
     @property
     def data(self) -> memoryview:
@@ -205,7 +220,7 @@ class Merging:
     @property
     def directories(self) -> list[str]:
         """All directories that hold no file."""
-        wanted = dict.fromkeys([*self._output.directories, *self.new_directories])
+        wanted = dict.fromkeys([*self.output.directories, *self.new_directories])
         if not wanted:
             return []
         filled = all_above(file.path for file in self._files if file.kind == "file")
@@ -218,15 +233,31 @@ class Merging:
         return {path.partition("/")[0] for path in (*files, *self.directories)}
 
 
+def merged_parts(parts: Sequence[EarlierStage]) -> Merging:
+    """Put parts of one output together, in their order; without a part the output is empty."""
+    if not parts:
+        return Merging(_output(Collection(_EMPTY), (), ()))
+    first, *others = parts
+    index = first.contents.index
+    merging = Merging(_output(first.collection, index.entries, tuple(index.directories)))
+    merging.additions = [Added(first, entry, entry.path) for entry in index.entries]
+    if others:
+        merging.join(others)
+    return merging
+
+
 def output_of(stage: EarlierStage) -> Output:
     """A stored revision as an output that others are merged into: what a restore without quicklooks gives."""
     index = stage.contents.index
     entries = [entry for entry in index.entries if entry.kind == "file"]
-    directories = tuple(index.directories)
+    return _output(stage.collection, entries, tuple(index.directories))
+
+
+def _output(collection: Collection, entries: Sequence[Entry], directories: tuple[str, ...]) -> Output:
     return Output(
-        root=Path(),
+        root=None,
         seen=(),
-        collection=stage.collection,
+        collection=collection,
         files=catalogue(entries, directories),
         directories=directories,
         folders=frozenset(),
@@ -234,12 +265,12 @@ def output_of(stage: EarlierStage) -> Output:
 
 
 def _merge(
-    collection: Collection, files: Files, earlier: EarlierHistories, stages: list[EarlierStage]
+    collection: Collection, files: Files, earlier: EarlierHistories, stages: list[EarlierOutput]
 ) -> Merge:
     return merge(
         collection,
         files,
-        [stage.earlier() for stage in stages],
+        stages,
         form=earlier.form,
         match=earlier.match,
         on_conflict=earlier.on_conflict,

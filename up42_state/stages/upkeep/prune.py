@@ -31,10 +31,12 @@ from up42_state.stages.format.names import (
     is_attempt,
     is_ours,
     parse_commit_key,
+    runs_prefix,
 )
 from up42_state.stages.history import DamagedCommit, History, missing_job
 from up42_state.stages.listing import list_stages
 from up42_state.stages.upkeep.ages import Ages
+from up42_state.stages.upkeep.runs import old_runs
 from up42_state.stages.write.lease import MIN_GRACE
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ class Pruned(msgspec.Struct, frozen=True, kw_only=True):
     :param foreign: how many objects and folders of others lie there; they were left.
     :param future: how many of the objects that were looked at are dated in the future; ``warnings`` say what
         became of them.
+    :param runs: the runs whose records were deleted.
     """
 
     job: str
@@ -70,6 +73,7 @@ class Pruned(msgspec.Struct, frozen=True, kw_only=True):
     dry_run: bool
     future: int = 0
     warnings: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""
@@ -99,7 +103,7 @@ def prune(
     no_writers: bool = False,
     dry_run: bool = False,
 ) -> Pruned:
-    """Delete what the newest ``keep`` revisions of each stage do not stand on.
+    """Delete what the newest ``keep`` revisions of each stage do not stand on, and records of old runs.
 
     :param keep: how many revisions of each stage to keep, tombstones counted; at least 1.
     :param grace: how long ago an attempt must have been unlinked.
@@ -128,7 +132,9 @@ def prune(
     for info in (info for infos in unused.values() for info in infos):
         ages.note(info.key, info.modified)
     due = {name for name, infos in unused.items() if ages.is_old(max(info.modified for info in infos))}
+    runs, foreign = old_runs(store, job, ages)
     doomed = [info for name in sorted(due) for info in unused[name]]
+    doomed += [info for infos in runs.values() for info in infos]
     if not dry_run:
         _delete(store, [info.key for info in doomed])
     return Pruned(
@@ -137,11 +143,12 @@ def prune(
         objects=len(doomed),
         bytes=sum(info.size for info in doomed),
         uploads=uploads,
-        foreign=listed.foreign,
+        foreign=listed.foreign + foreign,
         waiting=tuple(sorted(unused.keys() - due)),
         dry_run=dry_run,
         future=ages.future,
         warnings=ages.warnings,
+        runs=tuple(runs),
     )
 
 
@@ -174,7 +181,7 @@ def _list(store: Store, job: str) -> _Job:
             listed.commits |= part.commits
             listed.attempts |= part.attempts
             listed.foreign += part.foreign
-    if not listed.commits and not listed.attempts:
+    if not listed.commits and not listed.attempts and not store.bucket.holds(runs_prefix(job)):
         raise missing_job(store, job)
     return listed
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -22,7 +22,7 @@ from up42_state.stages.history import History
 from up42_state.stages.local.output import read_output
 from up42_state.stages.local.sources import hash_sources
 from up42_state.stages.propagate.into_directory import clean_up
-from up42_state.stages.propagate.merged_output import Merging
+from up42_state.stages.propagate.merged_output import Merging, merged_parts
 from up42_state.stages.revision import load_index
 from up42_state.stages.write.by_reference import Borrowing
 from up42_state.stages.write.lease import References, StaleError
@@ -34,15 +34,17 @@ from up42_state.stages.write.upload import Uploader
 from up42_state.stages.write.writers import writing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
     from typing import Literal
 
     from up42_state.features import Report
     from up42_state.features.repair import Change
-    from up42_state.stages.format.commit import BlockInfo, JobMode, Parent
+    from up42_state.stages.format.commit import BlockInfo, Parent
+    from up42_state.stages.format.recipe import Component
     from up42_state.stages.format.records import StoredFile
     from up42_state.stages.local.sources import Source
+    from up42_state.stages.propagate.merged_output import EarlierStage
     from up42_state.stages.propagate.options import EarlierHistories
     from up42_state.stages.store import Store
     from up42_state.stages.write.resume import Interrupted
@@ -76,9 +78,10 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
     """One save: what is saved, where, and on what condition. See :meth:`up42_state.Stage.save`.
 
     :param quicklooks: the directory of quicklooks; ``None`` leaves quicklooks out.
-    :param parameters: the block's, as the commit is to hold them: without secrets.
     :param recipe: what the output is made of besides earlier stages.
     :param fingerprint: a caller's own in place of the recipe's; empty for the recipe's.
+    :param parts: shards that are put together, in place of what lies in ``output``; ``None`` for the output.
+    :param missing: what the shards that failed were to be made of (:class:`Commit`).
     """
 
     store: Store
@@ -90,12 +93,12 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
     propagations: tuple[EarlierHistories, ...] = ()
     precondition: Precondition = msgspec.field(default_factory=Precondition)
     block: BlockInfo | None = None
-    parameters: Mapping[str, Any] = msgspec.field(default_factory=dict)
     recipe: Recipe = msgspec.field(default_factory=Recipe)
     fingerprint: str = ""
-    job_mode: JobMode = "DEFAULT"
     progress: Callable[[int, int], None] = lambda _done, _total: None
     mend: bool = False
+    parts: Sequence[EarlierStage] | None = None
+    missing: tuple[str, ...] = ()
 
     def run(self) -> Saved:
         """Save the output.
@@ -117,12 +120,11 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         references = References(self.store, self.job)
         newest = History(self.store, self.job, self.stage).newest()
         references.read(newest)
-        standing = self.precondition.settle(newest, self.job_mode)
+        standing = self.precondition.settle(newest, self.recipe.job_mode)
         if standing is not None:
             return Saved(commit=standing, outcome="kept")
-        clean_up(self.output, self.quicklooks)
-        output = read_output(self.output, self.quicklooks, dry_run=self.job_mode == "DRY_RUN", mend=self.mend)
-        merged = Merging(output)
+        merged = self._read()
+        output = merged.output
         reports = [merged.apply(propagation, self._current) for propagation in self.propagations]
         previous = _previous(self.store, newest)
         borrowing = Borrowing(self.store, self.job, attempt.prefix, references, previous)
@@ -147,9 +149,17 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
             changes=output.changes,
         )
 
+    def _read(self) -> Merging:
+        """The output that earlier stages are merged into."""
+        if self.parts is not None:
+            return merged_parts(self.parts)
+        clean_up(self.output, self.quicklooks)
+        dry_run = self.recipe.job_mode == "DRY_RUN"
+        return Merging(read_output(self.output, self.quicklooks, dry_run=dry_run, mend=self.mend))
+
     def _current(self, history: History) -> Commit:
         """What is referred to must be current, or it may be pruned meanwhile (:class:`References`)."""
-        return history.current(self.job_mode)
+        return history.current(self.recipe.job_mode)
 
     def _nearby(self, merged: Merging, references: References) -> Iterator[Index]:
         """Yield the indexes of the job's other stages whose files the output may hold as they are.
@@ -196,6 +206,13 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         waiting = [source for source in sources if source.name not in reusable]
         return [*reusable.values(), *uploader.upload(waiting, left.uploads)]
 
+    def _components(self, merged: Merging) -> tuple[Component, ...]:
+        """What the output is made of; nothing if a caller knows better, or if nobody knows the block."""
+        if self.fingerprint or not (self.recipe.block or self.recipe.command):
+            return ()
+        parents = ((parent.stage, parent.content) for parent in self.parents)
+        return self.recipe.components(parents, merged.propagated)
+
     def _draft(
         self, attempt: _Attempt, newest: Commit | None, previous: Index | None, index: Index, merged: Merging
     ) -> Commit:
@@ -207,25 +224,20 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         listing = (same and same.index) or attempt.put("index.json", index.render(), None)
         refers = {*index.refers, *(_owner(self.job, item) for item in (data, listing))}
         own = f"{self.stage}/{attempt.id}"
-        components = (
-            ()
-            if self.fingerprint
-            else self.recipe.components(
-                ((parent.stage, parent.content) for parent in self.parents), merged.propagated
-            )
-        )
+        components = self._components(merged)
         return Commit(
             job=self.job,
             stage=self.stage,
             revision=1,
             attempt=attempt.id,
             time=now(),
-            job_mode=self.job_mode,
+            job_mode=self.recipe.job_mode,
             block=self.block,
             parents=self.parents,
-            parameters=dict(self.parameters),
-            fingerprint=self.fingerprint or fingerprint(components),
+            parameters=dict(self.recipe.parameters),
+            fingerprint=self.fingerprint or (fingerprint(components) if components else ""),
             components=components,
+            missing=self.missing,
             content=content_digest(data.size, data.sha256, index.entries, index.directories),
             refers=tuple(sorted(refers)),
             totals=Totals(

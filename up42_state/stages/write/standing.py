@@ -9,28 +9,36 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from up42_state.errors import IntegrityError, NotFoundError
 from up42_state.stages.format.differences import differences
-from up42_state.stages.format.parameters import mask_secrets
+from up42_state.stages.format.names import attempt_prefix
 from up42_state.stages.format.recipe import Propagated
+from up42_state.stages.revision import load_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from up42_state.buckets.base import ObjectInfo
     from up42_state.stages.format.commit import Commit, JobMode
     from up42_state.stages.format.recipe import Recipe
     from up42_state.stages.history import History
     from up42_state.stages.propagate.options import EarlierHistories
+    from up42_state.stages.store import Store
 
 __all__ = ["Standing", "standing"]
+
+_MANY = 100  # listings; a page of one holds 1,000 objects
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """What stands of a task.
 
-    :param commit: the current revision of its stage; ``None`` if there is none.
+    :param stage: the name of the task's stage.
+    :param commit: the current revision of the stage; ``None`` if there is none.
     :param reasons: why the task has to run, for people; none if it is done.
     """
 
+    stage: str
     commit: Commit | None
     reasons: Sequence[str]
 
@@ -39,33 +47,42 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         """True if the task need not run."""
         return not self.reasons
 
+    def lines(self) -> list[str]:
+        """Tell people: that the task is done, ``cached tiling:1@3``, or each reason why it runs."""
+        if self.commit is not None and self.is_done:
+            return [f"cached {self.stage}@{self.commit.revision}"]
+        return [f"{self.stage} runs: {reason}" for reason in self.reasons]
+
 
 def standing(
     history: History,
     recipe: Recipe,
-    parents: Sequence[Commit],
+    parents: Iterable[Commit],
     propagations: Iterable[EarlierHistories] = (),
 ) -> Standing:
     """Tell whether the stage of a task holds what its recipe would give now.
+
+    Objects are there if a listing names them in their full size; their bytes are not read.
 
     :param history: of the task's stage.
     :param parents: the current revisions of the stages that the input is made of.
     :param propagations: what is merged into the output.
     :raises NotFoundError: a stage to propagate does not exist.
     :raises IntegrityError: a commit is damaged.
-    :raises SettingsError: the parameters cannot be written as JSON.
     """
     newest = history.newest()
     missing = _missing(newest, recipe.job_mode)
     if newest is None or missing:
-        return Standing(commit=None, reasons=[missing])
+        return Standing(stage=history.stage, commit=None, reasons=[missing])
     components = recipe.components(
         ((parent.stage, parent.content) for parent in parents), _propagated(propagations, recipe.job_mode)
     )
-    reasons = differences(newest, components, mask_secrets(recipe.parameters))
-    if not reasons and history.states([newest]) != ["restorable"]:
-        reasons = [f"the bytes of {newest.name} are gone"]
-    return Standing(commit=newest, reasons=reasons)
+    reasons = differences(newest, components, recipe.parameters)
+    if newest.missing:
+        count = len(newest.missing)
+        features = "1 feature" if count == 1 else f"{count} features"
+        reasons.append(f"{newest.name} lacks what {features} of the input would give")
+    return Standing(stage=history.stage, commit=newest, reasons=reasons or _gone(history.store, newest))
 
 
 def _missing(newest: Commit | None, job_mode: JobMode) -> str:
@@ -83,3 +100,38 @@ def _propagated(propagations: Iterable[EarlierHistories], job_mode: JobMode) -> 
         for commit in filter(None, commits):
             name = f"{commit.job}/{commit.stage}"
             yield Propagated(stage=name, content=commit.content, options=propagation.given)
+
+
+def _gone(store: Store, commit: Commit) -> list[str]:
+    """Why the bytes of a revision cannot be had; empty if all of its objects are there."""
+    assert commit.data is not None
+    with store.transfers() as transfers:
+        listings = [transfers.start(0, _listed, store, prefix) for prefix in _prefixes(commit)]
+        try:
+            index = load_index(store, commit)
+        except NotFoundError:
+            return [f"the bytes of {commit.name} are gone"]
+        except IntegrityError:
+            return [f"the index of {commit.name} is missing or damaged"]
+        found = {info.key: info.size for listing in listings for info in listing.result()}
+    wanted = {f"{commit.job}/{stored.key}": stored.size for stored in index.objects}
+    wanted[commit.data.key] = commit.data.size
+    lost = [key for key, size in wanted.items() if found.get(key) != size]
+    if not lost:
+        return []
+    return [f"{len(lost)} of {len(wanted)} objects of {commit.name} are gone or cut off, such as {lost[0]}"]
+
+
+def _prefixes(commit: Commit) -> list[str]:
+    """What to list to find all attempts that hold bytes of a revision: each, or the job where they are many.
+
+    A stage that was put together from shards refers to as many attempts as it had shards.
+    """
+    if len(commit.refers) > _MANY:
+        return [f"{commit.job}/"]
+    owners = (owner.split("/", 1) for owner in commit.refers)
+    return [attempt_prefix(commit.job, stage, attempt) for stage, attempt in owners]
+
+
+def _listed(store: Store, prefix: str) -> list[ObjectInfo]:
+    return list(store.bucket.list(prefix))

@@ -40,6 +40,8 @@ class EarlierOutput:
     :param revision: the revision that is taken.
     :param collection: its ``data.json``.
     :param files: its files and quicklooks.
+    :param is_part: the stage is a part of the current output, made by the same task: none of its features
+        is taken for one that is there, and they get no provenance from it.
     """
 
     job: str
@@ -47,6 +49,7 @@ class EarlierOutput:
     revision: int
     collection: Collection
     files: Files
+    is_part: bool = False
 
     @property
     def label(self) -> str:
@@ -178,6 +181,9 @@ class EarlierFeatures:
     def all_written(self, indexes: Iterable[int]) -> Iterator[tuple[Text, ...]]:
         """Yield features in pieces, each with its provenance, added unless the feature carries one."""
         collection = self.output.collection
+        if self.output.is_part:
+            yield from ((collection.raw(index),) for index in indexes)
+            return
         document, starts, ends = collection.document, collection.starts, collection.ends
         key, member = self._keys.of, b", " + self._member
         for index in indexes:

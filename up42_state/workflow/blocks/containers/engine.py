@@ -124,8 +124,9 @@ class Engine:
             self.call("pull", "--quiet", name, timeout=_PULL)
             found = self.find_image(name)
         except EngineError as error:
+            said = error.message.splitlines()[-1].removeprefix("Error: ")  # podman tells of each retry before
             raise EngineError(
-                f"the image {name} is not here and cannot be pulled: {error.message}",
+                f"the image {name} is not here and cannot be pulled: {said}",
                 advice=f"check its name, log in ({self.kind} login), or build it",
             ) from error
         if found is None:

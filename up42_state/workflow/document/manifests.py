@@ -1,54 +1,20 @@
-"""Read a workflow file and the manifests of its blocks for ``manifest check``."""
+"""Find the manifests of the blocks in a workflow document, for ``manifest check``."""
 
 from __future__ import annotations
 
-import json
+import os
 from typing import TYPE_CHECKING, Any
 
 from up42_state.contract import MANIFEST
-from up42_state.errors import InvalidWorkflowError, NotFoundError, PathNotFoundError, SettingsError
-from up42_state.machine.paths import local_path
+from up42_state.errors import NotFoundError
 from up42_state.manifest import Manifest, read_label
+from up42_state.manifest.label import read_image_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-__all__ = ["find_manifests", "read_document"]
-
-
-def read_document(path: str) -> Any:
-    """Read a YAML or JSON file: JSON if its name ends in ``.json``, otherwise YAML.
-
-    :raises PathNotFoundError: there is no such file.
-    :raises InvalidWorkflowError: the file is not UTF-8, or neither JSON nor YAML.
-    :raises SettingsError: the file may not be read, or its name cannot be a path.
-    """
-    try:
-        text = local_path(path).read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise PathNotFoundError(f"there is no file {path}") from error
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InvalidWorkflowError(f"{path} is not UTF-8") from error
-    return _json(text, path) if path.endswith(".json") else _yaml(text, path)
-
-
-def _json(text: str, path: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InvalidWorkflowError(f"{path} is no JSON: {error}") from error
-
-
-def _yaml(text: str, path: str) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InvalidWorkflowError(f"{path} is no YAML: {error}") from error
+__all__ = ["find_manifests"]
 
 
 def find_manifests(document: object, folder: Path, files: Iterable[str]) -> dict[str, Manifest | None]:
@@ -91,7 +57,9 @@ def _add(library: dict[str, Manifest | None], task: Mapping[str, Any]) -> None:
 
 
 def _of_image(image: str) -> Manifest | None:
+    # Blocks' folders are often called as their images are: a folder that is no OCI layout is not the image.
+    is_other = os.path.isdir(image) and not os.path.isfile(os.path.join(image, "index.json"))
     try:
-        return Manifest.from_json(read_label(image))
+        return Manifest.from_json(read_image_label(image) if is_other else read_label(image))
     except NotFoundError:
         return None

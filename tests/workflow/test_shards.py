@@ -1,0 +1,327 @@
+"""``foreach: feature``: splitting an input, running its shards, and putting their outputs together."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from doubles.blocks import Bodies, changed, read, task, workflow, write
+from doubles.outputs import contents, feature, write_output
+
+from up42_state.stages.format.names import shard_of
+from up42_state.state import Job, State
+from up42_state.workflow.blocks.work import Ending, Work
+from up42_state.workflow.model import PropagatedStages
+from up42_state.workflow.plan import Planner
+from up42_state.workflow.runner import Options, run
+from up42_state.workflow.scratch import Folder
+from up42_state.workflow.shards import Shard, split
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from up42_state.workflow.events import Event
+
+FAILED = Ending(reason="exit code", text="ended with exit code 3", exit_code=3)
+PATH = "up42.data_path"
+
+
+def features_of(shards: list[Shard]) -> list[tuple[str, ...]]:
+    return [shard.features for shard in shards]
+
+
+def many(count: int, start: int = 0) -> list[dict[str, Any]]:
+    return [feature(None, f"f{number}") for number in range(start, start + count)]
+
+
+class TestSplit:
+    """An input in shards."""
+
+    def test_one_feature_each(self, tmp_path: Path) -> None:
+        """With a chunk of 1 each feature is a shard, in the order of the input."""
+        write_output(tmp_path, {}, many(3))
+        assert features_of(split("t:1", tmp_path, 1)) == [("f0",), ("f1",), ("f2",)]
+
+    def test_a_shard_has_its_features_files(self, tmp_path: Path) -> None:
+        """Files, sidecars and directories come along with the feature that names them, and no others."""
+        files = {"a.tif": b"a", "a.tif.aux.xml": b"x", "b/1.tif": b"1", "b/2.tif": b"2", "lonely.txt": b""}
+        write_output(tmp_path / "whole", files, [feature("a.tif", "a"), feature("b", "b")])
+        (tmp_path / "whole/b/empty").mkdir()
+        found = []
+        for number, shard in enumerate(split("t:1", tmp_path / "whole", 1)):
+            folder = Folder(tmp_path / str(number)).make()
+            shard.fill(folder, tmp_path / "whole")
+            found.append(sorted(contents(folder.input)))
+        assert found == [
+            ["a.tif", "a.tif.aux.xml", "data.json"],
+            ["b/1.tif", "b/2.tif", "b/empty", "data.json"],
+        ]
+
+    def test_names_tell_what_shards_hold(self, tmp_path: Path) -> None:
+        """The name depends on the feature and the bytes of its files alone, not on times or neighbours."""
+        for name, features in (("one", many(3)), ("two", many(2, 1))):
+            write_output(tmp_path / name, {f"f{n}.tif": b"%d" % n for n in range(3)}, features)
+            for each in features:
+                each["properties"][PATH] = f"{each['id']}.tif"
+            write_output(tmp_path / name, {}, features)
+        one, two = (split("t:1", tmp_path / name, 1) for name in ("one", "two"))
+        assert [shard.stage for shard in one[1:]] == [shard.stage for shard in two]
+        assert {shard_of(shard.stage) for shard in one} == {"t:1"}
+        (tmp_path / "two/f1.tif").write_bytes(b"other")
+        assert split("t:1", tmp_path / "two", 1)[0].stage != two[0].stage
+
+    def test_executable_bits_count(self, tmp_path: Path) -> None:
+        """A file that becomes executable is another input."""
+        write_output(tmp_path, {"a.tif": b"a"})
+        before = split("t:1", tmp_path, 1)
+        (tmp_path / "a.tif").chmod(0o755)
+        assert split("t:1", tmp_path, 1)[0].stage != before[0].stage
+
+    def test_equal_features_are_shards_of_their_own(self, tmp_path: Path) -> None:
+        """Two features that are equal in everything are run twice, as they would be without shards."""
+        write_output(tmp_path, {}, [feature(None), feature(None)])
+        first, second = split("t:1", tmp_path, 1)
+        assert second.stage == f"{first.stage}.2"
+
+    def test_features_without_ids_are_named_by_their_places(self, tmp_path: Path) -> None:
+        """A person finds them in the input."""
+        write_output(tmp_path, {}, [feature(None, "a"), feature(None)])
+        assert features_of(split("t:1", tmp_path, 1)) == [("a",), ("features[1]",)]
+
+    def test_an_empty_input(self, tmp_path: Path) -> None:
+        """No features are no shards."""
+        write_output(tmp_path, {}, [])
+        assert split("t:1", tmp_path, 4) == []
+
+    @pytest.mark.parametrize("chunk", [2, 3, 10, 100])
+    def test_chunks(self, tmp_path: Path, chunk: int) -> None:
+        """No shard has more features than the chunk; together they have all, in order."""
+        write_output(tmp_path, {}, many(400))
+        found = features_of(split("t:1", tmp_path, chunk))
+        assert max(map(len, found)) <= chunk
+        assert [name for names in found for name in names] == [f"f{number}" for number in range(400)]
+        assert len(found) < 400 / chunk * 2.2
+
+    @pytest.mark.parametrize("position", [0, 137, 400])
+    def test_one_feature_more_changes_few_chunks(self, tmp_path: Path, position: int) -> None:
+        """Wherever a feature comes, only the shards about it are new."""
+        write_output(tmp_path, {}, many(400))
+        before = {shard.stage for shard in split("t:1", tmp_path, 10)}
+        features = many(400)
+        features.insert(position, feature(None, "new"))
+        write_output(tmp_path, {}, features)
+        new = [shard for shard in split("t:1", tmp_path, 10) if shard.stage not in before]
+        assert 1 <= len(new) <= 6
+
+    def test_files_are_linked(self, tmp_path: Path) -> None:
+        """A shard's files take no space of their own."""
+        write_output(tmp_path / "whole", {"a.tif": b"a"})
+        folder = Folder(tmp_path / "shard").make()
+        split("t:1", tmp_path / "whole", 1)[0].fill(folder, tmp_path / "whole")
+        assert os.stat(folder.input / "a.tif").st_nlink == 2
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    return State(f"file://{tmp_path}/store").job("job")
+
+
+class Example:
+    """Scenes, and a task that runs once for each."""
+
+    def __init__(self, count: int = 4) -> None:
+        self.scenes = [feature(f"s{n}.tif", f"s{n}") for n in range(count)]
+        self.failing: set[str] = set()
+        self.seen: list[str] = []
+        self.blocks = Bodies(scenes=self.make, tile=self.tile, copy=self.copy)
+        self.flow = workflow(
+            task("scenes:1", "scenes"),
+            task("tiling:1", "tile", "scenes:1", chunk=1),
+            task("report:1", "copy", "tiling:1"),
+        )
+
+    def make(self, work: Work) -> None:
+        write(work, self.scenes, {each["properties"][PATH]: each["id"].encode() for each in self.scenes})
+
+    def tile(self, work: Work) -> Ending | None:
+        (scene,) = read(work)["features"]
+        self.seen.append(scene["id"])
+        if scene["id"] in self.failing:
+            return FAILED
+        # Every shard writes a file of this name; the bytes differ.
+        data = (work.input / scene["properties"][PATH]).read_bytes()
+        write(work, [feature("tile.tif", f"{scene['id']}_0")], {"tile.tif": data + b" tile"})
+        return None
+
+    def copy(self, work: Work) -> None:
+        features = read(work)["features"]
+        write(
+            work,
+            features,
+            {f["properties"][PATH]: (work.input / f["properties"][PATH]).read_bytes() for f in features},
+        )
+
+    def run(self, job: Job, **options: Any) -> Any:
+        self.seen.clear()
+        return run(self.flow, job, Options(**options), blocks=Bodies.again(self.blocks))
+
+
+@pytest.fixture
+def example() -> Example:
+    return Example()
+
+
+def test_results_are_one_stage(job: Job, example: Example) -> None:
+    """The task's stage has all shards' features in order, each with its own file, by reference."""
+    example.run(job)
+    stage = job.stage("tiling:1")
+    found = {f.id: stage.open(f.properties[PATH]).read() for f in stage.features().features}
+    assert found == {f"s{n}_0": b"s%d tile" % n for n in range(4)}
+    assert list(found) == [f"s{n}_0" for n in range(4)]
+    totals = stage.latest().totals
+    assert totals.referenced == totals.bytes
+    # What the shards made is the task's own: it comes from no other stage.
+    assert "origin" not in str(stage.data())
+
+
+def test_the_stage_can_be_restored(job: Job, example: Example, tmp_path: Path) -> None:
+    """What is put together is a stage like any other."""
+    example.run(job)
+    restored = job.stage("tiling:1").restore(tmp_path / "there")
+    assert restored.features == 4
+    assert job.stage("tiling:1").verify().ok
+
+
+def test_one_feature_more_is_one_shard_more(job: Job, example: Example) -> None:
+    """Only the new feature's shard runs; the result holds it."""
+    example.run(job)
+    example.scenes.insert(1, feature("s9.tif", "s9"))
+    example.blocks.versions["scenes"] = "2"
+    result = example.run(job)
+    assert example.seen == ["s9"]
+    assert result.tasks[1].shards == (5, 5)
+    assert [f.id for f in job.stage("tiling:1").features().features][1] == "s9_0"
+
+
+def test_one_feature_less_runs_no_shard(job: Job, example: Example) -> None:
+    """The result lacks what was made of it."""
+    example.run(job)
+    del example.scenes[2]
+    example.blocks.versions["scenes"] = "2"
+    example.run(job)
+    assert example.seen == []
+    assert [f.id for f in job.stage("tiling:1").features().features] == ["s0_0", "s1_0", "s3_0"]
+
+
+def test_another_parameter_runs_every_shard(job: Job, example: Example) -> None:
+    """What determines the task's output determines each shard's."""
+    example.run(job)
+    example.flow = changed(example.flow, "tiling:1", parameters={"size": 2})
+    example.run(job)
+    assert sorted(example.seen) == ["s0", "s1", "s2", "s3"]
+
+
+def test_no_features(job: Job) -> None:
+    """An empty input gives an empty output, and is done."""
+    example = Example(0)
+    result = example.run(job)
+    assert [each.status for each in result.tasks] == ["done", "done", "done"]
+    assert job.stage("tiling:1").features().features == []
+    assert [each.status for each in example.run(job).tasks] == ["cached", "cached", "cached"]
+
+
+def test_a_failed_shard_is_run_alone_by_the_next_run(job: Job, example: Example) -> None:
+    """The task fails and leaves no stage; what its other shards made is kept, and is not made again."""
+    example.failing = {"s2"}
+    result = example.run(job, cpus=1)
+    assert result.tasks[1].status == "failed"
+    assert result.tasks[1].reason == "1 of 4 shards failed: s2: ended with exit code 3"
+    assert result.tasks[2].status == "skipped"
+    assert not job.stage("tiling:1").exists()
+    example.failing = set()
+    assert not example.run(job).failed
+    assert sorted(example.seen) == ["s2", "s3"]  # s3 was not begun: a failure ends the run
+
+
+def test_keeping_going_gives_a_part(job: Job, example: Example) -> None:
+    """The other shards run, the stage says what it lacks, and what stands on the task works with the part."""
+    example.failing = {"s1"}
+    result = example.run(job, keep_going=True)
+    outcome = result.tasks[1]
+    assert (outcome.status, outcome.shards, outcome.missing) == ("partial", (3, 4), ("s1",))
+    assert result.failed == [outcome]
+    assert result.tasks[2].status == "done"
+    commit = job.stage("tiling:1").latest()
+    assert commit.missing == ("s1",)
+    assert commit.totals.features == 3
+
+
+def test_a_part_is_not_done(job: Job, example: Example) -> None:
+    """The plan says what is lacking; the next run makes it, and no more."""
+    example.failing = {"s1"}
+    example.run(job, keep_going=True)
+    plan = {each.task.name: each.reasons for each in Planner(job, example.blocks).plan(example.flow)}
+    assert plan["tiling:1"] == ("job/tiling:1@1 lacks what 1 feature of the input would give",)
+    example.failing = set()
+    example.run(job)
+    assert example.seen == ["s1"]
+    assert job.stage("tiling:1").latest().missing == ()
+    assert job.stage("report:1").latest().totals.features == 4
+
+
+def test_all_shards_fail(job: Job, example: Example) -> None:
+    """There is no part to save then."""
+    example.failing = {f"s{n}" for n in range(4)}
+    outcome = example.run(job, keep_going=True).tasks[1]
+    assert outcome.status == "failed"
+    assert outcome.reason.startswith("4 of 4 shards failed: s0: ")
+    assert outcome.reason.endswith("; …")
+    assert not job.stage("tiling:1").exists()
+
+
+def test_shards_run_side_by_side(job: Job, example: Example) -> None:
+    """As many as there are processors for."""
+    both = threading.Barrier(2, timeout=20)
+
+    def meet(work: Work) -> Ending | None:
+        both.wait()
+        return example.tile(work)
+
+    example.blocks = Bodies(scenes=example.make, tile=meet, copy=example.copy)
+    assert not example.run(job, cpus=2).failed
+
+
+def test_damaged_shards_are_made_again(job: Job, example: Example) -> None:
+    """A shard whose bytes are gone from the store is no finished one."""
+    example.run(job)
+    (name,) = (n for n in job.state.store.stages("job") if n == split_name(job, "s3"))
+    commit = job.stage(name).latest()
+    assert commit.data is not None
+    job.state.store.bucket.delete([commit.data.key])
+    job.stage("tiling:1").delete()
+    example.run(job)
+    assert example.seen == ["s3"]
+
+
+def split_name(job: Job, scene: str) -> str:
+    """The stage of the shard that was made of a scene."""
+    names = (name for name in job.state.store.stages("job") if "+" in name)
+    return next(n for n in names if job.stage(n).features().features[0].id == f"{scene}_0")
+
+
+def test_propagation_comes_on_top(job: Job, example: Example) -> None:
+    """Stages that the task propagates are merged into what its shards made, once."""
+    flow = changed(example.flow, "tiling:1", propagate=(PropagatedStages(stages=("scenes:1",)),))
+    run(flow, job, blocks=example.blocks)
+    ids = [f.id for f in job.stage("tiling:1").features().features]
+    assert ids == [f"s{n}_0" for n in range(4)] + [f"s{n}" for n in range(4)]
+
+
+def test_events_count_the_shards(job: Job, example: Example) -> None:
+    """Each shard that ends is told, with how many are done."""
+    events: list[Event] = []
+    run(example.flow, job, Options(cpus=1), blocks=example.blocks, tell=events.append)
+    counts = [event.shards for event in events if event.kind == "shard"]
+    assert counts == [(1, 4), (2, 4), (3, 4), (4, 4)]

@@ -1,0 +1,107 @@
+"""Show how the newest runs of jobs stand, and which tasks they did not finish."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from up42_state.cli.output import Table
+from up42_state.cli.text import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from up42_state.cli.common import Common
+    from up42_state.state import Job
+    from up42_state.workflow.records import DamagedRecord, RunRecord, TaskRecord
+    from up42_state.workflow.runs import Runs
+
+__all__ = [
+    "latest_unfinished",
+    "newest_runs",
+    "run_members",
+    "run_of",
+    "run_table",
+    "tasks_of",
+    "unfinished_table",
+]
+
+_FINISHED = frozenset(("done", "cached"))
+
+
+def run_of(job: Job) -> Runs:
+    """Return the runs of a job; nothing has been asked of the store yet."""
+    from up42_state.workflow.runs import Runs
+
+    return Runs(job.state.store, job.key)
+
+
+def tasks_of(record: RunRecord) -> tuple[TaskRecord, ...]:
+    """Return the tasks of a run. Those that ran when the run died are ``dead``."""
+    from msgspec.structs import replace
+
+    if record.status() == "running":
+        return record.tasks
+    return tuple(
+        replace(task, status="dead", text="the run died") if task.status == "running" else task
+        for task in record.tasks
+    )
+
+
+def latest_unfinished(common: Common, job: Job) -> tuple[str, list[TaskRecord]]:
+    """Return the id of a job's newest run, and its tasks that are neither done nor cached.
+
+    A damaged record is a warning: what the store holds of stages is no less true.
+
+    :return: an empty id where no workflow was run.
+    """
+    from up42_state.workflow.records import DamagedRecord
+
+    record = run_of(job).latest()
+    if record is None:
+        return "", []
+    if isinstance(record, DamagedRecord):
+        common.note(f"warning: {record.error.message}")
+        return record.key.split("/")[2], []
+    return record.run, [task for task in tasks_of(record) if task.status not in _FINISHED]
+
+
+def newest_runs(jobs: Sequence[Job]) -> list[RunRecord | DamagedRecord | None]:
+    """Return the newest run of each job, side by side."""
+    if not jobs:
+        return []
+    with jobs[0].state.store.transfers() as transfers:
+        return list(transfers.map(lambda job: run_of(job).latest(), jobs))
+
+
+def run_members(run: RunRecord | DamagedRecord | None) -> dict[str, Any] | None:
+    """Return a run as JSON types, without its tasks."""
+    from up42_state.workflow.records import RunRecord
+
+    if not isinstance(run, RunRecord):
+        return None if run is None else run.to_dict()
+    members = {name: value for name, value in run.to_dict().items() if name not in {"tasks", "writer"}}
+    return members | {"status": run.status()}
+
+
+def run_table(jobs: Sequence[Job], runs: Sequence[RunRecord | DamagedRecord | None]) -> Table:
+    """Return a table with a job and its newest run a row."""
+    rows = [(job.key, *_run_row(run)) for job, run in zip(jobs, runs, strict=True)]
+    return Table(columns=("job", "status", "run", "workflow", "start", "reason"), rows=rows)
+
+
+def _run_row(run: RunRecord | DamagedRecord | None) -> tuple[str, ...]:
+    from up42_state.workflow.records import RunRecord
+
+    if run is None:
+        return ("", "", "", "", "")
+    if not isinstance(run, RunRecord):
+        return ("damaged", "", "", "", run.error.message)
+    return (run.status(), run.run, run.workflow, moment(run.start) if run.start else "", run.text)
+
+
+def unfinished_table(run: str, tasks: Sequence[TaskRecord]) -> Table:
+    """Return a table of tasks without an output, or with another than they are to have."""
+    return Table(
+        columns=("task", "status", "run", "reason"),
+        rows=[(task.task, task.status, run, task.text or task.why) for task in tasks],
+    )

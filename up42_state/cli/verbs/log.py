@@ -1,0 +1,219 @@
+"""``log``: what a run of a workflow did, why, and what its blocks printed."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from up42_state.cli import options
+from up42_state.cli.output import Table, facts, print_result
+from up42_state.cli.runs import run_of, tasks_of
+from up42_state.cli.text import moment, plain, size
+from up42_state.errors import NotFoundError
+from up42_state.secrets.redaction import without_secrets
+from up42_state.units import lasting
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from up42_state.cli.common import Common
+    from up42_state.workflow.records import AttemptRecord, DamagedRecord, RunRecord
+    from up42_state.workflow.runs import Runs
+
+__all__ = ["log"]
+
+_NAMED = 3  # failed shards in a note
+
+
+@click.command()
+@click.argument("what", metavar="[JOB[/TASK]]", required=False)
+@options.job
+@click.option("--run", "run_id", metavar="ID", help="Not the newest run, but this one.")
+@click.option(
+    "--attempt", type=click.IntRange(min=1), metavar="N", help="Not the last attempt at TASK, but this one."
+)
+@options.shared
+@click.pass_obj
+def log(common: Common, what: str | None, job: str | None, run_id: str | None, attempt: int | None) -> None:
+    """Show what a run did and why, or what a task printed.
+
+    JOB shows the newest run of a workflow in a job: its tasks, and each attempt at them. JOB/TASK prints the
+    log of the last attempt at a task, or at a shard of one. With --job, TASK is enough.
+    """
+    job, task = _split(what, job)
+    runs = run_of(common.handles(job=job).job)
+    if task:
+        _print_log(common, runs, task, run_id or "", attempt)
+        return
+    if attempt is not None:
+        raise click.UsageError("--attempt needs a task: JOB/TASK")
+    ids = runs.list()
+    if not ids:
+        raise _no_runs(runs)
+    _print_run(common, runs, run_id or ids[-1], ids)
+
+
+def _split(what: str | None, job: str | None) -> tuple[str | None, str]:
+    """Return the job, where one is named, and the task."""
+    if what is None:
+        return job, ""
+    named, slash, task = what.partition("/")
+    if not slash:
+        return (job, what) if job is not None else (what, "")
+    if job is not None and job != named:
+        raise click.UsageError(f"{what!r} is of job {named}, and --job says {job}")
+    if not task:
+        raise click.UsageError(f"{what!r} names no task")
+    return named, task
+
+
+def _no_runs(runs: Runs) -> NotFoundError:
+    """Return the error for a job of which no run is known."""
+    from up42_state.stages.history import missing_job
+
+    if not runs.store.bucket.holds(f"{runs.job}/"):
+        return missing_job(runs.store, runs.job)
+    return NotFoundError(
+        f"no run of a workflow is known in job {runs.job}",
+        advice=f"`up42-state stages --job {runs.job}` lists what is saved",
+    )
+
+
+def _print_run(common: Common, runs: Runs, run: str, ids: Sequence[str]) -> None:
+    """Print one run: the run, its tasks, and the attempts at them.
+
+    :raises IntegrityError: a record is damaged; the others are printed.
+    """
+    from up42_state.cli.watching.summary import task_table
+    from up42_state.workflow.records import DamagedRecord
+
+    record = runs.find(run)
+    attempts = runs.attempts(run)
+    damaged = [item for item in (record, *attempts) if isinstance(item, DamagedRecord)]
+    sound = [item for item in attempts if not isinstance(item, DamagedRecord)]
+    members: dict[str, Any] = {"job": runs.job, "run": run}
+    tables = []
+    if not isinstance(record, DamagedRecord):
+        tasks = tasks_of(record)
+        members = record.to_dict() | {"status": record.status(), "tasks": [task.to_dict() for task in tasks]}
+        tables += [_facts(record, ids), task_table(tasks)]
+    members["attempts"] = [item.to_dict() for item in sound]
+    members["runs"] = list(ids)
+    members["damaged"] = [item.to_dict() for item in damaged]
+    rows = [(item.key, item.error.message) for item in damaged]
+    tables += [_attempt_table(sound), Table(columns=("damaged", "problem"), rows=rows)]
+    print_result(common, members, *tables)
+    if damaged:
+        raise damaged[0].error
+
+
+def _facts(record: RunRecord, ids: Sequence[str]) -> Table:
+    from up42_state.stages.format.names import some_names
+
+    earlier = [run for run in reversed(ids) if run < record.run]
+    lasted = (record.end - record.start).total_seconds() if record.start and record.end else None
+    return facts(
+        {
+            "run": record.run,
+            "workflow": record.workflow,
+            "status": record.status(),
+            "reason": record.text,
+            "start": moment(record.start) if record.start else "",
+            "time": "" if lasted is None else lasting(lasted),
+            "host": f"{record.host} (process {record.pid})" if record.host else "",
+            "warnings": "; ".join(record.warnings),
+            "earlier runs": some_names(earlier),
+        }
+    )
+
+
+def _attempt_table(attempts: Sequence[AttemptRecord]) -> Table:
+    columns = ("attempt", "outcome", "exit", "start", "time", "memory", "log", "made", "why", "what happened")
+    return Table(
+        columns=columns,
+        rows=[_attempt_row(item) for item in attempts],
+        right=frozenset({"exit", "time", "memory", "log"}),
+    )
+
+
+def _attempt_row(item: AttemptRecord) -> tuple[object, ...]:
+    lasted = (item.end - item.start).total_seconds() if item.start and item.end else None
+    return (
+        f"{item.name} {item.attempt}",
+        item.outcome,
+        "" if item.exit_code is None else item.exit_code,
+        moment(item.start) if item.start else "",
+        "" if lasted is None else lasting(lasted),
+        "" if item.peak_memory is None else size(item.peak_memory),
+        size(item.log_bytes) if item.log_bytes else "",
+        item.stage,
+        item.why,
+        _what_happened(item),
+    )
+
+
+def _what_happened(item: AttemptRecord) -> str:
+    """Return what happened; of a task in shards that has nothing to say, how many came to what."""
+    counts = Counter(shard.outcome for shard in item.shards)
+    shards = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+    text = item.text or (f"shards: {shards}" if shards else "")
+    return "; ".join(filter(None, (text, *(f"warning: {each}" for each in item.warnings))))
+
+
+def _print_log(common: Common, runs: Runs, task: str, run: str, attempt: int | None) -> None:
+    """Print what an attempt printed; what is known of the attempt goes to stderr.
+
+    :raises IntegrityError: the attempt's record is damaged; the log is printed.
+    """
+    from up42_state.workflow.records import DamagedRecord
+
+    if run:
+        runs.find(run)
+    found, last = runs.last_attempt(task, run)
+    number = last if attempt is None else attempt
+    record = runs.attempt(found, task, number)
+    data = runs.log(found, task, number)
+    if common.json:
+        known = record.to_dict()
+        print_result(common, {"record": known, "log": data.decode(errors="replace")})
+    else:
+        _note(common, record, found, task, number)
+        _write(data)
+    if isinstance(record, DamagedRecord):
+        raise record.error
+
+
+def _note(common: Common, record: AttemptRecord | DamagedRecord, run: str, task: str, number: int) -> None:
+    """Say on stderr which attempt it is, and what became of it."""
+    from up42_state.workflow.records import DamagedRecord
+
+    said = [f"attempt {number} at {task} in run {run}"]
+    if isinstance(record, DamagedRecord):
+        common.note(plain(said[0]))
+        return
+    silent = "" if record.log_bytes else "; it printed nothing"
+    common.note(plain(": ".join(filter(None, (*said, record.outcome, record.text))) + silent))
+    failed = [shard.shard for shard in record.shards if shard.outcome == "failed"]
+    for shard in failed[:_NAMED]:
+        common.note(plain(f"of this shard alone: up42-state log {record.job}/{shard}"))
+
+
+def _write(data: bytes) -> None:
+    """Write a log to stdout: as it is, but on a terminal without what would steer the terminal."""
+    text = without_secrets(data.decode(errors="surrogateescape"))
+    if sys.stdout.isatty():
+        text = "".join(f"{plain(line.expandtabs())}\n" for line in text.splitlines())
+    try:
+        sys.stdout.flush()
+        click.echo(text.encode(errors="surrogateescape"), nl=False)
+    except BrokenPipeError:
+        _forget_stdout()
+
+
+def _forget_stdout() -> None:
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,319 @@
+"""Attempts at a task or a shard: its input is filled in, its block runs, its output is saved.
+
+The output is checked and saved only if the block ended with exit code 0. A failed attempt leaves no stage.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import to_builtins
+
+from up42_state.block.environment import child_environment
+from up42_state.errors import InvalidDataError, StateError
+from up42_state.secrets.redaction import remember
+from up42_state.units import size
+from up42_state.workflow.blocks.logs import Log
+from up42_state.workflow.blocks.variables import documented_environment
+from up42_state.workflow.blocks.work import Ending, Work
+from up42_state.workflow.events import Event
+from up42_state.workflow.records import AttemptRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from up42_state.machine.budget import Budget
+    from up42_state.stages.write.save import Saved
+    from up42_state.workflow.blocks.opening import Blocks
+    from up42_state.workflow.model import Resources, Task
+    from up42_state.workflow.plan import Planner
+    from up42_state.workflow.scratch import Folder, Scratch
+
+__all__ = ["Context", "Outcome", "Unit", "run_unit"]
+
+_GROWTH = 2  # times as much memory for the attempt after one that ran out of it
+_MOST_GROWTH = 8  # times as much as the task asks for
+_LONGEST_PAUSE = 60.0  # seconds between two attempts
+_SPARE = 64 * 1024 * 1024  # bytes of the disk that are left free
+_LAST_LINES = 20  # of a log, for a message
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What all attempts of a run share.
+
+    :param run: the run's id.
+    :param tell: takes what happens.
+    :param record: takes what came of each attempt, with its log.
+    :param keep_failed: leave the directories of failed attempts.
+    :param keep_going: after a failure go on with what does not stand on the failed task.
+    :param stop: set when the run is to end at once: blocks are stopped. Who sets it sets ``halt`` as well.
+    :param halt: set when nothing new is to be started.
+    """
+
+    run: str
+    planner: Planner
+    blocks: Blocks
+    scratch: Scratch
+    budget: Budget
+    tell: Callable[[Event], None]
+    record: Callable[[AttemptRecord, Log], None]
+    keep_failed: bool = False
+    keep_going: bool = False
+    stop: threading.Event = field(default_factory=threading.Event)
+    halt: threading.Event = field(default_factory=threading.Event)
+
+    def emit(self, kind: Any, task: str = "", **facts: Any) -> None:
+        """Tell what happened, and when."""
+        self.tell(Event(kind=kind, time=datetime.now(UTC), run=self.run, task=task, **facts))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """What is run at once.
+
+    :param task: the task.
+    :param stage: the name of the stage that the output is saved as: the task's, or a shard's.
+    :param why: why it runs, for people.
+    :param fill: puts the input into an attempt's directory.
+    :param save: checks and saves what lies in an attempt's directories.
+    :param disk: bytes that the input takes on the disk.
+    """
+
+    task: Task
+    stage: str
+    why: str
+    fill: Callable[[Folder], None]
+    save: Callable[[Folder], Saved]
+    disk: int = 0
+
+    @property
+    def shard(self) -> str:
+        """The shard's stage; empty for a whole task."""
+        return "" if self.stage == self.task.name else self.stage
+
+
+@dataclass(kw_only=True)
+class Attempt:
+    """One attempt at a unit, filled in while it runs.
+
+    :param reason: how it ended, for people; empty if the output was saved.
+    :param failure: what failed besides the block, in one word for programs: the step ``restore`` or ``save``,
+        or ``invalid output``.
+    :param code: the block's code, as in the recipe: an image's digest.
+    :param engine: what runs an image, such as ``docker 27.1``; empty for other blocks.
+    :param seconds: the time that each step took: ``restore``, ``run``, ``save``.
+    """
+
+    unit: Unit
+    number: int
+    resources: Resources
+    code: str
+    start: datetime
+    engine: str = ""
+    end: datetime | None = None
+    ending: Ending | None = None
+    saved: Saved | None = None
+    reason: str = ""
+    failure: str = ""
+    can_be_retried: bool = False
+    seconds: dict[str, float] = field(default_factory=dict)
+    log_end: tuple[str, ...] = ()
+
+    def to_record(self) -> AttemptRecord:
+        """Return what is kept of the attempt in the store."""
+        unit, ending = self.unit, self.ending or Ending(reason="not started", text="")
+        commit = self.saved.commit if self.saved else None
+        block = unit.task.block
+        return AttemptRecord(
+            task=unit.task.name,
+            shard=unit.shard,
+            attempt=self.number,
+            why=unit.why,
+            outcome="done" if commit else "stopped" if ending.reason == "stopped" else "failed",
+            reason=self.failure or ending.reason,
+            text=self.reason,
+            exit_code=ending.exit_code,
+            signal=ending.signal,
+            start=self.start,
+            end=self.end,
+            seconds=self.seconds,
+            peak_memory=ending.peak_memory,
+            block=block.kind,
+            image=block.image,
+            code=self.code,
+            engine=self.engine,
+            resources={
+                "cpus": self.resources.cpus,
+                "memory": self.resources.memory or 0,
+                "gpus": self.resources.gpus,
+            },
+            timeout=unit.task.timeout,
+            features=commit.totals.features if commit else None,
+            bytes=commit.totals.bytes if commit else None,
+            stage=commit.name if commit else "",
+            fingerprint=commit.fingerprint if commit else "",
+            components=tuple(to_builtins(each) for each in commit.components) if commit else (),
+            warnings=tuple(self.saved.warnings) if self.saved else (),
+        )
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        """Measure the time of a step, even if the step fails."""
+        start = time.monotonic()
+        try:
+            yield
+        except StateError:
+            self.failure = step
+            raise
+        finally:
+            self.seconds[step] = round(time.monotonic() - start, 3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of a unit.
+
+    :param last: the last attempt; ``None`` if none was begun.
+    """
+
+    status: Literal["done", "failed", "stopped"]
+    reason: str = ""
+    last: Attempt | None = None
+
+
+def run_unit(context: Context, unit: Unit) -> Outcome:
+    """Make attempts at a unit until its output is saved, or no attempt is left."""
+    last: Attempt | None = None
+    resources = unit.task.resources
+    for number in range(1, unit.task.retries + 2):
+        with context.budget.taken(
+            context.halt, cpus=resources.cpus, memory=resources.memory, gpus=resources.gpus
+        ) as held:
+            if not held:
+                return Outcome(status="stopped", reason="the run was stopped", last=last)
+            last = _attempt(context, unit, number, resources)
+        if last.saved is not None:
+            return Outcome(status="done", last=last)
+        if context.stop.is_set():
+            return Outcome(status="stopped", reason=last.reason, last=last)
+        if not last.can_be_retried or number > unit.task.retries:
+            break
+        context.emit("retry", unit.task.name, shard=unit.shard, attempt=number + 1, reason=last.reason)
+        resources = _after(resources, unit.task.resources, last)
+        context.stop.wait(min(2.0 ** (number - 1), _LONGEST_PAUSE))
+    assert last is not None
+    return Outcome(status="failed", reason=last.reason, last=last)
+
+
+def _after(now: Resources, asked: Resources, last: Attempt) -> Resources:
+    """The resources of the attempt after a failed one: more memory only if the memory was what lacked."""
+    if now.memory is None or last.ending is None or last.ending.reason != "out of memory":
+        return now
+    return replace(now, memory=min(now.memory * _GROWTH, (asked.memory or 0) * _MOST_GROWTH))
+
+
+def _attempt(context: Context, unit: Unit, number: int, resources: Resources) -> Attempt:
+    block = context.blocks.of(unit.task)
+    attempt = Attempt(
+        unit=unit,
+        number=number,
+        resources=resources,
+        code=block.code,
+        start=datetime.now(UTC),
+        engine=context.blocks.engine if unit.task.block.kind == "image" else "",
+    )
+    context.emit("started", unit.task.name, shard=unit.shard, attempt=number, reason=unit.why)
+    log = Log()
+    folder = context.scratch.folder(f"{unit.stage}.{number}")
+    try:
+        _run(context, attempt, folder, log)
+    except InvalidDataError as error:
+        attempt.reason, attempt.can_be_retried = str(error), True
+        if attempt.ending is not None:
+            attempt.failure = "invalid output"
+    except StateError as error:
+        attempt.reason = str(error)
+    except OSError as error:
+        attempt.reason = f"{error.filename or folder.root}: {error.strerror or error}"
+    finally:
+        attempt.end = datetime.now(UTC)
+        attempt.log_end = tuple(log.last_lines(_LAST_LINES))
+        if attempt.saved is None and context.keep_failed:
+            context.scratch.keep()
+        else:
+            with suppress(OSError):
+                folder.remove()
+    context.record(attempt.to_record(), log)
+    return attempt
+
+
+def _run(context: Context, attempt: Attempt, folder: Folder, log: Log) -> None:
+    unit = attempt.unit
+    lack = _lacking_space(context, folder, unit.disk)
+    if lack:
+        attempt.reason = lack
+        return
+    with attempt.timed("restore"):
+        unit.fill(folder)
+    with attempt.timed("run"):
+        attempt.ending = context.blocks.of(unit.task).run(_work(context, attempt, folder, log))
+    if not attempt.ending.is_done:
+        attempt.reason = attempt.ending.text
+        attempt.can_be_retried = attempt.ending.reason not in ("stopped", "not started")
+        return
+    with attempt.timed("save"):
+        attempt.saved = unit.save(folder)
+
+
+def _lacking_space(context: Context, folder: Folder, needed: int) -> str:
+    """Wait for space on the disk while other attempts run, which may give some back; say what lacks at last.
+
+    :param needed: bytes of the input; the output is taken to be as large.
+    """
+    while True:
+        free = shutil.disk_usage(folder.root).free
+        if free >= 2 * needed + _SPARE or not needed:
+            return ""
+        if context.budget.holders <= 1 or context.stop.wait(1.0):
+            return (
+                f"the disk of {folder.root.parent} has {size(free)} free, and {size(2 * needed)} are needed "
+                "for the input and the output; free some, or choose another disk (--scratch)"
+            )
+
+
+def _work(context: Context, attempt: Attempt, folder: Folder, log: Log) -> Work:
+    task, planner = attempt.unit.task, context.planner
+    secrets = {name: os.environ[name] for name in task.block.environment if name in os.environ}
+    remember(attempt, secrets.values())  # or a block that prints them would have them kept in its log
+    documented = documented_environment(
+        job=planner.job.key,
+        task=task.name,
+        parameters=task.parameters,
+        job_mode=planner.job_mode,
+        manifest=task.manifest,
+        scratch=folder.home,
+    )
+    machine = {} if task.block.kind == "image" else child_environment(planner.job.state.settings, os.environ)
+    return Work(
+        job=planner.job.key,
+        task=attempt.unit.stage,
+        attempt=attempt.number,
+        input=folder.input,
+        output=folder.output,
+        quicklooks=folder.quicklooks,
+        scratch=folder.home,
+        log=log,
+        environment=machine | documented,
+        secrets=secrets,
+        resources=attempt.resources,
+        timeout=task.timeout,
+        stop=context.stop,
+    )

@@ -1,0 +1,166 @@
+"""A task whose block runs once for each shard of its input (``foreach: feature``)."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Literal
+
+from up42_state.errors import IntegrityError, NotFoundError
+from up42_state.stages.format.recipe import fingerprint
+from up42_state.stages.propagate.merged_output import EarlierStage
+from up42_state.workflow.attempt import Outcome, Unit, run_unit
+from up42_state.workflow.shards import split
+from up42_state.workflow.task import RunningTask, TaskOutcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from up42_state.stages.format.commit import Commit
+    from up42_state.stages.write.save import Saved
+    from up42_state.workflow.scratch import Folder
+    from up42_state.workflow.shards import Shard
+
+__all__ = ["SplitTask"]
+
+_NAMED = 3  # failed shards in a message
+
+
+class SplitTask(RunningTask):
+    """A task whose block runs once for each shard of the input."""
+
+    def run(self) -> TaskOutcome:
+        """Split the input, run the shards that are not done, and put together what all of them made."""
+        folder = self.context.scratch.folder(f"{self.task.name}.whole")
+        try:
+            self.restore(folder)
+            shards = split(self.task.name, folder.input, self.task.chunk)
+            parts = {} if self.forced else self._parts_there(shards)
+            counts = (len(parts), len(shards))
+            self.context.emit("started", self.task.name, attempt=1, reason=self.why, shards=counts)
+            outcomes = self._run_all(shards, parts, folder)
+            made = [each.last.saved.commit for each in outcomes.values() if each.last and each.last.saved]
+            parts |= self._read(made)
+            return self._put_together(folder, shards, parts, outcomes)
+        finally:
+            folder.remove()
+
+    def _parts_there(self, shards: Sequence[Shard]) -> dict[str, EarlierStage]:
+        """Read the shards that are done, by their stages."""
+        wanted = {shard.stage: self._fingerprint(shard) for shard in shards}
+
+        def look(name: str) -> Commit | None:
+            newest = self.context.planner.history(name).newest()
+            is_done = newest and not newest.removed and newest.fingerprint == wanted[name]
+            return newest if is_done else None
+
+        there = [name for name in self.job.state.store.stages(self.job.key) if name in wanted]
+        with self.job.state.store.transfers() as transfers:
+            found = [commit for commit in transfers.map(look, there) if commit is not None]
+        return self._read(found, is_strict=False)
+
+    def _read(self, commits: Iterable[Commit], *, is_strict: bool = True) -> dict[str, EarlierStage]:
+        """Read shards, by their stages.
+
+        :param is_strict: a shard whose bytes are gone or damaged is an error; otherwise it is left out.
+        """
+        store = self.job.state.store
+
+        def read(commit: Commit) -> EarlierStage | None:
+            try:
+                return EarlierStage.read(store, commit)
+            except (NotFoundError, IntegrityError):
+                if is_strict:
+                    raise
+                return None
+
+        with store.transfers() as transfers:
+            return {part.name: part for part in transfers.map(read, list(commits)) if part is not None}
+
+    def _fingerprint(self, shard: Shard) -> str:
+        """The digest of what determines a shard's output, in which the whole input has no part."""
+        recipe = self.context.planner.recipe(self.task)
+        return fingerprint(recipe.components([("", shard.content)]))
+
+    def _run_all(
+        self, shards: Sequence[Shard], parts: Mapping[str, EarlierStage], whole: Folder
+    ) -> Mapping[str, Outcome]:
+        """Run the shards that are not done, side by side; after a failure begin none, if the run stops then.
+
+        :param parts: the shards that are done.
+        """
+        context, task = self.context, self.task
+        waiting = [shard for shard in shards if shard.stage not in parts]
+        done, counting = len(parts), threading.Lock()
+
+        def run(shard: Shard) -> Outcome:
+            nonlocal done
+            outcome = run_unit(context, self._unit(shard, whole))
+            if outcome.status == "failed" and not context.keep_going:
+                context.halt.set()
+            with counting:
+                done += outcome.status == "done"
+                counts = (done, len(shards))
+                context.emit("shard", task.name, shard=shard.stage, reason=outcome.reason, shards=counts)
+            return outcome
+
+        workers = max(1, min(len(waiting), context.budget.side_by_side(task.resources.cpus)))
+        with ThreadPoolExecutor(workers) as pool:
+            return dict(zip((shard.stage for shard in waiting), pool.map(run, waiting), strict=True))
+
+    def _unit(self, shard: Shard, whole: Folder) -> Unit:
+        def save(folder: Folder) -> Saved:
+            return self.saving(shard.stage, folder, fingerprint=self._fingerprint(shard)).run()
+
+        return Unit(
+            task=self.task,
+            stage=shard.stage,
+            why=self.why,
+            fill=lambda folder: shard.fill(folder, whole.input),
+            save=save,
+        )
+
+    def _put_together(
+        self,
+        folder: Folder,
+        shards: Sequence[Shard],
+        parts: Mapping[str, EarlierStage],
+        outcomes: Mapping[str, Outcome],
+    ) -> TaskOutcome:
+        """Save the task's stage from its shards, if all are there or the run keeps going."""
+        lacking = [shard for shard in shards if shard.stage not in parts]
+        failed = [shard for shard in lacking if outcomes[shard.stage].status == "failed"]
+        facts: dict[str, Any] = {"task": self.task.name, "shards": (len(shards) - len(lacking), len(shards))}
+        if lacking and (len(failed) < len(lacking) or not self.context.keep_going or not parts):
+            status: Literal["failed", "stopped"] = "failed" if failed else "stopped"
+            return TaskOutcome(
+                status=status,
+                reason=_failures(failed, shards, outcomes) or "the run was stopped",
+                last=outcomes[failed[0].stage].last if failed else None,
+                **facts,
+            )
+        missing = tuple(name for shard in failed for name in shard.features)
+        saved = self.saving(
+            self.task.name,
+            folder,
+            propagations=self.propagations,
+            parts=[parts[shard.stage] for shard in shards if shard.stage in parts],
+            missing=missing,
+        ).run()
+        return TaskOutcome(
+            status="partial" if failed else "done",
+            reason=_failures(failed, shards, outcomes),
+            commit=saved.commit,
+            last=outcomes[failed[0].stage].last if failed else None,
+            missing=missing,
+            **facts,
+        )
+
+
+def _failures(failed: Sequence[Shard], shards: Sequence[Shard], outcomes: Mapping[str, Outcome]) -> str:
+    """Say which shards failed, and why."""
+    if not failed:
+        return ""
+    named = [f"{', '.join(shard.features)}: {outcomes[shard.stage].reason}" for shard in failed[:_NAMED]]
+    more = "; …" if len(failed) > _NAMED else ""
+    return f"{len(failed)} of {len(shards)} shards failed: {'; '.join(named)}{more}"

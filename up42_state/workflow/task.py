@@ -1,0 +1,145 @@
+"""One task of a run: its input, its attempts, its saved stage; and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from up42_state.block.inputs import FilledInput, Inputs
+from up42_state.stages.format.commit import BlockInfo
+from up42_state.stages.write.save import Save
+from up42_state.workflow.attempt import Unit, run_unit
+
+if TYPE_CHECKING:
+    from up42_state.stages.format.commit import Commit
+    from up42_state.stages.write.save import Saved
+    from up42_state.workflow.attempt import Attempt, Context
+    from up42_state.workflow.model import Task
+    from up42_state.workflow.scratch import Folder
+
+__all__ = ["RunningTask", "TaskOutcome", "WholeTask"]
+
+Status = Literal["cached", "done", "partial", "failed", "skipped", "stopped"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskOutcome:
+    """What came of a task in a run.
+
+    :param status: ``cached`` (its stage is what it would make), ``done``, ``partial`` (some of its shards
+        failed), ``failed``, ``skipped``, or ``stopped`` (the run was ended).
+    :param reason: why it failed, was skipped or stopped, for people.
+    :param commit: the revision that the task's stage has now; ``None`` if the task gave none.
+    :param last: the last attempt, of a task in shards the first failed shard's; ``None`` without any.
+    :param shards: shards done, and in all; ``None`` for a task that is not split.
+    :param missing: features of the input whose shards failed.
+    :param is_left_out: it was skipped as the plan said: a dry run leaves it out.
+    """
+
+    task: str
+    status: Status
+    reason: str = ""
+    commit: Commit | None = None
+    seconds: float = 0.0
+    last: Attempt | None = None
+    shards: tuple[int, int] | None = None
+    missing: tuple[str, ...] = ()
+    is_left_out: bool = False
+
+    @property
+    def is_usable(self) -> bool:
+        """True if tasks that stand on this one can run."""
+        return self.status in ("cached", "done", "partial")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the outcome as a JSON object."""
+        ending = self.last.ending if self.last else None
+        return {
+            "task": self.task,
+            "status": self.status,
+            "reason": self.reason,
+            "stage": self.commit.name if self.commit else None,
+            "seconds": round(self.seconds, 3),
+            "attempts": self.last.number if self.last else 0,
+            "exit_code": ending.exit_code if ending else None,
+            "signal": ending.signal if ending else None,
+            "shards": list(self.shards) if self.shards else None,
+            "missing": list(self.missing),
+        }
+
+
+class RunningTask:
+    """A task that runs: what whole and split tasks have in common.
+
+    :param why: why it runs, for people.
+    :param forced: it runs even if it is done, and so do its shards.
+    """
+
+    def __init__(self, context: Context, task: Task, *, why: str, forced: bool) -> None:
+        self.context = context
+        self.task = task
+        self.why = why
+        self.forced = forced
+        self.job = context.planner.job
+        self.filled = FilledInput(commits=[])
+
+    def restore(self, folder: Folder) -> None:
+        """Restore the input."""
+        parents = self.context.planner.parents(self.task)
+        if parents:
+            inputs = Inputs(stages=parents, target=folder.input, job_mode=self.context.planner.job_mode)
+            self.filled = inputs.restore()
+
+    def saving(self, stage: str, folder: Folder, **more: Any) -> Save:
+        """The save of a stage: what the task's own and its shards' have in common."""
+        planner, task = self.context.planner, self.task
+        manifest = task.manifest
+        return Save(
+            store=self.job.state.store,
+            job=self.job.key,
+            stage=stage,
+            output=folder.output,
+            quicklooks=folder.quicklooks,
+            parents=tuple(commit.as_parent() for commit in self.filled.commits),
+            block=BlockInfo(name=manifest.name if manifest else task.name.rpartition(":")[0] or task.name),
+            recipe=planner.recipe(task),
+            **more,
+        )
+
+    @property
+    def propagations(self) -> tuple[Any, ...]:
+        """What is merged into the output, resolved."""
+        return tuple(item.resolve() for item in self.context.planner.propagations(self.task))
+
+    @property
+    def input_bytes(self) -> int:
+        """How many bytes the input takes."""
+        mode = self.context.planner.job_mode
+        return sum(stage.latest(mode).totals.bytes for stage in self.context.planner.parents(self.task))
+
+
+class WholeTask(RunningTask):
+    """A task whose block runs once, on the whole input."""
+
+    def run(self) -> TaskOutcome:
+        """Make attempts until the output is saved, or no attempt is left."""
+        unit = Unit(
+            task=self.task,
+            stage=self.task.name,
+            why=self.why,
+            fill=self.restore,
+            save=self._save,
+            disk=self.input_bytes,
+        )
+        outcome = run_unit(self.context, unit)
+        saved = outcome.last.saved if outcome.last else None
+        return TaskOutcome(
+            task=self.task.name,
+            status=outcome.status,
+            reason=outcome.reason,
+            commit=saved.commit if saved else None,
+            last=outcome.last,
+        )
+
+    def _save(self, folder: Folder) -> Saved:
+        return self.saving(self.task.name, folder, propagations=self.propagations).run()
