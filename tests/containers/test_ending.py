@@ -157,7 +157,7 @@ def test_a_full_disk(lab: Lab) -> None:
     work = lab.work()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tests", work.output], check=True)
     try:
-        ending, _ = lab.run("cat /dev/zero > /tmp/output/zeros", work)
+        ending, _ = lab.run("dd if=/dev/zero of=/tmp/output/zeros bs=64k count=64", work)
     finally:
         subprocess.run(["umount", work.output], check=True)
     assert ending.reason == "exit code"
