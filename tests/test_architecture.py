@@ -165,8 +165,9 @@ STANDS_ON: dict[str, set[str]] = {
     },
     "demo": {
         *("features.text", "machine", "publish", "stages.format", "state"),
-        *("workflow", "workflow.blocks", "workflow.document.__init__"),
+        *("workflow", "workflow.document.__init__"),
     },
+    "workflow.__init__": {"workflow"},
     "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
     "cli": {"__init__", "secrets", "settings", "stage", "stages.format", "state", "units", "workflow"},
     "cli.watching": {"cli", "secrets", "units", "workflow"},
@@ -194,6 +195,7 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
         *("features.__init__", "features", "stages", "stages.format"),
         *("stages.read", "stages.upkeep", "stages.write", "workflow.model"),
     },
+    "workflow.__init__": {"workflow", "workflow.document.__init__", "workflow.model"},
     "__init__": {
         *("block", "errors", "manifest.__init__", "propagation", "settings", "stage"),
         *("stages.format", "stages.read", "stages.write", "state"),

@@ -14,7 +14,7 @@ from up42_state.stages.format.names import shard_of
 from up42_state.state import Job, State
 from up42_state.workflow.blocks.work import Ending, Work
 from up42_state.workflow.model import PropagatedStages
-from up42_state.workflow.plan import Planner
+from up42_state.workflow.planner import Planner
 from up42_state.workflow.runner import Options, run
 from up42_state.workflow.scratch import Folder
 from up42_state.workflow.shards import Shard, split

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from up42_state.cli.common import Common
+    from up42_state.stages.format.commit import JobMode
     from up42_state.workflow.blocks.opening import Blocks
     from up42_state.workflow.model import Workflow
-    from up42_state.workflow.plan import Planned
+    from up42_state.workflow.planner import Planned
     from up42_state.workflow.runner import RunResult
 
     F = TypeVar("F", bound=Callable[..., Any])
@@ -70,14 +71,14 @@ def plan(
     WORKFLOW is a YAML or JSON document. Its defects are all reported at once, with exit code 5.
     """
     from up42_state.workflow.blocks.opening import Blocks
-    from up42_state.workflow.plan import Planner
+    from up42_state.workflow.planner import plan as plan_workflow
 
     handles = common.handles(job=job)
-    with Blocks(handles.settings) as opened:
-        found = _load(common, workflow, parameters, blocks, opened)
-        handle = handles.job
-        planner = Planner(handle, opened, "DRY_RUN" if dry_run else "DEFAULT")
-        planned = planner.plan(found, force=force, since=since)
+    opened = Blocks(handles.settings)
+    found = _load(common, workflow, parameters, blocks, opened)
+    handle = handles.job
+    mode: JobMode = "DRY_RUN" if dry_run else "DEFAULT"
+    planned = plan_workflow(found, handle, job_mode=mode, force=force, since=since, blocks=opened)
     value = {"workflow": found.name, "job": handle.key, "tasks": [each.to_dict() for each in planned]}
     print_result(common, value, _planned(planned))
 
