@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
 import subprocess
 import threading
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ import pytest
 from containers.lab import IMAGE, LABELS, OTHERS_IMAGE, command_lines, text
 
 from up42_state.errors import EngineError, PathNotFoundError, SettingsError
+from up42_state.workflow.blocks.containers.inside import reaches
 from up42_state.workflow.model import Resources
 
 if TYPE_CHECKING:
@@ -201,6 +203,16 @@ def test_localhost_is_warned_of(lab: Lab) -> None:
     here = {"docker": "host.docker.internal", "podman": "host.containers.internal"}[lab.engine.kind]
     assert f"AWS_ENDPOINT_URL: localhost is the container itself there; this machine is {here}" in text(work)
     assert "OTHER" not in text(work)
+
+
+def test_the_network_from_inside(lab: Lab) -> None:
+    """From inside a container it is seen which addresses a block can reach."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        image = lab.block().image
+        assert reaches(lab.engine, image, "127.0.0.1", port, network="host") is True
+        assert reaches(lab.engine, image, "127.0.0.1", port, network="none") is False
+    assert reaches(lab.engine, image, "127.0.0.1", port, network="host") is False
 
 
 def test_time_zone_and_limits(lab: Lab) -> None:

@@ -74,9 +74,11 @@ def docker(folder: Path) -> Iterator[Mapping[str, str]]:
         "default-runtime": "tests",
     }
     (folder / "daemon.json").write_text(json.dumps(config))
+    dockerd = ["dockerd", "--config-file", folder / "daemon.json"]
     with (folder / "log").open("wb") as log:
         daemon = subprocess.Popen(
-            ["dockerd", "--config-file", folder / "daemon.json"],
+            # It ends with the tests, also where they are killed, and what it has mounted goes with it.
+            ["setpriv", "--pdeathsig", "TERM", "unshare", "--mount", *dockerd],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from up42_state.cli.root import root
 from up42_state.errors import EngineError
 from up42_state.workflow.blocks.containers import attempt, engine, ownership
 from up42_state.workflow.blocks.containers.arguments import Mount
@@ -460,6 +462,43 @@ def test_memory_of_somebody_else(tmp_path: Path) -> None:
     (tmp_path / "user.slice" / "memory.peak").write_text("4096")
     assert MemoryGroup.of(CONTAINER, 7, processes=tmp_path, root=tmp_path) is None
     assert MemoryGroup.of(CONTAINER, 8, processes=tmp_path, root=tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "line"),
+    [
+        ("reached\n", 0, "pass"),
+        ("refused\n", 7, "fail"),
+        ("unknown\n", 0, "skip"),
+    ],
+)
+def test_doctor_looks_from_inside(docker: Program, tmp_path: Path, said: str, code: int, line: str) -> None:
+    """``doctor --image`` names engine and digest, and says what a container can reach."""
+    docker.answer("run", out=said)
+    arguments = ["--url", tmp_path.as_uri(), "--image", "block:1", "--reach", "db.example:5432", "--json"]
+    result = CliRunner().invoke(root, ["doctor", *arguments])
+    assert result.exit_code == code
+    checks = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
+    assert checks["engine"]["detail"] == "docker 28.0.1 answers"
+    assert DIGEST in checks["image"]["detail"]
+    assert checks["reach db.example:5432"]["outcome"] == line
+    [call] = docker.calls("run")
+    assert call.arguments[-2:] == ["db.example", "5432"]
+
+
+def test_doctor_without_an_engine(tmp_path: Path) -> None:
+    """Where no engine is there, doctor says what to install, and ends with exit code 7."""
+    result = CliRunner().invoke(root, ["doctor", "--url", tmp_path.as_uri(), "--image", "block:1"])
+    assert result.exit_code == 7
+    assert "install docker or podman" in result.stdout
+
+
+@pytest.mark.parametrize("target", ["db.example", "db.example:0", "db.example:70000", "http://a:1", ":1"])
+def test_doctor_with_no_address(docker: Program, tmp_path: Path, target: str) -> None:
+    """What is no address is refused before any container runs."""
+    arguments = ["doctor", "--url", tmp_path.as_uri(), "--image", "block:1", "--reach", target]
+    assert CliRunner().invoke(root, arguments).exit_code == 2
+    assert not list((docker.folder / "calls").iterdir())
 
 
 @pytest.fixture

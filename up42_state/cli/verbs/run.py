@@ -74,11 +74,11 @@ def plan(
     from up42_state.workflow.planner import plan as plan_workflow
 
     handles = common.handles(job=job)
-    opened = Blocks(handles.settings)
-    found = _load(common, workflow, parameters, blocks, opened)
-    handle = handles.job
     mode: JobMode = "DRY_RUN" if dry_run else "DEFAULT"
-    planned = plan_workflow(found, handle, job_mode=mode, force=force, since=since, blocks=opened)
+    with Blocks(handles.settings) as opened:
+        found = _load(common, workflow, parameters, blocks, opened)
+        handle = handles.job
+        planned = plan_workflow(found, handle, job_mode=mode, force=force, since=since, blocks=opened)
     value = {"workflow": found.name, "job": handle.key, "tasks": [each.to_dict() for each in planned]}
     print_result(common, value, _planned(planned))
 
