@@ -168,14 +168,15 @@ STANDS_ON: dict[str, set[str]] = {
     },
     "demo": {
         *("features.text", "machine", "publish", "stages.format", "state"),
-        *("workflow", "workflow.blocks", "workflow.document.__init__"),
+        *("workflow", "workflow.document.__init__"),
     },
+    "workflow.__init__": {"workflow"},
     "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
     "cli": {"__init__", "secrets", "settings", "stage", "stages.format", "state", "units", "workflow"},
     "cli.watching": {"cli", "secrets", "units", "workflow"},
     "cli.verbs": {
         *("block", "cli", "cli.watching", "contract", "demo", "doctor", "machine", "stages", "state"),
-        *("secrets", "stages.format", "workflow", "workflow.blocks", "workflow.blocks.containers"),
+        *("secrets", "stages.format", "workflow", "workflow.blocks.containers"),
         *("manifest.__init__", "manifest", "manifest.matching", "manifest.server"),
         *("units", "workflow.document.__init__"),
     },
@@ -197,6 +198,7 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
         *("features.__init__", "features", "stages", "stages.format"),
         *("stages.read", "stages.upkeep", "stages.write", "workflow.model"),
     },
+    "workflow.__init__": {"workflow", "workflow.document.__init__", "workflow.model"},
     "__init__": {
         *("block", "errors", "manifest.__init__", "propagation", "settings", "stage"),
         *("stages.format", "stages.read", "stages.write", "state"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.rows import copying, google, memory, merging, moving, starting
+from benchmarks.rows import copying, google, memory, merging, moving, running, starting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +17,7 @@ __all__ = ["PARTS"]
 PARTS: dict[str, Callable[[Bench], list[Work]]] = {
     "start": starting.start_up,
     "exec": starting.task,
+    "shards": running.shards,
     "tiles": copying.tiles,
     "near": copying.tiles_near,
     "tls": copying.over_tls,

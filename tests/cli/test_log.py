@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from contextlib import suppress
@@ -139,6 +140,20 @@ def test_log_of_a_task_that_the_newest_run_took_from_the_cache(call: Call, runs:
     assert call("log", "3f0c/tiles").stderr.startswith(f"attempt 2 at tiles in run {run}")
     none = call("log", "3f0c/tiles", "--run", later.run)
     assert (none.exit_code, "made no attempt at tiles" in none.stderr) == (3, True)
+
+
+def test_log_of_the_attempt_that_made_a_revision(call: Call, runs: Runs) -> None:
+    """A revision is named as tables print it; a task may have a name of that form all the same."""
+    for number in (1, 2, 3):
+        with runs.begin("flooding") as run:
+            run.attempt(attempt("tiles", stage=f"3f0c/tiles@{number}"), b"made %d\n" % number)
+    assert call("log", "3f0c/tiles@2").stdout == "made 2\n"
+    assert call("log", "3f0c/tiles").stdout == "made 3\n"
+    none = call("log", "3f0c/tiles@4")
+    assert (none.exit_code, "made no attempt at tiles@4" in none.stderr) == (3, True)
+    with runs.begin("flooding") as run:
+        run.attempt(attempt("tiles@2"), b"another task\n")
+    assert call("log", "3f0c/tiles@2").stdout == "another task\n"
 
 
 def test_log_of_a_shard(call: Call, runs: Runs) -> None:
@@ -348,6 +363,19 @@ def test_jobs_tell_of_their_newest_runs(call: Call, ask: Ask, runs: Runs, saved:
     assert row.split()[:4] == ["3f0c", "failed", now.run, "flooding"]
     assert other == "other"
     assert run < now.run
+
+
+def test_prune_tells_of_records(call: Call, ask: Ask, runs: Runs, saved: Saved) -> None:
+    """``prune`` says how many runs' records it deleted, and which."""
+    saved("scenes", a=b"a")
+    for _ in range(11):
+        with runs.begin("flooding"):
+            pass
+    oldest = runs.list()[0]
+    words = ("prune", "--job", "3f0c", "--grace", "0", "--no-writers")
+    assert ask(*words, "--dry-run")["runs"] == [oldest]
+    assert re.search(r"^records of runs +1$", call(*words).stdout, re.MULTILINE)
+    assert oldest not in runs.list()
 
 
 def test_requests_of_looking(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:

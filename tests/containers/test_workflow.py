@@ -19,7 +19,7 @@ from up42_state.settings.model import Settings
 from up42_state.state import Job, State
 from up42_state.workflow.blocks.opening import Blocks
 from up42_state.workflow.document import load as load_workflow
-from up42_state.workflow.plan import Planner
+from up42_state.workflow.planner import Planner
 from up42_state.workflow.records import AttemptRecord
 from up42_state.workflow.runner import Options, RunResult, run
 from up42_state.workflow.runs import Runs

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from up42_state.buckets import open_bucket
-from up42_state.errors import InvalidDataError, StateError
+from up42_state.errors import Defect, InvalidDataError, InvalidWorkflowError, StateError
 from up42_state.features import Collection, EarlierOutput, File, Files, Selection, check
 from up42_state.features.files.tree import Tree
 from up42_state.features.merge.operator import merge
@@ -22,9 +24,12 @@ from up42_state.stages.format.commit import Commit, _digest_member
 from up42_state.stages.format.index import Index
 from up42_state.stages.format.packs import frame_digest
 from up42_state.stages.read.selection import read_features
+from up42_state.workflow.document import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from up42_state.workflow.model import Task
 
 __all__ = ["SEEDS", "TARGETS", "run"]
 
@@ -139,6 +144,26 @@ def conditions(data: bytes) -> None:
             raise AssertionError(choice) from error
 
 
+def workflow(data: bytes) -> None:
+    """A workflow document as YAML and as JSON: what loads has tasks in an order in which they can run."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("w.yaml", "w.json"):
+            path = Path(folder, name)
+            path.write_bytes(data)
+            refused: tuple[Defect, ...] = (Defect("#", "none"),)
+            tasks: tuple[Task, ...] = ()
+            try:
+                tasks = load(path, labels=lambda _: {}).tasks
+            except InvalidWorkflowError as error:
+                refused = error.defects
+            assert refused
+            assert all(defect.place and defect.problem for defect in refused)
+            seen: set[str] = set()
+            for task in tasks:
+                assert {parent for parent in task.after if "/" not in parent} <= seen
+                seen.add(task.name)
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "commit": commit,
     "index": index,
@@ -148,6 +173,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "merged": merged,
     "settings": settings,
     "conditions": conditions,
+    "workflow": workflow,
 }
 
 
@@ -176,6 +202,27 @@ _DOCUMENT = _json(
 
 # A valid document for each, from which both kinds of fuzzing set out.
 SEEDS: dict[str, list[bytes]] = {
+    "workflow": [
+        _json(
+            {
+                "name": "w",
+                "tasks": [
+                    {"name": "a:1", "image": "a:1", "environment": ["HOME"], "timeout": "1h", "retries": 1},
+                    {
+                        "name": "b:1",
+                        "after": ["a:1", "j/s"],
+                        "python": "json:loads",
+                        "foreach": "feature",
+                        "chunk": 3,
+                        "resources": {"cpus": 1.5, "memory": "1GiB", "gpus": 0},
+                        "propagate": [{"stages": ["a:1"], "match": ["a=b"], "where": ["c<1"]}],
+                    },
+                ],
+                "parameters": {"b:1": {"x": [1.5, None]}},
+            }
+        ),
+        b"- &x {name: a:1, image: a}\n- name: b:1\n  parentName: a:1\n  image: 'b'\n  command: a 'b c'\n",
+    ],
     "commit": [
         _json(
             {

@@ -115,6 +115,6 @@ def test_arguments(tmp_path_factory: pytest.TempPathFactory, verb: str, words: l
 
 def test_seeds_are_valid() -> None:
     """What fuzzing sets out from is accepted, or it would get nowhere."""
-    for name in ("index", "document", "objects", "merged"):
+    for name in ("index", "document", "objects", "merged", "workflow"):
         for seed in SEEDS[name]:
             TARGETS[name](seed)

@@ -300,6 +300,17 @@ def test_functions_of_installed_modules(folder: Path, function: str) -> None:
     assert load(write(folder, [{"name": "a:1", "python": function}])).tasks
 
 
+def test_a_variable_that_is_not_set_is_a_warning(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The block may do without it; its value stands nowhere."""
+    monkeypatch.setenv("MODEL_KEY", "K7")
+    monkeypatch.delenv("MODEL_PATH", raising=False)
+    found = load(write(folder, [{**SCENES, "environment": ["MODEL_KEY", "MODEL_PATH"]}]))
+    assert found.warnings == (
+        "#/0/environment: the variable MODEL_PATH is not set, so the block does not get it",
+    )
+    assert "K7" not in repr(found)
+
+
 def test_a_program_on_the_path(folder: Path) -> None:
     """A program without a slash is looked for as a shell does."""
     assert load(write(folder, [{**SCENES, "command": "sh run"}])).tasks[0].block.command == ("sh", "run")

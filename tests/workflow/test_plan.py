@@ -11,7 +11,7 @@ from doubles.blocks import Bodies, changed, read, task, workflow, write
 from up42_state.errors import JobNotFoundError, SettingsError
 from up42_state.state import Job, State
 from up42_state.workflow.model import PropagatedStages, Resources, Workflow
-from up42_state.workflow.plan import Planner
+from up42_state.workflow.planner import Planner
 from up42_state.workflow.runner import Options, run
 
 if TYPE_CHECKING:

@@ -406,3 +406,18 @@ def test_events_tell_the_whole_story(job: Job) -> None:
     assert (events[0].kind, events[-1].kind, events[-1].reason) == ("run", "end", "failed")
     done = next(event for event in events if event.kind == "done")
     assert (done.stage, done.features, done.bytes) == ("job/scenes:1@1", 1, 5)
+
+
+def test_from_python(job: Job) -> None:
+    """``up42_state.workflow`` has what a program needs; its names are loaded when they are used."""
+    import up42_state.workflow as public
+
+    assert public.__all__ == sorted(public.__all__)
+    assert all(getattr(public, name).__module__.startswith("up42_state.") for name in public.__all__)
+    assert set(public.__all__) == set(dir(public))
+    flow, blocks = workflow(task("scenes:1", "scenes")), Bodies(scenes=scenes)
+    assert [each.status for each in public.plan(flow, job, blocks=blocks)] == ["runs"]
+    assert public.run(flow, job, blocks=blocks).status == "done"
+    assert [each.status for each in public.plan(flow, job, blocks=blocks)] == ["cached"]
+    with pytest.raises(AttributeError, match="has no attribute 'plam'"):
+        _ = public.plam

@@ -69,7 +69,7 @@ GOOD: dict[str, Any] = {
     "an image by digest": [{"name": "a:1", "image": f"a/b@sha256:{'0' * 64}"}],
     "an image with a command": [{"name": "a:1", "image": "a", "command": "run", "user": "image"}],
     "a function": tiling(**PYTHON),
-    "variables": scenes(environment=["PROJ_LIB", "_x1"]),
+    "variables": scenes(environment=["PROJ_LIB", "_x1", "UP42_JOB_MODES"]),
     "no variables": scenes(environment=[]),
     "resources": scenes(resources={"cpus": 0.25, "memory": "4GiB", "gpus": 0}),
     "no resources": scenes(resources={}),
@@ -150,7 +150,9 @@ BAD: dict[str, Any] = {
     **{f"the command {command!r}": scenes(command=command) for command in [
         "", "  ", [], [""], [1], ["a\0"], "a\0", 1, None, {}
     ]},
-    **{f"the variables {v!r}": scenes(environment=v) for v in ["A", ["a=b"], [""], [1], {"A": "b"}, ["A\n"]]},
+    **{f"the variables {v!r}": scenes(environment=v) for v in [
+        "A", ["a=b"], [""], [1], {"A": "b"}, ["A\n"], ["UP42_JOB_MODE"]
+    ]},
     **{f"the resources {r!r}": scenes(resources=r) for r in [
         [], 4, {"cpu": 1}, {"cpus": 0}, {"cpus": "1"}, {"cpus": 5000}, {"gpus": -1}, {"gpus": 0.5},
         {"memory": 0}, {"memory": "4"}, {"memory": "4GiB\n"}, {"memory": "0MiB"}, {"memory": "4 Gigabytes"},
@@ -266,13 +268,13 @@ def test_whatever_a_document_holds_the_error_is_ours(folder: Path, document: Any
 def test_a_document_of_very_many_tasks(folder: Path) -> None:
     """It is refused at once: not each of its tasks is looked at."""
     before = time.monotonic()
-    found = problems(write(folder, [{"name": 1}] * 60_000))
+    found = problems(write(folder, [{"name": 1}] * 20_000))
     assert found == ["#: no list of 1 to 1000 tasks"]
-    file = write(folder, {f"b{number}": 1 for number in range(100_000)}, "blocks.json")
+    file = write(folder, {f"b{number}": 1 for number in range(20_000)}, "blocks.json")
     assert problems(write(folder, scenes()), blocks=file) == [
         f"{file}#: no object with at most 1000 blocks, each under its name"
     ]
-    members = {f"member{number}": 1 for number in range(100_000)}
+    members = {f"member{number}": 1 for number in range(20_000)}
     found = problems(write(folder, scenes(**members)))
     assert "#: more than 1000 defects, of which no more are looked for" in found
     assert time.monotonic() - before < 20

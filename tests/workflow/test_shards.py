@@ -14,7 +14,7 @@ from up42_state.stages.format.names import shard_of
 from up42_state.state import Job, State
 from up42_state.workflow.blocks.work import Ending, Work
 from up42_state.workflow.model import PropagatedStages
-from up42_state.workflow.plan import Planner
+from up42_state.workflow.planner import Planner
 from up42_state.workflow.runner import Options, run
 from up42_state.workflow.scratch import Folder
 from up42_state.workflow.shards import Shard, split
@@ -309,6 +309,15 @@ def split_name(job: Job, scene: str) -> str:
     """The stage of the shard that was made of a scene."""
     names = (name for name in job.state.store.stages("job") if "+" in name)
     return next(n for n in names if job.stage(n).features().features[0].id == f"{scene}_0")
+
+
+def test_files_that_shards_pass_on_do_not_move(job: Job, example: Example) -> None:
+    """What a shard's output has of its input is referred to, as a whole task's is."""
+    flow = changed(example.flow, "tiling:1", block=example.flow.tasks[2].block)
+    run(flow, job, blocks=example.blocks)
+    shards = [job.stage(name).latest() for name in job.state.store.stages("job") if "+" in name]
+    assert len(shards) == 4
+    assert all(commit.totals.referenced == commit.totals.bytes == 2 for commit in shards)
 
 
 def test_propagation_comes_on_top(job: Job, example: Example) -> None:

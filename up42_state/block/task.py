@@ -142,11 +142,15 @@ def _restore_output(block: Block, *, clear: bool, force: bool, code: Iterable[Pa
     :raises TargetConflictError: the output directory holds other files.
     """
     assert block.stage is not None
+    assert block.cached is not None
     with block.workspace.held(emptied=clear, force=force, code=code, refuse=False):
         try:
             with block.steps.timed("restore"):
                 block.stage.restore(
-                    block.output_dir, quicklooks=block.quicklooks_dir, job_mode=block.job_mode
+                    block.output_dir,
+                    revision=block.cached.revision,
+                    quicklooks=block.quicklooks_dir,
+                    job_mode=block.job_mode,
                 )
         except TargetConflictError as error:
             error.advice = "empty it, have it cleared (clear=True, --clear), or give another directory"

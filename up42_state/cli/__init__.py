@@ -6,10 +6,13 @@ A verb's module is imported when the verb is called, and a verb imports the libr
 
 from __future__ import annotations
 
+import gc
 import io
 import sys
 
 __all__ = ["main"]
+
+_MANY = 50_000  # allocations, before garbage is looked for: what is loaded at the start is none
 
 
 def main() -> None:
@@ -17,6 +20,7 @@ def main() -> None:
 
     The process ends with an exit code of the table in ``docs/cli.md``.
     """
+    gc.set_threshold(_MANY)
     from up42_state.cli.common import Common
     from up42_state.cli.root import root
     from up42_state.cli.signals import end_on_signals

@@ -26,9 +26,8 @@ from up42_state.machine.paths import local_path
 from up42_state.publish.footprints import Footprint, footprint_map
 from up42_state.stages.format.names import some_names
 from up42_state.state import State
-from up42_state.workflow.blocks.opening import Blocks
 from up42_state.workflow.document import load, parameters_of
-from up42_state.workflow.plan import Planner
+from up42_state.workflow.planner import plan
 from up42_state.workflow.runner import run
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from up42_state.stages.format.commit import Commit
     from up42_state.state import Job, Stage
     from up42_state.workflow.events import Event
-    from up42_state.workflow.plan import Planned
+    from up42_state.workflow.planner import Planned
     from up42_state.workflow.runner import RunResult
 
 __all__ = ["Demo", "run_demo"]
@@ -137,8 +136,7 @@ def _planned_with_another_width(document: Path, parameters: Any, job: Job) -> tu
     own = (parameters or {}).get("tiling:1") or {}
     width = 64 if own.get("tile_width") == 32 else 32
     changed = {**(parameters or {}), "tiling:1": {**own, "tile_width": width}}
-    with Blocks() as blocks:
-        return width, Planner(job, blocks).plan(load(document, parameters=changed))
+    return width, plan(load(document, parameters=changed), job)
 
 
 def _check(result: RunResult) -> None:

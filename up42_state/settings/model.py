@@ -66,8 +66,6 @@ class _Values(BaseModel):
     job_mode: Annotated[Literal["DEFAULT", "DRY_RUN"], _variable("UP42_JOB_MODE")] = "DEFAULT"
     resume: Annotated[bool, _variable("UP42_STATE_RESUME")] = False
     code: Annotated[values.Name, _variable("UP42_STATE_CODE")] = None
-    engine: Annotated[values.Name, _variable("UP42_STATE_ENGINE")] = None
-    engine_network: Annotated[values.Name, _variable("UP42_STATE_ENGINE_NETWORK")] = None
 
     aws_access_key_id: Annotated[
         values.Hidden, _store("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", secret=True)
@@ -92,6 +90,9 @@ class _Values(BaseModel):
     memory: Annotated[values.Size, Field(ge=64 * MIB), _variable("UP42_STATE_MEMORY")] = 256 * MIB
     pack_below: Annotated[values.Size, Field(ge=0, le=16 * MIB), _variable("UP42_STATE_PACK_BELOW")] = MIB
     single_writer: Annotated[bool, _variable("UP42_STATE_SINGLE_WRITER")] = False
+
+    engine: Annotated[values.Name, _variable("UP42_STATE_ENGINE")] = None
+    engine_network: Annotated[values.Name, _variable("UP42_STATE_ENGINE_NETWORK")] = None
 
     origins: dict[str, Origin] = Field(default_factory=dict, repr=False, exclude=True)
     _parameters_text: str = ""
@@ -157,8 +158,6 @@ class Settings(BaseSettings, _Values):
         the block's parameters and ``DEFAULT`` or ``DRY_RUN``.
     ``resume``, ``code``
         whether a task that is done is not run again; what identifies the block's code.
-    ``engine``, ``engine_network``
-        the program that runs images, and what it takes for ``--network``.
     ``aws_…``, ``google_…``, ``storage_emulator_host``
         stores and credentials; where they are ``None`` the SDKs look for themselves.
     ``sse``, ``kms_key``
@@ -167,6 +166,8 @@ class Settings(BaseSettings, _Values):
         requests under way at once; bytes in flight; bytes below which a file is packed (0: never).
     ``single_writer``
         whether racing saves may be lost, where a store cannot create atomically.
+    ``engine``, ``engine_network``
+        the program that runs the image blocks of workflows, and what it takes for ``--network``.
 
     :param _secrets_dir: directories of secret files, in order, in place of ``/run/secrets`` and
         ``/secret/environment``.

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from up42_state.stages.write.save import Saved
     from up42_state.workflow.blocks.opening import Blocks
     from up42_state.workflow.model import Resources, Task
-    from up42_state.workflow.plan import Planner
+    from up42_state.workflow.planner import Planner
     from up42_state.workflow.scratch import Folder, Scratch
 
 __all__ = ["Context", "Outcome", "Unit", "run_unit"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from up42_state.errors import IntegrityError, NotFoundError
 from up42_state.stages.format.recipe import fingerprint
 from up42_state.stages.propagate.merged_output import EarlierStage
+from up42_state.stages.revision import Listing, load_index
 from up42_state.workflow.attempt import Outcome, Unit, run_unit
 from up42_state.workflow.shards import split
 from up42_state.workflow.task import RunningTask, TaskOutcome
@@ -34,16 +35,32 @@ class SplitTask(RunningTask):
         folder = self.context.scratch.folder(f"{self.task.name}.whole")
         try:
             self.restore(folder)
+            self._nearby = self._read_nearby()
             shards = split(self.task.name, folder.input, self.task.chunk)
             parts = {} if self.forced else self._parts_there(shards)
             counts = (len(parts), len(shards))
             self.context.emit("started", self.task.name, attempt=1, reason=self.why, shards=counts)
             outcomes = self._run_all(shards, parts, folder)
-            made = [each.last.saved.commit for each in outcomes.values() if each.last and each.last.saved]
-            parts |= self._read(made)
+            made = [each.last.saved for each in outcomes.values() if each.last and each.last.saved]
+            parts |= {part.name: part for saved in made if (part := self._part(saved)) is not None}
+            parts |= self._read(saved.commit for saved in made if saved.contents is None)
             return self._put_together(folder, shards, parts, outcomes)
         finally:
             folder.remove()
+
+    def _read_nearby(self) -> list[Listing]:
+        """Read once what the parents hold in this job: each shard may pass some of it on."""
+        store, own = self.job.state.store, self.job.key
+        found = [
+            self.context.planner.history(commit.stage).newest()
+            for commit in self.filled.commits
+            if commit.job == own
+        ]
+        return [
+            Listing(commit=commit, index=load_index(store, commit))
+            for commit in found
+            if commit is not None and not commit.removed
+        ]
 
     def _parts_there(self, shards: Sequence[Shard]) -> dict[str, EarlierStage]:
         """Read the shards that are done, by their stages."""
@@ -76,6 +93,12 @@ class SplitTask(RunningTask):
 
         with store.transfers() as transfers:
             return {part.name: part for part in transfers.map(read, list(commits)) if part is not None}
+
+    def _part(self, saved: Saved) -> EarlierStage | None:
+        """A shard that was saved in this run, without reading it again."""
+        if saved.contents is None:
+            return None
+        return EarlierStage(store=self.job.state.store, contents=saved.contents, data=saved.contents.data)
 
     def _fingerprint(self, shard: Shard) -> str:
         """The digest of what determines a shard's output, in which the whole input has no part."""
@@ -110,7 +133,13 @@ class SplitTask(RunningTask):
 
     def _unit(self, shard: Shard, whole: Folder) -> Unit:
         def save(folder: Folder) -> Saved:
-            return self.saving(shard.stage, folder, fingerprint=self._fingerprint(shard)).run()
+            return self.saving(
+                shard.stage,
+                folder,
+                fingerprint=self._fingerprint(shard),
+                nearby=self._nearby,
+                with_contents=True,
+            ).run()
 
         return Unit(
             task=self.task,

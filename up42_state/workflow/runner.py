@@ -22,7 +22,7 @@ from up42_state.workflow.blocks.logs import Log
 from up42_state.workflow.blocks.opening import Blocks
 from up42_state.workflow.events import Event
 from up42_state.workflow.foreach import SplitTask
-from up42_state.workflow.plan import Planned, Planner, upstream
+from up42_state.workflow.planner import Planned, Planner, upstream
 from up42_state.workflow.records import AttemptRecord
 from up42_state.workflow.runs import Runs
 from up42_state.workflow.scratch import Scratch

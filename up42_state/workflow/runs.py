@@ -155,28 +155,39 @@ class Runs:
             raise NotFoundError(f"run {run} of job {self.job} has no attempt {attempt} at {task}")
         return found
 
-    def last_attempt(self, task: str, run: str = "") -> tuple[str, int]:
-        """Return the newest run with an attempt at a task, and the number of the run's last attempt at it.
+    def last_attempt(self, task: str, run: str = "") -> tuple[str, str, int]:
+        """Return the newest run with an attempt at a task, the task, and the number of its last attempt.
 
         A run that took the task from the cache made none. One listing tells.
 
-        :param task: the task's name; of a shard, the shard's stage.
+        :param task: the task's name; of a shard, the shard's stage; or a revision of either,
+            ``TASK@REVISION``, for the attempt that made it, which one more read for each attempt tells.
         :param run: the only run to look at; empty for all of them.
         :raises NotFoundError: there is no attempt at the task.
         """
+        found = self._numbers(task, run)
+        if found:
+            newest, number = max(found)
+            return newest, task, number
+        name, at, revision = task.rpartition("@")
+        if at and revision.isdecimal():  # a task's name may hold @, too, so this comes second
+            for newest, number in sorted(self._numbers(name, run), reverse=True):
+                record = self._attempt(newest, name, number)
+                if isinstance(record, AttemptRecord) and record.stage == f"{self.job}/{task}":
+                    return newest, name, number
+        where = f"run {run} of job {self.job}" if run else f"the runs of job {self.job}"
+        raise NotFoundError(
+            f"{where} made no attempt at {task}",
+            advice=f"`up42-state log {self.job}` lists the tasks; one that was cached was not run",
+        )
+
+    def _numbers(self, task: str, run: str) -> Sequence[tuple[str, int]]:
+        """Return the attempts at a task, each as its run and its number."""
         prefix = run_prefix(self.job, run) if run else runs_prefix(self.job)
-        found = []
-        for info in self.store.bucket.list(prefix):
-            name = parse_record_key(info.key)
-            if name is not None and name[0] == task:
-                found.append((info.key.split("/")[2], name[1]))
-        if not found:
-            where = f"run {run} of job {self.job}" if run else f"the runs of job {self.job}"
-            raise NotFoundError(
-                f"{where} made no attempt at {task}",
-                advice=f"`up42-state log {self.job}` lists the tasks; one that was cached was not run",
-            )
-        return max(found)
+        found = (
+            (info.key.split("/")[2], parse_record_key(info.key)) for info in self.store.bucket.list(prefix)
+        )
+        return [(of, name[1]) for of, name in found if name is not None and name[0] == task]
 
     def log(self, run: str, task: str, attempt: int) -> bytes:
         """Return what is kept of what an attempt printed; nothing if the attempt printed nothing.

@@ -122,6 +122,16 @@ def test_where_a_block_runs(tmp_path: Path) -> None:
     assert lines == [f"{tmp_path}/block", f"{attempt.scratch}/home /tmp yes k"]
 
 
+def test_a_crash_leaves_no_core_dump(tmp_path: Path) -> None:
+    """A crash does not change the block's folder, which would count as another code of the block."""
+    (tmp_path / "block").mkdir()
+    block = command(tmp_path / "block", "sh", "-c", "ulimit -c; kill -SEGV $$")
+    attempt = work(tmp_path)
+    assert block.run(attempt).signal == signal.SIGSEGV
+    assert attempt.log.text() == "0\n"
+    assert os.listdir(tmp_path / "block") == []
+
+
 def test_without_the_right_to_mount(tmp_path: Path) -> None:
     """A user without the right to mount gets it in a user namespace, and stays who the user is."""
     text = (

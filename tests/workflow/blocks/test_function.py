@@ -88,11 +88,23 @@ def prints(fc, name):
     print("err", name, file=sys.stderr)
     os.write(1, b"raw " + name.encode() + b"\\n")
     subprocess.run(["echo", "child", name])
+    import ctypes
+    ctypes.CDLL(None).printf(b"libc %s\\n", name.encode())  # kept in the library's own buffer
     time.sleep(0.1)
     return fc
 
 def forks(fc):
     os.fork()
+    return fc
+
+def half(number):
+    return number / 2
+
+def spawns(fc, way):
+    import multiprocessing
+    with multiprocessing.get_context(way).Pool(2) as pool:
+        for feature, n in zip(fc.features, pool.map(half, [f.properties["n"] for f in fc.features])):
+            feature.properties["n"] = n
     return fc
 
 def where(fc):
@@ -316,7 +328,7 @@ def test_what_is_printed_goes_to_its_own_log(functions: Functions) -> None:
         assert all(ending.is_done for ending in pool.map(functions.block("prints").run, attempts))
     for name, attempt in zip(names, attempts, strict=True):
         lines = attempt.log.text().splitlines()
-        assert sorted(lines) == sorted(f"{how} {name}" for how in ("out", "err", "raw", "child"))
+        assert sorted(lines) == sorted(f"{how} {name}" for how in ("out", "err", "raw", "child", "libc"))
 
 
 def test_attempts_follow_in_one_process(functions: Functions) -> None:
@@ -339,6 +351,14 @@ def test_a_call_costs_little(functions: Functions) -> None:
     begun = time.process_time()
     assert all(functions.block("keep").run(attempt).is_done for attempt in attempts[1:])
     assert time.process_time() - begun < 0.5
+
+
+@pytest.mark.parametrize("way", ["fork", "spawn"])
+def test_a_function_with_processes_of_its_own(functions: Functions, way: str) -> None:
+    """A function may use ``multiprocessing``."""
+    ending, attempt = functions.run("spawns", content=features(2, 4), parameters={"way": way}, timeout=60)
+    assert ending.text == "done"
+    assert [each["n"] for each in properties(attempt)] == [1, 2]
 
 
 def test_a_function_that_forks(functions: Functions) -> None:

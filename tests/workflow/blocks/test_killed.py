@@ -20,9 +20,14 @@ RUNNER = """
 import sys
 from pathlib import Path
 from workflow.blocks.cases import NO_NAMESPACES, command, work
+from up42_state.workflow.blocks.sandbox.isolation import Isolation
 
-root, namespaces, text = Path(sys.argv[1]), sys.argv[2] == "namespaces", sys.argv[3]
-given = {} if namespaces else {"isolated": NO_NAMESPACES, "shared": str(root)}
+root, kind, text = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+given = {
+    "all": {},
+    "mount": {"isolated": Isolation(namespaces=("mount",))},
+    "none": {"isolated": NO_NAMESPACES, "shared": str(root)},
+}[kind]
 block = command(root, "sh", "-c", text, **given)
 print(block.run(work(root)).text)
 """
@@ -41,10 +46,10 @@ def supervisor_of(runner: int) -> int:
     return int(Path(f"/proc/{runner}/task/{runner}/children").read_text())
 
 
-@pytest.mark.parametrize("kind", ["namespaces", "none"])
+@pytest.mark.parametrize("kind", ["all", "mount", "none"])
 def test_nothing_is_left(tmp_path: Path, kind: str) -> None:
     """What a block has started, a daemon as well, is gone soon after a SIGKILL of the runner."""
-    seconds = f"8639{len(kind)}.3"
+    seconds = f"86399.3{ord(kind[0])}"
     text = f"setsid sleep {seconds} & sh -c 'sleep {seconds} & sleep {seconds}' & sleep {seconds}"
     with start(tmp_path, kind, text) as runner:
         assert wait_until(lambda: len(processes_with(f"sleep {seconds}")) >= 6)
@@ -53,10 +58,10 @@ def test_nothing_is_left(tmp_path: Path, kind: str) -> None:
     assert runner.returncode == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("kind", ["namespaces", "none"])
+@pytest.mark.parametrize("kind", ["all", "mount", "none"])
 def test_a_supervisor_that_is_killed(tmp_path: Path, kind: str) -> None:
     """Where somebody kills what watches the block, the block ends as well, and the runner says so."""
-    seconds = f"8638{len(kind)}.4"
+    seconds = f"86399.4{ord(kind[0])}"
     with start(tmp_path, kind, f"sleep {seconds} & sleep {seconds}") as runner:
         assert wait_until(lambda: len(processes_with(f"sleep {seconds}")) >= 3)
         os.kill(supervisor_of(runner.pid), signal.SIGKILL)

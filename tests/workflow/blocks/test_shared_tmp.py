@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from workflow.blocks.cases import NO_NAMESPACES, command, wait_until, work
+from workflow.blocks.cases import NO_NAMESPACES, command, processes_with, wait_until, work
 
 from up42_state.workflow.blocks.sandbox.shared_tmp import LOCK
 
@@ -46,6 +46,13 @@ def test_one_at_a_time(tmp_path: Path, place: Path) -> None:
     assert all(one.notice in log for log in logs)
     assert any("waiting until another block has ended" in log for log in logs)
     assert os.listdir(place) == [LOCK]
+
+
+def test_what_a_block_leaves_running(tmp_path: Path, place: Path) -> None:
+    """Without namespaces, too, what a block has put into the background ends with the block."""
+    text = "sleep 86394.8 & setsid sh -c 'sleep 86394.8 & sleep 86394.8' & sleep 0.2"
+    assert block(tmp_path, place, text).run(work(tmp_path)).is_done
+    assert not processes_with("sleep 86394.8")
 
 
 def test_files_of_somebody(tmp_path: Path, place: Path) -> None:

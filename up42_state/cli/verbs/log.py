@@ -41,7 +41,8 @@ def log(common: Common, what: str | None, job: str | None, run_id: str | None, a
     """Show what a run did and why, or what a task printed.
 
     JOB shows the newest run of a workflow in a job: its tasks, and each attempt at them. JOB/TASK prints the
-    log of the last attempt at a task, or at a shard of one. With --job, TASK is enough.
+    log of the last attempt at a task, or at a shard of one, and JOB/TASK@REVISION that of the attempt which
+    made a revision. With --job, TASK is enough.
     """
     job, task = _split(what, job)
     runs = run_of(common.handles(job=job).job)
@@ -172,7 +173,7 @@ def _print_log(common: Common, runs: Runs, task: str, run: str, attempt: int | N
 
     if run:
         runs.find(run)
-    found, last = runs.last_attempt(task, run)
+    found, task, last = runs.last_attempt(task, run)
     number = last if attempt is None else attempt
     record = runs.attempt(found, task, number)
     data = runs.log(found, task, number)

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from up42_state.cli.common import Common
+    from up42_state.stages.format.commit import JobMode
+    from up42_state.workflow.blocks.opening import Blocks
     from up42_state.workflow.model import Workflow
-    from up42_state.workflow.plan import Planned
+    from up42_state.workflow.planner import Planned
     from up42_state.workflow.runner import RunResult
 
     F = TypeVar("F", bound=Callable[..., Any])
@@ -69,13 +71,14 @@ def plan(
     WORKFLOW is a YAML or JSON document. Its defects are all reported at once, with exit code 5.
     """
     from up42_state.workflow.blocks.opening import Blocks
-    from up42_state.workflow.plan import Planner
+    from up42_state.workflow.planner import plan as plan_workflow
 
-    found = _load(common, workflow, parameters, blocks)
-    handle = common.handles(job=job).job
-    with Blocks(handle.state.settings) as opened:
-        planner = Planner(handle, opened, "DRY_RUN" if dry_run else "DEFAULT")
-        planned = planner.plan(found, force=force, since=since)
+    handles = common.handles(job=job)
+    mode: JobMode = "DRY_RUN" if dry_run else "DEFAULT"
+    with Blocks(handles.settings) as opened:
+        found = _load(common, workflow, parameters, blocks, opened)
+        handle = handles.job
+        planned = plan_workflow(found, handle, job_mode=mode, force=force, since=since, blocks=opened)
     value = {"workflow": found.name, "job": handle.key, "tasks": [each.to_dict() for each in planned]}
     print_result(common, value, _planned(planned))
 
@@ -115,11 +118,14 @@ def run(
     the blocks; a task that fails ends with exit code 8.
     """
     from up42_state.cli.watching.watcher import watcher
+    from up42_state.workflow.blocks.opening import Blocks
     from up42_state.workflow.runner import Options
     from up42_state.workflow.runner import run as run_workflow
 
-    found = _load(common, workflow, parameters, blocks)
-    handle = common.handles(job=job).job
+    handles = common.handles(job=job)
+    opened = Blocks(handles.settings)
+    found = _load(common, workflow, parameters, blocks, opened)
+    handle = handles.job
     chosen = Options(
         job_mode="DRY_RUN" if dry_run else "DEFAULT",
         force=force,
@@ -132,18 +138,18 @@ def run(
     )
     stop = threading.Event()
     with stopped_by_signals(stop, common.note) as got, watcher(common, json=common.json) as tell:
-        result = run_workflow(found, handle, chosen, tell=tell, stop=stop)
+        result = run_workflow(found, handle, chosen, blocks=opened, tell=tell, stop=stop)
     if got:
         return 128 + got[0]
     _check(result)
     return None
 
 
-def _load(common: Common, path: str, parameters: str | None, blocks: str | None) -> Workflow:
+def _load(common: Common, path: str, parameters: str | None, blocks: str | None, opened: Blocks) -> Workflow:
     """Read and check the document, and print what should be looked at."""
     from up42_state.workflow.document import load, parameters_of
 
-    workflow = load(path, parameters=parameters_of(parameters), blocks=blocks)
+    workflow = load(path, parameters=parameters_of(parameters), blocks=blocks, labels=opened.labels)
     for warning in workflow.warnings:
         common.note(f"warning: {plain(warning)}")
     return workflow

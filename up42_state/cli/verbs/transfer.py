@@ -78,6 +78,7 @@ def save(
             expect=expect,
             quicklooks=quicklooks or True,
             parameters=handles.settings.parameters,
+            code=handles.settings.code or "",
             progress=progress,
             repair=repair,
         )

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from up42_state.contract import DATA_JSON
 from up42_state.errors import IntegrityError, NotFoundError, PrunedError, StorageError
@@ -23,10 +24,11 @@ from up42_state.stages.local.output import read_output
 from up42_state.stages.local.sources import hash_sources
 from up42_state.stages.propagate.into_directory import clean_up
 from up42_state.stages.propagate.merged_output import Merging, merged_parts
-from up42_state.stages.revision import load_index
+from up42_state.stages.revision import Contents, Listing, load_index
 from up42_state.stages.write.by_reference import Borrowing
 from up42_state.stages.write.lease import References, StaleError
 from up42_state.stages.write.partial import numbered
+from up42_state.stages.write.presence import lost_objects
 from up42_state.stages.write.publish import Precondition, publish
 from up42_state.stages.write.resume import find_interrupted
 from up42_state.stages.write.unchanged import find_reusable
@@ -65,6 +67,7 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     :param reports: what became of every feature, one report for each propagation.
     :param warnings: what is no defect of the output and should be looked at; reports have their own.
     :param changes: what was mended in ``data.json``: the place, what stood there, what does now.
+    :param contents: what the new revision holds, if that was asked for and there is a new one.
     """
 
     commit: Commit
@@ -72,6 +75,7 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     reports: Sequence[Report] = ()
     warnings: Sequence[str] = ()
     changes: Sequence[Change] = ()
+    contents: Contents | None = None
 
 
 class Save(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +85,9 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
     :param recipe: what the output is made of besides earlier stages.
     :param fingerprint: a caller's own in place of the recipe's; empty for the recipe's.
     :param parts: shards that are put together, in place of what lies in ``output``; ``None`` for the output.
+    :param nearby: revisions of the job whose files the output may hold as they are, read by a caller that
+        saves many outputs of the same parents; ``None`` has the parents read.
+    :param with_contents: give what the new revision holds, for a caller that goes on with it.
     :param missing: what the shards that failed were to be made of (:class:`Commit`).
     """
 
@@ -98,6 +105,8 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
     progress: Callable[[int, int], None] = lambda _done, _total: None
     mend: bool = False
     parts: Sequence[EarlierStage] | None = None
+    nearby: Sequence[Listing] | None = None
+    with_contents: bool = False
     missing: tuple[str, ...] = ()
 
     def run(self) -> Saved:
@@ -135,6 +144,10 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         uploader = Uploader(self.store, self.job, self.stage, attempt.id, total, self.progress)
         stored = [*self._store(output.sources, known, left, uploader), *borrowed]
         index = _index(stored, merged.directories)
+        if previous is None and newest is not None and not newest.removed:
+            newest = replace(
+                newest, content="", index=None, data=None
+            )  # equal to no output, of no use to any
         draft = self._draft(attempt, newest, previous, index, merged)
         references.add(set(draft.refers) - {f"{self.stage}/{attempt.id}"})
         references.wrote(attempt.prefix, _keys(draft, index))
@@ -147,7 +160,13 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
             reports=reports,
             warnings=output.warnings,
             changes=output.changes,
+            contents=self._contents(draft, commit, index, merged),
         )
+
+    def _contents(self, draft: Commit, commit: Commit, index: Index, merged: Merging) -> Contents | None:
+        if not self.with_contents or _outcome(draft, commit) != "saved":
+            return None
+        return Contents(commit=commit, index=index, data=bytes(merged.data))
 
     def _read(self) -> Merging:
         """The output that earlier stages are merged into."""
@@ -173,13 +192,18 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
                 seen.add(earlier.name)
                 references.read(earlier.contents.commit)
                 yield earlier.contents.index
+        if self.nearby is not None:
+            for listing in self.nearby:
+                references.read(listing.commit)
+                yield listing.index
+            return
         for name in dict.fromkeys(parent.stage for parent in self.parents if parent.job == self.job):
             if name not in seen:
                 try:
                     newest = History(self.store, self.job, name).newest()
                 except IntegrityError:
                     continue  # a damaged parent is no reason not to save
-                index = _previous(self.store, newest)
+                index = _index_of(self.store, newest)
                 if index is not None:
                     references.read(newest)
                     yield index
@@ -282,12 +306,20 @@ def _outcome(draft: Commit, standing: Commit) -> Outcome:
 def _previous(store: Store, newest: Commit | None) -> Index | None:
     """The index of the current revision, whose bytes may be referred to.
 
-    One that is damaged is no reason not to save: then everything is written anew.
+    One that is damaged, or of which objects are gone, is no reason not to save: then everything is written
+    anew, as the next revision.
     """
-    if newest is None or newest.removed:
+    index = _index_of(store, newest)
+    if index is None or newest is None or lost_objects(store, newest, index):
+        return None
+    return index
+
+
+def _index_of(store: Store, commit: Commit | None) -> Index | None:
+    if commit is None or commit.removed:
         return None
     try:
-        return load_index(store, newest)
+        return load_index(store, commit)
     except (IntegrityError, NotFoundError):
         return None
 

@@ -11,14 +11,14 @@ import msgspec
 
 from up42_state.errors import IntegrityError, NotFoundError
 from up42_state.stages.format.differences import differences
-from up42_state.stages.format.names import attempt_prefix
+from up42_state.stages.format.names import some_names
 from up42_state.stages.format.recipe import Propagated
 from up42_state.stages.revision import load_index
+from up42_state.stages.write.presence import lost_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from up42_state.buckets.base import ObjectInfo
     from up42_state.stages.format.commit import Commit, JobMode
     from up42_state.stages.format.recipe import Recipe
     from up42_state.stages.history import History
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from up42_state.stages.store import Store
 
 __all__ = ["Standing", "standing"]
-
-_MANY = 100  # listings; a page of one holds 1,000 objects
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,34 +102,12 @@ def _propagated(propagations: Iterable[EarlierHistories], job_mode: JobMode) -> 
 
 def _gone(store: Store, commit: Commit) -> list[str]:
     """Why the bytes of a revision cannot be had; empty if all of its objects are there."""
-    assert commit.data is not None
-    with store.transfers() as transfers:
-        listings = [transfers.start(0, _listed, store, prefix) for prefix in _prefixes(commit)]
-        try:
-            index = load_index(store, commit)
-        except NotFoundError:
-            return [f"the bytes of {commit.name} are gone"]
-        except IntegrityError:
-            return [f"the index of {commit.name} is missing or damaged"]
-        found = {info.key: info.size for listing in listings for info in listing.result()}
-    wanted = {f"{commit.job}/{stored.key}": stored.size for stored in index.objects}
-    wanted[commit.data.key] = commit.data.size
-    lost = [key for key, size in wanted.items() if found.get(key) != size]
+    try:
+        lost = lost_objects(store, commit, load_index(store, commit))
+    except NotFoundError:
+        return [f"the bytes of {commit.name} are gone"]
+    except IntegrityError:
+        return [f"the index of {commit.name} is missing or damaged"]
     if not lost:
         return []
-    return [f"{len(lost)} of {len(wanted)} objects of {commit.name} are gone or cut off, such as {lost[0]}"]
-
-
-def _prefixes(commit: Commit) -> list[str]:
-    """What to list to find all attempts that hold bytes of a revision: each, or the job where they are many.
-
-    A stage that was put together from shards refers to as many attempts as it had shards.
-    """
-    if len(commit.refers) > _MANY:
-        return [f"{commit.job}/"]
-    owners = (owner.split("/", 1) for owner in commit.refers)
-    return [attempt_prefix(commit.job, stage, attempt) for stage, attempt in owners]
-
-
-def _listed(store: Store, prefix: str) -> list[ObjectInfo]:
-    return list(store.bucket.list(prefix))
+    return [f"objects of {commit.name} are gone or cut off: {some_names(lost)}"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from up42_state.errors import EngineError, NotFoundError
 from up42_state.machine.digests import folder_digest
 from up42_state.workflow.blocks.command import CommandBlock
 from up42_state.workflow.blocks.containers.block import ImageBlock
@@ -12,6 +13,7 @@ from up42_state.workflow.blocks.containers.orphans import sweep
 from up42_state.workflow.blocks.function import FunctionBlock
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
     from typing import Self
 
@@ -45,6 +47,19 @@ class Blocks:
             self._opened[task.block] = self._open(task.block)
         return self._opened[task.block]
 
+    def labels(self, image: str) -> Mapping[str, str]:
+        """The labels of an image; an image that the engine does not have is pulled.
+
+        :raises NotFoundError: the image is not there and cannot be pulled.
+        :raises EngineError: no engine is there or answers.
+        """
+        engine = self._found_engine()
+        found = engine.find_image(image)
+        try:
+            return (found or engine.image(image)).labels
+        except EngineError as error:
+            raise NotFoundError(error.message, advice=error.advice) from error
+
     @property
     def engine(self) -> str:
         """What runs images, such as ``docker 27.1``; empty if no image was asked for."""
@@ -74,12 +89,13 @@ class Blocks:
         return self._image(reference)
 
     def _image(self, reference: BlockReference) -> ImageBlock:
-        settings = self._settings
+        network = (self._settings.engine_network if self._settings else None) or ""
+        return ImageBlock(self._found_engine(), reference, network=network)
+
+    def _found_engine(self) -> Engine:
         if self._engine is None:
-            self._engine = find_engine((settings.engine if settings else None) or "")
-        return ImageBlock(
-            self._engine, reference, network=(settings.engine_network if settings else None) or ""
-        )
+            self._engine = find_engine((self._settings.engine if self._settings else None) or "")
+        return self._engine
 
     def __enter__(self) -> Self:
         return self

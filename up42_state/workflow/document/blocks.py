@@ -104,6 +104,8 @@ class Blocks:
     :param folder: of the document.
     :param file: the blocks file.
     :param labels: as for :func:`~up42_state.workflow.document.load`.
+
+    ``engine_error`` is what kept the engine from telling of an image; ``None`` if nothing did.
     """
 
     def __init__(self, folder: Path, file: BlocksFile, labels: Labels | None = None) -> None:
@@ -111,6 +113,7 @@ class Blocks:
         self._file = file
         self._labels = labels
         self._manifests: dict[tuple[str, str], Found] = {}
+        self.engine_error: EngineError | None = None
 
     def find(self, task: Task, raw: Mapping[str, Any]) -> Block:
         """Return a task's block with its manifest.
@@ -179,17 +182,30 @@ class Blocks:
             name=name,
             place=f"{place}/{reference.kind}",
             defects=(*defects, *found.defects),
-            warnings=found.warnings,
+            warnings=(*found.warnings, *_unset(reference, f"{place}/environment")),
         )
 
     def _manifest(self, kind: str, name: str, place: str) -> Found:
         key = (kind, name)
         if key not in self._manifests:
-            is_image = kind == "image"
-            self._manifests[key] = (
-                _of_image(name, place, self._labels) if is_image else _in_folder(name, place)
-            )
+            self._manifests[key] = self._of_image(name, place) if kind == "image" else _in_folder(name, place)
         return self._manifests[key]
+
+    def _of_image(self, image: str, place: str) -> Found:
+        """Ask for an image, unless the engine has failed before: it would be waited for each time."""
+        if self.engine_error is not None:
+            return Found()
+        try:
+            return _of_image(image, place, self._labels)
+        except EngineError as error:
+            self.engine_error = error
+            return Found()
+
+
+def _unset(reference: BlockReference, place: str) -> Iterator[str]:
+    for name in reference.environment:
+        if name not in os.environ:
+            yield f"{place}: the variable {name} is not set, so the block does not get it"
 
 
 def _words(command: str | Sequence[str], place: str) -> tuple[tuple[str, ...], tuple[Defect, ...]]:

@@ -55,6 +55,7 @@ def load(
         ``NotFoundError`` for an image that is not there, which is a defect. It is called once for each image.
         Without it docker, podman and buildah are asked, and an image that none of them has is a warning.
     :raises InvalidWorkflowError: ``defects`` has everything that is wrong, each with its place.
+    :raises EngineError: ``labels`` raised it, and nothing else is wrong.
     :raises PathNotFoundError: there is no such document, or no such blocks file.
     :raises SettingsError: a file may not be read, or its name cannot be a path.
     """
@@ -66,11 +67,14 @@ def load(
     if isinstance(raw, list) and len(raw) > MAX_TASKS:
         raise InvalidWorkflowError(f"the workflow {os.fspath(path)} is too large", defects=defects)
     file = BlocksFile.read(blocks)
-    loading = _Loading(document.value, Blocks(Path(path).parent, file, labels), parameters)
+    found = Blocks(Path(path).parent, file, labels)
+    loading = _Loading(document.value, found, parameters)
     defects += [*file.defects, *loading.check()]
     if defects:
         message = f"the workflow {os.fspath(path)} is not valid"
         raise InvalidWorkflowError(message, defects=loading.in_document_order(defects))
+    if found.engine_error is not None:
+        raise found.engine_error
     value = document.value
     name = value.get("name") if isinstance(value, dict) else None
     return Workflow(

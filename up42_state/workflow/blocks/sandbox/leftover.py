@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["forget", "note", "sweep"]
 
 NOTE = ".up42-process.json"
-_DEEPEST = 5  # levels below a scratch root in which an attempt's scratch may lie
-_NOT_OURS = frozenset(("input", "output", "quicklooks", "tmp", "home"))  # what blocks fill
+_DEEPEST = 3  # levels below a scratch root in which an attempt's scratch may lie
+_FILLED_BY_BLOCKS = frozenset(("input", "output", "quicklooks", "tmp"))
 
 
 def note(scratch: Path, supervisor: int) -> None:
@@ -70,10 +70,12 @@ def _is_another(pid: int, start: str) -> bool:
 
 def _notes(root: Path) -> Iterator[Path]:
     for folder, folders, names in os.walk(root):
-        if NOTE in names:
+        is_found = NOTE in names
+        if is_found:
             yield Path(folder, NOTE)
-        depth = len(Path(folder).relative_to(root).parts)
-        folders[:] = [name for name in folders if depth < _DEEPEST and name not in _NOT_OURS]
+        if is_found or len(Path(folder).relative_to(root).parts) >= _DEEPEST:
+            folders.clear()
+        folders[:] = [name for name in folders if name not in _FILLED_BY_BLOCKS]
 
 
 def _boot() -> str:

@@ -143,6 +143,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 pass_fds=(theirs.fileno(), *order.kept),
                 cwd="/",
+                start_new_session=True,  # Ctrl-C in a terminal is for the runner alone
                 env={name: os.environ[name] for name in _FOR_PYTHON if name in os.environ},
             )
         self.pid = self._supervisor.pid

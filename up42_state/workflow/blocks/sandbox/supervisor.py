@@ -14,6 +14,7 @@ namespace. Where there are no namespaces, the supervisor adopts orphans, and kil
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import sys
@@ -63,7 +64,8 @@ class Supervisor:
 
     def run(self) -> dict[str, Any]:
         """Run the command to its end, and return how it ended: the message for the runner."""
-        os.setsid()
+        # A core dump would lie in the block's own folder, and count as a change of its code.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
         namespaces.adopt_orphans()
         try:
             self._separate()
@@ -191,6 +193,8 @@ class _FirstProcess:
         self._command = os.fork()
         if not self._command:
             self._become_command()
+        with suppress(OSError):  # the child does the same; whoever is first, a signal reaches the group
+            os.setpgid(self._command, self._command)
         for descriptor in self._given["kept"]:
             os.close(descriptor)
         signal.signal(signal.SIGTERM, self._pass_on)

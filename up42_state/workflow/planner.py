@@ -15,6 +15,7 @@ from up42_state.stages.format.names import split_stage
 from up42_state.stages.format.recipe import Recipe
 from up42_state.stages.history import History
 from up42_state.stages.write.standing import Standing, standing
+from up42_state.workflow.blocks.opening import Blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,10 +26,9 @@ if TYPE_CHECKING:
     from up42_state.stages.propagate.options import EarlierHistories
     from up42_state.stages.store import Store
     from up42_state.state import Job
-    from up42_state.workflow.blocks.opening import Blocks
     from up42_state.workflow.model import Task, Workflow
 
-__all__ = ["Planned", "Planner", "upstream"]
+__all__ = ["Planned", "Planner", "plan", "upstream"]
 
 Status = Literal["cached", "runs", "skipped"]
 
@@ -61,6 +61,29 @@ def upstream(task: Task) -> tuple[str, ...]:
     """The tasks, and stages of other jobs, that a task stands on, each once."""
     propagated = (stage for item in task.propagate for stage in item.stages)
     return tuple(dict.fromkeys((*task.after, *propagated)))
+
+
+def plan(
+    workflow: Workflow,
+    job: Job,
+    *,
+    job_mode: JobMode = "DEFAULT",
+    force: bool = False,
+    since: str = "",
+    blocks: Blocks | None = None,
+) -> list[Planned]:
+    """Tell of every task of a workflow whether it would run in a job, and why; nothing runs.
+
+    :param job_mode: ``DRY_RUN`` leaves out all but data blocks.
+    :param force: every task runs.
+    :param since: this task runs, and all that stand on it, even if they are done; empty for none.
+    :param blocks: opens the tasks' blocks; ``None`` for blocks that run on this machine.
+    :raises SettingsError: ``since`` is no task of the workflow.
+    :raises StageNotFoundError: a stage of another job does not exist.
+    :raises EngineError: images, or an engine for them, are not there.
+    """
+    with blocks or Blocks(job.state.settings) as opened:
+        return Planner(job, opened, job_mode).plan(workflow, force=force, since=since)
 
 
 class _Newest(dict[str, "Commit | None"]):
