@@ -176,7 +176,7 @@ STANDS_ON: dict[str, set[str]] = {
     "cli.watching": {"cli", "secrets", "units", "workflow"},
     "cli.verbs": {
         *("block", "cli", "cli.watching", "contract", "demo", "doctor", "machine", "stages", "state"),
-        *("secrets", "stages.format", "workflow", "workflow.blocks.containers"),
+        *("secrets", "stages.format", "workflow", "workflow.blocks", "workflow.blocks.containers"),
         *("manifest.__init__", "manifest", "manifest.matching", "manifest.server"),
         *("units", "workflow.document.__init__"),
     },

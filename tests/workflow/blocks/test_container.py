@@ -543,6 +543,20 @@ def test_files_that_cannot_become_ours(docker: Program, others_files: list[Mount
         ownership.take_back(found, found.image("block:1"), others_files)
 
 
+def test_a_failure_matters_more_than_whose_the_files_are(
+    docker: Program, work: Work, others_files: list[Mount]
+) -> None:
+    """A block that failed is told as failed, though its files cannot be made ours; the log says that, too."""
+    (work.output / "file").touch()
+    docker.answer("run", code=127, err="no chown")
+    docker.state(ExitCode=3)
+    assert image_block(user="image").run(work).exit_code == 3
+    assert b"cannot be made this user's: docker run: no chown" in work.log.bytes()
+    docker.state(ExitCode=0)
+    with pytest.raises(EngineError, match="no chown"):
+        image_block(user="image").run(work)
+
+
 def test_files_in_rootless_podman(empty_path: Path, others_files: list[Mount]) -> None:
     """Rootless podman needs no container for it."""
     podman = Program(empty_path.parent / "other", "podman", podman_info(rootless=True))
