@@ -97,6 +97,32 @@ def forks(fc):
     os.fork()
     return fc
 
+def closes(fc):
+    print("said")
+    sys.stdout.close()
+    sys.stderr = None
+    os.close(1), os.close(2)
+    raise ValueError("closed")
+
+class NoText(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+def speechless(fc):
+    raise NoText
+
+def text(fc):
+    return "a,b"
+
+def verbose(fc):
+    raise ValueError("y" * 100_000)
+
+def surrogate(fc):
+    raise ValueError("\\udc80")
+
+def tells(fc):
+    raise ValueError("key " + os.environ["KEY"])
+
 def half(number):
     return number / 2
 
@@ -235,6 +261,9 @@ def test_a_file_that_is_written_anew(functions: Functions, folder: Path) -> None
         ("nothing", "ValueError: the function returned None, and has written no data.json"),
         ("number", "TypeError: the function returned a int; return a FeatureCollection, features, or None"),
         ("feature", "TypeError: the function returned a Feature, and no FeatureCollection"),
+        ("text", "TypeError: the function returned a str; return a FeatureCollection, features, or None"),
+        ("speechless", "NoText"),
+        ("surrogate", "ValueError: \\udc80"),
         ("gone", "AttributeError: module 'blocks' has no attribute 'gone'"),
         ("helper", "TypeError: blocks:helper is no function, but of type module"),
     ],
@@ -351,6 +380,31 @@ def test_a_call_costs_little(functions: Functions) -> None:
     begun = time.process_time()
     assert all(functions.block("keep").run(attempt).is_done for attempt in attempts[1:])
     assert time.process_time() - begun < 0.5
+
+
+def test_a_function_that_closes_its_streams(functions: Functions) -> None:
+    """What a function does to standard output and error hurts neither its own log nor the next call's."""
+    for _ in range(3):
+        ending, attempt = functions.run("closes")
+        assert ending.text == "ValueError: closed"
+        assert attempt.log.text().startswith("said\nTraceback")
+        assert attempt.log.text().endswith("ValueError: closed\n")
+
+
+def test_an_endless_message(functions: Functions) -> None:
+    """A very long message does not go into records and tables whole."""
+    ending, attempt = functions.run("verbose")
+    assert ending.text.startswith("ValueError: yyy")
+    assert ending.text.endswith("y … (the log has more)")
+    assert len(ending.text) < 17_000
+    assert len(attempt.log.text()) > 100_000
+
+
+def test_an_exception_that_tells_a_secret(functions: Functions) -> None:
+    """A secret in an exception's message is taken out of what is told."""
+    ending, attempt = functions.run("tells", secrets={"KEY": PLANTED})
+    assert ending.text == "ValueError: key …"
+    assert PLANTED not in attempt.log.text()
 
 
 @pytest.mark.parametrize("way", ["fork", "spawn"])

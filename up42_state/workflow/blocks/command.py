@@ -51,8 +51,12 @@ class CommandBlock:
         self._command = reference.command
         self._folder = (reference.folder or Path()).absolute()
         self._code = code
-        self._isolation = isolated or isolation()
+        self._isolated = isolated
         self._shared = shared
+
+    @property
+    def _isolation(self) -> Isolation:
+        return self._isolated or isolation()  # which is tried when it is needed: a plan runs nothing
 
     @property
     def code(self) -> str:

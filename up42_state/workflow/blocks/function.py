@@ -150,7 +150,7 @@ class _Worker:
         code, text = answer["code"], answer["text"]
         if code == 0:
             return Ending(reason="done", text="done", exit_code=0, peak_memory=peak)
-        text += full_disks((work.output, work.scratch))
+        text = work.log.without_secrets(text) + full_disks((work.output, work.scratch))
         return Ending(reason="exit code", text=text, exit_code=code, peak_memory=peak)
 
     def close(self) -> None:

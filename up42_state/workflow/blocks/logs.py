@@ -90,6 +90,10 @@ class Log:
         last = _from_start_of_line(_public(tail, self._secrets))
         return f"{first}[... about {size(left_out)} left out ...]\n{last}"
 
+    def without_secrets(self, text: str) -> str:
+        """A text without the secrets of this log."""
+        return _public(text.encode(errors="backslashreplace"), self._secrets)
+
     def last_lines(self, count: int) -> list[str]:
         """The last lines, for a message."""
         return self.text()[-64 * 1024 :].splitlines()[-count:]

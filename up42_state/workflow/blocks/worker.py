@@ -7,10 +7,8 @@ its standard output reaches the socket.
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import inspect
-import io
 import os
 import socket
 import sys
@@ -26,6 +24,7 @@ from up42_state.contract import DATA_JSON
 from up42_state.errors import StateError
 from up42_state.features.objects import feature_collection
 from up42_state.workflow.blocks.brought import bring_files
+from up42_state.workflow.blocks.printing import Printing
 from up42_state.workflow.blocks.sandbox.messages import receive, send
 
 if TYPE_CHECKING:
@@ -34,8 +33,10 @@ if TYPE_CHECKING:
 __all__ = ["DIRECTORIES", "main"]
 
 DIRECTORIES = ("input_dir", "output_dir", "quicklooks_dir")  # parameters that a function may ask for
+_UMASK = os.umask(0o022)
+os.umask(_UMASK)
 _OURS = Path(__file__).parent
-_libc = ctypes.CDLL(None)
+_LONGEST = 16_000  # characters of what is told; the log has more
 
 
 def main() -> None:
@@ -46,16 +47,17 @@ def main() -> None:
     sys.argv[1:] = []
     faulthandler.enable()  # where a library in C crashes, the log shows in which line of the block
     sys.path.insert(0, folder)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # so that lines of both streams stay in order
+    sys.stdout.close()  # each call begins with streams that are written line by line
     found: Callable[..., Any] | None = None
     me = os.getpid()
     with suppress(EOFError):
         while True:
             call, output = receive(channel, with_descriptor=True)
             _measure_anew()
-            with _Printing(output):
+            with Printing(output) as printing:
                 answer, found = _answer(call, function, found)
+                if logged := answer.pop("logged", ""):
+                    printing.write_line(logged)
             if os.getpid() != me:  # the function has forked, and its child has returned as well
                 os._exit(answer["code"])
             send(channel, answer | {"peak": _most_memory()})
@@ -74,31 +76,8 @@ def _most_memory() -> int:
     return 0
 
 
+_RETURN = "return a FeatureCollection, features, or None"
 _EMPTY = b'{"type": "FeatureCollection", "features": []}'
-
-
-class _Printing:
-    """Sends what is printed to a descriptor, whoever prints: Python, a library in C, or a child."""
-
-    def __init__(self, output: int) -> None:
-        self._output = output
-
-    def __enter__(self) -> None:
-        self._to(self._output)
-        os.close(self._output)
-
-    def __exit__(self, *_: object) -> None:
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(Exception):  # the function may have closed or replaced them
-                stream.flush()
-        _libc.fflush(None)
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        self._to(nowhere)
-        os.close(nowhere)
-
-    def _to(self, descriptor: int) -> None:
-        os.dup2(descriptor, 1)
-        os.dup2(descriptor, 2)
 
 
 def _answer(
@@ -112,16 +91,30 @@ def _answer(
     except SystemExit as error:
         return _exit(error), function
     except StateError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - into the attempt's log
-        return {"code": 1, "text": str(error)}, function
+        return _failure(str(error), str(error)), function
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is how the block ended
-        print(_traceback(error), file=sys.stderr, end="")  # noqa: T201
-        return {"code": 1, "text": f"{type(error).__name__}: {error}".rstrip(": ")}, function
+        return _failure(_said(error), _traceback(error)), function
     return {"code": 0, "text": ""}, function
+
+
+def _failure(text: str, logged: str) -> dict[str, Any]:
+    """Return a failure as an answer, with what is to be logged of it."""
+    cut = text[:_LONGEST] + " … (the log has more)" if len(text) > _LONGEST else text
+    return {"code": 1, "text": cut, "logged": logged.rstrip("\n")}
+
+
+def _said(error: BaseException) -> str:
+    """Return the class and the message of an exception."""
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}".rstrip(": ")
+    except Exception:  # noqa: BLE001 - an exception of a block may do anything
+        return name
 
 
 def _prepare(call: Mapping[str, Any]) -> None:
     """Set the variables, the directory for temporary files, and the working directory."""
+    os.umask(_UMASK)
     os.environ.clear()
     os.environ.update(call["environment"])
     tempfile.tempdir = None  # read anew from TMPDIR
@@ -167,6 +160,8 @@ def _named_parameters(function: Callable[..., Any]) -> frozenset[str]:
 
 def _as_collection(result: Any) -> dict[str, Any]:
     """Return a FeatureCollection for what a function may return: one, or features one after another."""
+    if isinstance(result, str | bytes):
+        raise TypeError(f"the function returned a {type(result).__name__}; {_RETURN}")
     if isinstance(result, dict):
         if not isinstance(result.get("features"), list | tuple):
             kind = result.get("type")
@@ -177,9 +172,7 @@ def _as_collection(result: Any) -> dict[str, Any]:
     except TypeError as error:
         if not inspect.isgenerator(result) and not hasattr(type(result), "__iter__"):
             kind = type(result).__name__
-            raise TypeError(
-                f"the function returned a {kind}; return a FeatureCollection, features, or None"
-            ) from error
+            raise TypeError(f"the function returned a {kind}; {_RETURN}") from error
         raise
     return {"type": "FeatureCollection", "features": features}
 
@@ -189,8 +182,7 @@ def _exit(error: SystemExit) -> dict[str, Any]:
     if error.code is None or isinstance(error.code, int):
         code = (error.code or 0) & 0xFF
         return {"code": code, "text": f"exit code {code}" if code else ""}
-    print(error.code, file=sys.stderr)  # noqa: T201
-    return {"code": 1, "text": str(error.code)}
+    return _failure(str(error.code), str(error.code))
 
 
 def _traceback(error: BaseException) -> str:

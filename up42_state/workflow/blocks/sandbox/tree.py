@@ -4,22 +4,39 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import defaultdict
 from contextlib import suppress
 
 __all__ = ["descendants", "is_alive", "kill_session", "memory_of", "private_memory_of", "started"]
 
+# A kernel may be built without (CONFIG_PROC_CHILDREN), and gVisor has none.
+_TELLS_CHILDREN = os.path.exists(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def descendants(pid: int) -> list[int]:
     """Return all processes below a process, parents before their children."""
+    children_of = _children if _TELLS_CHILDREN else _all_children().__getitem__
     found: list[int] = []
     waiting = [pid]
     while waiting:
-        children = _children(waiting.pop())
+        children = children_of(waiting.pop())
         found += children
         waiting += children
     return found
+
+
+def _all_children() -> dict[int, list[int]]:
+    """Return the children of every process of the machine, for a kernel that does not tell them of each."""
+    found: dict[int, list[int]] = defaultdict(list)
+    for pid in _all():
+        if fields := _stat(pid):
+            found[int(fields[1])].append(pid)
+    return found
+
+
+def _all() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
 def _children(pid: int) -> list[int]:
@@ -76,8 +93,7 @@ def is_alive(pid: int, start: str) -> bool:
 
 def kill_session(session: int) -> list[int]:
     """Kill all processes of a session and their descendants; return their numbers."""
-    members = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-    members = [pid for pid in members if (fields := _stat(pid)) and int(fields[3]) == session]
+    members = [pid for pid in _all() if (fields := _stat(pid)) and int(fields[3]) == session]
     killed = sorted({*members, *(below for pid in members for below in descendants(pid))})
     for pid in killed:
         with suppress(OSError):
