@@ -143,15 +143,21 @@ class Supervisor:
         """Measure the memory of all processes of the block, and end the block if it is too much."""
         begun = time.monotonic()
         pids = tree.descendants(first)
-        used = tree.memory_of(pids)
-        if self._limit is not None and used > self._limit:
-            used = tree.private_memory_of(pids)  # it takes longer, and counts nothing twice
-            if used > self._limit and not self._ended_by:
-                self._ended_by = "memory"
-                self._kill(first)
+        used = self._used(pids)
+        if self._limit is not None and used > self._limit and not self._ended_by:
+            self._ended_by = "memory"
+            self._kill(first)
         self._peak = max(self._peak, used)
         now = time.monotonic()
         self._next_look = now + max(_INTERVAL, _SHARE * (now - begun))
+
+    def _used(self, pids: list[int]) -> int:
+        """Return how much memory processes use, counting what they share once where that matters."""
+        sizes = [tree.memory_of([pid]) for pid in pids]
+        used, most = sum(sizes), max(sizes, default=0)
+        is_over = self._limit is not None and used > self._limit
+        is_shared = used > self._peak and used - most > used / 4
+        return tree.private_memory_of(pids) if is_over or is_shared else used
 
     def _kill(self, first: int) -> None:
         os.kill(first, signal.SIGKILL)
