@@ -133,6 +133,12 @@ def spawns(fc, way):
             feature.properties["n"] = n
     return fc
 
+def forks_badly(fc):
+    if not os.fork():
+        raise ValueError("in the child")
+    os.wait()
+    return fc
+
 def where(fc):
     import tempfile
     return [{"type": "Feature", "geometry": None, "properties": {
@@ -415,10 +421,11 @@ def test_a_function_with_processes_of_its_own(functions: Functions, way: str) ->
     assert [each["n"] for each in properties(attempt)] == [1, 2]
 
 
-def test_a_function_that_forks(functions: Functions) -> None:
+@pytest.mark.parametrize("name", ["forks", "forks_badly"])
+def test_a_function_that_forks(functions: Functions, name: str) -> None:
     """A child that returns from the function gives no second answer, which the next call would take."""
     for number in (1, 2, 3):
-        ending, attempt = functions.run("forks", content=features(number))
+        ending, attempt = functions.run(name, content=features(number))
         assert ending.is_done
         assert [each["n"] for each in properties(attempt)] == [number]
 
