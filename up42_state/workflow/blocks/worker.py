@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import faulthandler
 import inspect
+import json
 import os
 import socket
 import sys
@@ -52,7 +53,8 @@ def main() -> None:
     me = os.getpid()
     with suppress(EOFError):
         while True:
-            call, output = receive(channel, with_descriptor=True)
+            data, output = receive(channel, with_descriptor=True)
+            call = json.loads(data)
             _measure_anew()
             with Printing(output) as printing:
                 answer, found = _answer(call, function, found)
@@ -60,7 +62,7 @@ def main() -> None:
                     printing.write_line(logged)
             if os.getpid() != me:  # an exception in a child of the function's
                 os._exit(answer["code"])
-            send(channel, answer | {"peak": _most_memory()})
+            send(channel, json.dumps(answer | {"peak": _most_memory()}).encode())
 
 
 def _measure_anew() -> None:
