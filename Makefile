@@ -37,10 +37,9 @@ test: $(WHEEL_VENV)/.installed localstack-venv  ## the tests, servers included, 
 test-long: $(WHEEL_VENV)/.installed localstack-venv  ## the rest of the sweeps, kills and races of which make test runs a sample
 	UP42_STATE_EXAMPLES=100 $(RUN_PYTEST) -m 'long or hypothesis' $(PYTEST_ARGS)
 
-coverage: $(WHEEL_VENV)/.installed localstack-venv  ## both of them, with line and branch coverage
+coverage: $(WHEEL_VENV)/.installed localstack-venv  ## make test, with line and branch coverage
 	$(WHEEL_PYTHON) -m coverage erase
 	$(MAKE) --no-print-directory test COVERAGE=1
-	$(MAKE) --no-print-directory test-long COVERAGE=1
 	$(WHEEL_PYTHON) -m coverage combine --quiet
 	$(WHEEL_PYTHON) -m coverage report
 

@@ -148,12 +148,15 @@ STANDS_ON: dict[str, set[str]] = {
     "workflow.blocks.sandbox": set(),
     "workflow.blocks.logs": {"secrets", "units", "workflow.blocks.sandbox"},
     "workflow.blocks.work": {"workflow.blocks.logs", "workflow.model"},
+    "workflow.blocks.endings": {"units", "workflow.blocks.sandbox", "workflow.blocks.work"},
     "workflow.blocks.containers": {
-        *("contract", "machine", "units", "workflow.blocks.logs", "workflow.blocks.work", "workflow.model"),
+        *("contract", "machine", "units", "workflow.blocks.endings", "workflow.blocks.logs"),
+        *("workflow.blocks.work", "workflow.model"),
     },
     "workflow.blocks": {
         *("block", "contract", "features.__init__", "features", "features.files", "machine", "secrets"),
-        *("stages.local", "units", "workflow.blocks.containers", "workflow.blocks.logs"),
+        *("stages.local", "units", "workflow.blocks.containers", "workflow.blocks.endings"),
+        "workflow.blocks.logs",
         *("workflow.blocks.sandbox", "workflow.blocks.work", "workflow.model"),
     },
     "workflow": {
@@ -173,7 +176,7 @@ STANDS_ON: dict[str, set[str]] = {
     "cli.watching": {"cli", "secrets", "units", "workflow"},
     "cli.verbs": {
         *("block", "cli", "cli.watching", "contract", "demo", "doctor", "machine", "stages", "state"),
-        *("secrets", "stages.format", "workflow", "workflow.blocks.containers"),
+        *("secrets", "stages.format", "workflow", "workflow.blocks", "workflow.blocks.containers"),
         *("manifest.__init__", "manifest", "manifest.matching", "manifest.server"),
         *("units", "workflow.document.__init__"),
     },

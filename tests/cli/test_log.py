@@ -335,7 +335,9 @@ def killed_run(runs: Runs) -> None:
         "from up42_state.workflow.events import Event; from datetime import UTC, datetime\n"
         "run = Runs(State(sys.argv[1]).store, '3f0c').begin('flooding')\n"
         "run.update(Event(kind='started', time=datetime.now(UTC), run='r', task='tiles'))\n"
-        "run._write(); os._exit(9)\n"
+        "from up42_state.workflow.records import AttemptRecord\n"
+        "run.attempt(AttemptRecord(task='tiles', shard='tiles+0a', outcome='done'), b'tile')\n"
+        "run._store_shards(); run._write(); os._exit(9)\n"
     )
     subprocess.run([sys.executable, "-c", code, runs.store.bucket.url], check=False, timeout=60)
 
@@ -346,7 +348,9 @@ def test_a_run_that_was_killed_is_dead(call: Call, ask: Ask, runs: Runs) -> None
     assert [job["run"]["status"] for job in ask("jobs", "--long")] == ["dead"]
     (task,) = ask("stages", "--job", "3f0c")
     assert (task["task"]["status"], task["task"]["text"]) == ("dead", "the run died")
-    assert "dead" in call("log", "3f0c").stdout
+    found = ask("log", "3f0c")
+    assert (found["status"], [item["outcome"] for item in found["attempts"]]) == ("dead", ["dead"])
+    assert call("log", "3f0c/tiles").stdout == "== tiles+0a, attempt 1 ==\ntile\n"
 
 
 def test_jobs_tell_of_their_newest_runs(call: Call, ask: Ask, runs: Runs, saved: Saved) -> None:

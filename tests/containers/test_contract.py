@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -110,7 +111,7 @@ def test_the_callers_user(lab: Lab) -> None:
     assert block.run(work).is_done
     assert text(work).strip() == str(os.geteuid())
     assert (work.output / "a").stat().st_uid == os.geteuid()
-    assert (work.scratch / "home" / "here").exists()
+    assert (work.scratch / "here").exists()
 
 
 def test_the_images_own_user(lab: Lab) -> None:
@@ -145,7 +146,7 @@ def test_names_that_the_client_would_follow(lab: Lab) -> None:
     ending, work = lab.run('echo "$PATH $DOCKER_HOST $HOME $TZ $CONTAINERS_CONF"', secrets=values)
     assert ending.is_done
     assert text(work) == "/bin:/nowhere tcp://nowhere:1 /tmp/output CET /nowhere\n"
-    assert [path.name for path in work.scratch.iterdir()] == ["home"]
+    assert [path.name for path in work.scratch.iterdir()] == ["tmp"]
 
 
 @pytest.mark.parametrize(
@@ -160,6 +161,19 @@ def test_variables_that_cannot_be_given(lab: Lab, values: dict[str, str], proble
     """What docker or podman would misread, or the kernel refuses, is an error that names the variable."""
     with pytest.raises(SettingsError, match=problem):
         lab.run("true", environment=values)
+
+
+@pytest.mark.parametrize("user", ["caller", "image"])
+def test_parameters_in_a_file(lab: Lab, user: str) -> None:
+    """Parameters too long for a variable lie in a file that the block can read, by its path there."""
+    work = lab.work()
+    file = work.scratch / "parameters.json"
+    file.write_text("long")
+    file.chmod(0o600)
+    given = replace(work, environment={"UP42_TASK_PARAMETERS_FILE": str(file)})
+    block = lab.block('cat "$UP42_TASK_PARAMETERS_FILE"', image=OTHERS_IMAGE, user=user)
+    assert block.run(given).is_done
+    assert text(work) == "long"
 
 
 def test_secrets_are_nowhere(lab: Lab) -> None:

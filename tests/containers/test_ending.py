@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -88,7 +89,7 @@ def test_a_timeout(lab: Lab) -> None:
     """A block that takes too long gets SIGTERM, may tidy up, and is told as a timeout."""
     script = "trap 'echo tidied; exit 0' TERM; while :; do sleep 0.1; done"
     ending, work = lab.run(script, timeout=1.0)
-    assert (ending.reason, ending.text) == ("timeout", "not done after 1 s, and stopped")
+    assert (ending.reason, ending.text) == ("timeout", "timed out after 1 s")
     assert text(work) == "tidied\n"
 
 
@@ -149,6 +150,18 @@ def test_somebody_removes_the_container(lab: Lab) -> None:
     remove = lambda container: lab.engine.call("rm", "--force", container)  # noqa: E731
     with pytest.raises(EngineError, match="was removed by somebody else"):
         during(lab, "echo begun; exec sleep 600", remove, work)
+
+
+def test_a_full_disk(lab: Lab) -> None:
+    """A block that fails on a full disk is told so, whatever its exit code."""
+    work = lab.work()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tests", work.output], check=True)
+    try:
+        ending, _ = lab.run("dd if=/dev/zero of=/tmp/output/zeros bs=64k count=64", work)
+    finally:
+        subprocess.run(["umount", work.output], check=True)
+    assert ending.reason == "exit code"
+    assert ending.text == f"exit code {ending.exit_code}; the disk of {work.output} is full"
 
 
 def test_a_long_log(lab: Lab) -> None:

@@ -77,8 +77,8 @@ def docker(folder: Path) -> Iterator[Mapping[str, str]]:
     dockerd = ["dockerd", "--config-file", folder / "daemon.json"]
     with (folder / "log").open("wb") as log:
         daemon = subprocess.Popen(
-            # It ends with the tests, also where they are killed, and what it has mounted goes with it.
-            ["setpriv", "--pdeathsig", "TERM", "unshare", "--mount", *dockerd],
+            # It ends with the tests, also where they are killed.
+            ["setpriv", "--pdeathsig", "TERM", *dockerd],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -91,6 +91,7 @@ def docker(folder: Path) -> Iterator[Mapping[str, str]]:
     finally:
         daemon.terminate()
         daemon.wait(30)
+        subprocess.run(["umount", folder / "exec-root" / "netns" / "default"], check=False)  # it leaves that
 
 
 def _wait_until_it_answers(daemon: subprocess.Popen[bytes], variables: Mapping[str, str], log: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -131,6 +132,26 @@ def test_shards_of_a_task_that_came_to_no_end_are_kept(runs: Runs) -> None:
     assert isinstance(task, AttemptRecord)
     assert (task.outcome, [shard.shard for shard in task.shards]) == ("stopped", ["tiling:1+0a"])
     assert running(runs).text == "ended by SIGINT"
+
+
+def test_shards_are_stored_while_their_task_runs(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the process dies, what its shards printed is there; the record of a task that ended replaces it."""
+    monkeypatch.setattr(module, "_EVERY", 0.02)
+    monkeypatch.setattr(module, "HEARTBEAT", timedelta(seconds=0.05))
+    with runs.begin("flooding") as run:
+        run.attempt(done(shard="tiling:1+0a"), b"tile\n")
+        while not runs.attempts(run.run):
+            time.sleep(0.01)
+        running_task = runs.attempt(run.run, "tiling:1", 1)
+        assert isinstance(running_task, AttemptRecord)
+        assert (running_task.outcome, len(running_task.shards)) == ("running", 1)
+        assert runs.log(run.run, "tiling:1", 1) == b"== tiling:1+0a, attempt 1 ==\ntile\n"
+        run.attempt(done(shard="tiling:1+0b"), b"tile\n")
+        run.attempt(done())
+        time.sleep(0.2)
+    task = runs.attempt(run.run, "tiling:1", 1)
+    assert isinstance(task, AttemptRecord)
+    assert (task.outcome, len(task.shards)) == ("done", 2)
 
 
 def test_a_shard_that_failed_is_told_in_its_task(runs: Runs) -> None:

@@ -334,3 +334,15 @@ def test_events_count_the_shards(job: Job, example: Example) -> None:
     run(example.flow, job, Options(cpus=1), blocks=example.blocks, tell=events.append)
     counts = [event.shards for event in events if event.kind == "shard"]
     assert counts == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+@pytest.mark.long
+def test_one_feature_more_over_a_thousand(job: Job) -> None:
+    """It is one shard of a thousand and one that runs."""
+    example = Example(1000)
+    example.run(job)
+    example.scenes.insert(500, feature("new.tif", "new"))
+    example.blocks.versions["scenes"] = "2"
+    result = example.run(job)
+    assert example.seen == ["new"]
+    assert result.tasks[1].shards == (1001, 1001)

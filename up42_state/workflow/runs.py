@@ -226,7 +226,8 @@ class RunWriter:
     """Records one run, from any thread.
 
     The record of the run as a whole is written at the beginning, every two seconds while something changes,
-    every 30 seconds while nothing does, and at the end. A record that the store does not take is a warning.
+    every 30 seconds while nothing does, and at the end. What is known of the shards of a task that runs is
+    written every 30 seconds. A record that the store does not take is a warning.
 
     :param record: the run as it begins.
     :param warn: takes a text for people.
@@ -238,6 +239,8 @@ class RunWriter:
         self._board = Board()
         self._shards: dict[str, dict[str, ShardRecord]] = {}
         self._logs: dict[str, Log] = {}
+        self._unsaved: set[str] = set()  # tasks with shards that came to their ends since they were stored
+        self._storing = threading.Lock()  # or an older record of a task could replace its last one
         self._told: set[str] = set()
         self._changed = threading.Event()
         self._ended = threading.Event()
@@ -287,11 +290,14 @@ class RunWriter:
             self._keep(record, log)
             if record.outcome == "done":
                 return
-        else:
-            shards, kept = self._take(record.task)
-            record = replace(record, shards=record.shards + shards)
-            log, printed = kept.bytes() + log, kept.size + printed
-        self._store_attempt(replace(record, log_bytes=printed), log)
+        if record.shard or record.task not in self._shards:
+            self._store_attempt(replace(record, log_bytes=printed), log)
+            return
+        with self._storing:
+            self._store_task(record, log, printed)
+            with self._lock:
+                self._shards.pop(record.task, None)
+                self._logs.pop(record.task, None)
 
     def end(self, outcome: str, text: str = "") -> None:
         """Store the record of the run for the last time; a second call does nothing.
@@ -320,6 +326,7 @@ class RunWriter:
             stage=record.stage,
         )
         with self._lock:
+            self._unsaved.add(record.task)
             self._shards.setdefault(record.task, {})[record.shard] = shard
             if log:
                 kept = self._logs.setdefault(record.task, Log())
@@ -327,9 +334,21 @@ class RunWriter:
                 if not log.endswith(b"\n"):
                     kept.write(b"\n")
 
-    def _take(self, task: str) -> tuple[tuple[ShardRecord, ...], Log]:
+    def _store_task(self, record: AttemptRecord, log: bytes = b"", printed: int = 0) -> None:
+        """Store the record of a whole task, with what is known of its shards."""
         with self._lock:
-            return tuple(self._shards.pop(task, {}).values()), self._logs.pop(task, None) or Log()
+            self._unsaved.discard(record.task)
+            shards = tuple(self._shards.get(record.task, {}).values())
+            kept = self._logs.get(record.task) or Log()
+        record = replace(record, shards=shards, log_bytes=kept.size + printed)
+        self._store_attempt(record, kept.bytes() + log)
+
+    def _store_shards(self) -> None:
+        """Store what is known of the shards of tasks that run, for one who looks, or if this process dies."""
+        for task in tuple(self._unsaved):
+            with self._storing:
+                if task in self._shards:
+                    self._store_task(AttemptRecord(task=task, outcome="running"))
 
     def _store_attempt(self, record: AttemptRecord, log: bytes) -> None:
         job, run = self._record.job, self._record.run
@@ -340,9 +359,13 @@ class RunWriter:
         self._put(record_key(*place), render(record))
 
     def _beat(self) -> None:
+        stored = time.monotonic()
         while not self._ended.wait(_EVERY):
             if self._changed.is_set() or time.monotonic() - self._written >= HEARTBEAT.total_seconds():
                 self._write()
+            if time.monotonic() - stored >= HEARTBEAT.total_seconds():
+                self._store_shards()
+                stored = time.monotonic()
 
     def _write(self) -> None:
         """Write the run as it stands: by the thread that beats, or before it begins or after it has ended."""

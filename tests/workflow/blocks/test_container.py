@@ -148,7 +148,7 @@ def test_the_whole_command_line(docker: Program, work: Work) -> None:
         (f"{work.input}", "/tmp/input,readonly"),
         (f"{work.output}", "/tmp/output"),
         (f"{work.quicklooks}", "/tmp/quicklooks"),
-        (f"{work.scratch}/home", "/tmp/home"),
+        (f"{work.scratch}", "/tmp/home"),
     ):
         expected += ["--mount", f"type=bind,source={source},target={target}"]
     expected += ["--cpus", "1.5", "--memory", f"{512 << 20}b", "--memory-swap", f"{512 << 20}b"]
@@ -184,7 +184,7 @@ def test_variables_are_on_no_command_line(docker: Program, work: Work) -> None:
         "TMPDIR=/tmp/home/tmp",
         "TZ=UTC",
     ]
-    assert [path.name for path in work.scratch.iterdir()] == ["home"]
+    assert [path.name for path in work.scratch.iterdir()] == ["tmp"]
 
 
 def test_the_file_goes_when_create_fails(docker: Program, work: Work) -> None:
@@ -192,7 +192,7 @@ def test_the_file_goes_when_create_fails(docker: Program, work: Work) -> None:
     docker.answer("create", code=125, err="no space left on device")
     with pytest.raises(EngineError, match="docker create: no space left on device"):
         image_block().run(changed(work, secrets={"PATH": "/s3cret"}))
-    assert [path.name for path in work.scratch.iterdir()] == ["home"]
+    assert [path.name for path in work.scratch.iterdir()] == ["tmp"]
     [removed] = docker.calls("rm")
     assert removed.arguments[-1] == values_of(docker.create(), "--name")[0]
 
@@ -219,7 +219,7 @@ def test_the_images_own_user(docker: Program, work: Work) -> None:
     [call] = docker.calls("create")
     assert "--user" not in call.arguments
     assert "HOME=" not in call.file.read_text()
-    for folder in (work.output, work.quicklooks, work.scratch / "home", work.scratch / "home" / "tmp"):
+    for folder in (work.output, work.quicklooks, work.scratch, work.scratch / "tmp"):
         assert folder.stat().st_mode & 0o777 == 0o777
 
 
@@ -233,7 +233,7 @@ def test_selinux(empty_path: Path, work: Work, name: str) -> None:
         f"{work.input}:/tmp/input:ro,z",
         f"{work.output}:/tmp/output:Z",
         f"{work.quicklooks}:/tmp/quicklooks:Z",
-        f"{work.scratch}/home:/tmp/home:Z",
+        f"{work.scratch}:/tmp/home:Z",
     ]
 
 
@@ -434,6 +434,19 @@ def test_an_orphan_that_is_gone_meanwhile(docker: Program) -> None:
     docker.answer("ps", out=CONTAINER)
     docker.answer("container inspect", code=1, err=f"Error: No such container: {CONTAINER}")
     assert sweep(find_engine()) == []
+
+
+@pytest.mark.parametrize("said", ["No such container: x", "removal of container x is already in progress"])
+def test_an_orphan_that_another_runner_removes(docker: Program, said: str) -> None:
+    """Of two runs that begin at once, one removes an orphan, and both go on."""
+    docker.answer("ps", out=CONTAINER)
+    found = {"Name": "/name", "Config": {"Labels": {RUNNER_LABEL: label(begun="1")}}}
+    docker.answer("container inspect", out=json.dumps([found]))
+    docker.answer("rm", code=1, err=said)
+    assert sweep(find_engine()) == []
+    docker.answer("rm", code=1, err="device or resource busy")
+    with pytest.raises(EngineError, match="device or resource busy"):
+        sweep(find_engine())
 
 
 def test_memory_of_version_2(tmp_path: Path) -> None:

@@ -88,6 +88,8 @@ def _print_run(common: Common, runs: Runs, run: str, ids: Sequence[str]) -> None
 
     :raises IntegrityError: a record is damaged; the others are printed.
     """
+    from msgspec.structs import replace
+
     from up42_state.cli.watching.summary import task_table
     from up42_state.workflow.records import DamagedRecord
 
@@ -95,6 +97,8 @@ def _print_run(common: Common, runs: Runs, run: str, ids: Sequence[str]) -> None
     attempts = runs.attempts(run)
     damaged = [item for item in (record, *attempts) if isinstance(item, DamagedRecord)]
     sound = [item for item in attempts if not isinstance(item, DamagedRecord)]
+    if isinstance(record, DamagedRecord) or record.status() != "running":
+        sound = [replace(item, outcome="dead") if item.outcome == "running" else item for item in sound]
     members: dict[str, Any] = {"job": runs.job, "run": run}
     tables = []
     if not isinstance(record, DamagedRecord):

@@ -141,6 +141,7 @@ def _pruned(pruned: Pruned) -> tuple[Table, Table]:
     summary = {
         "would delete" if pruned.dry_run else "deleted": f"{pruned.objects} objects, {size(pruned.bytes)}",
         "records of runs": len(pruned.runs) or "",
+        "shards left by their tasks": len(pruned.shards) or "",
         "unfinished uploads": pruned.uploads,
         "left, as not ours": pruned.foreign or "",
         "waiting for the grace": len(pruned.waiting),

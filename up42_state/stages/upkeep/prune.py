@@ -32,11 +32,13 @@ from up42_state.stages.format.names import (
     is_ours,
     parse_commit_key,
     runs_prefix,
+    shard_of,
 )
 from up42_state.stages.history import DamagedCommit, History, missing_job
 from up42_state.stages.listing import list_stages
 from up42_state.stages.upkeep.ages import Ages
 from up42_state.stages.upkeep.runs import old_runs
+from up42_state.stages.upkeep.shards import left_shards, remove_shards
 from up42_state.stages.write.lease import MIN_GRACE
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ class Pruned(msgspec.Struct, frozen=True, kw_only=True):
     :param future: how many of the objects that were looked at are dated in the future; ``warnings`` say what
         became of them.
     :param runs: the runs whose records were deleted.
+    :param shards: shards that were removed, since no kept revision of their task stands on them.
     """
 
     job: str
@@ -74,6 +77,7 @@ class Pruned(msgspec.Struct, frozen=True, kw_only=True):
     future: int = 0
     warnings: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
+    shards: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""
@@ -125,9 +129,17 @@ def prune(
     ages = Ages(store.bucket, grace, everything=no_writers and not grace)
     uploads, busy = _end_uploads(store, job, ages, dry_run=dry_run)
     listed = _list(store, job)
-    in_use = _in_use(store, job, listed, keep, ages) | busy
+    kept = _kept(store, job, listed, keep, ages)
+    in_use = {attempt for commit in kept for attempt in commit.refers} | busy
     if not listed.attempts.keys() <= in_use and _add_unlisted(store, job, listed):
-        in_use = _in_use(store, job, listed, keep, ages) | busy
+        kept = _kept(store, job, listed, keep, ages)
+        in_use = {attempt for commit in kept for attempt in commit.refers} | busy
+    shards = left_shards(
+        listed.commits,
+        {attempt for commit in kept if not shard_of(commit.stage) for attempt in commit.refers} | busy,
+        {commit.stage for commit in kept if commit.removed},
+        ages,
+    )
     unused = _objects(store, job, listed, listed.attempts.keys() - in_use)
     for info in (info for infos in unused.values() for info in infos):
         ages.note(info.key, info.modified)
@@ -137,6 +149,7 @@ def prune(
     doomed += [info for infos in runs.values() for info in infos]
     if not dry_run:
         _delete(store, [info.key for info in doomed])
+        remove_shards(store, job, shards)
     return Pruned(
         job=job,
         attempts=tuple(sorted(due)),
@@ -149,6 +162,7 @@ def prune(
         future=ages.future,
         warnings=ages.warnings,
         runs=tuple(runs),
+        shards=tuple(shards),
     )
 
 
@@ -235,8 +249,8 @@ def _later(store: Store, job: str, stage: str, known: Iterable[int]) -> dict[int
     return found
 
 
-def _in_use(store: Store, job: str, listed: _Job, keep: int, ages: Ages) -> set[str]:
-    """Collect the attempts that a kept commit, or one unlinked only lately, refers to."""
+def _kept(store: Store, job: str, listed: _Job, keep: int, ages: Ages) -> list[Commit]:
+    """The commits whose attempts stay: those that are kept, and those that were unlinked only lately."""
     wanted = [
         (stage, revision)
         for stage, commits in listed.commits.items()
@@ -256,13 +270,13 @@ def _in_use(store: Store, job: str, listed: _Job, keep: int, ages: Ages) -> set[
 
     with store.transfers() as transfers:
         found = list(transfers.map(look, wanted))
-    refers: set[str] = set()
+    kept = []
     for item in found:
         if isinstance(item, DamagedCommit):
             _stop(item)
         elif item is not None:
-            refers.update(item.refers)
-    return refers
+            kept.append(item)
+    return kept
 
 
 def _stop(damaged: DamagedCommit) -> NoReturn:

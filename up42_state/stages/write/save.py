@@ -246,7 +246,9 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         known = newest if same or len(merged.data) > BLOCK_BYTES else None
         data = attempt.put(DATA_JSON, merged.data, known.data if known else None)
         listing = (same and same.index) or attempt.put("index.json", index.render(), None)
-        refers = {*index.refers, *(_owner(self.job, item) for item in (data, listing))}
+        # A shard without files is a part as well, and prune must know.
+        parts = {f"{part.name}/{part.contents.commit.attempt}" for part in self.parts or ()}
+        refers = {*index.refers, *(_owner(self.job, item) for item in (data, listing)), *parts}
         own = f"{self.stage}/{attempt.id}"
         components = self._components(merged)
         return Commit(

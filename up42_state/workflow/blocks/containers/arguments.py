@@ -51,7 +51,7 @@ def new_name(work: Work) -> str:
 
 
 def mounts_of(work: Work) -> list[Mount]:
-    """Return an attempt's mounts; of the scratch directory, a folder that is made here is the home.
+    """Return an attempt's mounts; its scratch directory is the block's home.
 
     :raises PathNotFoundError: a directory is not there. Docker would make it, owned by root.
     """
@@ -61,13 +61,12 @@ def mounts_of(work: Work) -> list[Mount]:
                 f"there is no directory {directory}, which the block of {work.task} needs",
                 advice="it was there when the run began; do not remove a run's directories while it lasts",
             )
-    home = work.scratch.resolve() / "home"
-    (home / "tmp").mkdir(parents=True, exist_ok=True)
+    (work.scratch / "tmp").mkdir(exist_ok=True)
     return [
         Mount(work.input.resolve(), INPUT, is_shared=True),
         Mount(work.output.resolve(), OUTPUT),
         Mount(work.quicklooks.resolve(), QUICKLOOKS),
-        Mount(home, HOME),
+        Mount(work.scratch.resolve(), HOME),
     ]
 
 

@@ -16,8 +16,10 @@ from up42_state.workflow.blocks.containers.arguments import (
     new_name,
 )
 from up42_state.workflow.blocks.containers.attempt import Attempt
+from up42_state.workflow.blocks.containers.orphans import remove
 from up42_state.workflow.blocks.containers.ownership import open_to_all, take_back
 from up42_state.workflow.blocks.containers.variables import given_variables, named_hosts, proxies
+from up42_state.workflow.blocks.endings import full_disks, signal_name
 from up42_state.workflow.blocks.work import Ending
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ __all__ = ["ImageBlock"]
 
 # Docker maps the name where it is asked to; podman knows the other name by itself.
 _THIS_MACHINE = {"docker": "host.docker.internal", "podman": "host.containers.internal"}
+_ALL = 0.95  # of a limit of memory: the kernel kills somewhat before the whole is used
 _HINTS = {126: "the command in the image cannot be executed", 127: "the image has no such command"}
 
 
@@ -68,7 +71,7 @@ class ImageBlock:
         mounts = mounts_of(work)
         writable = [mount for mount in mounts if not mount.is_shared]
         if self._block.user == "image":
-            open_to_all([mount.source for mount in writable] + [mounts[-1].source / "tmp"])
+            open_to_all(mount.source for mount in writable)
         with self._created(work, mounts) as attempt:
             state, cut = attempt.run()
         if self._block.user == "image":
@@ -86,7 +89,7 @@ class ImageBlock:
             yield Attempt(self._engine, self._create(work, mounts, name), work)
         finally:
             try:
-                self._engine.call("rm", "--force", "--volumes", name)
+                remove(self._engine, name)
             except EngineError as error:
                 # The next run removes it: see `sweep`.
                 work.log.write(f"\nup42-state: the container {name} is not removed: {error}\n".encode())
@@ -131,7 +134,7 @@ def _ending(work: Work, state: State, cut: Cut, peak: int | None) -> Ending:
     if number:
         code = None
     if cut == "timeout":
-        text = f"not done after {work.timeout:g} s, and stopped"
+        text = f"timed out after {work.timeout:g} s"
         return Ending(reason="timeout", text=text, exit_code=code, signal=number, peak_memory=peak)
     if cut == "stopped":
         return Ending(reason="stopped", text="stopped", exit_code=code, signal=number, peak_memory=peak)
@@ -144,16 +147,25 @@ def _ending(work: Work, state: State, cut: Cut, peak: int | None) -> Ending:
         limit = work.resources.memory
         text = f"out of memory (limit {size(limit)})" if limit else "out of memory"
         return Ending(reason="out of memory", text=text, exit_code=code, signal=number, peak_memory=peak)
-    if number:
-        # 137 is not "out of memory": the engine would say so.
-        text = f"killed by {signal.Signals(number).name} (exit code {state.exit_code})"
-        limit = work.resources.memory
-        if number == signal.SIGKILL and limit and peak and peak >= 0.95 * limit:
-            text += f"; it had used its {size(limit)} of memory, but nothing says that this was the reason"
-        return Ending(reason="signal", text=text, signal=number, peak_memory=peak)
-    hint = f": {_HINTS[state.exit_code]}" if state.exit_code in _HINTS else ""
-    text = f"exit code {state.exit_code}{hint}"
-    return Ending(reason="exit code", text=text, exit_code=code, peak_memory=peak)
+    text = _failure(work, state.exit_code, number, peak) + full_disks((work.output, work.scratch))
+    return Ending(
+        reason="signal" if number else "exit code",
+        text=text,
+        exit_code=code,
+        signal=number,
+        peak_memory=peak,
+    )
+
+
+def _failure(work: Work, exit_code: int, number: int | None, peak: int | None) -> str:
+    if not number:
+        return f"exit code {exit_code}" + (f": {_HINTS[exit_code]}" if exit_code in _HINTS else "")
+    text = f"killed by {signal_name(number)} (exit code {exit_code})"
+    limit = work.resources.memory
+    # 137 is not "out of memory": the engine or the kernel would say so.
+    if number == signal.SIGKILL and limit and peak and peak >= _ALL * limit:
+        text += f"; it had used its {size(limit)} of memory, but nothing says that this was the reason"
+    return text
 
 
 def _signal_of(exit_code: int) -> int | None:

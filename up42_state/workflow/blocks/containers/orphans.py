@@ -12,7 +12,7 @@ from up42_state.errors import EngineError
 if TYPE_CHECKING:
     from up42_state.workflow.blocks.containers.engine import Engine
 
-__all__ = ["RUNNER_LABEL", "is_gone", "runner_label", "sweep"]
+__all__ = ["RUNNER_LABEL", "is_gone", "remove", "runner_label", "sweep"]
 
 RUNNER_LABEL = "up42-state.runner"
 
@@ -85,9 +85,23 @@ def sweep(engine: Engine) -> list[str]:
         if _is_dead(found["Config"]["Labels"].get(RUNNER_LABEL, "")):
             with suppress(EngineError):  # it has ended
                 engine.call("kill", "--signal", "KILL", container)
-            engine.call("rm", "--force", "--volumes", container)
-            removed.append(found["Name"].removeprefix("/"))
+            if remove(engine, container):
+                removed.append(found["Name"].removeprefix("/"))
     return removed
+
+
+def remove(engine: Engine, container: str) -> bool:
+    """Remove a container; return False if somebody else has done so, or is doing so.
+
+    :raises EngineError: the container cannot be removed.
+    """
+    try:
+        engine.call("rm", "--force", "--volumes", container)
+    except EngineError as error:
+        if is_gone(error) or "already in progress" in error.message:
+            return False
+        raise
+    return True
 
 
 def is_gone(error: EngineError) -> bool:

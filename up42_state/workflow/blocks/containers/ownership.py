@@ -19,9 +19,14 @@ __all__ = ["open_to_all", "take_back"]
 
 
 def open_to_all(directories: Iterable[Path]) -> None:
-    """Let every user write into directories, whichever user an image has."""
+    """Let every user write into directories and those in them, and read what is there.
+
+    What lies above them is this user's alone, so that only the container's user gains by it.
+    """
     for directory in directories:
         directory.chmod(0o777)
+        for entry in directory.iterdir():
+            entry.chmod(0o777 if entry.is_dir() else 0o644)
 
 
 def take_back(engine: Engine, image: Image, mounts: list[Mount]) -> None:
