@@ -111,6 +111,7 @@ def test_the_end_of_the_log_is_shown(tmp_path: Path, capfd: pytest.CaptureFixtur
     assert found.log == b"last words\n"
 
 
+@pytest.mark.long
 def test_a_log_of_a_gigabyte(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Its beginning and its end are kept, and it is said how much is not."""
     program = """
@@ -129,6 +130,7 @@ raise SystemExit(1)
     assert found.log.endswith(b"the end\n")
 
 
+@pytest.mark.long
 def test_a_full_disk(tmp_path: Path) -> None:
     """An exit code does not tell it, so the disk is looked at."""
     program = "open('/tmp/output/large', 'wb').write(bytes(16 * 2**20))"
