@@ -131,6 +131,18 @@ CHANGES: dict[str, tuple[Vary, Callable[[Bodies], None], str, list[str]]] = {
         "the number of features in a shard was 2, is 3",
         ["detection:1", "report:1"],
     ),
+    "no shards": (
+        lambda flow: changed(flow, "detection:1", chunk=0),
+        _nothing,
+        "it was split into shards, and is not",
+        ["detection:1", "report:1"],
+    ),
+    "shards where there were none": (
+        lambda flow: changed(flow, "tiling:1", chunk=3),
+        _nothing,
+        "it was not split into shards, and is",
+        ["tiling:1", "detection:1", "report:1"],
+    ),
     "options of propagation": (
         lambda flow: changed(
             flow, "report:1", propagate=(PropagatedStages(stages=("scenes:1",), options={"ids": ["s1"]}),)

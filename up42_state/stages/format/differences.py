@@ -63,7 +63,9 @@ def _differences(
 ) -> Iterator[str]:
     for kind in ("job_mode", "block", "command", "split"):
         was, is_now = _only(before, kind), _only(now, kind)
-        if was != is_now:
+        if kind == "split" and not (was and is_now) and was != is_now:
+            yield "it was split into shards, and is not" if was else "it was not split into shards, and is"
+        elif was != is_now:
             yield f"{_WORDS[kind]} was {_short(was)}, is {_short(is_now)}"
     if _only(before, "parameters") != _only(now, "parameters"):
         yield from _parameters(commit.parameters, parameters)
