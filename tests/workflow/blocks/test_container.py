@@ -296,6 +296,27 @@ def test_a_container_that_does_not_start(docker: Program, work: Work) -> None:
     assert ending.text == "the container could not be started: exec format error"
 
 
+@pytest.mark.parametrize(
+    ("state", "reason", "text"),
+    [
+        ({"ExitCode": 137}, "signal", "killed by SIGKILL (exit code 137)"),
+        ({"ExitCode": 137, "OOMKilled": True}, "out of memory", "out of memory (limit 512.0 MiB)"),
+        ({"ExitCode": 1, "OOMKilled": True}, "out of memory", "out of memory (limit 512.0 MiB)"),
+        ({"ExitCode": 0, "OOMKilled": True}, "done", "done"),  # the block coped with it
+        ({"ExitCode": 139}, "signal", "killed by SIGSEGV (exit code 139)"),
+        ({"ExitCode": 255}, "exit code", "exit code 255"),
+        ({"ExitCode": 127}, "exit code", "exit code 127: the image has no such command"),
+    ],
+)
+def test_what_an_end_is_called(
+    docker: Program, work: Work, state: dict[str, Any], reason: str, text: str
+) -> None:
+    """Out of memory is what the engine calls so, and no exit code alone."""
+    docker.state(**state)
+    ending = image_block().run(changed(work, resources=Resources(memory=512 << 20)))
+    assert (ending.reason, ending.text) == (reason, text)
+
+
 def test_looked_at_before_it_is_removed(docker: Program, work: Work) -> None:
     """The container's state is asked for before the container is removed, and removed it is."""
     image_block().run(work)
@@ -429,8 +450,8 @@ def label(**values: str) -> str:
         ({}, False),
         ({"begun": "1"}, True),  # the pid was given to another process
         ({"pid": "999999999"}, True),
-        ({"boot": "another", "begun": "1"}, True),
-        ({"boot": "another", "host": "another"}, False),
+        ({"boot": "another"}, True),  # before the machine was started again
+        ({"boot": "another", "host": "another"}, False),  # docker may be another machine’s
         ({"namespace": "1", "begun": "1"}, False),  # a runner in a container, whose pids we do not see
         (None, False),
     ],
