@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -123,10 +124,13 @@ def run(
         memory=options.memory or total_memory(),
         gpus=_graphics_processors(),
     )
-    with blocks or Blocks(job.state.settings) as opened, Scratch(options.scratch) as scratch:
+    with ExitStack() as stack:
+        opened = stack.enter_context(blocks or Blocks(job.state.settings))
         planner = Planner(job, opened, options.job_mode)
         plan = planner.plan(workflow, force=options.force, since=options.since)
         opened.sweep()
+        # Only now: containers of dead runners, which the sweep has stopped, may have written into what goes.
+        scratch = stack.enter_context(Scratch(options.scratch))
         records = Runs(job.state.store, job.key).begin(
             workflow.name,
             warnings=workflow.warnings,

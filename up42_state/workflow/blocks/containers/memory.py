@@ -1,6 +1,6 @@
 """What the kernel counts of a container's memory: the most that was used, and processes killed for the limit.
 
-Docker says whether a container ran out of memory. Podman does so only from version 5.0 on, and not always. So
+Docker says whether a container ran out of memory. Podman 4.3.1 did not; later versions do, and not always. So
 the kernel is asked, too, in the container's control group, which goes with the container.
 """
 
