@@ -249,7 +249,7 @@ def _attempt(context: Context, unit: Unit, number: int, resources: Resources) ->
         if attempt.saved is None and context.keep_failed:
             context.scratch.keep()
         else:
-            with suppress(OSError):
+            with suppress(OSError, StateError):
                 folder.remove()
     context.record(attempt.to_record(), log)
     return attempt
