@@ -546,3 +546,14 @@ def test_manifest_check_refuses_equal_keys(folder: Path) -> None:
     path = write(folder, '[{"name": "a:1", "name": "b:1", "python": "x:y"}]')
     result = CliRunner().invoke(root, ["manifest", "check", str(path)])
     assert (result.exit_code, "#/0: duplicated key [name]" in result.stderr) == (5, True)
+
+
+def test_credentials_on_a_command(folder: Path) -> None:
+    """What has the form of a credential, or stands after an option of such a name, is not shown."""
+    words = ["./run", "--token", "pl4nted", "--api-key=pl4nted", "https://u:pl4nted@h/x", "--tile", "512"]
+    path = write(folder, [{**SCENES, "command": words}])
+    for options in ([], ["--json"]):
+        result = CliRunner().invoke(root, ["workflow", "check", str(path), *options])
+        assert result.exit_code == 0
+        assert "pl4nted" not in result.output
+        assert "512" in result.output

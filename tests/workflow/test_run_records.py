@@ -12,7 +12,7 @@ from up42_state.state import Job, State
 from up42_state.workflow import attempt as attempts
 from up42_state.workflow.blocks.work import Ending, Work
 from up42_state.workflow.model import BlockReference, Resources, Task
-from up42_state.workflow.records import AttemptRecord, RunRecord
+from up42_state.workflow.records import AttemptRecord, RunRecord, redacted_json
 from up42_state.workflow.runner import Options, run
 from up42_state.workflow.runs import Runs
 
@@ -137,3 +137,49 @@ def test_no_secret_is_kept(job: Job, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert [path for path, data in kept.items() if SECRET.encode() in data] == []
     assert "login with" in str(kept)
     assert json.dumps(result.to_dict())
+
+
+QUOTING = [
+    "ValueError: no login with {'note': 'x', 'api_key': 'SECRET'}",
+    'ValueError: no login with {"api_key": "SECRET"}',
+    "ValueError: 'url': 'https://user:SECRET@host/'",
+]
+
+
+@pytest.mark.parametrize("text", QUOTING)
+def test_an_exception_that_quotes_a_secret(job: Job, tmp_path: Path, text: str) -> None:
+    """A secret that has only its form, and stands within quotes, is in no record, event or result."""
+
+    def quote(work: Work) -> Ending:
+        work.log.write(f"{text.replace('SECRET', SECRET)}\n".encode())
+        return Ending(reason="exit code", text=text.replace("SECRET", SECRET), exit_code=1)
+
+    told: list[Any] = []
+    result = run(workflow(task("a:1", "quote")), job, blocks=Bodies(quote=quote), tell=told.append)
+    kept = [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
+    assert len(kept) >= 3
+    assert [path for path in kept if SECRET in path.read_text()] == []
+    assert SECRET not in repr(told)
+    assert SECRET not in json.dumps(result.to_dict())
+    assert "ValueError" in json.dumps(result.to_dict())
+
+
+@pytest.mark.parametrize("text", QUOTING)
+def test_records_are_freed_of_what_stands_within_quotes(text: str) -> None:
+    """Quotes within quotes, as JSON escapes them, hide nothing, and the rest of the texts stays."""
+    data = redacted_json({"text": text.replace("SECRET", SECRET), "tasks": [{"text": 'it\'s "fine"'}]})
+    assert SECRET not in data.decode()
+    assert json.loads(data)["tasks"] == [{"text": 'it\'s "fine"'}]
+
+
+def test_a_secret_parameter_that_a_block_prints(job: Job, tmp_path: Path) -> None:
+    """What a commit keeps the digest of is taken out of the log, wherever the block prints it."""
+    given = {"api_key": SECRET, "deep": [{"url": "https://user:pl4nted-pass@host/"}]}
+
+    def leak(work: Work) -> None:
+        work.log.write(f"login with {SECRET} or pl4nted-pass\n".encode())
+        scenes(work)
+
+    run(workflow(task("a:1", "leak", parameters=given)), job, blocks=Bodies(leak=leak))
+    (log,) = (tmp_path / "store").rglob("*.log")
+    assert log.read_text() == "login with … or …\ntwo scenes\n"

@@ -63,10 +63,11 @@ def everything(
                 waiting.append(_listed(here.fd))
 
 
-def remove_below(root: Path, *, keep: Container[str] = ()) -> None:
+def remove_below(root: Path, *, keep: Container[str] = (), open_up: bool = False) -> None:
     """Remove everything in a directory, but not the directory itself: it may be a mount.
 
     :param keep: names at the top that stay, with all that is in them.
+    :param open_up: remove what lies in directories of this user that may not be read or written, too.
     :raises OSError: something cannot be removed.
     """
     with _Descent(root) as here:
@@ -75,7 +76,7 @@ def remove_below(root: Path, *, keep: Container[str] = ()) -> None:
         while waiting:
             if waiting[-1]:
                 name = waiting[-1].pop()
-                if here.down(name):
+                if here.down(name, open_up=open_up):
                     names.append(name)
                     waiting.append(_without_files(here.fd))
                 continue
@@ -86,14 +87,15 @@ def remove_below(root: Path, *, keep: Container[str] = ()) -> None:
                     os.rmdir(names.pop(), dir_fd=here.fd)
 
 
-def remove_tree(path: Path) -> None:
+def remove_tree(path: Path, *, open_up: bool = False) -> None:
     """Remove a file, a link, or a directory with everything in it. It is no error if nothing is there.
 
+    :param open_up: remove what lies in directories of this user that may not be read or written, too.
     :raises OSError: something cannot be removed.
     """
     with suppress(FileNotFoundError):
         if stat.S_ISDIR(os.lstat(path).st_mode):
-            remove_below(path)
+            remove_below(path, open_up=open_up)
             path.rmdir()
         else:
             path.unlink()
@@ -112,9 +114,14 @@ class _Descent:
     def __exit__(self, *_: object) -> None:
         os.close(self.fd)
 
-    def down(self, name: str) -> bool:
-        """Go into a directory; return False if it is gone."""
+    def down(self, name: str, *, open_up: bool = False) -> bool:
+        """Go into a directory; return False if it is gone.
+
+        :param open_up: give the directory's owner all rights to it first.
+        """
         try:
+            if open_up:
+                _open_up(name, self.fd)
             below = os.open(name, _OPEN, dir_fd=self.fd)
         except FileNotFoundError:
             return False
@@ -142,6 +149,17 @@ class _Descent:
     def _go(self, fd: int) -> None:
         os.close(self.fd)
         self.fd = fd
+
+
+def _open_up(name: str, fd: int) -> None:
+    """Give this user, if the directory is the user's own, all rights to a directory, and never to another."""
+    place = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+    try:
+        status = os.fstat(place)
+        if status.st_uid == os.geteuid() and status.st_mode & stat.S_IRWXU != stat.S_IRWXU:
+            os.chmod(f"/proc/self/fd/{place}", stat.S_IRWXU)  # a link put there meanwhile leads nowhere
+    finally:
+        os.close(place)
 
 
 def _listed(fd: int) -> list[Found]:

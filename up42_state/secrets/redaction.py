@@ -68,8 +68,10 @@ def remember(owner: object, secrets: Iterable[str] = (), url: str = "") -> None:
     :param owner: the object that holds the secrets. A second call for the same owner replaces its secrets.
     :param url: a URL whose credentials are secrets, also where they stand without the URL.
     """
+    secrets = list(secrets)
     found = {form for value in secrets for form in _spellings(value)}
-    found.update(form for part in _parts_of_url(url) for form in _spellings(part, _LEAST_WORD))
+    for address in (url, *(value for value in secrets if "://" in value and "@" in value)):
+        found.update(form for part in _parts_of_url(address) for form in _spellings(part, _LEAST_WORD))
     if found:
         _KNOWN[id(owner)] = frozenset(found)
         weakref.finalize(owner, _KNOWN.pop, id(owner), None)
@@ -163,7 +165,9 @@ def is_path(value: str) -> bool:
 
 
 def _without_member(match: re.Match[str]) -> str:
-    if not is_secret_name(match[2]) or match[3][1:-1] in {"", HIDDEN}:
+    if not is_secret_name(match[2]):  # the value may quote another member: "text": "… {'token': '…'}"
+        return match[1] + match[3][0] + _MEMBER.sub(_without_member, match[3][1:-1]) + match[3][0]
+    if match[3][1:-1] in {"", HIDDEN}:
         return match[0]
     return f"{match[1]}{match[3][0]}{HIDDEN}{match[3][0]}"
 

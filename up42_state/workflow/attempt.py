@@ -18,7 +18,8 @@ from msgspec import to_builtins
 
 from up42_state.block.environment import child_environment
 from up42_state.errors import InvalidDataError, StateError
-from up42_state.secrets.redaction import remember
+from up42_state.secrets.redaction import remember, without_credentials
+from up42_state.stages.format.parameters import secret_texts
 from up42_state.units import size
 from up42_state.workflow.blocks.logs import Log
 from up42_state.workflow.blocks.variables import documented_environment
@@ -245,13 +246,14 @@ def _attempt(context: Context, unit: Unit, number: int, resources: Resources) ->
         attempt.reason = f"{error.filename or folder.root}: {error.strerror or error}"
     finally:
         attempt.end = datetime.now(UTC)
-        attempt.log_end = tuple(log.last_lines(_LAST_LINES))
+        attempt.reason = without_credentials(attempt.reason)
+        attempt.log_end = tuple(without_credentials("\n".join(log.last_lines(_LAST_LINES))).splitlines())
         if attempt.saved is None and context.keep_failed:
             if context.scratch.keep():
                 where = context.scratch.root
                 context.emit("step", reason=f"what failed attempts read and wrote is left in {where}")
         else:
-            with suppress(OSError):
+            with suppress(OSError, StateError):
                 folder.remove()
     context.record(attempt.to_record(), log)
     return attempt
@@ -294,7 +296,8 @@ def _lacking_space(context: Context, folder: Folder, needed: int) -> str:
 def _work(context: Context, attempt: Attempt, folder: Folder, log: Log) -> Work:
     task, planner = attempt.unit.task, context.planner
     secrets = {name: os.environ[name] for name in task.block.environment if name in os.environ}
-    remember(attempt, secrets.values())  # or a block that prints them would have them kept in its log
+    # Or a block that prints them would have them kept in its log.
+    remember(attempt, [*secrets.values(), *secret_texts(task.parameters)])
     documented = documented_environment(
         job=planner.job.key,
         task=task.name,

@@ -9,12 +9,13 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import stat
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from up42_state.errors import SettingsError
+from up42_state.errors import SettingsError, StateError
 from up42_state.machine.paths import local_path
 from up42_state.machine.trees import remove_tree
 from up42_state.workflow.blocks.sandbox.leftover import sweep
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Folder", "Scratch"]
 
 _RUN = "run-"
-_LOCK, _KEPT = ".lock", ".kept"
+_LOCK, _KEPT = ".up42-run.lock", ".kept"
 
 
 class Folder:
@@ -51,7 +52,7 @@ class Folder:
 
     def remove(self) -> None:
         """Remove them with all that they hold."""
-        remove_tree(self.root)
+        remove_tree(self.root, open_up=True)
 
 
 class Scratch:
@@ -83,10 +84,9 @@ class Scratch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if not (self.root / _KEPT).exists():
-            with suppress(
-                OSError
-            ):  # a container may have left files of another user; the next run tries again
-                remove_tree(self.root)
+            # A container may have left files of another user; the next run tries again.
+            with suppress(OSError, StateError):
+                remove_tree(self.root, open_up=True)
         os.close(self._lock)
 
     def folder(self, name: str) -> Folder:
@@ -111,11 +111,20 @@ class Scratch:
     def _remove_abandoned(self) -> None:
         """Remove the directories of runs whose runner is dead, but for those that were to be kept."""
         for path in sorted(self._parent.glob(f"{_RUN}*")):
-            if (path / _KEPT).exists() or _is_alive(path):
+            if not _is_ours(path) or (path / _KEPT).exists() or _is_alive(path):
                 continue
             sweep(path)  # its blocks may live on, where this machine could not have them die with it
-            with suppress(OSError):  # files of another user
-                remove_tree(path)
+            with suppress(OSError, StateError):  # files of another user, or somebody is at work there
+                remove_tree(path, open_up=True)
+
+
+def _is_ours(path: Path) -> bool:
+    """Tell whether a runner of this user made a directory: people have directories of such names, too."""
+    try:
+        folder, lock = path.lstat(), (path / _LOCK).lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(folder.st_mode) and stat.S_ISREG(lock.st_mode) and folder.st_uid == os.geteuid()
 
 
 def _is_alive(run: Path) -> bool:
@@ -123,8 +132,6 @@ def _is_alive(run: Path) -> bool:
     try:
         with _held(run / _LOCK, fcntl.LOCK_NB):
             return False
-    except FileNotFoundError:
-        return False
     except OSError:
         return True
 
@@ -154,11 +161,12 @@ def _make(parent: Path) -> None:
     """
     try:
         parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        owner = parent.stat().st_uid
+        # In a directory that all may write to, another user may have made it, to read or change what lies
+        # there; or a link, to have what it leads to taken for what a dead runner has left.
+        owners = {parent.lstat().st_uid, parent.stat().st_uid}
     except OSError as error:
         raise _unusable(parent, error) from error
-    # In a directory that all may write to, another user may have made it, to read or change what lies there.
-    if owner not in (os.getuid(), 0):
+    if not owners <= {os.geteuid(), 0}:
         raise SettingsError(f"{parent} belongs to another user", advice="give another directory (--scratch)")
 
 

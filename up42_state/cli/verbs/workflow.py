@@ -10,9 +10,13 @@ import click
 from up42_state.cli import options
 from up42_state.cli.output import Table, print_result, write_text
 from up42_state.cli.text import plain
+from up42_state.secrets.redaction import HIDDEN, without_credentials
+from up42_state.secrets.shapes import is_secret_name
 from up42_state.units import size
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from up42_state.cli.common import Common
     from up42_state.workflow.model import BlockReference, Task, Workflow
 
@@ -78,8 +82,20 @@ def _row(task: Task) -> tuple[object, ...]:
 
 
 def _runs(block: BlockReference) -> str:
-    words = {"image": block.image, "python": block.function, "command": " ".join(block.command)}
+    words = {"image": block.image, "python": block.function, "command": " ".join(_shown(block.command))}
     return f"{block.kind} {words[block.kind]}"
+
+
+def _shown(command: Sequence[str]) -> list[str]:
+    """Return a command without words that have a credential's form, or stand after ``--token``."""
+    shown, before = [], ""
+    for word in command:
+        is_value = before.startswith("-") and "=" not in before and is_secret_name(before)
+        name, equals, _ = word.partition("=")
+        hidden = f"{name}={HIDDEN}" if equals and is_secret_name(name) else without_credentials(word)
+        shown.append(HIDDEN if is_value and not word.startswith("-") else hidden)
+        before = word
+    return shown
 
 
 def _to_dict(found: Workflow) -> dict[str, Any]:
@@ -101,7 +117,7 @@ def _task_to_dict(task: Task) -> dict[str, Any]:
             "kind": block.kind,
             "image": block.image or None,
             "folder": str(block.folder) if block.folder else None,
-            "command": list(block.command),
+            "command": _shown(block.command),
             "function": block.function or None,
             "name": task.manifest.name if task.manifest else None,
         },

@@ -12,9 +12,9 @@ from up42_state.errors import SettingsError
 from up42_state.secrets.shapes import holds_credential, is_secret_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-__all__ = ["encoded", "mask_secrets"]
+__all__ = ["encoded", "mask_secrets", "secret_texts"]
 
 _MAX_DEPTH = 200  # levels; releases of Python differ in how many more they read
 
@@ -33,6 +33,20 @@ def mask_secrets(parameters: Mapping[str, Any]) -> dict[str, Any]:
         return _masked_members(plain)
     except RecursionError as error:
         raise no_json("they are nested too deeply") from error
+
+
+def secret_texts(parameters: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the texts of which :func:`mask_secrets` keeps digests."""
+    waiting: list[tuple[object, bool]] = [(parameters, False)]
+    while waiting:
+        value, is_secret = waiting.pop()
+        if isinstance(value, str):
+            if is_secret or holds_credential(value):
+                yield value
+        elif isinstance(value, dict):
+            waiting += [(inner, is_secret or is_secret_name(name)) for name, inner in value.items()]
+        elif isinstance(value, list):
+            waiting += [(inner, is_secret) for inner in value]
 
 
 def encoded(value: object) -> bytes:

@@ -47,5 +47,5 @@ def _try(namespaces: tuple[str, ...]) -> str:
     with tempfile.TemporaryDirectory(prefix="up42-try-") as folder:
         tmp = {"tmp": folder, "shown": [], "writable": {}, "read_only": {"input": folder}}
         order = Order(command=None, environment={}, folder=Path(folder), namespaces=namespaces, tmp=tmp)
-        with Process(order, scratch=Path(folder)) as process:
+        with Process(order, scratch=Path(folder, "home")) as process:
             return str(process.wait().get("refused", ""))

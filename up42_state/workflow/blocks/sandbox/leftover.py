@@ -1,8 +1,9 @@
 """Find and kill the processes of a runner that was killed.
 
 The kernel takes them down with their runner, as far as it can. Where it allows no process namespaces, and
-runner and supervisor are killed at once, processes may be left. So each attempt's scratch directory holds a
-note of the supervisor. The processes of its session, and their descendants, are killed at the next start.
+runner and supervisor are killed at once, processes may be left. So each attempt's directory holds a note of
+the supervisor. The processes of its session, and their descendants, are killed at the next start. The note
+lies beside the directories that a container sees: what an image writes there must not have others killed.
 """
 
 from __future__ import annotations
@@ -21,12 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["forget", "note", "sweep"]
 
 NOTE = ".up42-process.json"
-_DEEPEST = 3  # levels below a scratch root in which an attempt's scratch may lie
-_FILLED_BY_BLOCKS = frozenset(("input", "output", "quicklooks", "tmp"))
 
 
-def note(scratch: Path, supervisor: int) -> None:
-    """Write down which process is the supervisor, and who runs it."""
+def note(attempt: Path, supervisor: int) -> None:
+    """Write down in an attempt's directory which process is the supervisor, and who runs it."""
     text = json.dumps(
         {
             "boot": _boot(),
@@ -34,24 +33,24 @@ def note(scratch: Path, supervisor: int) -> None:
             "supervisor": [supervisor, started(supervisor)],
         }
     )
-    (scratch / NOTE).write_text(text)
+    (attempt / NOTE).write_text(text)
 
 
-def forget(scratch: Path) -> None:
+def forget(attempt: Path) -> None:
     """Remove the note: the processes are gone."""
     with suppress(OSError):
-        (scratch / NOTE).unlink()
+        (attempt / NOTE).unlink()
 
 
-def sweep(scratch_root: Path) -> list[int]:
+def sweep(run: Path) -> list[int]:
     """Kill what dead runners have left; return the numbers of the killed processes.
 
     Attempts of runners that are alive are left alone.
 
-    :param scratch_root: a directory below which the scratch directories of attempts lie.
+    :param run: the directory that holds the directories of a run's attempts.
     """
     killed: list[int] = []
-    for path in list(_notes(scratch_root)):
+    for path in list(_notes(run)):
         with suppress(OSError, ValueError, KeyError, TypeError):
             found = json.loads(path.read_text())
             if found["boot"] == _boot() and is_alive(*found["runner"]):
@@ -68,14 +67,11 @@ def _is_another(pid: int, start: str) -> bool:
     return bool(now) and now != start
 
 
-def _notes(root: Path) -> Iterator[Path]:
-    for folder, folders, names in os.walk(root):
-        is_found = NOTE in names
-        if is_found:
-            yield Path(folder, NOTE)
-        if is_found or len(Path(folder).relative_to(root).parts) >= _DEEPEST:
-            folders.clear()
-        folders[:] = [name for name in folders if name not in _FILLED_BY_BLOCKS]
+def _notes(run: Path) -> Iterator[Path]:
+    """Yield the notes of a run's attempts, and never what blocks have written deeper down."""
+    for folder in (run, *run.iterdir()):
+        if not folder.is_symlink() and (folder / NOTE).is_file():
+            yield folder / NOTE
 
 
 def _boot() -> str:

@@ -111,8 +111,8 @@ class Process:
 
     Secrets are in the environment of ``order``; they go by a socket, and stand on no command line.
 
-    :param scratch: a directory that takes a note of what runs, for a later start to find if this process is
-        killed, and the supervisor with it.
+    :param scratch: the block's home. The attempt's directory, in which the home lies, takes a note of what
+        runs. A later start finds the note if this process is killed, and the supervisor with it.
     :param output: takes what the command prints; ``None`` throws it away.
     :raises EngineError: the system does not start processes.
     """
@@ -120,7 +120,7 @@ class Process:
     def __init__(self, order: Order, *, scratch: Path, output: Printed | None = None) -> None:
         self._output = output
         # With the first process of its namespace, the kernel ends all others.
-        self.scratch = None if "process" in order.namespaces else scratch
+        self._attempt = None if "process" in order.namespaces else scratch.parent
         try:
             self._begin(order)
         except OSError as error:
@@ -128,9 +128,9 @@ class Process:
                 f"no process can be started for a block: {error.strerror}",
                 advice="look at the limits of processes, open files and memory (ulimit -a)",
             ) from error
-        if self.scratch is not None:
+        if self._attempt is not None:
             with suppress(OSError):  # without the note there is one safety less
-                note(self.scratch, self.pid)
+                note(self._attempt, self.pid)
         with suppress(OSError):  # it could not even begin; its end says so
             ask(self.control, order.message)
 
@@ -215,5 +215,5 @@ class Process:
         """Kill whatever is left, and wait until it is gone."""
         self.control.close()
         self._supervisor.wait()
-        if self.scratch is not None:
-            forget(self.scratch)
+        if self._attempt is not None:
+            forget(self._attempt)
