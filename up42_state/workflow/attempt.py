@@ -29,6 +29,7 @@ from up42_state.workflow.records import AttemptRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from up42_state.machine.budget import Budget
     from up42_state.stages.write.save import Saved
@@ -44,6 +45,7 @@ _MOST_GROWTH = 8  # times as much as the task asks for
 _LONGEST_PAUSE = 60.0  # seconds between two attempts
 _SPARE = 64 * 1024 * 1024  # bytes of the disk that are left free
 _LAST_LINES = 20  # of a log, for a message
+_STOPPED = "the run was stopped"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +59,7 @@ class Context:
     :param keep_going: after a failure go on with what does not stand on the failed task.
     :param stop: set when the run is to end at once: blocks are stopped. Who sets it sets ``halt`` as well.
     :param halt: set when nothing new is to be started.
+    :param lacking: directories of the attempts that wait for space on the disk.
     """
 
     run: str
@@ -70,6 +73,7 @@ class Context:
     keep_going: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
     halt: threading.Event = field(default_factory=threading.Event)
+    lacking: set[Path] = field(default_factory=set)
 
     def emit(self, kind: Any, task: str = "", **facts: Any) -> None:
         """Tell what happened, and when."""
@@ -171,7 +175,7 @@ class Attempt:
         start = time.monotonic()
         try:
             yield
-        except StateError:
+        except (StateError, OSError):
             self.failure = step
             raise
         finally:
@@ -199,18 +203,30 @@ def run_unit(context: Context, unit: Unit) -> Outcome:
             context.halt, cpus=resources.cpus, memory=resources.memory, gpus=resources.gpus
         ) as held:
             if not held:
-                return Outcome(status="stopped", reason="the run was stopped", last=last)
+                return _not_begun(context, last)
             last = _attempt(context, unit, number, resources)
         if last.saved is not None:
             return Outcome(status="done", last=last)
         if context.stop.is_set():
             return Outcome(status="stopped", reason=last.reason, last=last)
-        if not last.can_be_retried or number > unit.task.retries:
+        if not last.can_be_retried or number > unit.task.retries or context.halt.is_set():
             break
         context.emit("retry", unit.task.name, shard=unit.shard, attempt=number + 1, reason=last.reason)
         resources = _after(resources, unit.task.resources, last)
-        context.stop.wait(min(2.0 ** (number - 1), _LONGEST_PAUSE))
+        context.halt.wait(min(2.0 ** (number - 1), _LONGEST_PAUSE))
     assert last is not None
+    return Outcome(status="failed", reason=last.reason, last=last)
+
+
+def _not_begun(context: Context, last: Attempt | None) -> Outcome:
+    """What came of a unit whose next attempt is not begun, since the run ends.
+
+    :param last: the attempt before, which failed.
+    """
+    if context.stop.is_set():
+        return Outcome(status="stopped", reason=_STOPPED, last=last)
+    if last is None:
+        return Outcome(status="stopped", reason="not begun: something else failed, and the run ends then")
     return Outcome(status="failed", reason=last.reason, last=last)
 
 
@@ -233,8 +249,9 @@ def _attempt(context: Context, unit: Unit, number: int, resources: Resources) ->
     )
     context.emit("started", unit.task.name, shard=unit.shard, attempt=number, reason=unit.why)
     log = Log()
-    folder = context.scratch.folder(f"{unit.stage}.{number}")
+    folder: Folder | None = None
     try:
+        folder = context.scratch.folder(f"{unit.stage}.{number}")
         _run(context, attempt, folder, log)
     except InvalidDataError as error:
         attempt.reason, attempt.can_be_retried = str(error), True
@@ -243,7 +260,7 @@ def _attempt(context: Context, unit: Unit, number: int, resources: Resources) ->
     except StateError as error:
         attempt.reason = str(error)
     except OSError as error:
-        attempt.reason = f"{error.filename or folder.root}: {error.strerror or error}"
+        attempt.reason = f"{error.filename or context.scratch.root}: {error.strerror or error}"
     finally:
         attempt.end = datetime.now(UTC)
         attempt.reason = without_credentials(attempt.reason)
@@ -252,7 +269,7 @@ def _attempt(context: Context, unit: Unit, number: int, resources: Resources) ->
             if context.scratch.keep():
                 where = context.scratch.root
                 context.emit("step", reason=f"what failed attempts read and wrote is left in {where}")
-        else:
+        elif folder is not None:
             with suppress(OSError, StateError):
                 folder.remove()
     context.record(attempt.to_record(), log)
@@ -261,9 +278,11 @@ def _attempt(context: Context, unit: Unit, number: int, resources: Resources) ->
 
 def _run(context: Context, attempt: Attempt, folder: Folder, log: Log) -> None:
     unit = attempt.unit
-    lack = _lacking_space(context, folder, unit.disk)
-    if lack:
-        attempt.reason = lack
+    attempt.reason = _lacking_space(context, folder, unit.disk)
+    if context.stop.is_set():
+        attempt.reason = _STOPPED
+        attempt.ending = Ending(reason="stopped", text=_STOPPED)
+    if attempt.reason:
         return
     with attempt.timed("restore"):
         unit.fill(folder)
@@ -282,15 +301,21 @@ def _lacking_space(context: Context, folder: Folder, needed: int) -> str:
 
     :param needed: bytes of the input; the output is taken to be as large.
     """
-    while True:
-        free = shutil.disk_usage(folder.root).free
-        if free >= 2 * needed + _SPARE or not needed:
-            return ""
-        if context.budget.holders <= 1 or context.stop.wait(1.0):
-            return (
-                f"the disk of {folder.root.parent} has {size(free)} free, and {size(2 * needed)} are needed "
-                "for the input and the output; free some, or choose another disk (--scratch)"
-            )
+    try:
+        while True:
+            free = shutil.disk_usage(folder.root).free
+            if free >= 2 * needed + _SPARE or not needed or context.stop.is_set():
+                return ""
+            context.lacking.add(folder.root)
+            # If all that hold a part of the machine wait here, too, none of them gives any space back.
+            if context.budget.holders <= len(context.lacking):
+                return (
+                    f"the disk of {folder.root.parent} has {size(free)} free, and {size(2 * needed)} are "
+                    "needed for the input and the output; free some, or choose another disk (--scratch)"
+                )
+            context.stop.wait(1.0)
+    finally:
+        context.lacking.discard(folder.root)
 
 
 def _work(context: Context, attempt: Attempt, folder: Folder, log: Log) -> Work:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from up42_state.errors import IntegrityError, NotFoundError
@@ -46,7 +47,8 @@ class SplitTask(RunningTask):
             parts |= self._read(saved.commit for saved in made if saved.contents is None)
             return self._put_together(folder, shards, parts, outcomes)
         finally:
-            folder.remove()
+            with suppress(OSError):  # the run's directory is removed at its end
+                folder.remove()
 
     def _read_nearby(self) -> list[Listing]:
         """Read once what the parents hold in this job: each shard may pass some of it on."""

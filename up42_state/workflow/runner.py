@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -172,8 +173,17 @@ class _Run:
         self._context = context
         self._plan = plan
         self._waiting = {planned.task.name: planned for planned in plan}
-        self._running: dict[Future[TaskOutcome], str] = {}
+        self._running: set[Future[TaskOutcome]] = set()
         self._outcomes: dict[str, TaskOutcome] = {}
+        # What each task still waits for, and who waits for it: noted once, for a workflow may have thousands.
+        self._unsettled = {
+            name: self._waiting.keys() & upstream(each.task) for name, each in self._waiting.items()
+        }
+        self._after: dict[str, list[str]] = {name: [] for name in self._waiting}
+        for name, before in self._unsettled.items():
+            for other in before:
+                self._after[other].append(name)
+        self._ready = deque(name for name, before in self._unsettled.items() if not before)
 
     def go(self) -> RunResult:
         """Run the tasks, each once all that it stands on is done."""
@@ -202,25 +212,26 @@ class _Run:
             context.halt.set()
         if context.halt.is_set():
             return False
-        ready = [planned for planned in self._waiting.values() if self._is_settled(planned)]
-        for planned in ready:
-            del self._waiting[planned.task.name]
+        has_begun = bool(self._ready)
+        while self._ready:
+            planned = self._waiting.pop(self._ready.popleft())
             why = self._why_skipped(planned)
             if self._is_as_planned(planned):
                 self._context.emit("cached", planned.task.name, **_facts(planned.commit))
-                self._outcomes[planned.task.name] = TaskOutcome(
-                    task=planned.task.name, status="cached", commit=planned.commit
-                )
+                self._settle(TaskOutcome(task=planned.task.name, status="cached", commit=planned.commit))
             elif why:
                 self._skip(planned.task, why, is_left_out=planned.status == "skipped")
             else:
-                self._running[pool.submit(_run_task, context, planned)] = planned.task.name
-        return bool(ready)
+                self._running.add(pool.submit(_run_task, context, planned))
+        return has_begun
 
-    def _is_settled(self, planned: Planned) -> bool:
-        """True if nothing that a task stands on waits or runs."""
-        unsettled = {*self._waiting, *self._running.values()}
-        return unsettled.isdisjoint(upstream(planned.task))
+    def _settle(self, outcome: TaskOutcome) -> None:
+        """Note what came of a task; who waited for this task alone can begin."""
+        self._outcomes[outcome.task] = outcome
+        for name in self._after[outcome.task]:
+            self._unsettled[name].discard(outcome.task)
+            if not self._unsettled[name]:
+                self._ready.append(name)
 
     def _is_as_planned(self, planned: Planned) -> bool:
         """True if a task was cached, and nothing that it stands on has run since."""
@@ -236,8 +247,8 @@ class _Run:
     def _take(self, done: set[Future[TaskOutcome]]) -> None:
         for future in done:
             outcome = future.result()
-            del self._running[future]
-            self._outcomes[outcome.task] = outcome
+            self._running.remove(future)
+            self._settle(outcome)
             if outcome.status in ("failed", "partial") and not self._context.keep_going:
                 self._context.halt.set()
 
@@ -250,9 +261,7 @@ class _Run:
 
     def _skip(self, task: Task, why: str, *, is_left_out: bool = False) -> None:
         self._context.emit("skipped", task.name, reason=why)
-        self._outcomes[task.name] = TaskOutcome(
-            task=task.name, status="skipped", reason=why, is_left_out=is_left_out
-        )
+        self._settle(TaskOutcome(task=task.name, status="skipped", reason=why, is_left_out=is_left_out))
 
 
 _WORDS = {"failed": "failed", "skipped": "is skipped", "stopped": "was stopped"}
@@ -267,7 +276,7 @@ def _run_task(context: Context, planned: Planned) -> TaskOutcome:
     task = planned.task
     try:
         outcome = _look_and_run(context, planned)
-    except StateError as error:
+    except (StateError, OSError) as error:  # such as a disk that is full, or cannot be read
         outcome = TaskOutcome(task=task.name, status="failed", reason=str(error))
     if task.chunk and outcome.status != "cached":
         context.record(_whole_record(context, planned, outcome, time.monotonic() - start), Log())

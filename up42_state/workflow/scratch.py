@@ -95,7 +95,16 @@ class Scratch:
         :param name: the attempt, such as ``tiling:1.2``.
         """
         # Colons separate paths in PATH-like variables, and in docker's options.
-        return Folder(self.root / re.sub(r"[^A-Za-z0-9._+=-]", "-", name)).make()
+        root = self.root / re.sub(r"[^A-Za-z0-9._+=-]", "-", name)
+        number, free = 1, root
+        while True:
+            try:
+                free.mkdir()
+            except FileExistsError:  # another task's: tiling:1 and tiling-1
+                number += 1
+                free = root.with_name(f"{root.name}~{number}")
+            else:
+                return Folder(free).make()
 
     def keep(self) -> bool:
         """Leave the directory of this run where it is, with those of attempts that were not removed.
