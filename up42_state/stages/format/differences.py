@@ -64,13 +64,24 @@ def _differences(
     for kind in ("job_mode", "block", "command", "split"):
         was, is_now = _only(before, kind), _only(now, kind)
         if was != is_now:
-            yield f"{_WORDS[kind]} was {_short(was)}, is {_short(is_now)}"
+            yield _changed(kind, _short(was), _short(is_now))
     if _only(before, "parameters") != _only(now, "parameters"):
         yield from _parameters(commit.parameters, parameters)
     yield from _stages("parent", before, now)
     if _only(before, "merging") != _only(now, "merging"):
         yield "the parents are merged with other options"
     yield from _stages("propagated", before, now)
+
+
+def _changed(kind: str, was: str, is_now: str) -> str:
+    """Tell of a component that is another. Of a command only the digest is kept, which nobody can read."""
+    if kind == "command":
+        return "the command is another"
+    if kind == "split" and not (was and is_now):
+        return (
+            f"it is split into shards now, of about {is_now} features" if is_now else "it is no longer split"
+        )
+    return f"{_WORDS[kind]} was {was or 'unknown'}, is {is_now or 'unknown'}"
 
 
 def _by_kind(components: Iterable[Component]) -> dict[str, list[Component]]:
@@ -120,7 +131,7 @@ def _is_secret(value: object) -> bool:
 
 def _short(text: str) -> str:
     """A component as people read it: of a long digest the first digits."""
-    return " ".join(map(_short_word, text.split())) or "unknown"
+    return " ".join(map(_short_word, text.split()))
 
 
 def _short_word(word: str) -> str:
@@ -135,7 +146,7 @@ def _stages(
     was, is_now = ({each.name: each.digest for each in found} for found in (old, new))
     for name in {**was, **is_now}:
         if name not in is_now:
-            yield f"{_WORDS[kind]} {name} is gone"
+            yield f"{_WORDS[kind]} {name} is no longer given"
         elif name not in was:
             yield f"{_WORDS[kind]} {name} is new"
         elif was[name] != is_now[name]:
