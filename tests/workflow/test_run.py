@@ -304,12 +304,32 @@ def test_directories_are_removed(job: Job, scratch: Path) -> None:
     assert list(scratch.iterdir()) == []
 
 
+@pytest.mark.parametrize(("files", "more"), [(1, ""), (7, "; and 2 more")])
+def test_an_output_that_is_not_valid(job: Job, scratch: Path, files: int, more: str) -> None:
+    """What is wrong with it is one line, which does not name a directory that is gone."""
+
+    def lacking(work: Work) -> None:
+        write(work, [{"type": "Feature", "geometry": None, "properties": {"up42.data_path": "a"}}] * files)
+
+    result = run(
+        workflow(task("a:1", "lacking")), job, Options(scratch=scratch), blocks=Bodies(lacking=lacking)
+    )
+    reason = result.tasks[0].reason
+    assert reason.startswith(f"the output has {files} defect")
+    assert ": features[0].properties[\"up42.data_path\"]: 'a' names nothing in the output; " in reason
+    assert ("\n" in reason, str(scratch) in reason, reason.endswith(more)) == (False, False, True)
+
+
 def test_directories_of_failed_attempts_are_kept(job: Job, scratch: Path) -> None:
     """``keep="failed"`` leaves what a failed block had read and written, and nothing else."""
     flow = workflow(task("scenes:1", "scenes"), task("bad:1", "fail", "scenes:1"))
-    run(flow, job, Options(scratch=scratch, keep="failed"), blocks=Bodies(scenes=scenes, fail=fail))
+    told: list[Event] = []
+    options = Options(scratch=scratch, keep="failed")
+    run(flow, job, options, blocks=Bodies(scenes=scenes, fail=fail), tell=told.append)
     (kept,) = (path for path in scratch.glob("run-*/*") if path.is_dir())
     assert kept.name == "bad-1.1"
+    said = [event.reason for event in told if event.kind == "step"]
+    assert said == [f"bad:1: the directories of attempt 1 are in {kept}"]
     assert (kept / "input/a.tif").read_bytes() == (kept / "output/a.tif").read_bytes() == b"scene"
 
 

@@ -43,6 +43,7 @@ _MOST_GROWTH = 8  # times as much as the task asks for
 _LONGEST_PAUSE = 60.0  # seconds between two attempts
 _SPARE = 64 * 1024 * 1024  # bytes of the disk that are left free
 _LAST_LINES = 20  # of a log, for a message
+_MOST_DEFECTS = 5  # of an output, in a reason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,7 +237,7 @@ def _attempt(context: Context, unit: Unit, number: int, resources: Resources) ->
     try:
         _run(context, attempt, folder, log)
     except InvalidDataError as error:
-        attempt.reason, attempt.can_be_retried = str(error), True
+        attempt.reason, attempt.can_be_retried = _in_a_line(error, folder), True
         if attempt.ending is not None:
             attempt.failure = "invalid output"
     except StateError as error:
@@ -248,11 +249,24 @@ def _attempt(context: Context, unit: Unit, number: int, resources: Resources) ->
         attempt.log_end = tuple(log.last_lines(_LAST_LINES))
         if attempt.saved is None and context.keep_failed:
             context.scratch.keep()
+            context.emit(
+                "step", reason=f"{unit.stage}: the directories of attempt {number} are in {folder.root}"
+            )
         else:
             with suppress(OSError):
                 folder.remove()
     context.record(attempt.to_record(), log)
     return attempt
+
+
+def _in_a_line(error: InvalidDataError, folder: Folder) -> str:
+    """Say what is wrong with data in one line, without the directory, which goes with the attempt."""
+    defects = [str(defect) for defect in error.defects[:_MOST_DEFECTS]]
+    if len(error.defects) > _MOST_DEFECTS:
+        defects.append(f"and {len(error.defects) - _MOST_DEFECTS} more")
+    message = error.message.replace(f" in {folder.output}", "")
+    said = f"{message}: {'; '.join(defects)}" if defects else message
+    return f"{said} – {error.advice}" if error.advice else said
 
 
 def _run(context: Context, attempt: Attempt, folder: Folder, log: Log) -> None:
