@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -298,6 +299,18 @@ def test_two_at_once_make_one_revision(task: Task, job: Job, tmp_path: Path) -> 
     assert {each.result.outcome for each in tasks} <= {"saved", "unchanged", "cached"}
     assert job.stage("report:1").latest().revision == 1
     assert not task()
+
+
+def test_a_log_in_the_folder_of_the_block_is_no_code(task: Task, place: Path) -> None:
+    """``exec … > log.txt`` finds the task done the second time."""
+    command = [sys.executable, "-c", "from up42_state.cli import main; main()", "exec", "--resume", "--clear"]
+    command += [f"--{name}={folder}" for name, folder in task.folders.arguments.items()]
+    command += ["--job", "3f0c", "--stage", "report:1", "--", *task.command]
+    environment = {**os.environ, "UP42_STATE_URL": str(task.make().url)}
+    for expected in ("saved 3f0c/report:1@1", "cached report:1@1"):
+        with (place / "log.txt").open("w") as log:
+            subprocess.run(command, stdout=log, stderr=log, check=True, timeout=60, env=environment)
+        assert expected in (place / "log.txt").read_text()
 
 
 class TestBlock:

@@ -221,9 +221,10 @@ def test_localhost_is_warned_of(lab: Lab) -> None:
 
 def test_the_network_from_inside(lab: Lab) -> None:
     """From inside a container it is seen which addresses a block can reach."""
+    image = lab.block().image
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        image = lab.block().image
+        threading.Thread(target=lambda: server.accept()[0].close()).start()
         assert reaches(lab.engine, image, "127.0.0.1", port, network="host") is True
         assert reaches(lab.engine, image, "127.0.0.1", port, network="none") is False
     assert reaches(lab.engine, image, "127.0.0.1", port, network="host") is False

@@ -84,7 +84,9 @@ def test_the_test_that_is_shown_passes(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess("-q").assert_outcomes(passed=1)
 
 
-@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "docs/block.md", "docs/python.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CHANGELOG.md", "docs/block.md", "docs/python.md", "docs/workflows.md"]
+)
 def test_files_that_a_page_names_are_there(page: str) -> None:
     """No link and no page in backticks leads nowhere."""
     text = (ROOT / page).read_text()

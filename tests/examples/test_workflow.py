@@ -7,12 +7,14 @@ import csv
 import json
 import shutil
 import sys
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hatchling.builders.sdist import SdistBuilder
 
 import up42_state
 from examples import container
@@ -93,6 +95,17 @@ def test_the_package_holds_the_example() -> None:
     for path in EXAMPLE.rglob("*"):
         if path.is_file() and path.suffix != ".pyc":
             assert (installed / path.relative_to(EXAMPLE)).read_bytes() == path.read_bytes()
+
+
+def test_a_source_distribution_holds_it_in_both_places(tmp_path: Path) -> None:
+    """The package's files are there as well as the link's, so a wheel built from it has a demo."""
+    archive = next(SdistBuilder(str(container.ROOT)).build(directory=str(tmp_path)))
+    with tarfile.open(archive) as tar:
+        names = {name.partition("/")[2] for name in tar.getnames()}
+    for path in EXAMPLE.rglob("*"):
+        if path.is_file() and path.suffix != ".pyc":
+            inner = path.relative_to(EXAMPLE)
+            assert {f"examples/workflow/{inner}", f"up42_state/demo/workflow/{inner}"} <= names
 
 
 @pytest.mark.parametrize("block", BLOCKS)

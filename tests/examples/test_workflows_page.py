@@ -25,6 +25,7 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 def test_what_is_shown_comes_out(output: str) -> None:
     """Every command of the page runs, and prints what the page shows."""
     shown = [example for example in PAGE if example.language == "text"]
@@ -32,6 +33,7 @@ def test_what_is_shown_comes_out(output: str) -> None:
     assert not_printed(shown, output) == []
 
 
+@pytest.mark.long
 def test_equal_results_spare_what_stands_on_them(output: str) -> None:
     """With shards detection runs anew and finds the same, so the two tasks on it are cached."""
     table = next(part for part in output.split("TASK ") if "SHARDS" in part)
@@ -45,6 +47,7 @@ def test_equal_results_spare_what_stands_on_them(output: str) -> None:
     ]
 
 
+@pytest.mark.long
 def test_the_examples_own_page(tmp_path: Path) -> None:
     """The commands of examples/workflow/README.md run; the second run finds all four tasks done."""
     steps = [example.script for example in README if example.language == "sh"]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 FLOW = ROOT / "examples" / "workflow"
 KILLS = 50
-IN_A_ROUND = 5  # kills of runs of one job, after which a last run goes on undisturbed
+IN_A_ROUND = 10  # kills of runs of one job, after which a last run goes on undisturbed
 
 
 class Runner:
@@ -91,7 +91,7 @@ def test_killed_at_any_moment(part: Part, tmp_path: Path, undisturbed: dict[str,
         runner = Runner(tmp_path / str(number))
         for _ in range(IN_A_ROUND):
             process = runner.start()
-            time.sleep(moments.uniform(0.3, 2.0))
+            time.sleep(moments.uniform(0.3, 1.2))
             process.kill()
             process.communicate()
         runner.finish()
@@ -121,7 +121,7 @@ def test_a_dead_run_is_told_as_dead(runner: Runner) -> None:
     assert found.status() == "dead"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_asked_to_end(runner: Runner, undisturbed: dict[str, str], number: signal.Signals) -> None:
     """Its blocks are stopped, its record says so, its exit code is the signal's; the next run goes on."""
     process = runner.start()

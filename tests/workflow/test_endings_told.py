@@ -46,7 +46,9 @@ CASES = {
         {"resources": {"memory": "200MiB"}},
     ),
     "invalid output": Case(
-        "open('/tmp/output/data.json', 'w').write('{}')", "invalid output", "the output has 2 defects: type: is missing"
+        "open('/tmp/output/data.json', 'w').write('{}')",
+        "invalid output",
+        "the output has 2 defects: type: is missing",
     ),
     "no output": Case("pass", "invalid output", "data.json"),
 }
@@ -122,6 +124,7 @@ def test_the_log_is_pointed_to_if_there_is_one(
     assert ("up42-state log job/a:1 shows" in err, "the same command goes on" in err) == (advised, True)
 
 
+@pytest.mark.long
 def test_a_log_of_a_gigabyte(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Its beginning and its end are kept, and it is said how much is not."""
     program = """
@@ -140,6 +143,7 @@ raise SystemExit(1)
     assert found.log.endswith(b"the end\n")
 
 
+@pytest.mark.long
 def test_a_full_disk(tmp_path: Path) -> None:
     """An exit code does not tell it, so the disk is looked at."""
     program = "open('/tmp/output/large', 'wb').write(bytes(16 * 2**20))"

@@ -72,6 +72,15 @@ def test_why_a_task_failed_or_was_skipped() -> None:
     assert (second.status, second.text) == ("skipped", "a failed")
 
 
+def test_what_is_cached_after_all_has_no_reason_to_run() -> None:
+    """A task that was planned to run, since another would, and is found done: the plan's reason is gone."""
+    board = Board()
+    board.take(event("waiting", reason="tiling:1 runs"))
+    board.take(event("cached"))
+    (task,) = board.tasks()
+    assert (task.status, task.why) == ("cached", "")
+
+
 def test_shards_move_their_task_and_do_not_end_it() -> None:
     """A task of which a shard failed still runs; counts do not go back, whatever the order of events."""
     board = Board()

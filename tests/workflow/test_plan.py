@@ -131,6 +131,18 @@ CHANGES: dict[str, tuple[Vary, Callable[[Bodies], None], str, list[str]]] = {
         "the number of features in a shard was 2, is 3",
         ["detection:1", "report:1"],
     ),
+    "no shards": (
+        lambda flow: changed(flow, "detection:1", chunk=0),
+        _nothing,
+        "it was split into shards, and is not",
+        ["detection:1", "report:1"],
+    ),
+    "shards where there were none": (
+        lambda flow: changed(flow, "tiling:1", chunk=3),
+        _nothing,
+        "it was not split into shards, and is",
+        ["tiling:1", "detection:1", "report:1"],
+    ),
     "options of propagation": (
         lambda flow: changed(
             flow, "report:1", propagate=(PropagatedStages(stages=("scenes:1",), options={"ids": ["s1"]}),)
@@ -260,15 +272,6 @@ def test_a_stage_of_another_job_that_may_be_missing(job: Job, blocks: Bodies) ->
                 planned(job, blocks, flow)
         else:
             assert planned(job, blocks, flow) == {"scenes:1": ["it was not saved yet"]}
-
-
-def test_a_task_that_is_split_or_not_any_more(job: Job, blocks: Bodies) -> None:
-    """The reason says so, and not that a number was unknown."""
-    ran(job, blocks)
-    split = changed(FLOW, "tiling:1", chunk=2)
-    assert planned(job, blocks, split)["tiling:1"] == ["it is split into shards now, of about 2 features"]
-    whole = changed(FLOW, "detection:1", chunk=None)
-    assert planned(job, blocks, whole)["detection:1"] == ["it is no longer split"]
 
 
 def test_a_removed_stage_runs_again(job: Job, blocks: Bodies) -> None:

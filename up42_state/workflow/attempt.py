@@ -248,10 +248,9 @@ def _attempt(context: Context, unit: Unit, number: int, resources: Resources) ->
         attempt.end = datetime.now(UTC)
         attempt.log_end = tuple(log.last_lines(_LAST_LINES))
         if attempt.saved is None and context.keep_failed:
-            context.scratch.keep()
-            context.emit(
-                "step", reason=f"{unit.stage}: the directories of attempt {number} are in {folder.root}"
-            )
+            if context.scratch.keep():
+                where = context.scratch.root
+                context.emit("step", reason=f"what failed attempts read and wrote is left in {where}")
         else:
             with suppress(OSError):
                 folder.remove()

@@ -61,7 +61,8 @@ def _of_task(task: TaskRecord, event: Event) -> dict[str, Any]:
     changes: dict[str, Any] = {"status": status, **_counts(task, event)}
     changes["attempts"] = max(task.attempts, event.attempt)
     if event.kind in _WHY:
-        changes["why"] = event.reason or task.why
+        # What is cached after all, though it was planned to run, has no reason to run any more.
+        changes["why"] = event.reason or ("" if event.kind == "cached" else task.why)
     else:
         changes["text"] = "" if event.kind == "done" else event.reason
     if event.kind == "started":

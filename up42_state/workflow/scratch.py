@@ -97,9 +97,16 @@ class Scratch:
         # Colons separate paths in PATH-like variables, and in docker's options.
         return Folder(self.root / re.sub(r"[^A-Za-z0-9._+=-]", "-", name)).make()
 
-    def keep(self) -> None:
-        """Leave the directory of this run where it is, with those of attempts that were not removed."""
-        (self.root / _KEPT).touch()
+    def keep(self) -> bool:
+        """Leave the directory of this run where it is, with those of attempts that were not removed.
+
+        :return: True the first time.
+        """
+        try:
+            (self.root / _KEPT).touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
 
     def _remove_abandoned(self) -> None:
         """Remove the directories of runs whose runner is dead, but for those that were to be kept."""

@@ -215,6 +215,10 @@ def test_memory_that_processes_share_counts_once(tmp_path: Path) -> None:
     )
     ending, _ = run(tmp_path, sys.executable, "-c", text, resources=Resources(memory=150 * MIB))
     assert ending.text == "done"
+    unlimited, _ = run(tmp_path, sys.executable, "-c", text, name="b:1")
+    for peak in (ending.peak_memory, unlimited.peak_memory):
+        assert peak
+        assert 60 * MIB < peak < 150 * MIB
 
 
 @pytest.mark.parametrize(

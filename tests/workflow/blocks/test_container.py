@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from up42_state.cli.root import root
-from up42_state.errors import EngineError
+from up42_state.errors import EngineError, PathNotFoundError
 from up42_state.workflow.blocks.containers import attempt, engine, ownership
 from up42_state.workflow.blocks.containers.arguments import Mount
 from up42_state.workflow.blocks.containers.block import ImageBlock
@@ -154,6 +154,26 @@ def test_the_whole_command_line(docker: Program, work: Work) -> None:
     expected += ["--cpus", "1.5", "--memory", f"{512 << 20}b", "--memory-swap", f"{512 << 20}b"]
     expected += ["--gpus", "2", "--env-file", "variables", f"sha256:{DIGEST}", "a b", "--c"]
     assert docker.create() == expected
+
+
+@pytest.mark.parametrize("name", ["input", "output", "quicklooks", "scratch"])
+def test_a_directory_that_is_not_there(docker: Program, work: Work, name: str) -> None:
+    """A missing directory is our error, and names it; the engine is not asked to make a container."""
+    getattr(work, name).rmdir()
+    with pytest.raises(PathNotFoundError, match=rf"there is no directory .*/{name}, which"):
+        image_block().run(work)
+    assert not docker.calls("create")
+
+
+def test_proxies_are_passed_on(docker: Program, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxies of this process are the block's, as they are written; the block's own come first."""
+    monkeypatch.setenv("https_proxy", "http://user:s3cret@proxy.example:1")
+    monkeypatch.setenv("NO_PROXY", "internal.example")
+    image_block().run(changed(work, environment={"NO_PROXY": "other.example"}))
+    [call] = docker.calls("create")
+    assert "https_proxy=http://user:s3cret@proxy.example:1" in call.file.read_text().splitlines()
+    assert "NO_PROXY=other.example" in call.file.read_text().splitlines()
+    assert not any("s3cret" in word for word in call.arguments)
 
 
 def test_no_two_names_are_equal(docker: Program, work: Work) -> None:
@@ -541,6 +561,20 @@ def test_files_that_cannot_become_ours(docker: Program, others_files: list[Mount
     found = find_engine()
     with pytest.raises(EngineError, match=r"cannot be made this user's: docker run.*sudo chown"):
         ownership.take_back(found, found.image("block:1"), others_files)
+
+
+def test_a_failure_matters_more_than_whose_the_files_are(
+    docker: Program, work: Work, others_files: list[Mount]
+) -> None:
+    """A block that failed is told as failed, though its files cannot be made ours; the log says that, too."""
+    (work.output / "file").touch()
+    docker.answer("run", code=127, err="no chown")
+    docker.state(ExitCode=3)
+    assert image_block(user="image").run(work).exit_code == 3
+    assert b"cannot be made this user's: docker run: no chown" in work.log.bytes()
+    docker.state(ExitCode=0)
+    with pytest.raises(EngineError, match="no chown"):
+        image_block(user="image").run(work)
 
 
 def test_files_in_rootless_podman(empty_path: Path, others_files: list[Mount]) -> None:

@@ -133,6 +133,12 @@ def spawns(fc, way):
             feature.properties["n"] = n
     return fc
 
+def forks_badly(fc):
+    if not os.fork():
+        raise ValueError("in the child")
+    os.wait()
+    return fc
+
 def where(fc):
     import tempfile
     return [{"type": "Feature", "geometry": None, "properties": {
@@ -374,12 +380,12 @@ def test_attempts_follow_in_one_process(functions: Functions) -> None:
 
 
 def test_a_call_costs_little(functions: Functions) -> None:
-    """A hundred attempts cost no hundred starts of Python."""
-    attempts = [functions.attempt() for _ in range(101)]
+    """Forty attempts cost no forty starts of Python, and little of our own time."""
+    attempts = [functions.attempt() for _ in range(41)]
     assert functions.block("keep").run(attempts[0]).is_done
     begun = time.process_time()
     assert all(functions.block("keep").run(attempt).is_done for attempt in attempts[1:])
-    assert time.process_time() - begun < 0.5
+    assert time.process_time() - begun < 0.2
 
 
 def test_a_function_that_closes_its_streams(functions: Functions) -> None:
@@ -415,10 +421,11 @@ def test_a_function_with_processes_of_its_own(functions: Functions, way: str) ->
     assert [each["n"] for each in properties(attempt)] == [1, 2]
 
 
-def test_a_function_that_forks(functions: Functions) -> None:
+@pytest.mark.parametrize("name", ["forks", "forks_badly"])
+def test_a_function_that_forks(functions: Functions, name: str) -> None:
     """A child that returns from the function gives no second answer, which the next call would take."""
     for number in (1, 2, 3):
-        ending, attempt = functions.run("forks", content=features(number))
+        ending, attempt = functions.run(name, content=features(number))
         assert ending.is_done
         assert [each["n"] for each in properties(attempt)] == [number]
 

@@ -10,7 +10,6 @@ import click
 from up42_state.cli import options
 from up42_state.cli.output import Table, print_result, write_text
 from up42_state.cli.text import plain
-from up42_state.stages.format.parameters import mask_secrets
 from up42_state.units import size
 
 if TYPE_CHECKING:
@@ -93,6 +92,8 @@ def _to_dict(found: Workflow) -> dict[str, Any]:
 
 
 def _task_to_dict(task: Task) -> dict[str, Any]:
+    from up42_state.stages.format.parameters import mask_secrets
+
     block, resources = task.block, task.resources
     return {
         "name": task.name,

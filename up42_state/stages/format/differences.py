@@ -63,25 +63,18 @@ def _differences(
 ) -> Iterator[str]:
     for kind in ("job_mode", "block", "command", "split"):
         was, is_now = _only(before, kind), _only(now, kind)
-        if was != is_now:
-            yield _changed(kind, _short(was), _short(is_now))
+        if kind == "split" and not (was and is_now) and was != is_now:
+            yield "it was split into shards, and is not" if was else "it was not split into shards, and is"
+        elif kind == "command" and was and is_now and was != is_now:
+            yield "the command is another"  # only its digest is kept, which nobody can read
+        elif was != is_now:
+            yield f"{_WORDS[kind]} was {_short(was)}, is {_short(is_now)}"
     if _only(before, "parameters") != _only(now, "parameters"):
         yield from _parameters(commit.parameters, parameters)
     yield from _stages("parent", before, now)
     if _only(before, "merging") != _only(now, "merging"):
         yield "the parents are merged with other options"
     yield from _stages("propagated", before, now)
-
-
-def _changed(kind: str, was: str, is_now: str) -> str:
-    """Tell of a component that is another. Of a command only the digest is kept, which nobody can read."""
-    if kind == "command":
-        return "the command is another"
-    if kind == "split" and not (was and is_now):
-        return (
-            f"it is split into shards now, of about {is_now} features" if is_now else "it is no longer split"
-        )
-    return f"{_WORDS[kind]} was {was or 'unknown'}, is {is_now or 'unknown'}"
 
 
 def _by_kind(components: Iterable[Component]) -> dict[str, list[Component]]:
@@ -131,7 +124,7 @@ def _is_secret(value: object) -> bool:
 
 def _short(text: str) -> str:
     """A component as people read it: of a long digest the first digits."""
-    return " ".join(map(_short_word, text.split()))
+    return " ".join(map(_short_word, text.split())) or "unknown"
 
 
 def _short_word(word: str) -> str:

@@ -120,7 +120,7 @@ class _Worker:
         begun = time.monotonic()
         self._process.tell("begin", limit=work.resources.memory)
         try:
-            send(self._channel, dict(call), descriptor=output.writing)
+            send(self._channel, json.dumps(call).encode(), descriptor=output.writing)
             output.close_writing()
             message = self._process.wait(watch, self._channel, output)
             if not message:
@@ -137,7 +137,7 @@ class _Worker:
 
     def _answer(self, watch: Watch, work: Work, seconds: float) -> Ending:
         """Read how the function ended."""
-        answer, _ = receive(self._channel)
+        answer = json.loads(receive(self._channel)[0])
         if watch.asked:  # it had a signal, and nobody knows what that has done to it
             self.is_alive = False
             return ending_of(work, watch, {}, MemoryKills())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import faulthandler
 import inspect
+import json
 import os
 import socket
 import sys
@@ -52,15 +53,16 @@ def main() -> None:
     me = os.getpid()
     with suppress(EOFError):
         while True:
-            call, output = receive(channel, with_descriptor=True)
+            data, output = receive(channel, with_descriptor=True)
+            call = json.loads(data)
             _measure_anew()
             with Printing(output) as printing:
                 answer, found = _answer(call, function, found)
                 if logged := answer.pop("logged", ""):
                     printing.write_line(logged)
-            if os.getpid() != me:  # the function has forked, and its child has returned as well
+            if os.getpid() != me:  # an exception in a child of the function's
                 os._exit(answer["code"])
-            send(channel, answer | {"peak": _most_memory()})
+            send(channel, json.dumps(answer | {"peak": _most_memory()}).encode())
 
 
 def _measure_anew() -> None:
@@ -133,15 +135,18 @@ def _found(name: str) -> Callable[..., Any]:
 
 
 def _work(call: Mapping[str, Any], function: Callable[..., Any]) -> None:
+    me = os.getpid()
     folders = {name: Path(call[name]) for name in DIRECTORIES}
     collection = _input(folders["input_dir"] / DATA_JSON)
     wanted = {name: path for name, path in folders.items() if name in _named_parameters(function)}
     result = function(collection, **{**call["parameters"], **wanted})
-    if result is None:
+    output = None if result is None else _as_collection(result)
+    if os.getpid() != me:  # the function has forked, and this is its child, which has returned as well
+        os._exit(0)
+    if output is None:
         if not (folders["output_dir"] / DATA_JSON).exists():
             raise ValueError(f"the function returned None, and has written no {DATA_JSON}")
         return
-    output = _as_collection(result)
     bring_files(output["features"], folders["input_dir"], folders["output_dir"])
     write_output(folders["output_dir"], output, dry_run=call["dry_run"])
 

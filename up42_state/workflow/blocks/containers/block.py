@@ -74,9 +74,15 @@ class ImageBlock:
             open_to_all(mount.source for mount in writable)
         with self._created(work, mounts) as attempt:
             state, cut = attempt.run()
+        ending = _ending(work, state, cut, attempt.peak_memory)
         if self._block.user == "image":
-            take_back(self._engine, self.image, writable)
-        return _ending(work, state, cut, attempt.peak_memory)
+            try:
+                take_back(self._engine, self.image, writable)
+            except EngineError as error:
+                if ending.is_done:
+                    raise
+                work.log.write(f"\nup42-state: {error}\n".encode())  # why the block failed matters more
+        return ending
 
     def close(self) -> None:
         """Nothing is kept from attempt to attempt."""

@@ -1,32 +1,52 @@
-"""Messages between this process and the ones that it starts: a length, and so many bytes of JSON.
+"""Messages between this process and the ones that it starts: a length, and so many bytes.
 
 Whatever is secret goes this way: a command line can be read by everybody on the machine.
+
+The supervisor is started for each attempt and loads this module, so it loads little: no ``typing``, and
+``marshal`` in place of ``json`` where both ends are this Python and our own code.
 """
 
 from __future__ import annotations
 
-import json
+import marshal
 import math
 import os
 import select
 import socket
 import struct
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
-__all__ = ["readable", "receive", "send"]
+__all__ = ["ask", "readable", "receive", "send", "told"]
 
 _LENGTH = struct.Struct("!I")
 
 
-def send(channel: socket.socket, message: dict[str, Any], *, descriptor: int | None = None) -> None:
-    """Send a message, and with it an open file for the other process to use.
+def ask(control: socket.socket, message: dict[str, Any]) -> None:
+    """Send a message between runner and supervisor.
 
     :raises OSError: the other process is gone.
     """
-    data = json.dumps(message).encode()
+    send(control, marshal.dumps(message))
+
+
+def told(control: socket.socket) -> dict[str, Any]:
+    """Wait for a message between runner and supervisor.
+
+    :raises EOFError: the other process is gone.
+    """
+    message: dict[str, Any] = marshal.loads(receive(control)[0])  # noqa: S302 - our own code has sent it
+    return message
+
+
+def send(channel: socket.socket, data: bytes, *, descriptor: int | None = None) -> None:
+    """Send bytes, and with them an open file for the other process to use.
+
+    :raises OSError: the other process is gone.
+    """
     data = _LENGTH.pack(len(data)) + data
     if descriptor is not None:
         sent = socket.send_fds(channel, [data], [descriptor])
@@ -34,8 +54,8 @@ def send(channel: socket.socket, message: dict[str, Any], *, descriptor: int | N
     channel.sendall(data)
 
 
-def receive(channel: socket.socket, *, with_descriptor: bool = False) -> tuple[dict[str, Any], int]:
-    """Wait for a message; return it, and the descriptor of the open file that came with it, or -1.
+def receive(channel: socket.socket, *, with_descriptor: bool = False) -> tuple[bytes, int]:
+    """Wait for bytes; return them, and the descriptor of the open file that came with them, or -1.
 
     :raises EOFError: the other process is gone.
     """
@@ -49,12 +69,12 @@ def receive(channel: socket.socket, *, with_descriptor: bool = False) -> tuple[d
             head = _exactly(channel, _LENGTH.size)
         if not head:
             raise EOFError
-        message: dict[str, Any] = json.loads(_exactly(channel, *_LENGTH.unpack(head)))
+        data = _exactly(channel, *_LENGTH.unpack(head))
     except (EOFError, OSError) as error:
         if descriptor >= 0:
             os.close(descriptor)
         raise EOFError from error
-    return message, descriptor
+    return data, descriptor
 
 
 def readable(descriptors: Iterable[int], seconds: float | None) -> set[int]:

@@ -8,9 +8,8 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-from pathlib import Path
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -52,9 +51,9 @@ def new_user() -> None:
         return
     user, group = os.geteuid(), os.getegid()
     _unshare(_NEWUSER)
-    Path("/proc/self/setgroups").write_text("deny")  # user_namespaces(7): without, no group can be mapped
-    Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
-    Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+    _write("/proc/self/setgroups", "deny")  # user_namespaces(7): without, no group can be mapped
+    _write("/proc/self/uid_map", f"{user} {user} 1")
+    _write("/proc/self/gid_map", f"{group} {group} 1")
 
 
 def new_processes() -> None:
@@ -108,11 +107,14 @@ def _make_mount_point(path: str, *, is_directory: bool) -> None:
 
 
 def _may_mount() -> bool:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        name, _, value = line.partition(":")
-        if name == "CapEff":
-            return bool(int(value, 16) & _SYS_ADMIN)
-    return False
+    with open("/proc/self/status") as file:
+        found = [line.split()[1] for line in file if line.startswith("CapEff:")]
+    return any(int(value, 16) & _SYS_ADMIN for value in found)
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)
 
 
 def _unshare(flags: int) -> None:

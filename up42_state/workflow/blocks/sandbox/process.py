@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from up42_state.errors import EngineError
 from up42_state.workflow.blocks.sandbox.leftover import forget, note
-from up42_state.workflow.blocks.sandbox.messages import readable, receive, send
+from up42_state.workflow.blocks.sandbox.messages import ask, readable, told
 from up42_state.workflow.blocks.sandbox.tree import kill_session
 
 if TYPE_CHECKING:
@@ -26,11 +26,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Order", "Process", "Watch"]
 
-_ROOT = str(Path(__file__).parents[4])  # where this package is imported from
-_START = (
-    "import sys; sys.path.append(sys.argv.pop(1));"
-    "from up42_state.workflow.blocks.sandbox.supervisor import main; main()"
-)
+_PACKAGE = str(Path(__file__).parents[3])
+# The faces of these packages load typing and more, which takes several times as long as Python itself.
+_START = """
+import sys
+root = sys.argv.pop(1)
+for name, path in ("up42_state", root), ("up42_state.workflow", root + "/workflow"):
+    sys.modules[name] = package = type(sys)(name)
+    package.__path__ = [path]
+from up42_state.workflow.blocks.sandbox.supervisor import main
+main()
+"""
 _FOR_PYTHON = ("LD_LIBRARY_PATH",)  # all else is the command's alone
 _POLL = 0.05  # seconds between two looks at an Event, which cannot be waited for together with a socket
 
@@ -126,7 +132,7 @@ class Process:
             with suppress(OSError):  # without the note there is one safety less
                 note(self.scratch, self.pid)
         with suppress(OSError):  # it could not even begin; its end says so
-            send(self.control, order.message)
+            ask(self.control, order.message)
 
     def _begin(self, order: Order) -> None:
         """Start the supervisor.
@@ -137,7 +143,7 @@ class Process:
         self.control, theirs = socket.socketpair()
         with theirs:
             self._supervisor = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-I", "-S", "-c", _START, _ROOT, str(theirs.fileno())],
+                [sys.executable, "-I", "-S", "-c", _START, _PACKAGE, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL if output is None else output.writing,
                 stderr=subprocess.STDOUT,
@@ -159,7 +165,7 @@ class Process:
     def tell(self, do: str, **more: Any) -> None:
         """Tell the supervisor to do something: ``term``, ``kill``, ``begin`` or ``measure``."""
         with suppress(OSError):
-            send(self.control, {"do": do, **more})
+            ask(self.control, {"do": do, **more})
 
     def wait(
         self,
@@ -191,14 +197,14 @@ class Process:
         :raises EOFError: the command has ended.
         """
         self.tell("measure")
-        message, _ = receive(self.control)
+        message = told(self.control)
         if "ended_by" in message:
             raise EOFError
         return int(message["peak"])
 
     def _ending(self) -> dict[str, Any]:
         try:
-            message, _ = receive(self.control)
+            message = told(self.control)
         except EOFError:  # the supervisor itself was killed, and its first process with it
             kill_session(self.pid)
             self._supervisor.wait()

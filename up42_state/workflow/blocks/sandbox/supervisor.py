@@ -13,6 +13,7 @@ namespace. Where there are no namespaces, the supervisor adopts orphans, and kil
 
 from __future__ import annotations
 
+import marshal
 import os
 import resource
 import signal
@@ -20,13 +21,14 @@ import socket
 import sys
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn
 
 from up42_state.workflow.blocks.sandbox import namespaces, tree
-from up42_state.workflow.blocks.sandbox.messages import readable, receive, send
+from up42_state.workflow.blocks.sandbox.messages import ask, readable, told
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
+    from typing import Any, NoReturn
 
 __all__ = ["main"]
 
@@ -39,9 +41,9 @@ def main() -> NoReturn:
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
     with suppress(EOFError):
-        given, _ = receive(control)
+        given = told(control)
         with suppress(OSError):  # nobody is there to be told
-            send(control, Supervisor(control, given).run())
+            ask(control, Supervisor(control, given).run())
     os._exit(0)
 
 
@@ -125,7 +127,7 @@ class Supervisor:
 
     def _obey(self, first: int) -> None:
         try:
-            order, _ = receive(self._control)
+            order = told(self._control)
         except EOFError:
             order = {"do": "kill"}
         if order["do"] == "term":
@@ -137,21 +139,27 @@ class Supervisor:
         elif order["do"] == "measure":
             self._look(first)
             with suppress(OSError):
-                send(self._control, {"peak": self._peak})
+                ask(self._control, {"peak": self._peak})
 
     def _look(self, first: int) -> None:
         """Measure the memory of all processes of the block, and end the block if it is too much."""
         begun = time.monotonic()
         pids = tree.descendants(first)
-        used = tree.memory_of(pids)
-        if self._limit is not None and used > self._limit:
-            used = tree.private_memory_of(pids)  # it takes longer, and counts nothing twice
-            if used > self._limit and not self._ended_by:
-                self._ended_by = "memory"
-                self._kill(first)
+        used = self._used(pids)
+        if self._limit is not None and used > self._limit and not self._ended_by:
+            self._ended_by = "memory"
+            self._kill(first)
         self._peak = max(self._peak, used)
         now = time.monotonic()
         self._next_look = now + max(_INTERVAL, _SHARE * (now - begun))
+
+    def _used(self, pids: list[int]) -> int:
+        """Return how much memory processes use, counting what they share once where that matters."""
+        sizes = [tree.memory_of([pid]) for pid in pids]
+        used, most = sum(sizes), max(sizes, default=0)
+        is_over = self._limit is not None and used > self._limit
+        is_shared = used > self._peak and used - most > used / 4
+        return tree.private_memory_of(pids) if is_over or is_shared else used
 
     def _kill(self, first: int) -> None:
         os.kill(first, signal.SIGKILL)
@@ -186,9 +194,9 @@ class _FirstProcess:
         try:
             self._arrange()
         except OSError as error:
-            self._end(f'{{"refused": {_quoted(_why(error))}}}')
+            self._end({"refused": _why(error)})
         if self._given["command"] is None:
-            self._end("{}")
+            self._end({})
         namespaces.adopt_orphans()
         self._command = os.fork()
         if not self._command:
@@ -202,7 +210,7 @@ class _FirstProcess:
         while True:
             pid, status, usage = os.wait4(-1, 0)
             if pid == self._command:
-                self._end(f'{{"status": {status}, "peak": {usage.ru_maxrss * 1024}}}')
+                self._end({"status": status, "peak": usage.ru_maxrss * 1024})
 
     def _arrange(self) -> None:
         if "mount" in self._given["namespaces"]:
@@ -233,27 +241,20 @@ class _FirstProcess:
             command = self._given["command"]
             os.execvpe(command[0], command, self._given["environment"])  # noqa: S606 - what we are for
         except OSError as error:
-            self._end(f'{{"errno": {error.errno}, "place": "{place}"}}')
+            self._end({"errno": error.errno, "place": place})
 
-    def _end(self, text: str) -> NoReturn:
-        os.write(self._report, text.encode() + b"\n")
+    def _end(self, report: dict[str, Any]) -> NoReturn:
+        os.write(self._report, marshal.dumps(report))
         os._exit(0)
 
 
 def _read_report(reading: int) -> dict[str, Any]:
-    import json
-
+    """Read the first report; a command that was not started is followed by one on its process."""
     with open(reading, "rb") as file:
-        lines = file.read().splitlines()
-    report: dict[str, Any] = json.loads(lines[0]) if lines else {}
+        data = file.read()
+    report: dict[str, Any] = marshal.loads(data) if data else {}  # noqa: S302 - our own code has written it
     return report
 
 
 def _why(error: OSError) -> str:
     return f"{error.strerror} ({error.filename})" if error.filename else str(error.strerror)
-
-
-def _quoted(text: str) -> str:
-    import json
-
-    return json.dumps(text)
