@@ -279,7 +279,8 @@ def _run(context: Context, attempt: Attempt, folder: Folder, log: Log) -> None:
     with attempt.timed("run"):
         attempt.ending = context.blocks.of(unit.task).run(_work(context, attempt, folder, log))
     if not attempt.ending.is_done:
-        attempt.reason = attempt.ending.text
+        lines = attempt.ending.text.splitlines()  # an exception's message may have several
+        attempt.reason = "; ".join(line.strip() for line in lines if line.strip())
         attempt.can_be_retried = attempt.ending.reason not in ("stopped", "not started")
         return
     with attempt.timed("save"):
