@@ -93,7 +93,7 @@ def test_malformed_url_is_named_by_its_source(monkeypatch: pytest.MonkeyPatch) -
         (f"S3 ://key:{PLANTED}@bucket", "it is not a URL"),
         (f"s3:/key://{PLANTED}@bucket", "it is not a URL"),
         (f"{PLANTED}", "it is not a URL"),
-        (f"s3s://key:{PLANTED}@bucket", "fsspec cannot open s3s://bucket"),
+        (f"s3s://key:{PLANTED}@bucket", "fsspec cannot open s3s://bucket: .* – use s3://bucket/prefix, "),
         (f"ftp://user:pa/{PLANTED}@host/path", "as %2F"),
         (f"ftp://user:pa#{PLANTED}@host/path", "as %2F"),
         (f"ftp://user:pa?{PLANTED}@host/path", "as %2F"),

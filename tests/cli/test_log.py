@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from doubles.faulty import FaultyBucket
-from doubles.planted import PLANTED
 
 from up42_state.stages.store import Store
 from up42_state.state import State

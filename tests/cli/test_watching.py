@@ -104,7 +104,7 @@ def test_lines_in_a_log(capfd: pytest.CaptureFixture[str]) -> None:
         "2026-05-04T03:02:01Z run r ends: 1 task failed",
     ]
     assert failure.splitlines() == [
-        "the end of its log",
+        "the end of its log:",
         "  one",
         r"  \x1b[2J\x1b]0;x\x07[bold]x[/bold]\r\n",
         "  last",
@@ -127,11 +127,21 @@ def test_what_concerns_no_task_is_a_line(capfd: pytest.CaptureFixture[str]) -> N
     assert err[2:] == ["tiling:1 failed: no room"]
 
 
+def test_a_cached_task_has_no_reason(capfd: pytest.CaptureFixture[str]) -> None:
+    """What it stands on was to run when the run began, and came out equal: nothing ran here."""
+    tell([event("waiting", reason="scenes:1 runs"), event("cached", stage="j/tiling:1@3")])
+    out = capfd.readouterr().out.splitlines()
+    assert [line.split() for line in out] == [
+        ["TASK", "STATUS", "STAGE"],
+        ["tiling:1", "cached", "j/tiling:1@3"],
+    ]
+
+
 def test_quiet_leaves_the_result_and_the_failures(capfd: pytest.CaptureFixture[str]) -> None:
     """``--quiet`` shows no changes; what came of the run is printed all the same."""
     tell(history(), quiet=True)
     out, err = capfd.readouterr()
-    assert err.startswith("detect:1 failed: killed by SIGKILL; the end of its log\n")
+    assert err.startswith("detect:1 failed: killed by SIGKILL; the end of its log:\n")
     assert out.splitlines()[0].startswith("TASK")
 
 

@@ -159,7 +159,10 @@ BLOCKS: dict[str, tuple[dict[str, Any], str]] = {
     "a file": ({"block": "file", "command": "./run"}, "#/0/block: there is no folder FOLDER/file"),
     "no manifest": (
         {"block": "empty", "command": "true"},
-        "#/0/block: there is no file FOLDER/empty/UP42Manifest.json",
+        (
+            "#/0/block: there is no file FOLDER/empty/UP42Manifest.json; write the block's manifest, "
+            "or begin with a copy of one that `up42-state demo` leaves"
+        ),
     ),
     "a folder with a very long name": (
         {"block": "a" * 5000, "command": "true"},

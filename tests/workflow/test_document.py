@@ -356,6 +356,15 @@ def test_equal_keys(folder: Path, name: str) -> None:
     ]
 
 
+def test_parameters_in_a_task(folder: Path) -> None:
+    """The defect says where parameters stand, as no member of a task is near to the name."""
+    text = "tasks:\n- {name: scenes:1, block: scenes, command: ./run, parameters: {limit: 1}}\n"
+    (found,) = problems(write(folder, text, "w.yaml"))
+    assert found.startswith(
+        "#/tasks/0: extraneous key [parameters] is not permitted; parameters stand at the top"
+    )
+
+
 def test_keys_that_are_no_text(folder: Path) -> None:
     """JSON has none, and a task or a parameter has a name."""
     text = "tasks:\n- {name: a:1, 1: x, [b]: y, true: z}\n"

@@ -46,7 +46,9 @@ CASES = {
         {"resources": {"memory": "200MiB"}},
     ),
     "invalid output": Case(
-        "open('/tmp/output/data.json', 'w').write('{}')", "invalid output", "the output in "
+        "open('/tmp/output/data.json', 'w').write('{}')",
+        "invalid output",
+        "the output has 2 defects: type: is missing",
     ),
     "no output": Case("pass", "invalid output", "data.json"),
 }
@@ -109,6 +111,17 @@ def test_the_end_of_the_log_is_shown(tmp_path: Path, capfd: pytest.CaptureFixtur
     found = told(tmp_path, CASES["exit code"], capfd)
     assert "last words" in found.errors
     assert found.log == b"last words\n"
+
+
+@pytest.mark.parametrize(("program", "advised"), [("print('x')", True), ("", False)])
+def test_the_log_is_pointed_to_if_there_is_one(
+    tmp_path: Path, program: str, advised: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A block that printed nothing has no log to read."""
+    with pytest.raises(SystemExit):
+        root(prepare(tmp_path, Case(f"{program}\nraise SystemExit(3)", "exit code", "")))
+    err = capfd.readouterr().err
+    assert ("up42-state log job/a:1 shows" in err, "the same command goes on" in err) == (advised, True)
 
 
 @pytest.mark.long

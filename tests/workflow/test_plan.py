@@ -122,7 +122,7 @@ CHANGES: dict[str, tuple[Vary, Callable[[Bodies], None], str, list[str]]] = {
             flow, "report:1", block=replace(flow.tasks[3].block, command=("report", "--brief"))
         ),
         _nothing,
-        "the command was ",
+        "the command is another",
         ["report:1"],
     ),
     "shards": (
@@ -160,7 +160,7 @@ CHANGES: dict[str, tuple[Vary, Callable[[Bodies], None], str, list[str]]] = {
     "parents": (
         lambda flow: changed(flow, "other:1", after=("tiling:1",)),
         _nothing,
-        "parent scenes:1 is gone",
+        "parent scenes:1 is no longer given",
         ["other:1"],
     ),
 }
@@ -252,11 +252,26 @@ def test_from_an_unknown_task(job: Job, blocks: Bodies) -> None:
 def test_a_stage_of_another_job(job: Job, blocks: Bodies) -> None:
     """A task may stand on another job's stage; where that is not there, the plan fails with its name."""
     flow = workflow(task("tiling:1", "copy", "earlier/scenes:1"))
-    ran(job, blocks)
-    with pytest.raises(JobNotFoundError, match="no job earlier"):
-        planned(job, blocks, flow)
+    ran(job.state.job("others"), blocks)
+    for _ in range(2):  # before the task was saved, and after
+        with pytest.raises(JobNotFoundError, match=r"tiling:1 stands on earlier/scenes:1: .* no job earlier"):
+            planned(job, blocks, flow)
+        ran(job, blocks)
     ran(job.state.job("earlier"), blocks, workflow(FLOW.tasks[0]))
     assert planned(job, blocks, flow) == {"tiling:1": ["parameter tile_width was 512, is not given"]}
+
+
+def test_a_stage_of_another_job_that_may_be_missing(job: Job, blocks: Bodies) -> None:
+    """A propagated stage that may be skipped hinders no plan; one that may not does."""
+    ran(job.state.job("others"), blocks)
+    for missing, stops in (("skip", False), ("error", True)):
+        wanted = PropagatedStages(stages=("earlier/scenes:1",), options={"missing": missing})
+        flow = workflow(task("scenes:1", "scenes", propagate=(wanted,)))
+        if stops:
+            with pytest.raises(JobNotFoundError, match=r"scenes:1 stands on earlier/scenes:1"):
+                planned(job, blocks, flow)
+        else:
+            assert planned(job, blocks, flow) == {"scenes:1": ["it was not saved yet"]}
 
 
 def test_a_removed_stage_runs_again(job: Job, blocks: Bodies) -> None:

@@ -304,6 +304,29 @@ def test_directories_are_removed(job: Job, scratch: Path) -> None:
     assert list(scratch.iterdir()) == []
 
 
+@pytest.mark.parametrize(("files", "more"), [(1, ""), (7, "; and 2 more")])
+def test_an_output_that_is_not_valid(job: Job, scratch: Path, files: int, more: str) -> None:
+    """What is wrong with it is one line, which does not name a directory that is gone."""
+
+    def lacking(work: Work) -> None:
+        write(work, [{"type": "Feature", "geometry": None, "properties": {"up42.data_path": "a"}}] * files)
+
+    result = run(
+        workflow(task("a:1", "lacking")), job, Options(scratch=scratch), blocks=Bodies(lacking=lacking)
+    )
+    reason = result.tasks[0].reason
+    assert reason.startswith(f"the output has {files} defect")
+    assert ": features[0].properties[\"up42.data_path\"]: 'a' names nothing in the output; " in reason
+    assert ("\n" in reason, str(scratch) in reason, reason.endswith(more)) == (False, False, True)
+
+
+def test_a_message_of_several_lines(job: Job) -> None:
+    """It is one line in a table."""
+    several = Ending(reason="exit code", text="2 errors\n\n  a: is missing\n  b: is missing\n", exit_code=1)
+    result = run(workflow(task("a:1", "fails")), job, blocks=Bodies(fails=lambda work: several))
+    assert result.tasks[0].reason == "2 errors; a: is missing; b: is missing"
+
+
 def test_directories_of_failed_attempts_are_kept(job: Job, scratch: Path) -> None:
     """``keep="failed"`` leaves what a failed block had read and written, no more, and says once where."""
     flow = workflow(task("scenes:1", "scenes"), task("bad:1", "fail", "scenes:1", retries=1))

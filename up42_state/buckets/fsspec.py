@@ -61,7 +61,11 @@ class FsspecBucket(Bucket):
         try:
             self._fs, self._root = fsspec.core.url_to_fs(url)
         except (ValueError, ImportError, OSError) as error:
-            problem = SettingsError(f"fsspec cannot open {self.url}: {_safe(error)}")
+            problem = SettingsError(
+                f"fsspec cannot open {self.url}: {_safe(error)}",
+                advice="use s3://bucket/prefix, gs://bucket/prefix, file:///directory, "
+                "or install what fsspec needs for this scheme",
+            )
         else:
             self._root = self._root.rstrip("/")
             self._spelling = Spelling(self.url, self._root, self._exists, self._names)

@@ -21,6 +21,7 @@ from up42_state.stages.format.names import (
     commit_key,
     commits_prefix,
     parse_commit_key,
+    shard_of,
     some_names,
 )
 
@@ -278,7 +279,11 @@ class History:
     def _missing(self) -> NotFoundError:
         stages = self.store.stages(self.job)
         if stages:
-            others = [name for name in stages if name != self.stage and self._has_commits(name)]
+            others = [
+                name
+                for name in stages
+                if name != self.stage and not shard_of(name) and self._has_commits(name)
+            ]
             advice = f"it has {some_names(others)}" if others else "no save of it was finished"
             stem, _, number = self.stage.rpartition("@")
             if stem in others:  # as tables and messages write a revision

@@ -46,6 +46,7 @@ _LONGEST_PAUSE = 60.0  # seconds between two attempts
 _SPARE = 64 * 1024 * 1024  # bytes of the disk that are left free
 _LAST_LINES = 20  # of a log, for a message
 _STOPPED = "the run was stopped"
+_MOST_DEFECTS = 5  # of an output, in a reason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,7 +255,7 @@ def _attempt(context: Context, unit: Unit, number: int, resources: Resources) ->
         folder = context.scratch.folder(f"{unit.stage}.{number}")
         _run(context, attempt, folder, log)
     except InvalidDataError as error:
-        attempt.reason, attempt.can_be_retried = str(error), True
+        attempt.reason, attempt.can_be_retried = _in_a_line(error, folder), True
         if attempt.ending is not None:
             attempt.failure = "invalid output"
     except StateError as error:
@@ -276,6 +277,16 @@ def _attempt(context: Context, unit: Unit, number: int, resources: Resources) ->
     return attempt
 
 
+def _in_a_line(error: InvalidDataError, folder: Folder | None) -> str:
+    """Say what is wrong with data in one line, without the directory, which goes with the attempt."""
+    defects = [str(defect) for defect in error.defects[:_MOST_DEFECTS]]
+    if len(error.defects) > _MOST_DEFECTS:
+        defects.append(f"and {len(error.defects) - _MOST_DEFECTS} more")
+    message = error.message.replace(f" in {folder.output}", "") if folder else error.message
+    said = f"{message}: {'; '.join(defects)}" if defects else message
+    return f"{said} – {error.advice}" if error.advice else said
+
+
 def _run(context: Context, attempt: Attempt, folder: Folder, log: Log) -> None:
     unit = attempt.unit
     attempt.reason = _lacking_space(context, folder, unit.disk)
@@ -289,7 +300,8 @@ def _run(context: Context, attempt: Attempt, folder: Folder, log: Log) -> None:
     with attempt.timed("run"):
         attempt.ending = context.blocks.of(unit.task).run(_work(context, attempt, folder, log))
     if not attempt.ending.is_done:
-        attempt.reason = attempt.ending.text
+        lines = attempt.ending.text.splitlines()  # an exception's message may have several
+        attempt.reason = "; ".join(line.strip() for line in lines if line.strip())
         attempt.can_be_retried = attempt.ending.reason not in ("stopped", "not started")
         return
     with attempt.timed("save"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec.structs import replace as replace_members
 
 from up42_state.block.recipe.command import placeless
-from up42_state.errors import EngineError, SettingsError
+from up42_state.errors import EngineError, NotFoundError, SettingsError
 from up42_state.propagation import Propagation
 from up42_state.stages.format.names import split_stage
 from up42_state.stages.format.recipe import Recipe
@@ -199,6 +199,7 @@ class Planner:
         running = [each for each in before if each.status == "runs"]
         reasons = [f"{each.task.name} runs" for each in running]
         newest = self.history(task.name).newest()
+        self._check_other_jobs(task)
         if newest is None or any(not self._is_there(each.task.name) for each in running):
             # What the task stands on is not there to be compared.
             own = ["it was not saved yet"] if newest is None else []
@@ -207,6 +208,24 @@ class Planner:
         reasons = [*found.reasons, *reasons]
         status: Status = "runs" if reasons else "cached"
         return Planned(task=task, status=status, reasons=tuple(reasons), commit=found.commit)
+
+    def _check_other_jobs(self, task: Task) -> None:
+        """Make sure that what other jobs are to give is there: no task of this run makes it.
+
+        :raises StageNotFoundError: a stage is not there.
+        """
+        needed = [
+            name for item in task.propagate if item.options.get("missing") != "skip" for name in item.stages
+        ]
+        for name in (*task.after, *needed):
+            if split_stage(name, self.job.key)[0] == self.job.key:
+                continue
+            try:
+                self.history(name).current(self.job_mode)
+            except NotFoundError as error:
+                raise type(error)(
+                    f"{task.name} stands on {name}: {error.message}", advice=error.advice
+                ) from error
 
     def standing(self, task: Task) -> Standing:
         """Tell whether a task is done, now that all that it stands on is there.

@@ -228,7 +228,8 @@ def test_memory_that_processes_share_counts_once(tmp_path: Path) -> None:
         ("./nowhere", None, "", "./nowhere was not found"),
         ("run.sh", 0o755, "#!/bin/sh\n", "for the file in the block's folder write ./run.sh"),
         ("./run.sh", 0o644, "#!/bin/sh\n", "./run.sh is not executable (chmod +x makes it so)"),
-        ("./run.sh", 0o755, "#!/nowhere/sh\n", "not the interpreter that its first line names"),
+        ("./run.sh", 0o755, "#!/nowhere/sh\n", "not the interpreter that its first line names, /nowhere/sh"),
+        ("./run.sh", 0o755, "#!/bin/sh\r\n", "/bin/sh: its lines end as on Windows (sed -i 's/\\r$//' mends"),
         ("./run.sh", 0o755, "echo\n", "has no first line that names an interpreter"),
     ],
 )

@@ -288,6 +288,13 @@ def test_a_traceback_begins_in_the_block(functions: Functions) -> None:
     assert "worker.py" not in attempt.log.text()
 
 
+def test_a_call_that_the_function_does_not_take(functions: Functions) -> None:
+    """A parameter that it does not have: none of its code ran, and none of ours is shown."""
+    ending, attempt = functions.run("keep", parameters={"nosuch": 1})
+    assert "unexpected keyword argument 'nosuch'" in ending.text
+    assert attempt.log.text() == f"{ending.text}\n"
+
+
 def test_all_defects_of_an_output(functions: Functions) -> None:
     """Defects of what a function returned are its failure, all of them told."""
     ending, attempt = functions.run("defects")

@@ -171,8 +171,9 @@ def _check(result: RunResult) -> None:
     failed = result.failed
     if failed:
         what = "1 task" if len(failed) == 1 else f"{len(failed)} tasks"
+        ran = [task.task for task in failed if task.last and task.last.log_end]
+        log = f"up42-state log {result.job}/{ran[0]} shows what its block printed; " if ran else ""
         raise BlockError(
             f"{what} of {len(result.tasks)} failed: {', '.join(task.task for task in failed)}",
-            advice=f"up42-state log {result.job}/{failed[0].task} shows what its block printed; "
-            "the same command goes on with what is not done",
+            advice=f"{log}the same command goes on with what is not done",
         )

@@ -51,7 +51,7 @@ class Summary:
 
     def _failure(self, task: TaskRecord) -> str:
         log = self._logs.get(task.task)
-        said = "" if log is None else "; the end of its log" if log else "; it printed nothing"
+        said = "" if log is None else "; the end of its log:" if log else "; it printed nothing"
         lines = [f"{task.task} failed: {task.text}{said}"]
         lines += [f"  {line[:_LONGEST]}" for line in (log or ())[-_LINES:]]
         return "\n".join(map(plain, lines))
@@ -89,5 +89,5 @@ def _row(task: TaskRecord) -> tuple[object, ...]:
         "" if task.peak_memory is None else size(task.peak_memory),
         "" if task.shards is None else f"{task.shards[0]}/{task.shards[1]}",
         task.stage,
-        task.text or task.why,
+        task.text or ("" if task.status == "cached" else task.why),
     )

@@ -65,6 +65,8 @@ def _differences(
         was, is_now = _only(before, kind), _only(now, kind)
         if kind == "split" and not (was and is_now) and was != is_now:
             yield "it was split into shards, and is not" if was else "it was not split into shards, and is"
+        elif kind == "command" and was and is_now and was != is_now:
+            yield "the command is another"  # only its digest is kept, which nobody can read
         elif was != is_now:
             yield f"{_WORDS[kind]} was {_short(was)}, is {_short(is_now)}"
     if _only(before, "parameters") != _only(now, "parameters"):
@@ -137,7 +139,7 @@ def _stages(
     was, is_now = ({each.name: each.digest for each in found} for found in (old, new))
     for name in {**was, **is_now}:
         if name not in is_now:
-            yield f"{_WORDS[kind]} {name} is gone"
+            yield f"{_WORDS[kind]} {name} is no longer given"
         elif name not in was:
             yield f"{_WORDS[kind]} {name} is new"
         elif was[name] != is_now[name]:

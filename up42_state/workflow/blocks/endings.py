@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["MemoryKills", "ending_of", "full_disks", "not_started", "signal_name"]
 
 _FULL = 64 * 1024  # bytes; with less, hardly any file can be written
+_LONGEST_LINE = 256  # bytes; longer first lines of scripts Linux does not read
 _GROUPS = Path("/sys/fs/cgroup")
 
 
@@ -104,12 +105,26 @@ def not_started(command: str, number: int, place: str, folder: Path) -> Ending:
     return Ending(reason="not started", text=f"not started: {problem}")
 
 
+def _named(script: Path) -> str:
+    """The interpreter that a script's first line names, and what is wrong with that line."""
+    try:
+        with script.open("rb") as file:
+            line = file.readline(_LONGEST_LINE)
+    except OSError:
+        return ""
+    if not line.startswith(b"#!"):
+        return ""
+    windows = ": its lines end as on Windows (sed -i 's/\\r$//' mends them)" if b"\r" in line else ""
+    return f", {line[2:].decode(errors='replace').strip()}{windows}"
+
+
 def _problem(command: str, number: int, place: str, folder: Path) -> str:
     if place != "program":
         return f"{folder} cannot be entered: {os.strerror(number)}"
     if number in (errno.ENOENT, errno.ENOTDIR):
         if "/" in command and (folder / command).exists():
-            return f"{command} is there, but not the interpreter that its first line names"
+            named = _named(folder / command)
+            return f"{command} is there, but not the interpreter that its first line names{named}"
         if "/" not in command and (folder / command).is_file():
             return f"{command} was not found on PATH; for the file in the block's folder write ./{command}"
         return f"{command} was not found" + ("" if "/" in command else " on PATH")

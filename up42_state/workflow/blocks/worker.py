@@ -191,9 +191,9 @@ def _exit(error: SystemExit) -> dict[str, Any]:
 
 
 def _traceback(error: BaseException) -> str:
-    """Return a traceback that begins where the block's own code does."""
+    """Return a traceback that begins where the block's own code does, if any of it ran."""
     frames = error.__traceback__
-    while frames and frames.tb_next and Path(frames.tb_frame.f_code.co_filename).is_relative_to(_OURS):
+    while frames and Path(frames.tb_frame.f_code.co_filename).is_relative_to(_OURS):
         frames = frames.tb_next
     return "".join(traceback.format_exception(error.with_traceback(frames)))
 

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from up42_state.contract import MANIFEST
-from up42_state.errors import Defect, EngineError, InvalidManifestError, NotFoundError, StateError
+from up42_state.errors import (
+    Defect,
+    EngineError,
+    InvalidManifestError,
+    NotFoundError,
+    PathNotFoundError,
+    StateError,
+)
 from up42_state.manifest import Manifest
 from up42_state.manifest.label import LABEL, read_image_label
 from up42_state.manifest.pointers import legible, pointer
@@ -226,6 +233,9 @@ def _in_folder(folder: str, place: str) -> Found:
         return Found(Manifest.read(file))
     except InvalidManifestError as error:
         return Found(defects=tuple(_placed(file, error)))
+    except PathNotFoundError as error:
+        advice = "write the block's manifest, or begin with a copy of one that `up42-state demo` leaves"
+        return Found(defects=(Defect(place, error.message, advice),))
     except StateError as error:
         return Found(defects=(Defect(place, error.message, error.advice),))
 

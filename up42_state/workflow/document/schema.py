@@ -114,6 +114,12 @@ def _items(validator: Any, items: object, instance: Any, schema: Any) -> Failure
             yield from validator.descend(item, items, path=number)
 
 
+_ELSEWHERE = {
+    "parameters": "; parameters stand at the top of the document, or in --parameters, by the tasks' names: "
+    "{tiling:1: {tile_width: 512}}"
+}
+
+
 def _additional_properties(validator: Any, allowed: object, instance: Any, schema: Any) -> Failures:
     """Refuse unknown members, each with the known name that it is near to.
 
@@ -134,6 +140,7 @@ def _additional_properties(validator: Any, allowed: object, instance: Any, schem
         if allowed is False:
             near = get_close_matches(name, known, n=1)
             meant = f"; did you mean {near[0]}?" if near else ""
+            meant = _ELSEWHERE.get(name, meant)
             yield ValidationError(f"extraneous key [{legible(name)}] is not permitted{meant}")
         else:
             yield from validator.descend(instance[name], allowed, path=name)

@@ -60,5 +60,7 @@ def parameters_of(given: str | None) -> Any:
         return None if given is None else read_value(given)
     document = parse(given, max_bytes=MAX_BYTES, max_values=MAX_VALUES)
     if document.defects:
-        raise SettingsError(f"--parameters is no JSON: {document.defects[0].problem}")
+        raise SettingsError(
+            f"--parameters is no JSON: {document.defects[0].problem.removeprefix('not JSON: ')}"
+        )
     return document.value
