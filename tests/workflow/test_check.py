@@ -560,3 +560,10 @@ def test_credentials_on_a_command(folder: Path) -> None:
         assert result.exit_code == 0
         assert "pl4nted" not in result.output
         assert "512" in result.output
+
+
+def test_an_image_with_a_registrys_password(folder: Path) -> None:
+    """It is refused, without being quoted: it would stand on the engine's command line."""
+    (problem,) = problems(write(folder, [{"name": "a:1", "image": "user:pl4nted-s3cret@example.org/scenes:1"}]))
+    assert "docker login" in problem
+    assert "pl4nted" not in problem

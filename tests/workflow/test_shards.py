@@ -122,6 +122,14 @@ class TestSplit:
         split("t:1", tmp_path / "whole", 1)[0].fill(folder, tmp_path / "whole")
         assert os.stat(folder.input / "a.tif").st_nlink == 2
 
+    def test_files_are_copied_for_who_could_write_to_them(self, tmp_path: Path) -> None:
+        """Another shard reads what was there, whatever a function does with its input."""
+        write_output(tmp_path / "whole", {"a.tif": b"a"})
+        folder = Folder(tmp_path / "shard").make()
+        split("t:1", tmp_path / "whole", 1)[0].fill(folder, tmp_path / "whole", linked=False)
+        (folder.input / "a.tif").write_bytes(b"changed")
+        assert (tmp_path / "whole/a.tif").read_bytes() == b"a"
+
 
 @pytest.fixture
 def job(tmp_path: Path) -> Job:

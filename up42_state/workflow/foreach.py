@@ -147,7 +147,8 @@ class SplitTask(RunningTask):
             task=self.task,
             stage=shard.stage,
             why=self.why,
-            fill=lambda folder: shard.fill(folder, whole.input),
+            # A function runs in this machine's own directories: it could change what other shards read.
+            fill=lambda folder: shard.fill(folder, whole.input, linked=self.task.block.kind != "python"),
             save=save,
         )
 

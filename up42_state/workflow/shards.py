@@ -47,17 +47,18 @@ class Shard:
     files: frozenset[str]
     directories: frozenset[str]
 
-    def fill(self, folder: Folder, whole: Path) -> None:
-        """Put the shard into an attempt's input: ``data.json``, and links to the files.
+    def fill(self, folder: Folder, whole: Path, *, linked: bool = True) -> None:
+        """Put the shard into an attempt's input: ``data.json``, and the files.
 
         :param whole: the directory of the whole input.
+        :param linked: files are second names of the whole input's, for a block that cannot write there.
         """
         for path in sorted(self.directories):
             (folder.input / path).mkdir(parents=True, exist_ok=True)
         for path in sorted(self.files):
             target = folder.input / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            _link(whole / path, target)
+            (_link if linked else shutil.copy2)(whole / path, target)
         (folder.input / DATA_JSON).write_bytes(self.data)
 
 
