@@ -564,6 +564,7 @@ def test_credentials_on_a_command(folder: Path) -> None:
 
 def test_an_image_with_a_registrys_password(folder: Path) -> None:
     """It is refused, without being quoted: it would stand on the engine's command line."""
-    (problem,) = problems(write(folder, [{"name": "a:1", "image": "user:pl4nted-s3cret@example.org/scenes:1"}]))
+    image = "user:pl4nted-s3cret@example.org/scenes:1"
+    (problem,) = problems(write(folder, [{"name": "a:1", "image": image}]))
     assert "docker login" in problem
     assert "pl4nted" not in problem

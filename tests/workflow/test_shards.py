@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from typing import TYPE_CHECKING, Any
@@ -10,16 +11,21 @@ import pytest
 from doubles.blocks import Bodies, changed, read, task, workflow, write
 from doubles.outputs import contents, feature, write_output
 
+from up42_state.features import Files
 from up42_state.stages.format.names import shard_of
+from up42_state.stages.revision import load_index
 from up42_state.state import Job, State
 from up42_state.workflow.blocks.work import Ending, Work
 from up42_state.workflow.model import PropagatedStages
 from up42_state.workflow.planner import Planner
+from up42_state.workflow.records import AttemptRecord
 from up42_state.workflow.runner import Options, run
+from up42_state.workflow.runs import Runs
 from up42_state.workflow.scratch import Folder
 from up42_state.workflow.shards import Shard, split
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from up42_state.workflow.events import Event
@@ -342,6 +348,106 @@ def test_events_count_the_shards(job: Job, example: Example) -> None:
     run(example.flow, job, Options(cpus=1), blocks=example.blocks, tell=events.append)
     counts = [event.shards for event in events if event.kind == "shard"]
     assert counts == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def joined(job: Job, **outputs: Callable[[Work], None]) -> list[Event]:
+    """Run a task in one shard for each name, each of which writes its own; give the events."""
+    events: list[Event] = []
+    blocks = Bodies(
+        scenes=lambda work: write(work, [feature(None, name) for name in outputs]),
+        tile=lambda work: outputs[read(work)["features"][0]["id"]](work),
+    )
+    flow = workflow(task("scenes:1", "scenes"), task("tiling:1", "tile", "scenes:1", chunk=1))
+    result = run(flow, job, Options(cpus=1, keep_going=True), blocks=blocks, tell=events.append)
+    assert [each.status for each in result.tasks] == ["done", "done"], result.tasks
+    return events
+
+
+def paths(job: Job) -> dict[str, str]:
+    """The data paths of the features of the task in shards."""
+    found = job.stage("tiling:1").features().features
+    return {str(each.id): each.properties.get(PATH, "") for each in found}
+
+
+UTM = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32632"}}
+
+
+def with_crs(work: Work) -> None:
+    text = {"type": "FeatureCollection", "crs": UTM, "features": [feature(None, "found")]}
+    (work.output / "data.json").write_text(json.dumps(text))
+
+
+def test_a_first_shard_without_features(job: Job) -> None:
+    """A shard in which nothing was found says nothing of the ``crs`` of those in which something was."""
+    joined(job, a=lambda work: write(work, []), b=with_crs, c=lambda work: write(work, []))
+    assert json.loads(bytes(job.stage("tiling:1").data()))["crs"] == UTM
+    assert list(paths(job)) == ["found"]
+
+
+def test_shards_whose_features_carry_everything(job: Job) -> None:
+    """The data path ``.`` is the whole output of a shard, also of the first, and not that of all shards."""
+    joined(
+        job,
+        a=lambda work: write(work, [feature(".", "a")], {"x.txt": b"a"}),
+        b=lambda work: write(work, [feature(".", "b")], {"x.txt": b"b"}),
+    )
+    found = paths(job)
+    assert "." not in found.values()
+    for name, path in found.items():
+        assert job.stage("tiling:1").open(f"{path}/x.txt").read() == name.encode()
+
+
+def test_files_that_no_feature_of_a_shard_carries(job: Job) -> None:
+    """They stay behind in every shard, the first as any other; that is told, and recorded."""
+    names = {
+        name: lambda work, name=name: write(
+            work, [feature(f"{name}.tif", name)], {f"{name}.tif": b"", f"{name}.log": b"", "all.log": b""}
+        )
+        for name in "abcde"
+    }
+    events = joined(job, **names)
+    entries = load_index(job.state.store, job.stage("tiling:1").latest()).entries
+    assert [entry.path for entry in entries] == [f"{name}.tif" for name in "abcde"]
+    told = [event.reason for event in events if event.kind == "step" and event.task == "tiling:1"]
+    assert "2 files of job/tiling:1+" in told[0]
+    assert "a.log, all.log" in told[0]
+    assert told[3:] == ["warning: files of 2 more of its shards stayed behind"]
+    record = Runs(job.state.store, "job").attempt(events[0].run, "tiling:1", 1)
+    assert isinstance(record, AttemptRecord)
+    assert [f"warning: {text}" for text in record.warnings] == told
+
+
+def test_shards_that_were_not_begun_have_not_failed(job: Job, example: Example) -> None:
+    """Of the shards that a failure left unbegun nothing is told: they have come to no end."""
+    example.failing = {"s1"}
+    events: list[Event] = []
+    run(example.flow, job, Options(cpus=1), blocks=example.blocks, tell=events.append)
+    ended = [event.reason for event in events if event.kind == "shard"]
+    assert ended == ["", "ended with exit code 3"]
+
+
+def test_many_shards_take_time_as_they_are_many(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each shard costs what it holds, not what all before it hold: 10,000 take no hours."""
+    example = Example(60)
+    seen = 0
+    add_parents = Files._add_parents
+
+    def counted(files: Files, path: str) -> None:
+        nonlocal seen
+        seen += 1
+        add_parents(files, path)
+
+    def tile(work: Work) -> None:
+        (scene,) = read(work)["features"]
+        write(work, [feature(f"{scene['id']}", scene["id"])], {f"{scene['id']}/tile.tif": b"tile"})
+
+    example.blocks = Bodies(scenes=example.make, tile=tile, copy=example.copy)
+    example.flow = workflow(*example.flow.tasks[:2])
+    example.run(job)
+    monkeypatch.setattr(Files, "_add_parents", counted)
+    job.stage("tiling:1").delete()
+    example.run(job)
+    assert seen < 60 * 30
 
 
 @pytest.mark.long

@@ -31,6 +31,8 @@ __all__ = ["Carried", "all_paths", "hit", "left_behind"]
 class Carried:
     """The files, quicklooks and directories that some features carry.
 
+    ``named`` holds their data paths.
+
     :param raws: the texts of the features.
     :param others: data paths of all features of the output: a file that a data path names is no sidecar.
     """
@@ -38,7 +40,7 @@ class Carried:
     def __init__(self, raws: Iterable[Text], files: Files, others: set[str]) -> None:
         self.directories: set[str] = set()
         self.quicklooks: set[str] = set()
-        named: set[str] = set()
+        self.named = named = set[str]()
         for each in _heads(raws):
             paths = set(data_paths(properties_of(each), files).values())
             named |= paths

@@ -167,7 +167,7 @@ class Attempt:
             stage=commit.name if commit else "",
             fingerprint=commit.fingerprint if commit else "",
             components=tuple(to_builtins(each) for each in commit.components) if commit else (),
-            warnings=tuple(self.saved.warnings) if self.saved else (),
+            warnings=self.saved.all_warnings if self.saved else (),
         )
 
     @contextmanager
@@ -306,6 +306,8 @@ def _run(context: Context, attempt: Attempt, folder: Folder, log: Log) -> None:
         return
     with attempt.timed("save"):
         attempt.saved = unit.save(folder)
+    for text in attempt.saved.all_warnings if not unit.shard else ():
+        context.emit("step", unit.task.name, reason=f"warning: {text}")
 
 
 def _lacking_space(context: Context, folder: Folder, needed: int) -> str:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from up42_state.errors import IntegrityError, NotFoundError
+from up42_state.stages.format.names import some_names
 from up42_state.stages.format.recipe import fingerprint
 from up42_state.stages.propagate.merged_output import EarlierStage
 from up42_state.stages.revision import Listing, load_index
@@ -125,8 +126,10 @@ class SplitTask(RunningTask):
                 context.halt.set()
             with counting:
                 done += outcome.status == "done"
-                counts = (done, len(shards))
-                context.emit("shard", task.name, shard=shard.stage, reason=outcome.reason, shards=counts)
+                if outcome.last is not None:
+                    why = outcome.reason if outcome.status == "failed" else ""
+                    counts = (done, len(shards))
+                    context.emit("shard", task.name, shard=shard.stage, reason=why, shards=counts)
             return outcome
 
         workers = max(1, min(len(waiting), context.budget.side_by_side(task.resources.cpus)))
@@ -179,12 +182,15 @@ class SplitTask(RunningTask):
             parts=[parts[shard.stage] for shard in shards if shard.stage in parts],
             missing=missing,
         ).run()
+        for text in saved.all_warnings:
+            self.context.emit("step", self.task.name, reason=f"warning: {text}")
         return TaskOutcome(
             status="partial" if failed else "done",
             reason=_failures(failed, shards, outcomes),
             commit=saved.commit,
             last=outcomes[failed[0].stage].last if failed else None,
             missing=missing,
+            warnings=saved.all_warnings,
             **facts,
         )
 
@@ -193,6 +199,6 @@ def _failures(failed: Sequence[Shard], shards: Sequence[Shard], outcomes: Mappin
     """Say which shards failed, and why."""
     if not failed:
         return ""
-    named = [f"{', '.join(shard.features)}: {outcomes[shard.stage].reason}" for shard in failed[:_NAMED]]
+    named = [f"{some_names(shard.features)}: {outcomes[shard.stage].reason}" for shard in failed[:_NAMED]]
     more = "; …" if len(failed) > _NAMED else ""
     return f"{len(failed)} of {len(shards)} shards failed: {'; '.join(named)}{more}"

@@ -329,6 +329,7 @@ def _whole_record(context: Context, planned: Planned, outcome: TaskOutcome, seco
         block=task.block.kind,
         image=task.block.image,
         code=context.blocks.of(task).code,
+        warnings=outcome.warnings,
         missing=outcome.missing,
         features=commit.totals.features if commit else None,
         bytes=commit.totals.bytes if commit else None,

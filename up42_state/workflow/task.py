@@ -33,6 +33,7 @@ class TaskOutcome:
     :param last: the last attempt, of a task in shards the first failed shard's; ``None`` without any.
     :param shards: shards done, and in all; ``None`` for a task that is not split.
     :param missing: features of the input whose shards failed.
+    :param warnings: what should be looked at in the stage that was put together from shards.
     :param is_left_out: it was skipped as the plan said: a dry run leaves it out.
     """
 
@@ -44,6 +45,7 @@ class TaskOutcome:
     last: Attempt | None = None
     shards: tuple[int, int] | None = None
     missing: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     is_left_out: bool = False
 
     @property

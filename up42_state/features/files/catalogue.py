@@ -53,15 +53,18 @@ class Files:
     def __init__(self, files: Iterable[File] = (), directories: Iterable[str] = ()) -> None:
         self._files: dict[str, File] = {}
         self.quicklooks: dict[str, File] = {}
+        self._directories: dict[str, None] = {}
+        self._digests: dict[str, str] = {}
+        self._take(files, directories)
+
+    def _take(self, files: Iterable[File], directories: Iterable[str]) -> None:
         for file in files:
             (self._files if file.kind == "file" else self.quicklooks)[file.path] = file
-        self._directories: dict[str, None] = {}
-        for path in self._files:
-            self._add_parents(path)
+            if file.kind == "file":
+                self._add_parents(file.path)
         for path in directories:
             self._directories[path] = None
             self._add_parents(path)
-        self._digests: dict[str, str] = {}
 
     def _add_parents(self, path: str) -> None:
         parent = path.rpartition("/")[0]
@@ -164,8 +167,11 @@ class Files:
 
     def plus(self, files: Iterable[File], directories: Iterable[str]) -> Files:
         """A new catalogue of these files and directories and more. Digests that were computed stay known."""
-        more = Files([*self, *files], [*self._directories, *directories])
-        more._digests = self._digests
+        more = Files()
+        # Copied as they are: 10,000 shards are put together in as many steps, each of which comes here.
+        more._files, more.quicklooks = dict(self._files), dict(self.quicklooks)
+        more._directories, more._digests = dict(self._directories), self._digests
+        more._take(files, directories)
         return more
 
     @cached_property

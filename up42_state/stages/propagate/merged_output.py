@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from up42_state.features import Collection, EarlierOutput
-from up42_state.features.carried import left_behind
-from up42_state.features.files.data_paths import all_above
+from up42_state.features import Collection, EarlierOutput, subset
+from up42_state.features.carried import Carried, all_paths, left_behind
+from up42_state.features.files.data_paths import EVERYTHING, all_above
 from up42_state.features.merge.operator import merge
 from up42_state.stages.format.index import stored_name
 from up42_state.stages.format.recipe import Propagated
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Added", "EarlierStage", "Merging", "merged_parts", "output_of"]
 
 _EMPTY = b'{"type": "FeatureCollection", "features": []}'
+_SAID = 3  # shards that a warning names
 
 
 class EarlierStage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -94,6 +95,11 @@ class EarlierStage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return Propagated(
             stage=f"{self.job}/{self.name}", content=self.contents.commit.content, options=options
         )
+
+    def carried(self) -> Carried:
+        """What the features of the stage carry."""
+        collection, files = self._read
+        return Carried(collection.raws(), files, all_paths(collection, files))
 
     def left_behind(self) -> tuple[str, ...]:
         """Warn of the files that no feature carries: a propagation brings the files of features alone."""
@@ -234,16 +240,35 @@ class Merging:
 
 
 def merged_parts(parts: Sequence[EarlierStage]) -> Merging:
-    """Put parts of one output together, in their order; without a part the output is empty."""
+    """Put parts of one output together, in their order; without a part the output is empty.
+
+    As in a propagation, what no feature of a part carries stays behind, which is a warning.
+    """
     if not parts:
         return Merging(_output(Collection(_EMPTY), (), ()))
-    first, *others = parts
-    index = first.contents.index
-    merging = Merging(_output(first.collection, index.entries, tuple(index.directories)))
-    merging.additions = [Added(first, entry, entry.path) for entry in index.entries]
+    # What stands around the features, such as crs, is that of a part with features: others may lack it.
+    first = next((part for part in parts if len(part.collection)), parts[0])
+    others = [part for part in parts if part is not first]
+    carried, left = first.carried(), _left_in(parts)
+    if others and EVERYTHING in carried.named:  # then the whole of the first part is a part of the whole
+        merging = Merging(_output(Collection(subset(first.collection, ())), (), (), left))
+        merging.join(parts)
+        return merging
+    kept = {"file": carried.files, "quicklook": carried.quicklooks}
+    entries = [entry for entry in first.contents.index.entries if entry.path in kept[entry.kind]]
+    directories = tuple(path for path in first.contents.index.directories if path in carried.directories)
+    merging = Merging(_output(first.collection, entries, directories, left))
+    merging.additions = [Added(first, entry, entry.path) for entry in entries]
     if others:
         merging.join(others)
     return merging
+
+
+def _left_in(parts: Sequence[EarlierStage]) -> tuple[str, ...]:
+    """What to say of the files that stay behind in parts, of which there may be thousands."""
+    found = tuple(text for part in parts for text in part.left_behind())
+    more = len(found) - _SAID
+    return (*found[:_SAID], f"files of {more:,} more of its shards stayed behind") if more > 0 else found
 
 
 def output_of(stage: EarlierStage) -> Output:
@@ -253,7 +278,12 @@ def output_of(stage: EarlierStage) -> Output:
     return _output(stage.collection, entries, tuple(index.directories))
 
 
-def _output(collection: Collection, entries: Sequence[Entry], directories: tuple[str, ...]) -> Output:
+def _output(
+    collection: Collection,
+    entries: Sequence[Entry],
+    directories: tuple[str, ...],
+    warnings: tuple[str, ...] = (),
+) -> Output:
     return Output(
         root=None,
         seen=(),
@@ -261,6 +291,7 @@ def _output(collection: Collection, entries: Sequence[Entry], directories: tuple
         files=catalogue(entries, directories),
         directories=directories,
         folders=frozenset(),
+        warnings=warnings,
     )
 
 

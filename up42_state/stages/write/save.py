@@ -77,6 +77,11 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     changes: Sequence[Change] = ()
     contents: Contents | None = None
 
+    @property
+    def all_warnings(self) -> tuple[str, ...]:
+        """The warnings on the output, and on what was merged into it."""
+        return (*self.warnings, *(text for report in self.reports for text in report.warnings))
+
 
 class Save(msgspec.Struct, frozen=True, kw_only=True):
     """One save: what is saved, where, and on what condition. See :meth:`up42_state.Stage.save`.

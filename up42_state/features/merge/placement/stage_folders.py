@@ -76,15 +76,16 @@ class Protected:
     """
 
     def __init__(self, directories: set[str]) -> None:
-        self._verdicts = dict.fromkeys(directories, True)
+        self._directories = directories
+        self._verdicts: dict[str, bool] = {}
 
     def covers(self, directory: str) -> bool:
         """True if a directory is a protected one, or lies in one. Each directory is looked up once."""
         new = []
         path = directory
-        while path and path not in self._verdicts:
+        while path and path not in self._verdicts and path not in self._directories:
             new.append(path)
             path = path.rpartition("/")[0]
-        verdict = self._verdicts.get(path, False)
+        verdict = path in self._directories or self._verdicts.get(path, False)
         self._verdicts.update(dict.fromkeys(new, verdict))
         return verdict
