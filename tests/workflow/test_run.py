@@ -345,7 +345,7 @@ def test_what_a_dead_runner_left_is_removed(job: Job, scratch: Path) -> None:
     """The next run removes the directories of a runner that is gone, and none of one that lives."""
     dead = scratch / "run-dead"
     (dead / "tiling-1.1" / "input").mkdir(parents=True)
-    (dead / ".up42-run.lock").touch()
+    (scratch / ".lock-of-up42-run-dead").touch()
     seen: list[bool] = []
 
     def look(work: Work) -> None:

@@ -17,8 +17,7 @@ from up42_state.workflow.blocks.sandbox.leftover import NOTE
 from up42_state.workflow.blocks.sandbox.tree import started
 from up42_state.workflow.scratch import Scratch
 from up42_state.workflow.scratch import _is_ours as is_ours
-
-LOCK = ".up42-run.lock"
+from up42_state.workflow.scratch import _lock_of as lock_of
 
 
 def test_directories_that_are_called_as_runs_are(tmp_path: Path) -> None:
@@ -27,22 +26,48 @@ def test_directories_that_are_called_as_runs_are(tmp_path: Path) -> None:
     (tmp_path / "run-2024-05" / "results.csv").touch()
     (tmp_path / "run-notes.txt").touch()
     (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / LOCK).touch()
+    lock_of(tmp_path / "run-link").touch()
     (tmp_path / "run-link").symlink_to(tmp_path / "elsewhere")
     with Scratch(tmp_path):
         pass
     assert (tmp_path / "run-2024-05" / "results.csv").exists()
     assert (tmp_path / "run-notes.txt").exists()
     assert (tmp_path / "run-link").is_symlink()
-    assert (tmp_path / "elsewhere" / LOCK).exists()
+    assert (tmp_path / "elsewhere").exists()
+
+
+def test_a_runner_that_was_killed_between_two_steps(tmp_path: Path) -> None:
+    """The lock comes before the directory and goes after it: whatever is left, the next run removes."""
+    place = tmp_path / "scratch"
+    place.mkdir()
+    lock_of(place / "run-early").touch()
+    lock_of(place / "run-late").touch()
+    (place / "run-late" / "a-1.1" / "input").mkdir(parents=True)
+    with Scratch(place) as scratch:
+        assert set(place.iterdir()) == {scratch.root, lock_of(scratch.root)}
+    assert list(place.iterdir()) == []
+
+
+def test_what_was_to_be_kept(tmp_path: Path) -> None:
+    """It stays when its run ends, and when later ones look for what dead runners have left."""
+    place = tmp_path / "scratch"
+    with Scratch(place) as scratch:
+        scratch.folder("a:1.1")
+        scratch.keep()
+    with Scratch(place):
+        pass
+    assert list(place.iterdir()) == [scratch.root]
+    assert (scratch.root / "a-1.1" / "input").is_dir()
 
 
 def test_directories_of_another_user_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a directory that users share, only this user's own runs are swept."""
-    (tmp_path / LOCK).touch()
-    assert is_ours(tmp_path)
-    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
-    assert not is_ours(tmp_path)
+    run = tmp_path / "run-1"
+    run.mkdir()
+    lock_of(run).touch()
+    assert is_ours(run)
+    monkeypatch.setattr(os, "geteuid", lambda: run.stat().st_uid + 1)
+    assert not is_ours(run)
 
 
 def test_a_link_that_another_user_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +87,7 @@ def test_a_link_that_another_user_made(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("mode", [0o000, 0o555])
 def test_directories_that_a_block_has_closed(mode: int) -> None:
     """An ordinary user removes what lies in directories without rights, and links lead nowhere."""
-    with tempfile.TemporaryDirectory() as place:  # pytest's own directories are closed to other users
+    with tempfile.TemporaryDirectory(dir="/tmp") as place:  # pytest's own are closed to other users
         home = Path(place)
         home.chmod(0o777)
         kept = home / "kept"
@@ -88,7 +113,7 @@ def test_a_note_in_a_directory_that_blocks_write_to(tmp_path: Path) -> None:
         for place in ("home", "home/inner", "output", "quicklooks", "input"):
             (dead / "a-1.1" / place).mkdir(parents=True, exist_ok=True)
             (dead / "a-1.1" / place / NOTE).write_text(forged)
-        (dead / LOCK).touch()
+        lock_of(dead).touch()
         with Scratch(tmp_path):
             pass
         died = other.poll()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import secrets
 import stat
 import tempfile
 from contextlib import contextmanager, suppress
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Folder", "Scratch"]
 
 _RUN = "run-"
-_LOCK, _KEPT = ".up42-run.lock", ".kept"
+_LOCK, _KEPT = ".lock-of-up42-", ".kept"
 
 
 class Folder:
@@ -69,13 +70,9 @@ class Scratch:
     def __enter__(self) -> Self:
         _make(self._parent)
         try:
-            with _held(
-                self._parent
-            ):  # or another runner took a directory that is not locked yet for a dead one's
+            with _held(self._parent):  # or a lock that is not held yet would be taken for a dead runner's
                 self._remove_abandoned()
-                self.root = Path(tempfile.mkdtemp(prefix=_RUN, dir=self._parent)).resolve()
-                self._lock = _open(self.root / _LOCK, os.O_CREAT)
-                fcntl.flock(self._lock, fcntl.LOCK_EX)
+                self._begin()
         except OSError as error:
             raise _unusable(self._parent, error) from error
         return self
@@ -83,11 +80,25 @@ class Scratch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not (self.root / _KEPT).exists():
-            # A container may have left files of another user; the next run tries again.
-            with suppress(OSError, StateError):
-                remove_tree(self.root, open_up=True)
+        # A container may have left files of another user; the next run tries again.
+        with suppress(OSError, StateError):
+            _remove(self.root)
         os.close(self._lock)
+
+    def _begin(self) -> None:
+        """Make the directory of this run.
+
+        The lock lies beside the directory. It is made before the directory, and goes after it: at no moment does
+        a runner that is killed leave a directory that nobody knows to be a runner's.
+        """
+        while True:
+            root = self._parent / f"{_RUN}{secrets.token_hex(4)}"
+            with suppress(FileExistsError):
+                self._lock = _open(_lock_of(root), os.O_CREAT | os.O_EXCL)
+                break
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        root.mkdir(mode=0o700)
+        self.root = root.resolve()
 
     def folder(self, name: str) -> Folder:
         """The directories of one attempt, made.
@@ -119,27 +130,42 @@ class Scratch:
 
     def _remove_abandoned(self) -> None:
         """Remove the directories of runs whose runner is dead, but for those that were to be kept."""
-        for path in sorted(self._parent.glob(f"{_RUN}*")):
-            if not _is_ours(path) or (path / _KEPT).exists() or _is_alive(path):
+        for lock in sorted(self._parent.glob(f"{_LOCK}{_RUN}*")):
+            path = self._parent / lock.name.removeprefix(_LOCK)
+            if not _is_ours(path) or _is_alive(lock):
                 continue
-            sweep(path)  # its blocks may live on, where this machine could not have them die with it
+            if path.exists():
+                sweep(path)  # its blocks may live on, where this machine could not have them die with it
             with suppress(OSError, StateError):  # files of another user, or somebody is at work there
-                remove_tree(path, open_up=True)
+                _remove(path)
 
 
-def _is_ours(path: Path) -> bool:
+def _lock_of(run: Path) -> Path:
+    return run.with_name(_LOCK + run.name)
+
+
+def _remove(run: Path) -> None:
+    """Remove the directory of a run, if it is not to be kept, and then its lock."""
+    if not (run / _KEPT).exists():
+        remove_tree(run, open_up=True)
+    _lock_of(run).unlink(missing_ok=True)
+
+
+def _is_ours(run: Path) -> bool:
     """Tell whether a runner of this user made a directory: people have directories of such names, too."""
     try:
-        folder, lock = path.lstat(), (path / _LOCK).lstat()
+        lock = _lock_of(run).lstat()
+        folder = run.lstat() if os.path.lexists(run) else None
     except OSError:
         return False
-    return stat.S_ISDIR(folder.st_mode) and stat.S_ISREG(lock.st_mode) and folder.st_uid == os.geteuid()
+    is_folder = folder is None or (stat.S_ISDIR(folder.st_mode) and folder.st_uid == os.geteuid())
+    return is_folder and stat.S_ISREG(lock.st_mode) and lock.st_uid == os.geteuid()
 
 
-def _is_alive(run: Path) -> bool:
-    """Tell whether the runner lives whose directory this is: it holds the lock."""
+def _is_alive(lock: Path) -> bool:
+    """Tell whether the runner lives whose lock this is: it holds the lock."""
     try:
-        with _held(run / _LOCK, fcntl.LOCK_NB):
+        with _held(lock, fcntl.LOCK_NB):
             return False
     except OSError:
         return True
