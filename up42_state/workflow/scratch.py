@@ -88,8 +88,8 @@ class Scratch:
     def _begin(self) -> None:
         """Make the directory of this run.
 
-        The lock lies beside the directory. It is made before the directory, and goes after it, so a runner that
-        is killed at no moment leaves a directory that nobody knows to be a runner's.
+        The lock lies beside the directory, is made before it, and goes after it. So a runner that is killed
+        leaves at no moment a directory that nobody knows to be a runner's.
         """
         while True:
             root = self._parent / f"{_RUN}{secrets.token_hex(4)}"
