@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from doubles.outputs import feature, write_output
 
 from up42_state import State
 
@@ -103,13 +104,28 @@ def test_the_manifest_is_the_label(buildah, block_image):
     assert json.loads(label) == json.loads((BLOCK / "UP42Manifest.json").read_text())
 
 
-def test_a_failed_block_saves_nothing(buildah, block_image, store):
+def test_a_failed_block_saves_nothing(buildah, block_image, store, tmp_path):
     """The exit code of a block that raises is its own, and there is no stage."""
+    state = State(store.as_uri())
+    # The block wants a data path of each scene, and this one has none.
+    scenes = write_output(tmp_path / "scenes", {}, [feature(None, "a")])
+    state.job("j").stage("scenes:1").save(scenes, quicklooks=False)
+    open_to_all(store)
+    environment = {**TASK, "UP42_STATE_URL": "file:///store"}
+    done = buildah.run(block_image, environment=environment, volumes={store: "/store"})
+    assert done.returncode == 1
+    assert "KeyError: 'up42.data_path'" in done.stderr
+    assert not state.job("j").stage("report:1").exists()
+
+
+def test_wrong_parameters_run_no_block(buildah, block_image, store):
+    """The manifest in the image says which parameters there are, and that is checked first."""
     state = State(store.as_uri())
     save_scenes(state)
     open_to_all(store)
     environment = {**TASK, "UP42_STATE_URL": "file:///store", "UP42_TASK_PARAMETERS": '{"unit_bytes": 0}'}
     done = buildah.run(block_image, environment=environment, volumes={store: "/store"})
     assert done.returncode == 1
-    assert "ZeroDivisionError" in done.stderr
+    assert "unit_bytes" in done.stderr
+    assert "is not greater or equal to 1" in done.stderr
     assert not state.job("j").stage("report:1").exists()

@@ -297,8 +297,8 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         assert found.defects
 
 
-# JSON escapes a character beyond U+FFFF as two halves, which YAML does not know. YAML's keys have at most 1,024
-# characters, escapes counted (YAML 1.2, section 7.4.2).
+# JSON escapes a character beyond U+FFFF as two halves, which YAML does not know. Keys of YAML have at most
+# 1,024 characters, escapes counted (YAML 1.2, section 7.4.2).
 TEXTS = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]), max_size=100)
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
