@@ -42,7 +42,7 @@ CASES = {
     "memory": Case(
         "b = bytearray(600 * 2**20); b[::4096] = b'x' * len(b[::4096]); import time; time.sleep(60)",
         "out of memory",
-        "out of memory (limit 200 MiB)",
+        "out of memory (limit 200.0 MiB)",
         {"resources": {"memory": "200MiB"}},
     ),
     "invalid output": Case(

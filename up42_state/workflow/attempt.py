@@ -14,8 +14,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from msgspec import to_builtins
-
 from up42_state.block.environment import child_environment
 from up42_state.errors import InvalidDataError, StateError
 from up42_state.secrets.redaction import remember, without_credentials
@@ -25,7 +23,7 @@ from up42_state.workflow.blocks.logs import Log
 from up42_state.workflow.blocks.variables import documented_environment
 from up42_state.workflow.blocks.work import Ending, Work
 from up42_state.workflow.events import Event
-from up42_state.workflow.records import AttemptRecord
+from up42_state.workflow.records import AttemptRecord, made
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -162,11 +160,7 @@ class Attempt:
                 "gpus": self.resources.gpus,
             },
             timeout=unit.task.timeout,
-            features=commit.totals.features if commit else None,
-            bytes=commit.totals.bytes if commit else None,
-            stage=commit.name if commit else "",
-            fingerprint=commit.fingerprint if commit else "",
-            components=tuple(to_builtins(each) for each in commit.components) if commit else (),
+            **made(commit),
             warnings=self.saved.all_warnings if self.saved else (),
         )
 

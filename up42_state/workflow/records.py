@@ -18,6 +18,8 @@ from up42_state.stages.write.writers import Writer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from up42_state.stages.format.commit import Commit
+
 __all__ = [
     "FORMAT",
     "HEARTBEAT",
@@ -27,6 +29,7 @@ __all__ = [
     "RunRecord",
     "ShardRecord",
     "TaskRecord",
+    "made",
     "parse",
     "redacted_json",
     "redacted_log",
@@ -139,6 +142,19 @@ class AttemptRecord(_Record, frozen=True, kw_only=True, omit_defaults=True):
     def to_dict(self) -> dict[str, Any]:
         """Return the members that say something, as JSON types; the attempt's number always does."""
         return {"task": self.task, "attempt": self.attempt} | super().to_dict()
+
+
+def made(commit: Commit | None) -> dict[str, Any]:
+    """Return what the record of an attempt tells of the revision that the attempt has made, if it has."""
+    if commit is None:
+        return {}
+    return {
+        "stage": commit.name,
+        "features": commit.totals.features,
+        "bytes": commit.totals.bytes,
+        "fingerprint": commit.fingerprint,
+        "components": tuple(msgspec.to_builtins(each) for each in commit.components),
+    }
 
 
 class TaskRecord(_Record, frozen=True, kw_only=True, omit_defaults=True):

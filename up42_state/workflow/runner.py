@@ -15,8 +15,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from msgspec import to_builtins
-
 from up42_state.errors import StateError
 from up42_state.machine.budget import Budget, processors, total_memory
 from up42_state.workflow.attempt import Context
@@ -25,7 +23,7 @@ from up42_state.workflow.blocks.opening import Blocks
 from up42_state.workflow.events import Event
 from up42_state.workflow.foreach import SplitTask
 from up42_state.workflow.planner import Planned, Planner, upstream
-from up42_state.workflow.records import AttemptRecord
+from up42_state.workflow.records import AttemptRecord, made
 from up42_state.workflow.runs import Runs
 from up42_state.workflow.scratch import Scratch
 from up42_state.workflow.task import TaskOutcome, WholeTask
@@ -331,11 +329,7 @@ def _whole_record(context: Context, planned: Planned, outcome: TaskOutcome, seco
         code=context.blocks.of(task).code,
         warnings=outcome.warnings,
         missing=outcome.missing,
-        features=commit.totals.features if commit else None,
-        bytes=commit.totals.bytes if commit else None,
-        stage=commit.name if commit else "",
-        fingerprint=commit.fingerprint if commit else "",
-        components=tuple(to_builtins(each) for each in commit.components) if commit else (),
+        **made(commit),
     )
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from up42_state.contract import DATA_JSON
 from up42_state.features import Collection, File, Files, scan, subset
 from up42_state.features.carried import Carried, all_paths
+from up42_state.stages.format.names import shard_name
 from up42_state.stages.local.directory import OURS
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from up42_state.workflow.scratch import Folder
 
 __all__ = ["Shard", "split"]
-
-_DIGITS = 20  # of a digest in a stage's name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,11 +81,9 @@ def split(task: str, whole: Path, chunk: int) -> list[Shard]:
         data = subset(collection, numbers)
         content = _digest([hashlib.sha256(data).hexdigest(), *(part.digest for part in parts)])
         seen[content] += 1
-        # Equal features give equal shards: each is one of its own.
-        again = f".{seen[content]}" if seen[content] > 1 else ""
         shards.append(
             Shard(
-                stage=f"{task}+{content[:_DIGITS]}{again}",
+                stage=shard_name(task, content, seen[content]),  # equal features are shards of their own
                 content=content,
                 features=tuple(_name(collection, number) for number in numbers),
                 data=data,

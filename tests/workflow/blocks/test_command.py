@@ -202,7 +202,7 @@ def test_a_memory_limit(tmp_path: Path, processes: int) -> None:
     limit = (40 if processes == 1 else 150) * MIB
     ending, _ = run(tmp_path, "sh", "-c", text, resources=Resources(memory=limit), timeout=20)
     assert ending.reason == "out of memory"
-    assert ending.text == f"out of memory (limit {limit // MIB} MiB)"
+    assert ending.text == f"out of memory (limit {limit // MIB}.0 MiB)"
     assert ending.peak_memory
     assert ending.peak_memory > limit
 

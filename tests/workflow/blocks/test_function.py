@@ -355,7 +355,7 @@ def test_a_memory_limit(functions: Functions) -> None:
     ending, _ = functions.run(
         "holds", parameters={"size": 300 * MIB}, resources=Resources(memory=200 * MIB), timeout=20
     )
-    assert (ending.reason, ending.text) == ("out of memory", "out of memory (limit 200 MiB)")
+    assert (ending.reason, ending.text) == ("out of memory", "out of memory (limit 200.0 MiB)")
     peaks = [functions.run("holds", parameters={"size": size})[0].peak_memory for size in (40 * MIB, 0)]
     assert peaks[0]
     assert peaks[1]

@@ -47,6 +47,7 @@ __all__ = [
     "run_prefix",
     "runs_prefix",
     "several",
+    "shard_name",
     "shard_of",
     "some_names",
     "split_stage",
@@ -65,7 +66,8 @@ _RUNS = ".runs"  # records of runs of workflows; no stage's name can begin with 
 _RUN = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z-[0-9a-f]{8}")
 _OF_A_RUN = "run.json"
 _RECORD = re.compile(rf"({NAME})\.([1-9][0-9]{{0,8}})\.(json|log)")
-_SHARD = re.compile(r"(.+)\+[0-9a-f]{20}(\.[0-9]+)?")  # a task, and the digest of what a shard of it holds
+_SHARD_DIGITS = 20  # of the digest of what a shard of a task holds
+_SHARD = re.compile(rf"(.+)\+[0-9a-f]{{{_SHARD_DIGITS}}}(\.[0-9]+)?")
 _SHOWN = 8  # names in a message
 LAST_REVISION = 99_999_999  # eight digits, so that commits sort by number
 _ALLOWED = (
@@ -260,6 +262,15 @@ def parse_record_key(key: str) -> tuple[str, int, str] | None:
     """
     match = _RECORD.fullmatch(key.rpartition("/")[2])
     return (match[1], int(match[2]), match[3]) if match else None
+
+
+def shard_name(task: str, content: str, number: int = 1) -> str:
+    """Return the name of a shard's stage.
+
+    :param content: the digest of what the shard holds, in hex.
+    :param number: of several shards that hold the same, counted from 1.
+    """
+    return f"{task}+{content[:_SHARD_DIGITS]}" + (f".{number}" if number > 1 else "")
 
 
 def shard_of(stage: str) -> str:

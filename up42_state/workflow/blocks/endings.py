@@ -57,7 +57,7 @@ def ending_of(work: Work, watch: Watch, message: dict[str, Any], kills: MemoryKi
     code = status if status >= 0 else None
     number = -status if status < 0 else None
     if message.get("ended_by") == "memory":
-        limit = size(work.resources.memory or 0).replace(".0 ", " ")
+        limit = size(work.resources.memory or 0)
         return Ending(reason="out of memory", text=f"out of memory (limit {limit})", peak_memory=peak)
     if watch.asked == "timeout":
         text = f"timed out after {work.timeout:g} s"

@@ -59,7 +59,7 @@ class Ending:
 
     :param exit_code: the block's; ``None`` if a signal ended it, or if it was not started.
     :param signal: the number of the signal that ended the block.
-    :param text: what happened, for people: ``killed by SIGKILL``, ``out of memory (limit 512 MiB)``.
+    :param text: what happened, for people: ``killed by SIGKILL``, ``out of memory (limit 512.0 MiB)``.
     :param peak_memory: in bytes; ``None`` if it could not be measured.
     """
 
