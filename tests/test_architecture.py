@@ -159,12 +159,16 @@ STANDS_ON: dict[str, set[str]] = {
         "workflow.blocks.logs",
         *("workflow.blocks.sandbox", "workflow.blocks.work", "workflow.model"),
     },
+    "workflow.shards": {
+        *("block", "contract", "features.__init__", "features", "features.files"),
+        *("stages.format", "stages.local", "stages.propagate", "stages.read"),
+    },
     "workflow": {
         *("__init__", "block", "contract", "features.__init__", "features", "machine", "propagation"),
         *("secrets", "stages", "stages.format", "stages.local", "stages.propagate", "stages.write"),
         *("block.recipe", "state", "units"),
         *("workflow.blocks", "workflow.blocks.logs", "workflow.blocks.sandbox", "workflow.blocks.work"),
-        "workflow.model",
+        *("workflow.model", "workflow.shards"),
     },
     "demo": {
         *("features.text", "machine", "publish", "stages.format", "state"),
@@ -193,6 +197,7 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
     "block": {"stages.write"},
     "workflow": {"manifest.__init__", "stage"},
     "workflow.model": {"manifest.__init__"},
+    "workflow.shards": {"stage"},
     "workflow.blocks": {"manifest.__init__", "settings"},
     "cli.verbs": {
         *("features.__init__", "features", "stages", "stages.format"),

@@ -8,18 +8,26 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from doubles.outputs import contents, feature, write_output
 
+from up42_state.block.inputs import Inputs
 from up42_state.stages.format.names import shard_of
+from up42_state.state import State
 from up42_state.workflow.scratch import Folder
-from up42_state.workflow.shards import Shard, split
+from up42_state.workflow.shards.inputs import RestoredInput, StoredInput
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from up42_state.workflow.shards.cut import Shard
 
 PATH = "up42.data_path"
 
 
 def features_of(shards: list[Shard]) -> list[tuple[str, ...]]:
     return [shard.features for shard in shards]
+
+
+def split(task: str, whole: Path, chunk: int) -> list[Shard]:
+    return RestoredInput(whole=whole).split(task, chunk)
 
 
 def many(count: int, start: int = 0) -> list[dict[str, Any]]:
@@ -40,7 +48,7 @@ def test_a_shard_has_its_features_files(tmp_path: Path) -> None:
     found = []
     for number, shard in enumerate(split("t:1", tmp_path / "whole", 1)):
         folder = Folder(tmp_path / str(number)).make()
-        shard.fill(folder, tmp_path / "whole")
+        RestoredInput(whole=tmp_path / "whole").fill(shard, folder.input)
         found.append(sorted(contents(folder.input)))
     assert found == [
         ["a.tif", "a.tif.aux.xml", "data.json"],
@@ -115,7 +123,8 @@ def test_files_are_linked(tmp_path: Path) -> None:
     """A shard's files take no space of their own."""
     write_output(tmp_path / "whole", {"a.tif": b"a"})
     folder = Folder(tmp_path / "shard").make()
-    split("t:1", tmp_path / "whole", 1)[0].fill(folder, tmp_path / "whole")
+    whole = RestoredInput(whole=tmp_path / "whole")
+    whole.fill(whole.split("t:1", 1)[0], folder.input)
     assert os.stat(folder.input / "a.tif").st_nlink == 2
 
 
@@ -123,6 +132,50 @@ def test_files_are_copied_for_who_could_write_to_them(tmp_path: Path) -> None:
     """Another shard reads what was there, whatever a function does with its input."""
     write_output(tmp_path / "whole", {"a.tif": b"a"})
     folder = Folder(tmp_path / "shard").make()
-    split("t:1", tmp_path / "whole", 1)[0].fill(folder, tmp_path / "whole", linked=False)
+    whole = RestoredInput(whole=tmp_path / "whole", linked=False)
+    whole.fill(whole.split("t:1", 1)[0], folder.input)
     (folder.input / "a.tif").write_bytes(b"changed")
     assert (tmp_path / "whole/a.tif").read_bytes() == b"a"
+
+
+def stored(tmp_path: Path, *outputs: Path) -> StoredInput:
+    """Outputs that were saved as stages, as one input."""
+    job = State(f"file://{tmp_path}/store").job("job")
+    stages = [job.stage(f"stage:{number}") for number in range(len(outputs))]
+    for stage, output in zip(stages, outputs, strict=True):
+        stage.save(output)
+    return StoredInput.read(stages)
+
+
+def a_whole(folder: Path) -> Path:
+    """An output with all that a shard can carry, and a file that none carries."""
+    files = {"a.tif": b"a", "a.tif.aux.xml": b"x", "b/1.tif": b"1", "b/run": b"2", "lonely.txt": b""}
+    write_output(folder, files, [feature("a.tif", "a"), feature("b", "b"), feature(None, "c"), feature(None)])
+    (folder / "b/empty").mkdir()
+    (folder / "b/run").chmod(0o755)
+    return folder
+
+
+@pytest.mark.parametrize("chunk", [1, 3])
+def test_shards_of_the_store_are_those_of_a_directory(tmp_path: Path, chunk: int) -> None:
+    """An input in the store is cut as it is where it was restored, and each shard is filled alike."""
+    there, here = stored(tmp_path, a_whole(tmp_path / "whole")), RestoredInput(whole=tmp_path / "whole")
+    assert there.split("t:1", chunk) == here.split("t:1", chunk)
+    for number, shard in enumerate(there.split("t:1", chunk)):
+        there.fill(shard, tmp_path / f"there{number}")
+        (tmp_path / f"here{number}").mkdir()
+        here.fill(shard, tmp_path / f"here{number}")
+        assert contents(tmp_path / f"there{number}") == contents(tmp_path / f"here{number}")
+
+
+def test_shards_of_an_input_of_several_stages(tmp_path: Path) -> None:
+    """The stages are merged as a restored input is, and files of both are fetched for the shards."""
+    write_output(tmp_path / "two", {"a.tif": b"other"}, [feature("a.tif", "z")])
+    found = stored(tmp_path, a_whole(tmp_path / "one"), tmp_path / "two")
+    job = State(f"file://{tmp_path}/store").job("job")
+    Inputs(stages=[job.stage("stage:0"), job.stage("stage:1")], target=tmp_path / "merged").restore()
+    shards = found.split("t:1", 1)
+    assert shards == split("t:1", tmp_path / "merged", 1)
+    assert [len(shard.files) for shard in shards] == [2, 2, 0, 0, 1]
+    found.fill(shards[-1], tmp_path / "last")
+    assert contents(tmp_path / "last")["stage-1/a.tif"] == (b"other", False)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from up42_state.contract import DATA_JSON
+from up42_state.contract import DATA_JSON, INPUT
 from up42_state.errors import PrunedError, SettingsError, TargetConflictError
 from up42_state.stages.format.names import some_names
 from up42_state.stages.local.directory import OURS, remove_own, writing_to
@@ -20,7 +21,6 @@ from up42_state.stages.local.installation import FILLING, Installation, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from up42_state.features import Report
     from up42_state.propagation import Propagation
@@ -28,10 +28,27 @@ if TYPE_CHECKING:
     from up42_state.stages.propagate.merged_output import Added, Merging
     from up42_state.state import Stage
 
-__all__ = ["FilledInput", "Inputs", "has_data", "stage_for"]
+__all__ = ["FilledInput", "Inputs", "PlannedInput", "has_data", "stage_for"]
 
 _OLDER = ("merging", "merged")  # folders in which older releases merged an input
 _CLEAR = "have it cleared (clear=True, --clear), empty it, or give another input directory"
+
+
+class PlannedInput(msgspec.Struct, frozen=True, kw_only=True):
+    """What an input is made of, before any of its files is fetched.
+
+    :param commits: the revisions of its stages, in order.
+    :param made_of: tells this input from others: the revisions, and how they are merged.
+    :param merging: the stages after the first, merged into the first.
+    :param files: the files of the input, without quicklooks.
+    :param reports: what became of every feature, where stages were merged.
+    """
+
+    commits: Sequence[Commit]
+    made_of: str
+    merging: Merging
+    files: Sequence[Added]
+    reports: Sequence[Report] = ()
 
 
 class FilledInput(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +94,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     stages: Sequence[Stage]
-    target: Path
+    target: Path = Path(INPUT)
     job_mode: JobMode = "DEFAULT"
     options: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
@@ -113,8 +130,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         if len(commits) == 1:
             wanted = commits[0].data.sha256 if commits[0].data else ""
         else:
-            merging, report, _ = self._planned(commits)
-            wanted, reports = hashlib.sha256(merging.data).hexdigest(), [report]
+            planned = self._planned(commits)
+            wanted, reports = hashlib.sha256(planned.merging.data).hexdigest(), list(planned.reports)
         if wanted != _digest(self.target):
             raise TargetConflictError(
                 f"{self.target} holds another {DATA_JSON} than {_listed(commits)} would give",
@@ -123,19 +140,32 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
             )
         return FilledInput(commits=commits, reports=reports)
 
-    def _planned(self, commits: Sequence[Commit]) -> tuple[Merging, Report, list[Added]]:
-        """Plan a merge: give it, what became of every feature, and the wanted files of all stages."""
+    def planned(self) -> PlannedInput:
+        """Read what the input is made of; no file is fetched.
+
+        :raises NotFoundError: there is no such stage.
+        :raises IntegrityError: a revision is damaged.
+        """
+        while True:
+            commits = self._current()
+            with suppress(PrunedError):  # one was superseded and pruned before it was read
+                return self._planned(commits)
+
+    def _planned(self, commits: Sequence[Commit]) -> PlannedInput:
         from up42_state.stages.propagate.merged_output import Added, EarlierStage, Merging, output_of
 
         store = self.stages[0].job.state.store
         first = EarlierStage.read(store, commits[0])
         merging, taken = Merging(output_of(first)), iter(commits[1:])
-        report = merging.apply(self._others.resolve(), lambda _history: next(taken))
+        others = [self._others.resolve()] if len(commits) > 1 else []
+        reports = [merging.apply(earlier, lambda _history: next(taken)) for earlier in others]
         files = [Added(first, entry, entry.path) for entry in first.contents.index.entries]
-        return (
-            merging,
-            report,
-            [added for added in (*files, *merging.additions) if added.entry.kind == "file"],
+        return PlannedInput(
+            commits=commits,
+            made_of=self._made_of(commits),
+            merging=merging,
+            files=[added for added in (*files, *merging.additions) if added.entry.kind == "file"],
+            reports=reports,
         )
 
     @property
@@ -148,7 +178,6 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         return [stage.latest(self.job_mode) for stage in self.stages]
 
     def _made_of(self, commits: Sequence[Commit]) -> str:
-        """Tells a merged input from others: the revisions, and how they are merged."""
         made_of = [[commit.name, commit.attempt] for commit in commits]
         return f"{made_of} {sorted(self.options.items())!r}"
 
@@ -158,11 +187,12 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         left = any((self.target / OURS / name).is_dir() for name in (FILLING, *_OLDER))
         if has_data(self.target) and not left:
             return self._check(commits)
-        merging, report, files = self._planned(commits)
+        planned = self._planned(commits)
+        merging = planned.merging
         plan = Plan(
-            what=self._made_of(commits),
+            what=planned.made_of,
             data=merging.data,
-            entries=[added.renamed for added in files],
+            entries=[added.renamed for added in planned.files],
             directories=merging.directories,
         )
         with Installation(self.target) as installation:
@@ -170,11 +200,11 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
             # An empty directory is somebody's, and would be filled, unless a whole input is there.
             if not has_data(self.target):
                 _refuse(self.target, sorted(merging.names & installation.folders))
-            fetch_added(installation, files)
+            fetch_added(installation, planned.files)
             for name in _OLDER:
                 remove_own(self.target, name)
             installation.switch(plan)
-        return FilledInput(commits=commits, reports=[report])
+        return FilledInput(commits=commits, reports=list(planned.reports))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from up42_state.stages.format.recipe import fingerprint
 from up42_state.stages.propagate.merged_output import EarlierStage
 from up42_state.stages.revision import Listing, load_index
 from up42_state.workflow.attempt import Outcome, Unit, run_unit
-from up42_state.workflow.shards import split
+from up42_state.workflow.shards.inputs import RestoredInput
 from up42_state.workflow.task import RunningTask, TaskOutcome
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from up42_state.stages.format.commit import Commit
     from up42_state.stages.write.save import Saved
     from up42_state.workflow.scratch import Folder
-    from up42_state.workflow.shards import Shard
+    from up42_state.workflow.shards.cut import Shard
+    from up42_state.workflow.shards.inputs import WholeInput
 
 __all__ = ["SplitTask"]
 
@@ -36,13 +37,13 @@ class SplitTask(RunningTask):
         """Split the input, run the shards that are not done, and put together what all of them made."""
         folder = self.context.scratch.folder(f"{self.task.name}.whole")
         try:
-            self.restore(folder)
+            whole = self._restored(folder)
             self._nearby = self._read_nearby()
-            shards = split(self.task.name, folder.input, self.task.chunk)
+            shards = whole.split(self.task.name, self.task.chunk)
             parts = {} if self.forced else self._parts_there(shards)
             counts = (len(parts), len(shards))
             self.context.emit("started", self.task.name, attempt=1, reason=self.why, shards=counts)
-            outcomes = self._run_all(shards, parts, folder)
+            outcomes = self._run_all(shards, parts, whole)
             made = [each.last.saved for each in outcomes.values() if each.last and each.last.saved]
             parts |= {part.name: part for saved in made if (part := self._part(saved)) is not None}
             parts |= self._read(saved.commit for saved in made if saved.contents is None)
@@ -51,14 +52,15 @@ class SplitTask(RunningTask):
             with suppress(OSError):  # the run's directory is removed at its end
                 folder.remove()
 
+    def _restored(self, folder: Folder) -> WholeInput:
+        self.restore(folder.input)
+        # A function runs in this machine's own directories: it could change what other shards read.
+        return RestoredInput(whole=folder.input, linked=self.task.block.kind != "python")
+
     def _read_nearby(self) -> list[Listing]:
         """Read once what the parents hold in this job: each shard may pass some of it on."""
         store, own = self.job.state.store, self.job.key
-        found = [
-            self.context.planner.history(commit.stage).newest()
-            for commit in self.filled.commits
-            if commit.job == own
-        ]
+        found = [self.planner.history(commit.stage).newest() for commit in self.commits if commit.job == own]
         return [
             Listing(commit=commit, index=load_index(store, commit))
             for commit in found
@@ -70,7 +72,7 @@ class SplitTask(RunningTask):
         wanted = {shard.stage: self._fingerprint(shard) for shard in shards}
 
         def look(name: str) -> Commit | None:
-            newest = self.context.planner.history(name).newest()
+            newest = self.planner.history(name).newest()
             is_done = newest and not newest.removed and newest.fingerprint == wanted[name]
             return newest if is_done else None
 
@@ -105,11 +107,11 @@ class SplitTask(RunningTask):
 
     def _fingerprint(self, shard: Shard) -> str:
         """The digest of what determines a shard's output, in which the whole input has no part."""
-        recipe = self.context.planner.recipe(self.task)
+        recipe = self.planner.recipe(self.task)
         return fingerprint(recipe.components([("", shard.content)]))
 
     def _run_all(
-        self, shards: Sequence[Shard], parts: Mapping[str, EarlierStage], whole: Folder
+        self, shards: Sequence[Shard], parts: Mapping[str, EarlierStage], whole: WholeInput
     ) -> Mapping[str, Outcome]:
         """Run the shards that are not done, side by side; after a failure begin none, if the run stops then.
 
@@ -136,11 +138,12 @@ class SplitTask(RunningTask):
         with ThreadPoolExecutor(workers) as pool:
             return dict(zip((shard.stage for shard in waiting), pool.map(run, waiting), strict=True))
 
-    def _unit(self, shard: Shard, whole: Folder) -> Unit:
+    def _unit(self, shard: Shard, whole: WholeInput) -> Unit:
         def save(folder: Folder) -> Saved:
             return self.saving(
                 shard.stage,
-                folder,
+                folder.output,
+                folder.quicklooks,
                 fingerprint=self._fingerprint(shard),
                 nearby=self._nearby,
                 with_contents=True,
@@ -150,8 +153,7 @@ class SplitTask(RunningTask):
             task=self.task,
             stage=shard.stage,
             why=self.why,
-            # A function runs in this machine's own directories: it could change what other shards read.
-            fill=lambda folder: shard.fill(folder, whole.input, linked=self.task.block.kind != "python"),
+            fill=lambda folder: whole.fill(shard, folder.input),
             save=save,
         )
 
@@ -177,7 +179,8 @@ class SplitTask(RunningTask):
         missing = tuple(name for shard in failed for name in shard.features)
         saved = self.saving(
             self.task.name,
-            folder,
+            folder.output,
+            folder.quicklooks,
             propagations=self.propagations,
             parts=[parts[shard.stage] for shard in shards if shard.stage in parts],
             missing=missing,

@@ -5,19 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from up42_state.block.inputs import FilledInput, Inputs
+from up42_state.block.inputs import Inputs
 from up42_state.stages.format.commit import BlockInfo
 from up42_state.stages.write.save import Save
 from up42_state.workflow.attempt import Unit, run_unit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from up42_state.stages.format.commit import Commit
+    from up42_state.stages.propagate.options import EarlierHistories
     from up42_state.stages.write.save import Saved
     from up42_state.workflow.attempt import Attempt, Context
     from up42_state.workflow.model import Task
+    from up42_state.workflow.planner import Planner
     from up42_state.workflow.scratch import Folder
 
-__all__ = ["RunningTask", "TaskOutcome", "WholeTask"]
+__all__ = ["RunningTask", "StoredTask", "TaskOutcome", "WholeTask"]
 
 Status = Literal["cached", "done", "partial", "failed", "skipped", "stopped"]
 
@@ -70,7 +75,54 @@ class TaskOutcome:
         }
 
 
-class RunningTask:
+class StoredTask:
+    """A task as it stands in the store: its input is restored from there, its output is saved there.
+
+    :param planner: knows the job, and what the task's output is made of.
+    """
+
+    def __init__(self, planner: Planner, task: Task) -> None:
+        self.planner = planner
+        self.task = task
+        self.job = planner.job
+        self.commits: Sequence[Commit] = ()  # the revisions that the input is made of
+
+    def restore(self, target: Path) -> None:
+        """Restore the input into a directory."""
+        parents = self.planner.parents(self.task)
+        if parents:
+            inputs = Inputs(stages=parents, target=target, job_mode=self.planner.job_mode)
+            self.commits = inputs.restore().commits
+
+    def saving(self, stage: str, output: Path, quicklooks: Path, **more: Any) -> Save:
+        """The save of a stage: what the task's own and its shards' have in common."""
+        planner, task = self.planner, self.task
+        manifest = task.manifest
+        return Save(
+            store=self.job.state.store,
+            job=self.job.key,
+            stage=stage,
+            output=output,
+            quicklooks=quicklooks,
+            parents=tuple(commit.as_parent() for commit in self.commits),
+            block=BlockInfo(name=manifest.name if manifest else task.name.rpartition(":")[0] or task.name),
+            recipe=planner.recipe(task),
+            **more,
+        )
+
+    @property
+    def propagations(self) -> tuple[EarlierHistories, ...]:
+        """What is merged into the output, resolved."""
+        return tuple(item.resolve() for item in self.planner.propagations(self.task))
+
+    @property
+    def input_bytes(self) -> int:
+        """How many bytes the input takes."""
+        mode = self.planner.job_mode
+        return sum(stage.latest(mode).totals.bytes for stage in self.planner.parents(self.task))
+
+
+class RunningTask(StoredTask):
     """A task that runs: what whole and split tasks have in common.
 
     :param why: why it runs, for people.
@@ -78,46 +130,10 @@ class RunningTask:
     """
 
     def __init__(self, context: Context, task: Task, *, why: str, forced: bool) -> None:
+        super().__init__(context.planner, task)
         self.context = context
-        self.task = task
         self.why = why
         self.forced = forced
-        self.job = context.planner.job
-        self.filled = FilledInput(commits=[])
-
-    def restore(self, folder: Folder) -> None:
-        """Restore the input."""
-        parents = self.context.planner.parents(self.task)
-        if parents:
-            inputs = Inputs(stages=parents, target=folder.input, job_mode=self.context.planner.job_mode)
-            self.filled = inputs.restore()
-
-    def saving(self, stage: str, folder: Folder, **more: Any) -> Save:
-        """The save of a stage: what the task's own and its shards' have in common."""
-        planner, task = self.context.planner, self.task
-        manifest = task.manifest
-        return Save(
-            store=self.job.state.store,
-            job=self.job.key,
-            stage=stage,
-            output=folder.output,
-            quicklooks=folder.quicklooks,
-            parents=tuple(commit.as_parent() for commit in self.filled.commits),
-            block=BlockInfo(name=manifest.name if manifest else task.name.rpartition(":")[0] or task.name),
-            recipe=planner.recipe(task),
-            **more,
-        )
-
-    @property
-    def propagations(self) -> tuple[Any, ...]:
-        """What is merged into the output, resolved."""
-        return tuple(item.resolve() for item in self.context.planner.propagations(self.task))
-
-    @property
-    def input_bytes(self) -> int:
-        """How many bytes the input takes."""
-        mode = self.context.planner.job_mode
-        return sum(stage.latest(mode).totals.bytes for stage in self.context.planner.parents(self.task))
 
 
 class WholeTask(RunningTask):
@@ -129,7 +145,7 @@ class WholeTask(RunningTask):
             task=self.task,
             stage=self.task.name,
             why=self.why,
-            fill=self.restore,
+            fill=lambda folder: self.restore(folder.input),
             save=self._save,
             disk=self.input_bytes,
         )
@@ -144,4 +160,5 @@ class WholeTask(RunningTask):
         )
 
     def _save(self, folder: Folder) -> Saved:
-        return self.saving(self.task.name, folder, propagations=self.propagations).run()
+        saving = self.saving(self.task.name, folder.output, folder.quicklooks, propagations=self.propagations)
+        return saving.run()

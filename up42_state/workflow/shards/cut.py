@@ -7,23 +7,18 @@ finds the shards that are done, and a failed one is run alone.
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from up42_state.contract import DATA_JSON
-from up42_state.features import Collection, File, Files, scan, subset
+from up42_state.features import subset
 from up42_state.features.carried import Carried, all_paths
 from up42_state.stages.format.names import shard_name
-from up42_state.stages.local.directory import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
-    from up42_state.workflow.scratch import Folder
+    from up42_state.features import Collection, File, Files
 
 __all__ = ["Shard", "split"]
 
@@ -46,34 +41,18 @@ class Shard:
     files: frozenset[str]
     directories: frozenset[str]
 
-    def fill(self, folder: Folder, whole: Path, *, linked: bool = True) -> None:
-        """Put the shard into an attempt's input: ``data.json``, and the files.
 
-        :param whole: the directory of the whole input.
-        :param linked: files are second names of the whole input's, for a block that cannot write there.
-        """
-        for path in sorted(self.directories):
-            (folder.input / path).mkdir(parents=True, exist_ok=True)
-        for path in sorted(self.files):
-            target = folder.input / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            (_link if linked else shutil.copy2)(whole / path, target)
-        (folder.input / DATA_JSON).write_bytes(self.data)
-
-
-def split(task: str, whole: Path, chunk: int) -> list[Shard]:
-    """Split an input.
+def split(task: str, collection: Collection, files: Files, chunk: int) -> list[Shard]:
+    """Split an input, which lies in a directory or in the store: the shards are the same.
 
     Where a shard ends depends on the features in it alone, so that a feature that comes or goes changes the
     shard that it lies in, and seldom another one.
 
     :param task: the task's name.
-    :param whole: the directory of the input, which has no defects.
+    :param collection: the features of the input.
+    :param files: the files of the input, whose digests are known or can be computed.
     :param chunk: features in a shard at most.
-    :raises InvalidDataError: ``data.json`` is none.
     """
-    collection = Collection.read(whole / DATA_JSON)
-    files = scan(whole, ignore=(OURS,)).files
     named = all_paths(collection, files)
     seen: Counter[str] = Counter()
     shards = []
@@ -145,11 +124,3 @@ def _digest(texts: Sequence[str]) -> str:
 def _name(collection: Collection, number: int) -> str:
     found = collection.ids[number]
     return f"features[{number}]" if found is None else str(found)
-
-
-def _link(source: Path, target: Path) -> None:
-    """Give a file a second name; copy it where the file system has no such links."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
