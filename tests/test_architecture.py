@@ -170,6 +170,7 @@ STANDS_ON: dict[str, set[str]] = {
         *("workflow.blocks", "workflow.blocks.logs", "workflow.blocks.sandbox", "workflow.blocks.work"),
         *("workflow.model", "workflow.shards"),
     },
+    "workflow.steps.text": {"manifest.__init__", "stages.format", "workflow.model"},
     "demo": {
         *("features.text", "machine", "publish", "stages.format", "state"),
         *("workflow", "workflow.document.__init__"),
