@@ -16,4 +16,10 @@ __all__ = ["write"]
 
 def write(source: Source, options: Options) -> str:
     """Return the document's text."""
-    return as_yaml({"kind": "WorkflowTemplate", "metadata": {"name": dns_name(source.workflow.name)}, "spec": {"image": options.image}})
+    return as_yaml(
+        {
+            "kind": "WorkflowTemplate",
+            "metadata": {"name": dns_name(source.workflow.name)},
+            "spec": {"image": options.image},
+        }
+    )
