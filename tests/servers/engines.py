@@ -41,8 +41,8 @@ def require(kind: str) -> None:
 def podman(folder: Path, images: Buildah | None = None) -> Iterator[Mapping[str, str]]:
     """Give the variables that lead podman to a storage of its own; containers that are left are removed.
 
-    :param images: with the storage of a buildah instead, where podman finds what that has built. What runs lies in
-        ``folder`` all the same: below a long path conmon does not tell that a container has ended.
+    :param images: with the storage of a buildah instead, where podman finds what that has built. What runs
+        lies in ``folder`` all the same: below a long path conmon does not tell that a container has ended.
     """
     require("podman")
     driver, graph = "vfs", folder / "graph"
