@@ -34,7 +34,7 @@ _VERBS = {
     "rm": "upkeep",
     "prune": "upkeep",
     "manifest": "manifest",
-    "workflow": "workflow",
+    "workflow": "workflow.group",
     "engine": "engine",
     "doctor": "doctor",
     "demo": "demo",

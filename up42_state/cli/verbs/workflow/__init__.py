@@ -1,0 +1,1 @@
+"""``workflow``: what is done with workflow documents besides running them."""
