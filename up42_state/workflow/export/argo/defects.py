@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 from up42_state.block.parameters import fits
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["of_task", "too_long"]
 
 _MOST = 128 * 1024  # bytes of a variable; Argo gives a template to its own containers in one
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def of_task(task: Task, image: BlockImage | None, options: Options) -> Iterator[Defect]:
@@ -60,17 +58,13 @@ def _of_words(task: Task, image: BlockImage) -> Iterator[Defect]:
 
 
 def _of_environment(task: Task, options: Options) -> Iterator[Defect]:
-    place = f"{task.name} environment"
     if task.block.environment and options.block_secret is None:
         names = ", ".join(task.block.environment)
         yield Defect(
-            place,
+            f"{task.name} environment",
             f"nothing says where {names} come from in the cluster",
             "put them into a Kubernetes Secret, and name it with --block-secret",
         )
-    for name in task.block.environment:
-        if not _VARIABLE.fullmatch(name):
-            yield Defect(place, f"a container cannot be given a variable {name!r}")
 
 
 def too_long(task: Task, templates: list[dict[str, Any]]) -> Iterator[Defect]:
