@@ -7,6 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+import kubernetes_validate
 import pytest
 import yaml
 from hera.workflows.models import WorkflowTemplate
@@ -406,3 +407,18 @@ def test_a_broken_document_is_seen(document: dict[str, Any], name: str) -> None:
     assert round_trip(document) == document
     found = [f"{place}: {problem}" for place, problem in problems(document)]
     assert [line for line in found if said in line], found
+
+
+def test_kubernetes_takes_the_pods(document: dict[str, Any]) -> None:
+    """Each container and volume is one of Kubernetes, but for what Argo adds to it."""
+    pods = [each for each in document["spec"]["templates"] if "dag" not in each]
+    assert len(pods) == 7
+    for pod in pods:
+        containers = pod.get("containerSet", {}).get("containers") or [{"name": "main", **pod["container"]}]
+        plain = [{name: each[name] for name in each if name != "dependencies"} for each in containers]
+        spec = {
+            "containers": plain,
+            **{name: pod[name] for name in ("volumes", "securityContext") if name in pod},
+        }
+        value = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": pod["name"]}, "spec": spec}
+        kubernetes_validate.validate(value, "1.31", strict=True)

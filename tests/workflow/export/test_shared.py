@@ -53,6 +53,17 @@ def test_an_image_is_known_by_what_the_engine_says(engine: Path, export: Callabl
     assert "image: example.com:5000/team/scenes@sha256:" + "a" * 64 in done.stdout
 
 
+def test_an_image_that_is_pinned_already(engine: Path, export: Callable[..., Result]) -> None:
+    """It stays as the document has it, though the registry has more digests for it."""
+    name = "example.com/scenes@sha256:" + "b" * 64
+    (engine / "images" / "example.com").mkdir()
+    digests = ["example.com/scenes@sha256:" + "a" * 64, name]
+    (engine / "images" / name).write_text(image_of(7, command=["x"], RepoDigests=digests))
+    done = export([{**SCENES, "image": name}])
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert f"image: {name}\n" in done.stdout
+
+
 def test_an_image_of_no_registry(engine: Path, export: Callable[..., Result]) -> None:
     """It keeps its tag, and a warning says so; that of this machine alone is told apart."""
     (engine / "images" / "localhost").mkdir()
