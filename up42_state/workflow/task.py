@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from up42_state.block.inputs import Inputs
 from up42_state.stages.format.commit import BlockInfo
+from up42_state.stages.write.publish import Precondition
 from up42_state.stages.write.save import Save
-from up42_state.workflow.attempt import Unit, run_unit
+from up42_state.workflow.attempt import Unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,13 +128,15 @@ class RunningTask(StoredTask):
 
     :param why: why it runs, for people.
     :param forced: it runs even if it is done, and so do its shards.
+    :param seen: the number of its stage's newest revision when it was found that the task has to run.
     """
 
-    def __init__(self, context: Context, task: Task, *, why: str, forced: bool) -> None:
+    def __init__(self, context: Context, task: Task, *, why: str, forced: bool, seen: int) -> None:
         super().__init__(context.planner, task)
         self.context = context
         self.why = why
         self.forced = forced
+        self.seen = seen
 
 
 class WholeTask(RunningTask):
@@ -141,15 +144,7 @@ class WholeTask(RunningTask):
 
     def run(self) -> TaskOutcome:
         """Make attempts until the output is saved, or no attempt is left."""
-        unit = Unit(
-            task=self.task,
-            stage=self.task.name,
-            why=self.why,
-            fill=lambda folder: self.restore(folder.input),
-            save=self._save,
-            disk=self.input_bytes,
-        )
-        outcome = run_unit(self.context, unit)
+        outcome = self.context.perform(self.unit())
         saved = outcome.last.saved if outcome.last else None
         return TaskOutcome(
             task=self.task.name,
@@ -159,6 +154,23 @@ class WholeTask(RunningTask):
             last=outcome.last,
         )
 
+    def unit(self) -> Unit:
+        """What is run."""
+        return Unit(
+            task=self.task,
+            stage=self.task.name,
+            why=self.why,
+            fill=lambda folder: self.restore(folder.input),
+            save=self._save,
+            seen=self.seen,
+            disk=self.input_bytes,
+        )
+
     def _save(self, folder: Folder) -> Saved:
-        saving = self.saving(self.task.name, folder.output, folder.quicklooks, propagations=self.propagations)
-        return saving.run()
+        return self.saving(
+            self.task.name,
+            folder.output,
+            folder.quicklooks,
+            propagations=self.propagations,
+            precondition=Precondition(seen=self.seen),
+        ).run()
