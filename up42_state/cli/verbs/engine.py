@@ -134,8 +134,8 @@ def stage_in(
         "handover": str(handover),
     }
     what = f"shard {value['shard']} ({value['stage']}) of " if handed.shard else ""
-    of = ", ".join(parents) or "nothing: the task has no input"
-    steps.done("restore", f"filled {input_} with {what}{of}: {len(files)} files, {sum(files)} bytes")
+    done = f"filled {input_} with {what}{', '.join(parents)}: {len(files)} files, {sum(files)} bytes"
+    steps.done("restore", done if parents else f"{input_} is empty: {handed.task} has no input")
     if common.json:
         print_result(common, value)
 
