@@ -85,8 +85,9 @@ def test_leftovers_are_refused(job: Job, tmp_path: Path, what: Task) -> None:
     """Files that are no part of the input would be read by the block; they stay as they are."""
     target = write_output(tmp_path / "input", {"old.tif": b"old"})
     before = contents(target)
-    with pytest.raises(TargetConflictError, match="input"):
+    with pytest.raises(TargetConflictError, match=r"old\.tif") as caught:
         stage_in(stored(job, what), target, first(job) if what.chunk else Part())
+    assert caught.value.advice == "empty it, or give another input directory (--input)"
     assert contents(target) == before
 
 
