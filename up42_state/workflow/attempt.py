@@ -94,7 +94,7 @@ class Unit:
     task: Task
     stage: str
     why: str
-    fill: Callable[[Folder], None]
+    fill: Callable[[Folder], object]
     save: Callable[[Folder], Saved]
     disk: int = 0
 
