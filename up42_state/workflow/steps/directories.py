@@ -9,20 +9,19 @@ from __future__ import annotations
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from up42_state.errors import PathNotFoundError, SettingsError
-from up42_state.stages.propagate.merged_output import EarlierStage
 from up42_state.state import State
 from up42_state.workflow.planner import Planner
 from up42_state.workflow.shards.inputs import RestoredInput
+from up42_state.workflow.stored_shards import StoredShards
 from up42_state.workflow.task import StoredTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from up42_state.workflow.model import Task
-    from up42_state.workflow.planner import Blocks
     from up42_state.workflow.steps.text import PortableTask
 
 __all__ = ["PREFIX", "join", "merge", "merge_shards", "propagated_by", "split"]
@@ -80,9 +79,9 @@ def merge(text: PortableTask, job: str, output: Path, propagated: Sequence[Path]
     :raises InvalidOutputError: one of the directories holds no valid output.
     """
     _check_there(output)
-    with _stored(text, job) as stored, _empty() as none:
+    with _stored(text, job) as stored:
         _save_all(stored, propagated_by(text.task), propagated)
-        saving = stored.saving(text.task.name, output, none, propagations=stored.propagations)
+        saving = stored.saving(text.task.name, output, None, propagations=stored.propagations)
         _ = saving.run()
         _restore(stored, target)
 
@@ -113,26 +112,23 @@ def merge_shards(
             f"the input of {name} is cut into {len(shards)} shards, and {len(outputs)} outputs are given",
             advice="give the output of each shard, in the order in which the input was cut",
         )
-    with _stored(text, job) as stored, _empty() as none:
+    with _stored(text, job) as stored:
         _save_all(stored, propagated_by(text.task), propagated)
-        store = stored.job.state.store
-        parts = []
+        storing, commits = StoredShards(stored), []
         for shard, output in zip(shards, outputs, strict=True):
             _check_there(output)
-            saved = stored.saving(shard.stage, output, none).run()
-            parts.append(EarlierStage.read(store, saved.commit))
-        saving = stored.saving(name, none, none, propagations=stored.propagations, parts=parts)
-        _ = saving.run()
+            commits.append(storing.saving(shard.stage, shard.content, output, None).run().commit)
+        _ = storing.put_together(shards, storing.read(commits))
         _restore(stored, target)
 
 
-class _Written:
-    """Blocks whose code is known from a text."""
+class _Written(NamedTuple):
+    """A block whose code is known from a text."""
 
-    def __init__(self, code: str) -> None:
-        self.code = code
+    code: str
 
     def of(self, _task: Task) -> _Written:
+        """The block of the one task."""
         return self
 
 
@@ -141,14 +137,7 @@ def _stored(text: PortableTask, job: str) -> Iterator[StoredTask]:
     """Give the task in a store that is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="up42-state-") as folder:
         state = State(Path(folder).as_uri())
-        blocks: Blocks = _Written(text.code)  # type: ignore[assignment]
-        yield StoredTask(Planner(state.job(job), blocks), text.task)
-
-
-@contextmanager
-def _empty() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="up42-state-") as folder:
-        yield Path(folder)
+        yield StoredTask(Planner(state.job(job), _Written(text.code)), text.task)
 
 
 def _save_all(stored: StoredTask, names: Sequence[str], directories: Sequence[Path]) -> None:
@@ -170,4 +159,6 @@ def _restore(stored: StoredTask, target: Path) -> None:
 
 def _check_there(directory: Path) -> None:
     if not directory.is_dir():
-        raise PathNotFoundError(f"there is no directory {directory}", advice="give the directory of an output")
+        raise PathNotFoundError(
+            f"there is no directory {directory}", advice="give the directory of an output"
+        )
