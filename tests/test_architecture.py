@@ -171,6 +171,14 @@ STANDS_ON: dict[str, set[str]] = {
         *("workflow.model", "workflow.shards"),
     },
     "workflow.steps.text": {"manifest.__init__", "stages.format", "workflow.model"},
+    "workflow.export": {
+        *("secrets", "settings", "stages.format", "workflow", "workflow.blocks"),
+        *("workflow.blocks.containers", "workflow.document.__init__", "workflow.model"),
+    },
+    "workflow.export.argo": {
+        *("contract", "workflow.blocks", "workflow.blocks.containers", "workflow.export", "workflow.model"),
+        *("__init__", "block", "machine", "workflow.steps.text"),
+    },
     "demo": {
         *("features.text", "machine", "publish", "stages.format", "state"),
         *("workflow", "workflow.document.__init__"),
@@ -183,7 +191,7 @@ STANDS_ON: dict[str, set[str]] = {
         *("block", "cli", "cli.watching", "contract", "demo", "doctor", "machine", "stages", "state"),
         *("secrets", "stages.format", "workflow", "workflow.blocks", "workflow.blocks.containers"),
         *("manifest.__init__", "manifest", "manifest.matching", "manifest.server"),
-        *("units", "workflow.document.__init__"),
+        *("units", "workflow.document.__init__", "workflow.export"),
     },
     "cli.__init__": {"cli"},
 }
