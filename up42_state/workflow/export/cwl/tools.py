@@ -15,11 +15,11 @@ from up42_state.contract import INPUT, OUTPUT, QUICKLOOKS
 from up42_state.workflow.blocks.variables import documented_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from up42_state.workflow.model import Task
 
-__all__ = ["EMPTY", "STORE", "STORE_STEP", "Step", "block_info", "block_tool", "our_tool", "step_tools"]
+__all__ = ["STEPS", "STORE", "STORE_STEP", "block_info", "block_tool", "step_tools"]
 
 Node = dict[str, Any]
 
@@ -33,7 +33,6 @@ def empty(name: str) -> Node:
     return {"class": "Directory", "basename": name, "listing": []}
 
 
-EMPTY = {"type": "Directory", "default": empty("empty")}
 # What our tools must know of the store, and what tells them: no other tool has these inputs.
 STORE: dict[str, Any] = {
     "url": "string",
@@ -88,7 +87,7 @@ def _made(kind: Any, glob: str) -> Node:
 
 
 _COMMIT = {"commit": {"type": "stdout"}}
-_STEPS = {
+STEPS = {
     # between directories
     "join": Step(
         ("join", "--outdir", "input"),
@@ -130,13 +129,13 @@ _STEPS = {
         printed="cwl.output.json",
         arguments=("--force=$(inputs.force)",),
     ),
-    "stage_in": Step(
+    "stage-in": Step(
         ("stage-in", "--input", "input", "--handover", "handover.json"),
         {"index": _given("int?", "index")},
         {"input": _made("Directory", "input"), "handover": _made("File", "handover.json")},
         uses_store=True,
     ),
-    "stage_out": Step(
+    "stage-out": Step(
         ("stage-out", "--json"),
         {
             "output": _given("Directory", "output"),
@@ -158,17 +157,16 @@ _STEPS = {
 }
 
 
-def step_tools(ids: Mapping[str, str], image: str) -> list[Node]:
+def step_tools(used: Container[str], image: str) -> list[Node]:
     """Return the tools of our own steps, in a fixed order.
 
-    :param ids: of the steps that the document has, by what the steps are called here.
-    :param image: ours.
+    :param used: the steps that the document has.
+    :param image: ours; empty for the program of the machine.
     """
-    return [our_tool(ids[name], step, image) for name, step in _STEPS.items() if name in ids]
+    return [_step_tool(name, step, image) for name, step in STEPS.items() if name in used]
 
 
-def our_tool(own: str, step: Step, image: str) -> Node:
-    """Return the tool of one step of ours."""
+def _step_tool(own: str, step: Step, image: str) -> Node:
     variables = {**_OF_TASK, **(_OF_STORE if step.uses_store else {}), **_OURS_TIME}
     tool: Node = {
         "class": "CommandLineTool",
@@ -177,8 +175,7 @@ def our_tool(own: str, step: Step, image: str) -> Node:
             "EnvVarRequirement": {"envDef": variables},
             "NetworkAccess": {"networkAccess": step.uses_store},
         },
-        # A hint: without containers the program of this machine runs.
-        "hints": {"DockerRequirement": {"dockerPull": image}},
+        **_ours(image),
         "baseCommand": [_PROGRAM, "engine", *step.verb],
         "inputs": {"task": "string", **_JOB, **(STORE if step.uses_store else {}), **step.inputs},
         "outputs": dict(step.outputs),
@@ -188,6 +185,11 @@ def our_tool(own: str, step: Step, image: str) -> Node:
     if step.printed:
         tool["stdout"] = step.printed
     return tool
+
+
+def _ours(image: str) -> Node:
+    """The image of a tool that runs our program: a hint, so that it runs without containers as well."""
+    return {"hints": {"DockerRequirement": {"dockerPull": image}}} if image else {}
 
 
 def block_info(task: Task) -> str:
@@ -259,7 +261,7 @@ def _command_tool(task: Task, image: str, *, has_input: bool) -> Node:
             "EnvVarRequirement": {"envDef": {**_OF_TASK, **_OURS_TIME}},
             **_limits(task),
         },
-        "hints": {"DockerRequirement": {"dockerPull": image}},
+        **_ours(image),
         "baseCommand": [_PROGRAM, "engine", "block", "--output", "output", "--quicklooks", "quicklooks"],
         "inputs": {
             "input": _given("Directory" if has_input else "Directory?", "input"),
