@@ -170,14 +170,22 @@ STANDS_ON: dict[str, set[str]] = {
         *("workflow.blocks", "workflow.blocks.logs", "workflow.blocks.sandbox", "workflow.blocks.work"),
         *("workflow.model", "workflow.shards"),
     },
-    "workflow.steps.text": {"manifest.__init__", "stages.format", "workflow.model"},
+    "workflow.steps": {
+        *("block", "contract", "manifest.__init__", "secrets", "stages.format", "stages.local", "state"),
+        *("workflow", "workflow.blocks", "workflow.blocks.logs", "workflow.blocks.work"),
+        *("workflow.model", "workflow.shards"),
+    },
     "workflow.export": {
         *("secrets", "settings", "stages.format", "workflow", "workflow.blocks"),
         *("workflow.blocks.containers", "workflow.document.__init__", "workflow.model"),
     },
     "workflow.export.argo": {
         *("contract", "workflow.blocks", "workflow.blocks.containers", "workflow.export", "workflow.model"),
-        *("__init__", "block", "machine", "workflow.steps.text"),
+        *("__init__", "block", "machine", "workflow.steps"),
+    },
+    "workflow.export.cwl": {
+        *("block", "contract", "workflow", "workflow.blocks", "workflow.export", "workflow.model"),
+        "workflow.steps",
     },
     "demo": {
         *("features.text", "machine", "publish", "stages.format", "state"),
@@ -187,11 +195,15 @@ STANDS_ON: dict[str, set[str]] = {
     "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
     "cli": {"__init__", "secrets", "settings", "stage", "stages.format", "state", "units", "workflow"},
     "cli.watching": {"cli", "secrets", "units", "workflow"},
+    "cli.verbs.engines": {
+        *("cli", "secrets", "workflow.document.__init__", "workflow.export", "workflow.steps"),
+    },
     "cli.verbs": {
+        "cli.verbs.engines",
         *("block", "cli", "cli.watching", "contract", "demo", "doctor", "machine", "stages", "state"),
         *("secrets", "stages.format", "workflow", "workflow.blocks", "workflow.blocks.containers"),
         *("manifest.__init__", "manifest", "manifest.matching", "manifest.server"),
-        *("units", "workflow.document.__init__", "workflow.export"),
+        *("units", "workflow.document.__init__", "workflow.export", "workflow.steps"),
     },
     "cli.__init__": {"cli"},
 }
@@ -207,7 +219,9 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
     "workflow": {"manifest.__init__", "stage"},
     "workflow.model": {"manifest.__init__"},
     "workflow.shards": {"stage"},
+    "workflow.steps": {"settings", "stages.write", "state"},
     "workflow.blocks": {"manifest.__init__", "settings"},
+    "cli": {"stages.write"},
     "cli.verbs": {
         *("features.__init__", "features", "stages", "stages.format"),
         *("stages.read", "stages.upkeep", "stages.write", "workflow.model"),

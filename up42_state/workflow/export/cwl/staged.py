@@ -1,4 +1,4 @@
-"""A workflow whose tasks stand in the store: what is done is skipped, the rest is saved as ``run`` does it."""
+"""A workflow whose tasks stand in the store: what is done is skipped, the rest is saved as by ``run``."""
 
 from __future__ import annotations
 

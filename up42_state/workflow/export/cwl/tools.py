@@ -45,7 +45,7 @@ _OF_STORE = {
     "UP42_STATE_URL": "$(inputs.url)",
     "UP42_STATE_AWS_REGION": "$(inputs.region)",
     "UP42_STATE_AWS_ENDPOINT_URL": "$(inputs.endpoint)",
-    "UP42_STATE_SECRETS": "$(inputs.credentials.path)",
+    "UP42_STATE_SECRETS_DIR": "$(inputs.credentials.path)",
 }
 _OF_TASK = {
     "UP42_STATE_TASK": "$(inputs.task)",
