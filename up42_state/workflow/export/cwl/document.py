@@ -31,8 +31,8 @@ def write(source: Source, options: Options) -> str:
 
     :raises InvalidWorkflowError: CWL cannot express the workflow; ``defects`` has everything that it cannot.
     """
-    tasks = Tasks.of(source, options.image or "")
     is_staged = bool(options.staged)
+    tasks = Tasks.of(source, options.image or "", is_staged=is_staged)
     found = [
         defect
         for task in tasks.all

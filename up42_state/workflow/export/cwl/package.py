@@ -28,14 +28,12 @@ def package(workflow: Workflow, tasks: Tasks, job: str) -> Node:
     inner = {name for task in tasks.all for name in upstream(task)}
     inputs: Node = {
         "job": {"type": "string", "default": job},
-        "job_mode": {"type": "string", "default": "DEFAULT"},
         **tasks.folders(),
     }
     if any(not task.after for task in tasks.all):
         inputs["input"] = {
-            "type": "Directory",
+            "type": "Directory?",
             "doc": "The input of tasks that stand on no other; an empty one without it.",
-            "default": {"class": "Directory", "basename": "input", "listing": []},
         }
     return {
         "class": "Workflow",
@@ -44,7 +42,10 @@ def package(workflow: Workflow, tasks: Tasks, job: str) -> Node:
         "requirements": {"MultipleInputFeatureRequirement": {}, "ScatterFeatureRequirement": {}},
         "inputs": inputs,
         "outputs": {
-            tasks.ids[task.name]: {"type": "Directory", "outputSource": f"{tasks.ids[task.name]}/output"}
+            f"{tasks.ids[task.name]}-output": {
+                "type": "Directory",
+                "outputSource": f"{tasks.ids[task.name]}/output",
+            }
             for task in tasks.all
             if task.name not in inner
         },

@@ -46,7 +46,7 @@ def staged(workflow: Workflow, tasks: Tasks, job: str) -> list[Node]:
             **tasks.folders(),
         },
         "outputs": {
-            own: {"type": "File?", "doc": "null if it was done", "outputSource": f"{own}/commit"}
+            f"{own}-commit": {"type": "File?", "doc": "null if it was done", "outputSource": f"{own}/commit"}
             for own in tasks.ids.values()
         },
         "steps": steps,
@@ -66,13 +66,13 @@ def _between_stages(own: str, task: Task, tool: str) -> Node:
         else {"folder": "Directory"}
     )
     shared = {name: name for name in ("job", "job_mode")}
-    step = {"task": "task", **shared, **STORE_STEP, "index": "index"}
+    step = {"text": "text", **shared, **STORE_STEP, "index": "index"}
     results = {} if is_image else {"quicklooks": "block/quicklooks"}
     return {
         "class": "Workflow",
         "id": own,
         "inputs": {
-            "task": "string",
+            "text": "string",
             "job": "string",
             "job_mode": "string",
             "index": "int?",
@@ -85,7 +85,7 @@ def _between_stages(own: str, task: Task, tool: str) -> Node:
             "block": {
                 "run": ref(tool),
                 "in": {
-                    **({} if is_image else {"task": "task"}),
+                    **({} if is_image else {"text": "text"}),
                     **shared,
                     **{name: name for name in for_block},
                     "input": "stage-in/input",
@@ -113,7 +113,7 @@ def _steps(task: Task, tasks: Tasks, stages: str) -> Node:
         look: {
             "run": ref("look"),
             "in": {**step, "force": "force", **after},
-            "out": ["task", "status", "run", "reasons", "stage", "shards", "count", "indices"],
+            "out": ["run", "indices"],
         }
     }
     block: Node = {"run": ref(stages), "in": {**step, **tasks.run_block(task)}, "out": ["commit"]}

@@ -20,8 +20,9 @@ __all__ = ["SUFFIXES", "Tasks", "ref"]
 
 Node = dict[str, Any]
 
-SUFFIXES = ("", "-join", "-split", "-shards", "-block", "-look", "-stages", "-folder")
-_TAKEN = ("main", "input", "output", "job", "job-mode", "force", "url", "region", "endpoint", "credentials")
+# Of the names that a task gives to steps, tools, inputs and outputs.
+SUFFIXES = ("", "-join", "-split", "-shards", "-block", "-look", "-stages", "-folder", "-output", "-commit")
+_TAKEN = ("main", "input", "output", "job", "job_mode", "force", "url", "region", "endpoint", "credentials")
 
 
 def ref(own: str) -> str:
@@ -37,6 +38,7 @@ class Tasks:
     :param texts: for our own steps, by the tasks' names.
     :param parameters: the texts of the tasks' parameters, by the tasks' names.
     :param image: ours; empty for the program of the machine that runs our steps.
+    :param job_mode: where steps have the job mode from.
     """
 
     all: tuple[Task, ...]
@@ -45,11 +47,15 @@ class Tasks:
     parameters: Mapping[str, str]
     images: Mapping[str, str]
     image: str
+    job_mode: Any
     _tools: dict[tuple[object, ...], Node] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, source: Source, image: str) -> Tasks:
-        """Return the tasks of a workflow that was read."""
+    def of(cls, source: Source, image: str, *, is_staged: bool) -> Tasks:
+        """Return the tasks of a workflow that was read.
+
+        :param is_staged: the document's job mode may be chosen: a dry run leaves out what is no data block.
+        """
         tasks = source.workflow.tasks
         return cls(
             all=tasks,
@@ -58,6 +64,7 @@ class Tasks:
             parameters={task.name: json.dumps(dict(task.parameters), ensure_ascii=False) for task in tasks},
             images={name: each.reference for name, each in source.images.items()},
             image=image,
+            job_mode="job_mode" if is_staged else {"default": "DEFAULT"},
         )
 
     @property
@@ -81,7 +88,7 @@ class Tasks:
 
     def run_block(self, task: Task) -> Node:
         """Return what the step that runs a task's block is given, besides its input."""
-        given: Node = {"job": "job", "job_mode": "job_mode"}
+        given: Node = {"job": "job", "job_mode": self.job_mode}
         if task.block.kind == "image":
             return {
                 **given,
@@ -89,11 +96,11 @@ class Tasks:
                 "name": {"default": task.name},
                 "block_info": {"default": block_info(task)},
             }
-        return {**given, "task": {"default": self.texts[task.name]}, "folder": self.folder_input(task)}
+        return {**given, "text": {"default": self.texts[task.name]}, "folder": self.folder_input(task)}
 
     def run_step(self, task: Task) -> Node:
         """Return what a step of ours is given, besides what it is about."""
-        return {"task": {"default": self.texts[task.name]}, "job": "job", "job_mode": "job_mode"}
+        return {"text": {"default": self.texts[task.name]}, "job": "job", "job_mode": self.job_mode}
 
     def folder_input(self, task: Task) -> str:
         """The workflow's input for the folder of a task's block; tasks that share the folder share it."""

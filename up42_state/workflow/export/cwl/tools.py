@@ -48,7 +48,7 @@ _OF_STORE = {
     "UP42_STATE_SECRETS_DIR": "$(inputs.credentials.path)",
 }
 _OF_TASK = {
-    "UP42_STATE_TASK": "$(inputs.task)",
+    "UP42_STATE_TASK": "$(inputs.text)",
     "UP42_STATE_JOB": "$(inputs.job)",
     "UP42_JOB_MODE": "$(inputs.job_mode)",
 }
@@ -177,7 +177,7 @@ def _step_tool(own: str, step: Step, image: str) -> Node:
         },
         **_ours(image),
         "baseCommand": [_PROGRAM, "engine", *step.verb],
-        "inputs": {"task": "string", **_JOB, **(STORE if step.uses_store else {}), **step.inputs},
+        "inputs": {"text": "string", **_JOB, **(STORE if step.uses_store else {}), **step.inputs},
         "outputs": dict(step.outputs),
     }
     if step.arguments:
@@ -266,7 +266,7 @@ def _command_tool(task: Task, image: str, *, has_input: bool) -> Node:
         "inputs": {
             "input": _given("Directory" if has_input else "Directory?", "input"),
             "folder": _given("Directory", "folder"),
-            "task": "string",
+            "text": "string",
             **_JOB,
         },
         "outputs": {
