@@ -6,8 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 from manifest.examples import data_block, processing_block
@@ -15,7 +14,10 @@ from manifest.examples import data_block, processing_block
 from up42_state.workflow.export.formats import Options, write
 from up42_state.workflow.export.source import read_source
 
-# Blocks that know the contract alone. A variable that holds SECRET would end them.
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Blocks that know the contract alone. A credential in a variable ends them.
 BLOCK = """
 import json, os, pathlib, shutil, sys
 source, target = pathlib.Path("/tmp/input"), pathlib.Path("/tmp/output")
@@ -55,8 +57,7 @@ ALLOWED, LOG = {allowed!r}, {log!r}
 def guarded(name):
     real = getattr(socket.socket, name)
     def connect(self, address, *rest):
-        is_local = self.family == socket.AF_UNIX or (address[0] in ("127.0.0.1", "localhost") and address[1] == ALLOWED)
-        if not is_local:
+        if self.family != socket.AF_UNIX and address[:2] != ("127.0.0.1", ALLOWED):
             with open(LOG, "a") as file:
                 print(address, file=file)
             raise OSError("the network is blocked")
@@ -72,6 +73,7 @@ def getaddrinfo(host, *rest, real=socket.getaddrinfo, **more):
     return real(host, *rest, **more)
 socket.getaddrinfo = getaddrinfo
 """
+RUN = "import sys; from cwltool.main import run; sys.exit(run())"  # -m cwltool loses the exit code
 # Several documents in one process, as starting cwltool takes longer than what it does.
 VALIDATE = """
 import sys
@@ -143,7 +145,7 @@ class Lab:
         flags = ["--disable-color", "--outdir", str(self.folder / "out")]
         flags += [] if containers else ["--no-container"]
         done = subprocess.run(
-            [sys.executable, "-m", "cwltool", *flags, document, *arguments],
+            [sys.executable, "-c", RUN, *flags, document, *arguments],
             env=self.environment,
             cwd=self.folder,
             capture_output=True,

@@ -242,7 +242,7 @@ def _image_tool(task: Task, image: str, *, has_input: bool) -> Node:
             **_limits(task),
         },
         "inputs": {
-            "input": "Directory" if has_input else {"type": "Directory", "default": empty("input")},
+            "input": "Directory" if has_input else {"type": "Directory?", "default": empty("input")},
             "parameters": "string",
             "name": "string",
             "block_info": "string",
