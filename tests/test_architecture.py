@@ -171,7 +171,8 @@ STANDS_ON: dict[str, set[str]] = {
         *("workflow.model", "workflow.shards"),
     },
     "workflow.steps": {
-        *("block", "contract", "manifest.__init__", "secrets", "stages.format", "stages.local", "state"),
+        *("block", "contract", "manifest.__init__", "secrets", "stages.format", "stages.local"),
+        *("stages.write", "state"),
         *("workflow", "workflow.blocks", "workflow.blocks.logs", "workflow.blocks.work"),
         *("workflow.model", "workflow.shards"),
     },
@@ -218,7 +219,7 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
     "block": {"stages.write"},
     "workflow": {"manifest.__init__", "stage"},
     "workflow.model": {"manifest.__init__"},
-    "workflow.shards": {"stage"},
+    "workflow.shards": {"stage", "stages.write", "workflow"},
     "workflow.steps": {"settings", "stages.write", "state"},
     "workflow.blocks": {"manifest.__init__", "settings"},
     "cli": {"stages.write"},

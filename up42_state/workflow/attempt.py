@@ -12,7 +12,7 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from up42_state.errors import InvalidDataError, StateError
 from up42_state.secrets.redaction import remember, without_credentials
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from up42_state.workflow.planner import Planner
     from up42_state.workflow.scratch import Folder, Scratch
 
-__all__ = ["Context", "Outcome", "Unit", "run_unit"]
+__all__ = ["Attempt", "Context", "Elsewhere", "Outcome", "Unit", "run_unit"]
 
 _GROWTH = 2  # times as much memory for the attempt after one that ran out of it
 _MOST_GROWTH = 8  # times as much as the task asks for
@@ -52,7 +52,8 @@ class Context:
 
     :param run: the run's id.
     :param tell: takes what happens.
-    :param record: takes what came of each attempt, with its log.
+    :param record: takes what came of each attempt, what is kept of its log, and how much was printed.
+    :param elsewhere: runs units on other machines or in other processes; ``None`` runs them here.
     :param keep_failed: leave the directories of failed attempts.
     :param keep_going: after a failure go on with what does not stand on the failed task.
     :param stop: set when the run is to end at once: blocks are stopped. Who sets it sets ``halt`` as well.
@@ -66,7 +67,8 @@ class Context:
     scratch: Scratch
     budget: Budget
     tell: Callable[[Event], None]
-    record: Callable[[AttemptRecord, Log], None]
+    record: Callable[[AttemptRecord, bytes, int], None]
+    elsewhere: Elsewhere | None = None
     keep_failed: bool = False
     keep_going: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
@@ -76,6 +78,26 @@ class Context:
     def emit(self, kind: Any, task: str = "", **facts: Any) -> None:
         """Tell what happened, and when."""
         self.tell(Event(kind=kind, time=datetime.now(UTC), run=self.run, task=task, **facts))
+
+    def perform(self, unit: Unit) -> Outcome:
+        """Run a unit, here or elsewhere."""
+        return self.elsewhere.run(self, unit) if self.elsewhere else run_unit(self, unit)
+
+    def side_by_side(self, resources: Resources) -> int:
+        """How many units of a task may be under way at once."""
+        if self.elsewhere:
+            return self.elsewhere.side_by_side(resources)
+        return self.budget.side_by_side(resources.cpus)
+
+
+class Elsewhere(Protocol):
+    """Runs units on other machines or in other processes."""
+
+    def run(self, context: Context, unit: Unit) -> Outcome:
+        """Run a unit, and give what came of it; its attempts' events and records go to the context."""
+
+    def side_by_side(self, resources: Resources) -> int:
+        """How many units of these resources may be under way at once, with some that wait."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +109,8 @@ class Unit:
     :param why: why it runs, for people.
     :param fill: puts the input into an attempt's directory.
     :param save: checks and saves what lies in an attempt's directories.
+    :param seen: the number of the stage's newest revision when it was found that the unit has to run.
+    :param inputs: attempts of the revisions that the input of a shard was cut from.
     :param disk: bytes that the input takes on the disk.
     """
 
@@ -95,6 +119,8 @@ class Unit:
     why: str
     fill: Callable[[Folder], object]
     save: Callable[[Folder], Saved]
+    seen: int = 0
+    inputs: tuple[str, ...] = ()
     disk: int = 0
 
     @property
@@ -266,7 +292,7 @@ def _attempt(context: Context, unit: Unit, number: int, resources: Resources) ->
         elif folder is not None:
             with suppress(OSError, StateError):
                 folder.remove()
-    context.record(attempt.to_record(), log)
+    context.record(attempt.to_record(), log.bytes(), log.size)
     return attempt
 
 

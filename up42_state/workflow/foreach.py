@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from up42_state.stages.format.names import some_names
 from up42_state.stages.propagate.merged_output import EarlierStage
-from up42_state.stages.revision import Listing, load_index
-from up42_state.workflow.attempt import Outcome, Unit, run_unit
+from up42_state.stages.write.publish import Precondition
 from up42_state.workflow.shards.inputs import RestoredInput
-from up42_state.workflow.stored_shards import StoredShards
+from up42_state.workflow.shards.stored import StoredShards
 from up42_state.workflow.task import RunningTask, TaskOutcome
+from up42_state.workflow.units import ShardUnits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from up42_state.stages.format.commit import Commit
     from up42_state.stages.write.save import Saved
+    from up42_state.workflow.attempt import Outcome
     from up42_state.workflow.scratch import Folder
     from up42_state.workflow.shards.cut import Shard
     from up42_state.workflow.shards.inputs import WholeInput
@@ -35,14 +37,16 @@ class SplitTask(RunningTask):
         """Split the input, run the shards that are not done, and put together what all of them made."""
         folder = self.context.scratch.folder(f"{self.task.name}.whole")
         try:
-            whole = self._restored(folder)
-            self._nearby = self._read_nearby()
+            whole = self._input(folder)
+            self._units = ShardUnits(self.planner, self.task, whole, self.parents)
             self._shards = StoredShards(self)
+            _ = self._units.nearby  # read before there are threads
             shards = whole.split(self.task.name, self.task.chunk)
-            parts = {} if self.forced else self._shards.find(shards)
+            newest = self._shards.newest(shards)
+            parts = {} if self.forced else self._shards.find(shards, newest)
             counts = (len(parts), len(shards))
             self.context.emit("started", self.task.name, attempt=1, reason=self.why, shards=counts)
-            outcomes = self._run_all(shards, parts, whole)
+            outcomes = self._run_all(shards, parts, newest)
             made = [each.last.saved for each in outcomes.values() if each.last and each.last.saved]
             parts |= {part.name: part for saved in made if (part := self._part(saved)) is not None}
             parts |= self._shards.read(saved.commit for saved in made if saved.contents is None)
@@ -51,20 +55,13 @@ class SplitTask(RunningTask):
             with suppress(OSError):  # the run's directory is removed at its end
                 folder.remove()
 
-    def _restored(self, folder: Folder) -> WholeInput:
+    def _input(self, folder: Folder) -> WholeInput:
+        """The input, of which no file is fetched where the shards run elsewhere."""
+        if self.context.elsewhere is not None:
+            return self.stored_input()
         self.restore(folder.input)
         # A function runs in this machine's own directories: it could change what other shards read.
         return RestoredInput(whole=folder.input, linked=self.task.block.kind != "python")
-
-    def _read_nearby(self) -> list[Listing]:
-        """Read once what the parents hold in this job: each shard may pass some of it on."""
-        store, own = self.job.state.store, self.job.key
-        found = [self.planner.history(parent.stage).newest() for parent in self.parents if parent.job == own]
-        return [
-            Listing(commit=commit, index=load_index(store, commit))
-            for commit in found
-            if commit is not None and not commit.removed
-        ]
 
     def _part(self, saved: Saved) -> EarlierStage | None:
         """A shard that was saved in this run, without reading it again."""
@@ -73,11 +70,12 @@ class SplitTask(RunningTask):
         return EarlierStage(store=self.job.state.store, contents=saved.contents, data=saved.contents.data)
 
     def _run_all(
-        self, shards: Sequence[Shard], parts: Mapping[str, EarlierStage], whole: WholeInput
+        self, shards: Sequence[Shard], parts: Mapping[str, EarlierStage], newest: Mapping[str, Commit]
     ) -> Mapping[str, Outcome]:
         """Run the shards that are not done, side by side; after a failure begin none, if the run stops then.
 
         :param parts: the shards that are done.
+        :param newest: the newest revisions of those that have any.
         """
         context, task = self.context, self.task
         waiting = [shard for shard in shards if shard.stage not in parts]
@@ -85,7 +83,8 @@ class SplitTask(RunningTask):
 
         def run(shard: Shard) -> Outcome:
             nonlocal done
-            outcome = run_unit(context, self._unit(shard, whole))
+            seen = newest[shard.stage].revision if shard.stage in newest else 0
+            outcome = context.perform(self._units.unit(shard, why=self.why, seen=seen))
             if outcome.status == "failed" and not context.keep_going:
                 context.halt.set()
             with counting:
@@ -96,28 +95,9 @@ class SplitTask(RunningTask):
                     context.emit("shard", task.name, shard=shard.stage, reason=why, shards=counts)
             return outcome
 
-        workers = max(1, min(len(waiting), context.budget.side_by_side(task.resources.cpus)))
+        workers = max(1, min(len(waiting), context.side_by_side(task.resources)))
         with ThreadPoolExecutor(workers) as pool:
             return dict(zip((shard.stage for shard in waiting), pool.map(run, waiting), strict=True))
-
-    def _unit(self, shard: Shard, whole: WholeInput) -> Unit:
-        def save(folder: Folder) -> Saved:
-            return self._shards.saving(
-                shard.stage,
-                shard.content,
-                folder.output,
-                folder.quicklooks,
-                nearby=self._nearby,
-                with_contents=True,
-            ).run()
-
-        return Unit(
-            task=self.task,
-            stage=shard.stage,
-            why=self.why,
-            fill=lambda folder: whole.fill(shard, folder.input),
-            save=save,
-        )
 
     def _put_together(
         self,
@@ -138,7 +118,9 @@ class SplitTask(RunningTask):
                 **facts,
             )
         missing = tuple(name for shard in failed for name in shard.features)
-        saved = self._shards.put_together(shards, parts, missing=missing)
+        saved = self._shards.put_together(
+            shards, parts, missing=missing, precondition=Precondition(seen=self.seen)
+        )
         for text in saved.all_warnings:
             self.context.emit("step", self.task.name, reason=f"warning: {text}")
         return TaskOutcome(

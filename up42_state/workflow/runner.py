@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from up42_state.errors import StateError
 from up42_state.machine.budget import Budget, processors, total_memory
 from up42_state.workflow.attempt import Context
-from up42_state.workflow.blocks.logs import Log
 from up42_state.workflow.blocks.opening import Blocks
 from up42_state.workflow.events import Event
 from up42_state.workflow.foreach import SplitTask
@@ -147,7 +146,7 @@ def run(
             scratch=scratch,
             budget=budget,
             tell=told,
-            record=lambda record, log: records.attempt(record, log.bytes(), log_bytes=log.size),
+            record=lambda record, log, size: records.attempt(record, log, log_bytes=size),
             keep_failed=options.keep == "failed",
             keep_going=options.keep_going,
             stop=stop or threading.Event(),
@@ -277,21 +276,24 @@ def _run_task(context: Context, planned: Planned) -> TaskOutcome:
     except (StateError, OSError) as error:  # such as a disk that is full, or cannot be read
         outcome = TaskOutcome(task=task.name, status="failed", reason=str(error))
     if task.chunk and outcome.status != "cached":
-        context.record(_whole_record(context, planned, outcome, time.monotonic() - start), Log())
+        context.record(_whole_record(context, planned, outcome, time.monotonic() - start), b"", 0)
     return _told(context, task, outcome, time.monotonic() - start)
 
 
 def _look_and_run(context: Context, planned: Planned) -> TaskOutcome:
     task = planned.task
     why = planned.reasons
-    if not planned.forced:
+    if planned.forced:
+        newest = context.planner.history(task.name).newest()
+        seen = newest.revision if newest else 0
+    else:
         # What the task stands on may have been made anew since the plan, and have come out equal.
         found = context.planner.standing(task)
         if found.is_done:
             return TaskOutcome(task=task.name, status="cached", commit=found.commit)
-        why = tuple(found.reasons)
+        why, seen = tuple(found.reasons), found.newest
     kind = SplitTask if task.chunk else WholeTask
-    return kind(context, task, why="; ".join(why), forced=planned.forced).run()
+    return kind(context, task, why="; ".join(why), forced=planned.forced, seen=seen).run()
 
 
 def _told(context: Context, task: Task, outcome: TaskOutcome, seconds: float) -> TaskOutcome:

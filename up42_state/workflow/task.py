@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from up42_state.block.inputs import Inputs
 from up42_state.stages.format.commit import BlockInfo
+from up42_state.stages.write.publish import Precondition
 from up42_state.stages.write.save import Save
-from up42_state.workflow.attempt import Unit, run_unit
+from up42_state.workflow.attempt import Unit
+from up42_state.workflow.shards.inputs import StoredInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,6 +98,12 @@ class StoredTask:
         self.parents = [commit.as_parent() for commit in commits]
         return commits
 
+    def stored_input(self) -> StoredInput:
+        """Read what the input is made of, where it lies in the store; none of its files is fetched."""
+        found = StoredInput.read(self.planner.parents(self.task), self.planner.job_mode)
+        self.parents = [commit.as_parent() for commit in found.commits]
+        return found
+
     def saving(self, stage: str, output: Path, quicklooks: Path | None, **more: Any) -> Save:
         """The save of a stage: what the task's own and its shards' have in common."""
         planner, task = self.planner, self.task
@@ -129,13 +137,15 @@ class RunningTask(StoredTask):
 
     :param why: why it runs, for people.
     :param forced: it runs even if it is done, and so do its shards.
+    :param seen: the number of its stage's newest revision when it was found that the task has to run.
     """
 
-    def __init__(self, context: Context, task: Task, *, why: str, forced: bool) -> None:
+    def __init__(self, context: Context, task: Task, *, why: str, forced: bool, seen: int) -> None:
         super().__init__(context.planner, task)
         self.context = context
         self.why = why
         self.forced = forced
+        self.seen = seen
 
 
 class WholeTask(RunningTask):
@@ -143,15 +153,7 @@ class WholeTask(RunningTask):
 
     def run(self) -> TaskOutcome:
         """Make attempts until the output is saved, or no attempt is left."""
-        unit = Unit(
-            task=self.task,
-            stage=self.task.name,
-            why=self.why,
-            fill=lambda folder: self.restore(folder.input),
-            save=self._save,
-            disk=self.input_bytes,
-        )
-        outcome = run_unit(self.context, unit)
+        outcome = self.context.perform(self.unit())
         saved = outcome.last.saved if outcome.last else None
         return TaskOutcome(
             task=self.task.name,
@@ -161,6 +163,23 @@ class WholeTask(RunningTask):
             last=outcome.last,
         )
 
+    def unit(self) -> Unit:
+        """What is run."""
+        return Unit(
+            task=self.task,
+            stage=self.task.name,
+            why=self.why,
+            fill=lambda folder: self.restore(folder.input),
+            save=self._save,
+            seen=self.seen,
+            disk=self.input_bytes,
+        )
+
     def _save(self, folder: Folder) -> Saved:
-        saving = self.saving(self.task.name, folder.output, folder.quicklooks, propagations=self.propagations)
-        return saving.run()
+        return self.saving(
+            self.task.name,
+            folder.output,
+            folder.quicklooks,
+            propagations=self.propagations,
+            precondition=Precondition(seen=self.seen),
+        ).run()

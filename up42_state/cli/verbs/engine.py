@@ -11,6 +11,7 @@ from up42_state.cli import options
 from up42_state.cli.commits import commit_facts, saved_value
 from up42_state.cli.output import print_result, write_text
 from up42_state.cli.signals import stopped_by_signals
+from up42_state.cli.text import plain
 from up42_state.cli.verbs.engines import directories
 from up42_state.cli.verbs.engines.texts import read_text
 from up42_state.contract import INPUT, OUTPUT, quicklooks_of
@@ -94,7 +95,7 @@ def look(common: Common, task: str, job: str | None, outputs: Path | None, force
     if common.json:
         print_result(common, found.to_dict())
     else:
-        write_text("".join(f"{line}\n" for line in found.lines()))
+        write_text("".join(f"{plain(line)}\n" for line in found.lines()))
 
 
 @engine.command()
@@ -136,8 +137,8 @@ def stage_in(
         "handover": str(handover),
     }
     what = f"shard {value['shard']} ({value['stage']}) of " if handed.shard else ""
-    of = ", ".join(parents) or "nothing: the task has no input"
-    steps.done("restore", f"filled {input_} with {what}{of}: {len(files)} files, {sum(files)} bytes")
+    done = f"filled {input_} with {what}{', '.join(parents)}: {len(files)} files, {sum(files)} bytes"
+    steps.done("restore", done if parents else f"{input_} is empty: {handed.task} has no input")
     if common.json:
         print_result(common, value)
 

@@ -15,7 +15,7 @@ from up42_state.errors import PathNotFoundError, SettingsError
 from up42_state.state import State
 from up42_state.workflow.planner import Planner
 from up42_state.workflow.shards.inputs import RestoredInput
-from up42_state.workflow.stored_shards import StoredShards
+from up42_state.workflow.shards.stored import StoredShards
 from up42_state.workflow.task import StoredTask
 
 if TYPE_CHECKING:

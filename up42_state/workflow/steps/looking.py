@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from up42_state.stages.local.directory import writing_to
-from up42_state.workflow.shards.inputs import StoredInput
+from up42_state.workflow.shards.stored import StoredShards
 from up42_state.workflow.steps.chosen import Chosen, digest_of_cut
-from up42_state.workflow.stored_shards import StoredShards
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,11 +75,11 @@ def look(stored: StoredTask, *, force: bool = False) -> Look:
     :param force: the task runs even if it is done, and so do all its shards.
     :raises StageNotFoundError: something that the task stands on is not there.
     """
-    task, planner = stored.task, stored.planner
-    planned = planner.look(task, force=force)
+    task = stored.task
+    planned = stored.planner.look(task, force=force)
     if planned.status != "runs" or not task.chunk:
         return Look(planned=planned)
-    shards = StoredInput.read(planner.parents(task), planner.job_mode).split(task.name, task.chunk)
-    done = {} if force else StoredShards(stored).find(shards)
+    shards, saved = stored.stored_input().split(task.name, task.chunk), StoredShards(stored)
+    done = {} if force else saved.find(shards, saved.newest(shards))
     waiting = (index for index, shard in enumerate(shards) if shard.stage not in done)
     return Look(planned=planned, shards=Chosen.of(digest_of_cut(shards), waiting), total=len(shards))

@@ -14,11 +14,11 @@ from up42_state.contract import check_apart
 from up42_state.errors import SettingsError, StageNotFoundError, TargetConflictError
 from up42_state.stages.format.names import some_names
 from up42_state.stages.local.directory import writing_to
+from up42_state.stages.write.publish import Precondition
 from up42_state.workflow.planner import Planner
-from up42_state.workflow.shards.inputs import StoredInput
+from up42_state.workflow.shards.stored import StoredShards
 from up42_state.workflow.steps.chosen import Chosen, digest_of_cut
 from up42_state.workflow.steps.handover import Handover, ShardPlace
-from up42_state.workflow.stored_shards import StoredShards
 from up42_state.workflow.task import StoredTask
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from up42_state.stages.write.save import Saved
     from up42_state.state import Job
     from up42_state.workflow.model import Task
-    from up42_state.workflow.shards.cut import Shard
     from up42_state.workflow.steps.text import PortableTask
 
 __all__ = ["Part", "collect", "stage_in", "stage_out", "stored_task"]
@@ -88,13 +87,11 @@ def stage_in(stored: StoredTask, target: Path, part: Part) -> Handover:
     index = part.index(task)
     root = stored.job.state.store.bucket.local_root
     check_apart(stores=[root] if root else [], input=target)
-    place = None
-    if index is not None:
-        place = _fill_shard(stored, target, part.shards, index)
-    elif task.after:
-        stored.restore(target)
-    else:
-        _make_empty(target)
+    try:
+        place = _fill(stored, target, part, index)
+    except TargetConflictError as error:  # which advises to clear or overwrite, as no step does
+        error.advice = "empty it, or give another input directory (--input)"
+        raise
     newest = planner.history(place.stage if place else task.name).newest()
     return Handover(
         job=stored.job.key,
@@ -106,8 +103,20 @@ def stage_in(stored: StoredTask, target: Path, part: Part) -> Handover:
     )
 
 
+def _fill(stored: StoredTask, target: Path, part: Part, index: int | None) -> ShardPlace | None:
+    """Fill the input; give the place of the shard, if it is one."""
+    if index is not None:
+        return _fill_shard(stored, target, part.shards, index)
+    if stored.task.after:
+        stored.restore(target)
+    else:
+        _make_empty(target)
+    return None
+
+
 def _fill_shard(stored: StoredTask, target: Path, chosen: Chosen | None, index: int) -> ShardPlace:
-    whole, shards = _cut(stored)
+    whole = stored.stored_input()
+    shards = whole.split(stored.task.name, stored.task.chunk)
     if chosen is not None:
         chosen.check(stored.task.name, shards)
     if index >= len(shards):
@@ -120,14 +129,6 @@ def _fill_shard(stored: StoredTask, target: Path, chosen: Chosen | None, index: 
     return ShardPlace(cut=digest_of_cut(shards), index=index, stage=shard.stage, content=shard.content)
 
 
-def _cut(stored: StoredTask) -> tuple[StoredInput, list[Shard]]:
-    """Cut the input as it lies in the store, and note what it is made of."""
-    task, planner = stored.task, stored.planner
-    whole = StoredInput.read(planner.parents(task), planner.job_mode)
-    stored.parents = [commit.as_parent() for commit in whole.commits]
-    return whole, whole.split(task.name, task.chunk)
-
-
 def _make_empty(target: Path) -> None:
     """Make the input directory of a task that has no input.
 
@@ -137,10 +138,7 @@ def _make_empty(target: Path) -> None:
         target.mkdir(parents=True, exist_ok=True)
         found = leftovers(target)
     if found:
-        raise TargetConflictError(
-            f"{target} holds files, and the task has no input: {some_names(found)}",
-            advice="empty it, or give another input directory",
-        )
+        raise TargetConflictError(f"{target} holds files, and the task has no input: {some_names(found)}")
 
 
 def stage_out(
@@ -148,7 +146,8 @@ def stage_out(
 ) -> Saved:
     """Check a block's output, propagate, and save it as the stage of the task, or of one shard.
 
-    A second call for the same output makes no second revision.
+    A second call for the same output makes no second revision, and nor does one of two that work on the same
+    task at a time: the later one leaves the revision of the other.
 
     :param handover: what :func:`stage_in` gave.
     :param more: members of :class:`~up42_state.stages.write.save.Save`.
@@ -161,6 +160,7 @@ def stage_out(
     root = stored.job.state.store.bucket.local_root
     check_apart(stores=[root] if root else [], output=output, quicklooks=quicklooks)
     stored.parents = handover.parents
+    more["precondition"] = Precondition(seen=handover.newest)
     shard = handover.shard
     if shard is not None:
         return StoredShards(stored).saving(shard.stage, shard.content, output, quicklooks, **more).run()
@@ -177,9 +177,9 @@ def collect(stored: StoredTask, **more: Any) -> Saved:
     task = stored.task
     if not task.chunk:
         raise SettingsError(f"{task.name} runs as a whole", advice="its stage is what stage-out saves")
-    _, shards = _cut(stored)
+    shards = stored.stored_input().split(task.name, task.chunk)
     saved = StoredShards(stored)
-    parts = saved.find(shards)
+    parts = saved.find(shards, saved.newest(shards))
     lacking = [shard for shard in shards if shard.stage not in parts]
     if lacking:
         features = [name for shard in lacking for name in shard.features]

@@ -38,19 +38,26 @@ class StoredShards:
         recipe = self._stored.planner.recipe(self._stored.task)
         return fingerprint(recipe.components([("", content)]))
 
-    def find(self, shards: Sequence[Shard]) -> dict[str, EarlierStage]:
-        """Read the shards that are done, by their stages."""
-        wanted = {shard.stage: self.fingerprint(shard.content) for shard in shards}
-
-        def look(name: str) -> Commit | None:
-            newest = self._stored.planner.history(name).newest()
-            is_done = newest and not newest.removed and newest.fingerprint == wanted[name]
-            return newest if is_done else None
-
+    def newest(self, shards: Sequence[Shard]) -> dict[str, Commit]:
+        """Read the newest revisions of the shards that have any, by their stages."""
+        wanted = {shard.stage for shard in shards}
         there = [name for name in self._store.stages(self._stored.job.key) if name in wanted]
         with self._store.transfers() as transfers:
-            found = [commit for commit in transfers.map(look, there) if commit is not None]
-        return self.read(found, is_strict=False)
+            found = transfers.map(lambda name: self._stored.planner.history(name).newest(), there)
+            return {name: commit for name, commit in zip(there, found, strict=True) if commit is not None}
+
+    def find(self, shards: Sequence[Shard], newest: Mapping[str, Commit]) -> dict[str, EarlierStage]:
+        """Read the shards that are done, by their stages.
+
+        :param newest: what :meth:`newest` gave.
+        """
+        wanted = {shard.stage: self.fingerprint(shard.content) for shard in shards if shard.stage in newest}
+        done = (
+            commit
+            for name, commit in newest.items()
+            if not commit.removed and commit.fingerprint == wanted[name]
+        )
+        return self.read(done, is_strict=False)
 
     def read(self, commits: Iterable[Commit], *, is_strict: bool = True) -> dict[str, EarlierStage]:
         """Read shards, by their stages.
