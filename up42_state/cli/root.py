@@ -34,7 +34,7 @@ _VERBS = {
     "rm": "upkeep",
     "prune": "upkeep",
     "manifest": "manifest",
-    "workflow": "workflow.group",
+    "workflow": "workflow",
     "engine": "engine",
     "doctor": "doctor",
     "demo": "demo",

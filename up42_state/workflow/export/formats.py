@@ -11,11 +11,12 @@ from up42_state.errors import SettingsError
 if TYPE_CHECKING:
     from up42_state.workflow.export.source import Source
 
-__all__ = ["FORMATS", "Options", "check_options", "write"]
+__all__ = ["FORMATS", "Options", "check_options", "warnings", "write"]
 
 # Of each format, the options that it takes besides those that every format takes, and those that it needs.
 FORMATS: dict[str, frozenset[str]] = {
     "argo": frozenset(("image", "secret", "service_account", "block_secret", "job")),
+    "cwl": frozenset(("image", "job", "staged")),
 }
 _NEEDED: dict[str, tuple[str, ...]] = {"argo": ("image", "secret", "service_account")}
 
@@ -29,6 +30,7 @@ class Options:
     :param block_secret: the Kubernetes Secret that holds the variables that tasks name as ``environment``.
     :param service_account: the Kubernetes ServiceAccount of the engine's own containers.
     :param job: the job key of a run that names none.
+    :param staged: tasks have their input from the store, and their output is saved there.
     """
 
     image: str | None = None
@@ -36,6 +38,7 @@ class Options:
     block_secret: str | None = None
     service_account: str | None = None
     job: str | None = None
+    staged: bool | None = None
 
 
 def check_options(to: str, options: Options) -> None:
@@ -60,6 +63,13 @@ def write(to: str, source: Source, options: Options) -> str:
     text = import_module(f"up42_state.workflow.export.{to}.document").write(source, options)
     assert isinstance(text, str)
     return text
+
+
+def warnings(to: str, source: Source, options: Options) -> tuple[str, ...]:
+    """Return what a format expresses in a way that should be known, besides the source's own warnings."""
+    module = import_module(f"up42_state.workflow.export.{to}.document")
+    found = module.warnings(source, options) if hasattr(module, "warnings") else ()
+    return tuple(found)
 
 
 def _flag(name: str) -> str:

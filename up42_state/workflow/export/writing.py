@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["as_yaml", "write_file"]
 
 _WIDTH = 110
+_MAYBE_NUMBER = re.compile(r"[-+.0-9]\S*")  # YAML 1.1 takes 1e3 and 0o17 for texts, YAML 1.2 for numbers
 
 
 class _Dumper(yaml.SafeDumper):
@@ -27,6 +29,14 @@ class _Dumper(yaml.SafeDumper):
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - yaml's signature
         return True
+
+
+def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
+    style = "'" if _MAYBE_NUMBER.fullmatch(value) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text)
 
 
 def as_yaml(value: Any, comment: str = "") -> str:

@@ -22,7 +22,7 @@ __all__ = ["export"]
 
 @click.command()
 @click.argument("file")
-@click.option("--to", type=click.Choice(["argo"]), required=True, help="The engine to write for.")
+@click.option("--to", type=click.Choice(["argo", "cwl"]), required=True, help="The engine to write for.")
 @click.option(
     "-o", "--output", type=options.FILE, metavar="FILE", help="Where to write it; stdout without it."
 )
@@ -37,6 +37,9 @@ __all__ = ["export"]
 )
 @click.option("--block-secret", metavar="NAME", help="Kubernetes Secret with the variables that tasks name.")
 @click.option("--service-account", metavar="NAME", help="ServiceAccount of the engine's own containers.")
+@click.option(
+    "--staged", is_flag=True, default=None, help="Tasks have their input from the store, and save there."
+)
 @options.shared
 @click.pass_obj
 def export(
@@ -51,6 +54,7 @@ def export(
     secret: str | None,
     block_secret: str | None,
     service_account: str | None,
+    staged: bool | None,
 ) -> None:
     """Write the workflow document FILE for another engine.
 
@@ -58,12 +62,17 @@ def export(
     express is an error with exit code 5 that names it all.
     """
     from up42_state.workflow.document import parameters_of
-    from up42_state.workflow.export.formats import Options, check_options, write
+    from up42_state.workflow.export.formats import Options, check_options, warnings, write
     from up42_state.workflow.export.source import read_source
     from up42_state.workflow.export.writing import write_file
 
     chosen = Options(
-        image=image, secret=secret, block_secret=block_secret, service_account=service_account, job=job
+        image=image,
+        secret=secret,
+        block_secret=block_secret,
+        service_account=service_account,
+        job=job,
+        staged=staged,
     )
     check_options(to, chosen)
     settings = common.handles().settings
@@ -74,7 +83,7 @@ def export(
             "a credential of this process, or what looks like one, would stand readable in the document",
             advice="take it out of the workflow and its parameters",
         )
-    for warning in source.warnings:
+    for warning in (*source.warnings, *warnings(to, source, chosen)):
         common.note(f"warning: {plain(warning)}")
     if output is None:
         write_text(text)

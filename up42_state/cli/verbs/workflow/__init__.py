@@ -1,1 +1,0 @@
-"""``workflow``: what is done with workflow documents besides running them."""
