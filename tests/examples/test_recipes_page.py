@@ -87,6 +87,17 @@ def test_documents_are_what_batch_takes(document: dict[str, Any], operation: str
     assert ParamValidator().validate(broken, shape).has_errors()
 
 
+def test_batch_cannot_replace_an_entrypoint() -> None:
+    """Which is why the page makes an image without one."""
+    service = botocore.session.get_session().get_service_model("batch")
+    shape = service.operation_model("RegisterJobDefinition").input_shape
+    task = shape.members["ecsProperties"].members["taskProperties"].member
+    for container in (shape.members["containerProperties"], task.members["containers"].member):
+        assert "command" in container.members
+        assert not [name for name in container.members if name.lower() == "entrypoint"]
+    assert "ENTRYPOINT []" in recipes.BATCH_IMAGE.splitlines()
+
+
 def wrong_values(value: Any, shape: Any) -> list[str]:
     """What is none of the values that a member may have: botocore leaves that to the service."""
     if shape.type_name == "structure":
