@@ -58,6 +58,20 @@ def test_the_block_is_given_no_keys() -> None:
     assert not any("valueFrom" in variable for variable in containers["block"]["env"])
 
 
+def test_the_image_that_is_pushed_is_the_one_that_is_run() -> None:
+    """By our containers of both schedulers; Batch's has a suffix."""
+    text = recipes.PAGE.read_text()
+    (built,) = re.findall(r"^docker build -f docker/Dockerfile -t (\S+) \.$", text, re.MULTILINE)
+    assert re.findall(r"^docker push (\S+)$", text, re.MULTILINE) == [built]
+    job = recipes.containers(recipes.JOB["spec"]["template"]["spec"])
+    (task,) = recipes.TILING["ecsProperties"]["taskProperties"]
+    batch = {one["name"]: one for one in task["containers"]}
+    for name in ("stage-in", "stage-out"):
+        assert job[name]["image"] == built
+        assert batch[name]["image"] == built.replace("state:", "state-batch:")
+    assert f"`{batch['stage-in']['image']}`" in text
+
+
 def test_failures_that_no_retry_mends_are_exit_codes_of_ours() -> None:
     """The Job gives up on wrong settings, what is not there, and invalid or damaged data."""
     rules = [rule["onExitCodes"] for rule in recipes.JOB["spec"]["podFailurePolicy"]["rules"]]
