@@ -12,6 +12,7 @@ from up42_state.cli import options
 from up42_state.cli.commits import commit_facts, saved_value
 from up42_state.cli.output import print_result, write_text
 from up42_state.cli.signals import stopped_by_signals
+from up42_state.cli.text import plain
 from up42_state.contract import INPUT, OUTPUT, quicklooks_of
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def look(common: Common, task: str, job: str | None, outputs: Path | None, force
     if common.json:
         print_result(common, found.to_dict())
     else:
-        write_text("".join(f"{line}\n" for line in found.lines()))
+        write_text("".join(f"{plain(line)}\n" for line in found.lines()))
 
 
 @engine.command()
