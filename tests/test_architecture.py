@@ -213,7 +213,9 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
     },
     "workflow.executors": {"stages.format"},
     "workflow.runner": {"stages.format", "workflow.model"},
-    "workflow.__init__": {"workflow", "workflow.document.__init__", "workflow.model"},
+    "workflow.__init__": {
+        *("workflow", "workflow.document.__init__", "workflow.executors", "workflow.model"),
+    },
     "__init__": {
         *("block", "errors", "manifest.__init__", "propagation", "settings", "stage"),
         *("stages.format", "stages.read", "stages.write", "state"),

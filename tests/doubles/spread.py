@@ -34,7 +34,7 @@ def tile(collection, input_dir, output_dir, broken="", waits="", mark="", kills=
     if feature["id"] == broken:
         print("about to fail")
         raise ValueError("broken scene")
-    if feature["id"] == waits:
+    if feature["id"] == waits and not Path(mark).exists():
         Path(mark).write_text(str(os.getpid()))
         time.sleep(600)
     Path(output_dir, "tile.tif").write_bytes(data + b" tile")

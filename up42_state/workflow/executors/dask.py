@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pickle
+import secrets
 import threading
 import time
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,6 +17,7 @@ from up42_state.errors import EngineError
 from up42_state.units import size
 from up42_state.workflow.executors import dask_worker, worker
 from up42_state.workflow.executors.differences import Facts, check_same
+from up42_state.workflow.executors.remote import NO_WORKER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DaskWorkers"]
 
-NO_WORKER = 60.0  # seconds for which no worker may be there, until nobody waits any longer
 _LOOK = 1.0  # seconds between two looks at which workers there are
 _NONE = "not there"
 # A text, for a worker whose Python or whose up42_state is another one could not load a function of ours.
@@ -82,16 +84,20 @@ class DaskWorkers:
         self._topics: set[str] = set()
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._heard: SimpleQueue[bytes | None] = SimpleQueue()
+        self._threads = [threading.Thread(target=each, daemon=True) for each in (self._watch, self._tell)]
 
     def __enter__(self) -> Self:
         self.offers = self._look()
-        self._watcher.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
-        self._watcher.join()
+        self._heard.put(None)
+        for thread in self._threads:
+            thread.join()
 
     def check(self, place: Place, tasks: Sequence[Task], codes: Mapping[str, str]) -> None:
         """See :class:`~up42_state.workflow.executors.remote.Workers`."""
@@ -113,6 +119,16 @@ class DaskWorkers:
     def submit(self, request: Request, tell: Callable[[Event], None]) -> DaskPending:
         """See :class:`~up42_state.workflow.executors.remote.Workers`."""
         return DaskPending(self, request, tell)
+
+    def call(self, function: Callable[[Any], Any], argument: Any, name: str) -> Any:
+        """See :class:`~up42_state.workflow.executors.remote.Workers`."""
+        key = f"{name}-{secrets.token_hex(4)}"
+        return self.client.submit(function, argument, key=key, pure=False)
+
+    @property
+    def are_there(self) -> bool:
+        """See :class:`~up42_state.workflow.executors.remote.Workers`."""
+        return bool(self.offers)
 
     def side_by_side(self, resources: Resources) -> int:
         """See :class:`~up42_state.workflow.executors.remote.Workers`."""
@@ -146,10 +162,14 @@ class DaskWorkers:
             self.client.run(worker.forget, run, on_error="ignore")
 
     def _hear(self, event: tuple[float, bytes]) -> None:
-        stage, told = pickle.loads(event[1])  # noqa: S301 - the workers', as all that Dask's client reads
-        tell = self._told.get((told.run, stage))
-        if tell is not None:
-            tell(told)
+        self._heard.put(event[1])  # whoever is told may take time, and this is the thread of Dask's client
+
+    def _tell(self) -> None:
+        while (data := self._heard.get()) is not None:
+            stage, event = pickle.loads(data)  # noqa: S301 - the workers', as all that Dask's client reads
+            tell = self._told.get((event.run, stage))
+            if tell is not None:
+                tell(event)
 
     def _wait_for_some(self) -> None:
         until = time.monotonic() + NO_WORKER

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import BrokenExecutor, Executor
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import EngineError
 from up42_state.machine.budget import processors
@@ -43,6 +43,15 @@ class Pool:
     def submit(self, request: Request, tell: Callable[[Event], None]) -> _PoolPending:
         """See :class:`~up42_state.workflow.executors.remote.Workers`."""
         return _PoolPending(self._executor.submit(worker.perform, request), request, tell)
+
+    def call(self, function: Callable[[Any], Any], argument: Any, name: str) -> Future[Any]:  # noqa: ARG002
+        """See :class:`~up42_state.workflow.executors.remote.Workers`."""
+        return self._executor.submit(function, argument)
+
+    @property
+    def are_there(self) -> bool:
+        """A pool that has lost a process says so itself."""
+        return True
 
     def side_by_side(self, _resources: Resources) -> int:
         """See :class:`~up42_state.workflow.executors.remote.Workers`."""

@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from up42_state.workflow.executors.messages import Reply
     from up42_state.workflow.model import Resources, Task
 
-__all__ = ["Pending", "Remote", "Workers", "enough"]
+__all__ = ["NO_WORKER", "Pending", "Remote", "Workers", "enough"]
 
 _TICK = 0.5  # seconds between two looks at whether the run is to end
 _GRACE = 15.0  # seconds that a block which is stopped may take: it gets SIGTERM, and SIGKILL after ten
 _LEAST, _MOST = 16, 256  # units under way: each costs a thread here
+NO_WORKER = 60.0  # seconds for which no worker may be there, until nobody waits any longer
 _STOPPED = "the run was stopped"
 
 
@@ -68,6 +69,16 @@ class Workers(Protocol):
 
         :param tell: takes what happens there, as it happens, as far as that can be known.
         """
+
+    def call(self, function: Callable[[Any], Any], argument: Any, name: str) -> Any:
+        """Have a function called on any worker; returns a future.
+
+        :param name: what the future is called, where people see it.
+        """
+
+    @property
+    def are_there(self) -> bool:
+        """True if there is a worker, as far as that can be known."""
 
     def side_by_side(self, resources: Resources) -> int:
         """How many units of these resources run at once."""

@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from up42_state.state import Job
     from up42_state.workflow.attempt import Unit
     from up42_state.workflow.events import Event
-    from up42_state.workflow.executors.messages import Place, Request
+    from up42_state.workflow.executors.messages import Place, Request, Versions
     from up42_state.workflow.model import Task
     from up42_state.workflow.records import AttemptRecord
     from up42_state.workflow.shards.cut import Shard
 
-__all__ = ["CANNOT", "Size", "codes", "forget", "open_job", "perform", "stop", "sweep"]
+__all__ = ["CANNOT", "Size", "check_versions", "codes", "forget", "open_job", "perform", "stop", "sweep"]
 
 CANNOT = "cannot be opened: "
 _POLL = 0.5  # seconds between two looks for the file that stops a run
@@ -68,7 +68,7 @@ def perform(
     :raises EngineError: this process has other versions or another block than the client.
     :raises StageConflictError: the input has changed since the client cut it.
     """
-    _check_versions(request)
+    check_versions(request.versions)
     with _PROCESS.run(request) as run:
         return run.perform(request, _PROCESS.budget(size), tell)
 
@@ -115,10 +115,13 @@ def open_job(place: Place) -> Job:
     return state.job(place.job)
 
 
-def _check_versions(request: Request) -> None:
+def check_versions(wanted: Versions) -> None:
+    """Make sure that this process is what a client is, also if it came after all workers were asked.
+
+    :raises EngineError: it is not.
+    """
     own = versions()
-    if own != request.versions:
-        wanted = request.versions
+    if own != wanted:
         raise EngineError(
             f"the worker {os.uname().nodename} has up42_state {own.up42_state} and Python {own.python}, the "
             f"client up42_state {wanted.up42_state} and Python {wanted.python}",
