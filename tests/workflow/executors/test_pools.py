@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import subprocess
 import sys
 import threading
 import time
@@ -13,7 +14,7 @@ import pytest
 from doubles.blocks import Bodies, task, workflow, write
 from doubles.spread import Spread, statuses
 
-from up42_state.errors import SettingsError
+from up42_state.errors import EngineError, SettingsError
 from up42_state.state import State
 from up42_state.workflow.runner import run
 
@@ -70,7 +71,7 @@ def test_a_broken_pool_fails_the_task(tmp_path: Path) -> None:
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         pool.submit(time.sleep, 0).result()
         next(iter(pool._processes.values())).kill()
-        with pytest.raises(SettingsError, match="the pool cannot run anything of this package"):
+        with pytest.raises(EngineError, match="the pool cannot run anything of this package"):
             spread.run(executor=pool)
 
 
@@ -105,8 +106,7 @@ def test_local_is_no_executor(spread: Spread) -> None:
 
 def test_dask_is_loaded_only_when_it_is_asked_for() -> None:
     """Whoever runs workflows on one machine does not wait for Dask's import."""
-    import subprocess
-
-    code = "import up42_state.workflow.runner, up42_state.workflow.executors.jobs, sys; print('dask' in sys.modules)"
+    names = "up42_state.workflow.runner, up42_state.workflow.executors.jobs"
+    code = f"import {names}, sys; print('dask' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
