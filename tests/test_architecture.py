@@ -177,6 +177,19 @@ STANDS_ON: dict[str, set[str]] = {
     "workflow.runner": {
         *("machine", "state", "workflow", "workflow.blocks", "workflow.executors"),
     },
+    "workflow.steps": {
+        *(
+            "block",
+            "contract",
+            "manifest.__init__",
+            "secrets",
+            "stages.format",
+            "stages.local",
+            "stages.write",
+        ),
+        *("workflow", "workflow.blocks", "workflow.blocks.logs", "workflow.blocks.work"),
+        *("workflow.model", "workflow.shards"),
+    },
     "demo": {
         *("features.text", "machine", "publish", "stages.format", "state"),
         *("workflow", "workflow.document.__init__", "workflow.runner"),
@@ -190,7 +203,7 @@ STANDS_ON: dict[str, set[str]] = {
         *("secrets", "stages.format", "workflow", "workflow.blocks", "workflow.blocks.containers"),
         "workflow.runner",
         *("manifest.__init__", "manifest", "manifest.matching", "manifest.server"),
-        *("units", "workflow.document.__init__"),
+        *("units", "workflow.document.__init__", "workflow.steps"),
     },
     "cli.__init__": {"cli"},
 }
@@ -205,8 +218,10 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
     "block": {"stages.write"},
     "workflow": {"manifest.__init__", "stage"},
     "workflow.model": {"manifest.__init__"},
-    "workflow.shards": {"stage"},
+    "workflow.shards": {"stage", "stages.write", "workflow"},
+    "workflow.steps": {"settings", "stages.write", "state"},
     "workflow.blocks": {"manifest.__init__", "settings"},
+    "cli": {"stages.write"},
     "cli.verbs": {
         *("features.__init__", "features", "stages", "stages.format"),
         *("stages.read", "stages.upkeep", "stages.write", "workflow.model"),

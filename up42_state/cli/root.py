@@ -35,6 +35,7 @@ _VERBS = {
     "prune": "upkeep",
     "manifest": "manifest",
     "workflow": "workflow",
+    "engine": "engine",
     "doctor": "doctor",
     "demo": "demo",
 }

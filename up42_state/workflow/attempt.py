@@ -14,13 +14,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from up42_state.block.environment import child_environment
 from up42_state.errors import InvalidDataError, StateError
 from up42_state.secrets.redaction import remember, without_credentials
 from up42_state.stages.format.parameters import secret_texts
 from up42_state.units import size
 from up42_state.workflow.blocks.logs import Log
-from up42_state.workflow.blocks.variables import documented_environment
+from up42_state.workflow.blocks.variables import block_environment
 from up42_state.workflow.blocks.work import Ending, Work
 from up42_state.workflow.events import Event
 from up42_state.workflow.records import AttemptRecord, made
@@ -118,7 +117,7 @@ class Unit:
     task: Task
     stage: str
     why: str
-    fill: Callable[[Folder], None]
+    fill: Callable[[Folder], object]
     save: Callable[[Folder], Saved]
     seen: int = 0
     inputs: tuple[str, ...] = ()
@@ -357,15 +356,6 @@ def _work(context: Context, attempt: Attempt, folder: Folder, log: Log) -> Work:
     secrets = {name: os.environ[name] for name in task.block.environment if name in os.environ}
     # Or a block that prints them would have them kept in its log.
     remember(attempt, [*secrets.values(), *secret_texts(task.parameters)])
-    documented = documented_environment(
-        job=planner.job.key,
-        task=task.name,
-        parameters=task.parameters,
-        job_mode=planner.job_mode,
-        manifest=task.manifest,
-        scratch=folder.home,
-    )
-    machine = {} if task.block.kind == "image" else child_environment(planner.job.state.settings, os.environ)
     return Work(
         job=planner.job.key,
         task=attempt.unit.stage,
@@ -375,7 +365,13 @@ def _work(context: Context, attempt: Attempt, folder: Folder, log: Log) -> Work:
         quicklooks=folder.quicklooks,
         scratch=folder.home,
         log=log,
-        environment=machine | documented,
+        environment=block_environment(
+            task,
+            settings=planner.job.state.settings,
+            job=planner.job.key,
+            job_mode=planner.job_mode,
+            scratch=folder.home,
+        ),
         secrets=secrets,
         resources=attempt.resources,
         timeout=task.timeout,

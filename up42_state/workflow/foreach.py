@@ -7,16 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
-from up42_state.errors import IntegrityError, NotFoundError
 from up42_state.stages.format.names import some_names
 from up42_state.stages.propagate.merged_output import EarlierStage
 from up42_state.stages.write.publish import Precondition
-from up42_state.workflow.shards.inputs import RestoredInput, StoredInput
+from up42_state.workflow.shards.inputs import RestoredInput
+from up42_state.workflow.shards.stored import StoredShards
 from up42_state.workflow.task import RunningTask, TaskOutcome
 from up42_state.workflow.units import ShardUnits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from up42_state.stages.format.commit import Commit
     from up42_state.stages.write.save import Saved
@@ -38,18 +38,19 @@ class SplitTask(RunningTask):
         folder = self.context.scratch.folder(f"{self.task.name}.whole")
         try:
             whole = self._input(folder)
-            self._units = ShardUnits(self.planner, self.task, whole, self.commits)
+            self._units = ShardUnits(self.planner, self.task, whole, self.parents)
+            self._shards = StoredShards(self)
             _ = self._units.nearby  # read before there are threads
             shards = whole.split(self.task.name, self.task.chunk)
-            newest = self._newest(shards)
-            parts = {} if self.forced else self._parts_there(shards, newest)
+            newest = self._shards.newest(shards)
+            parts = {} if self.forced else self._shards.find(shards, newest)
             counts = (len(parts), len(shards))
             self.context.emit("started", self.task.name, attempt=1, reason=self.why, shards=counts)
             outcomes = self._run_all(shards, parts, newest)
             made = [each.last.saved for each in outcomes.values() if each.last and each.last.saved]
             parts |= {part.name: part for saved in made if (part := self._part(saved)) is not None}
-            parts |= self._read(saved.commit for saved in made if saved.contents is None)
-            return self._put_together(folder, shards, parts, outcomes)
+            parts |= self._shards.read(saved.commit for saved in made if saved.contents is None)
+            return self._put_together(shards, parts, outcomes)
         finally:
             with suppress(OSError):  # the run's directory is removed at its end
                 folder.remove()
@@ -57,48 +58,10 @@ class SplitTask(RunningTask):
     def _input(self, folder: Folder) -> WholeInput:
         """The input, of which no file is fetched where the shards run elsewhere."""
         if self.context.elsewhere is not None:
-            stored = StoredInput.read(self.planner.parents(self.task), self.planner.job_mode)
-            self.commits = stored.commits
-            return stored
+            return self.stored_input()
         self.restore(folder.input)
         # A function runs in this machine's own directories: it could change what other shards read.
         return RestoredInput(whole=folder.input, linked=self.task.block.kind != "python")
-
-    def _newest(self, shards: Sequence[Shard]) -> dict[str, Commit]:
-        """Read the newest revisions of the shards that have any, by their stages."""
-        wanted = {shard.stage for shard in shards}
-        there = [name for name in self.job.state.store.stages(self.job.key) if name in wanted]
-        with self.job.state.store.transfers() as transfers:
-            found = transfers.map(lambda name: self.planner.history(name).newest(), there)
-            return {name: commit for name, commit in zip(there, found, strict=True) if commit is not None}
-
-    def _parts_there(self, shards: Sequence[Shard], newest: Mapping[str, Commit]) -> dict[str, EarlierStage]:
-        """Read the shards that are done, by their stages."""
-        wanted = {shard.stage: self._units.fingerprint(shard) for shard in shards if shard.stage in newest}
-        done = (
-            commit
-            for name, commit in newest.items()
-            if not commit.removed and commit.fingerprint == wanted[name]
-        )
-        return self._read(done, is_strict=False)
-
-    def _read(self, commits: Iterable[Commit], *, is_strict: bool = True) -> dict[str, EarlierStage]:
-        """Read shards, by their stages.
-
-        :param is_strict: a shard whose bytes are gone or damaged is an error; otherwise it is left out.
-        """
-        store = self.job.state.store
-
-        def read(commit: Commit) -> EarlierStage | None:
-            try:
-                return EarlierStage.read(store, commit)
-            except (NotFoundError, IntegrityError):
-                if is_strict:
-                    raise
-                return None
-
-        with store.transfers() as transfers:
-            return {part.name: part for part in transfers.map(read, list(commits)) if part is not None}
 
     def _part(self, saved: Saved) -> EarlierStage | None:
         """A shard that was saved in this run, without reading it again."""
@@ -138,7 +101,6 @@ class SplitTask(RunningTask):
 
     def _put_together(
         self,
-        folder: Folder,
         shards: Sequence[Shard],
         parts: Mapping[str, EarlierStage],
         outcomes: Mapping[str, Outcome],
@@ -156,15 +118,9 @@ class SplitTask(RunningTask):
                 **facts,
             )
         missing = tuple(name for shard in failed for name in shard.features)
-        saved = self.saving(
-            self.task.name,
-            folder.output,
-            folder.quicklooks,
-            propagations=self.propagations,
-            parts=[parts[shard.stage] for shard in shards if shard.stage in parts],
-            missing=missing,
-            precondition=Precondition(seen=self.seen),
-        ).run()
+        saved = self._shards.put_together(
+            shards, parts, missing=missing, precondition=Precondition(seen=self.seen)
+        )
         for text in saved.all_warnings:
             self.context.emit("step", self.task.name, reason=f"warning: {text}")
         return TaskOutcome(

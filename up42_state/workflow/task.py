@@ -10,12 +10,13 @@ from up42_state.stages.format.commit import BlockInfo
 from up42_state.stages.write.publish import Precondition
 from up42_state.stages.write.save import Save
 from up42_state.workflow.attempt import Unit
+from up42_state.workflow.shards.inputs import StoredInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from up42_state.stages.format.commit import Commit
+    from up42_state.stages.format.commit import Commit, Parent
     from up42_state.stages.propagate.options import EarlierHistories
     from up42_state.stages.write.save import Saved
     from up42_state.workflow.attempt import Attempt, Context
@@ -86,16 +87,24 @@ class StoredTask:
         self.planner = planner
         self.task = task
         self.job = planner.job
-        self.commits: Sequence[Commit] = ()  # the revisions that the input is made of
+        self.parents: Sequence[Parent] = ()  # the revisions that the input is made of
 
-    def restore(self, target: Path) -> None:
-        """Restore the input into a directory."""
-        parents = self.planner.parents(self.task)
-        if parents:
-            inputs = Inputs(stages=parents, target=target, job_mode=self.planner.job_mode)
-            self.commits = inputs.restore().commits
+    def restore(self, target: Path) -> Sequence[Commit]:
+        """Restore the input into a directory; give the revisions that it is made of."""
+        stages = self.planner.parents(self.task)
+        if not stages:
+            return ()
+        commits = Inputs(stages=stages, target=target, job_mode=self.planner.job_mode).restore().commits
+        self.parents = [commit.as_parent() for commit in commits]
+        return commits
 
-    def saving(self, stage: str, output: Path, quicklooks: Path, **more: Any) -> Save:
+    def stored_input(self) -> StoredInput:
+        """Read what the input is made of, where it lies in the store; none of its files is fetched."""
+        found = StoredInput.read(self.planner.parents(self.task), self.planner.job_mode)
+        self.parents = [commit.as_parent() for commit in found.commits]
+        return found
+
+    def saving(self, stage: str, output: Path, quicklooks: Path | None, **more: Any) -> Save:
         """The save of a stage: what the task's own and its shards' have in common."""
         planner, task = self.planner, self.task
         manifest = task.manifest
@@ -105,7 +114,7 @@ class StoredTask:
             stage=stage,
             output=output,
             quicklooks=quicklooks,
-            parents=tuple(commit.as_parent() for commit in self.commits),
+            parents=tuple(self.parents),
             block=BlockInfo(name=manifest.name if manifest else task.name.rpartition(":")[0] or task.name),
             recipe=planner.recipe(task),
             **more,

@@ -5,16 +5,16 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from up42_state.stages.format.recipe import fingerprint
 from up42_state.stages.revision import Listing, load_index
 from up42_state.stages.write.publish import Precondition
 from up42_state.workflow.attempt import Unit
+from up42_state.workflow.shards.stored import StoredShards
 from up42_state.workflow.task import StoredTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from up42_state.stages.format.commit import Commit
+    from up42_state.stages.format.commit import Parent
     from up42_state.stages.write.save import Saved
     from up42_state.workflow.model import Task
     from up42_state.workflow.planner import Planner
@@ -29,29 +29,24 @@ class ShardUnits(StoredTask):
     """Makes a unit of each shard of a task.
 
     :param whole: the input, which fills the shards.
-    :param commits: the revisions that the input is made of.
+    :param parents: the revisions that the input is made of.
     """
 
-    def __init__(self, planner: Planner, task: Task, whole: WholeInput, commits: Sequence[Commit]) -> None:
+    def __init__(self, planner: Planner, task: Task, whole: WholeInput, parents: Sequence[Parent]) -> None:
         super().__init__(planner, task)
-        self.commits = commits
+        self.parents = parents
         self._whole = whole
 
     @cached_property
     def nearby(self) -> list[Listing]:
         """What the parents hold in this job, read once: each shard may pass some of it on."""
         store, own = self.job.state.store, self.job.key
-        found = [self.planner.history(commit.stage).newest() for commit in self.commits if commit.job == own]
+        found = [self.planner.history(parent.stage).newest() for parent in self.parents if parent.job == own]
         return [
             Listing(commit=commit, index=load_index(store, commit))
             for commit in found
             if commit is not None and not commit.removed
         ]
-
-    def fingerprint(self, shard: Shard) -> str:
-        """The digest of what determines a shard's output, in which the whole input has no part."""
-        recipe = self.planner.recipe(self.task)
-        return fingerprint(recipe.components([("", shard.content)]))
 
     def unit(self, shard: Shard, *, why: str, seen: int) -> Unit:
         """What is run for a shard.
@@ -61,15 +56,19 @@ class ShardUnits(StoredTask):
         """
 
         def save(folder: Folder) -> Saved:
-            return self.saving(
-                shard.stage,
-                folder.output,
-                folder.quicklooks,
-                fingerprint=self.fingerprint(shard),
-                nearby=self.nearby,
-                with_contents=True,
-                precondition=Precondition(seen=seen),
-            ).run()
+            return (
+                StoredShards(self)
+                .saving(
+                    shard.stage,
+                    shard.content,
+                    folder.output,
+                    folder.quicklooks,
+                    nearby=self.nearby,
+                    with_contents=True,
+                    precondition=Precondition(seen=seen),
+                )
+                .run()
+            )
 
         return Unit(
             task=self.task,
@@ -78,5 +77,5 @@ class ShardUnits(StoredTask):
             fill=lambda folder: self._whole.fill(shard, folder.input),
             save=save,
             seen=seen,
-            inputs=tuple(commit.attempt for commit in self.commits),
+            inputs=tuple(parent.attempt for parent in self.parents),
         )

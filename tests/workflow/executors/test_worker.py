@@ -100,9 +100,7 @@ def test_an_input_that_has_changed_since_is_refused(spread: Spread) -> None:
 
 def test_another_block_is_refused(spread: Spread) -> None:
     """A worker that joined later may have another block; what it would make is not what is asked for."""
-    with pytest.raises(
-        EngineError, match=r"spread:make sha256.* and image sha256:1 where"
-    ):
+    with pytest.raises(EngineError, match=r"spread:make sha256.* and image sha256:1 where"):
         worker.perform(request_for(spread, "scenes:1", code="image sha256:1"))
 
 

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
-import up42_state
+from up42_state import __version__
 from up42_state.secrets.redaction import public_url
 from up42_state.stages.write.save import Saved
 from up42_state.workflow.attempt import Attempt, Outcome
@@ -38,7 +38,7 @@ class Versions:
 
 def versions() -> Versions:
     """The versions of this process."""
-    return Versions(up42_state=up42_state.__version__, python=f"{sys.version_info[0]}.{sys.version_info[1]}")
+    return Versions(up42_state=__version__, python=f"{sys.version_info[0]}.{sys.version_info[1]}")
 
 
 @dataclass(frozen=True, kw_only=True)

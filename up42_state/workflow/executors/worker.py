@@ -22,8 +22,7 @@ from up42_state.workflow.blocks.opening import Blocks
 from up42_state.workflow.executors.messages import Reply, versions
 from up42_state.workflow.planner import Planner
 from up42_state.workflow.scratch import Scratch
-from up42_state.workflow.shards.inputs import StoredInput
-from up42_state.workflow.task import WholeTask
+from up42_state.workflow.task import StoredTask, WholeTask
 from up42_state.workflow.units import ShardUnits
 
 if TYPE_CHECKING:
@@ -206,15 +205,16 @@ class _Run:
         task, key = request.task, (request.task.name, request.inputs)
         with self._lock:
             if key not in self._cuts:
-                stored = StoredInput.read(self._planner.parents(task), self._planner.job_mode)
-                if tuple(commit.attempt for commit in stored.commits) != request.inputs:
+                stored = StoredTask(self._planner, task)
+                whole = stored.stored_input()
+                if tuple(parent.attempt for parent in stored.parents) != request.inputs:
                     raise StageConflictError(
                         f"the input of {task.name} has a newer revision than the one that the run has cut",
                         advice="run the workflow again; shards that are done are found",
                     )
-                units = ShardUnits(self._planner, task, stored, stored.commits)
+                units = ShardUnits(self._planner, task, whole, stored.parents)
                 _ = units.nearby  # read once, before there are threads
-                shards = stored.split(task.name, task.chunk)
+                shards = whole.split(task.name, task.chunk)
                 self._cuts[key] = units, {shard.stage: shard for shard in shards}
             return self._cuts[key]
 
