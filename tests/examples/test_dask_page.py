@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
 from examples.container import ROOT, examples, not_printed, run
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ cd ships
 """
 
 
+@pytest.mark.long
 def test_the_page_runs(tmp_path: Path) -> None:
     """The program prints what the page shows; then the command finds, on another engine, other jobs to do."""
     (program,) = [example.text for example in PAGE if example.language == "python"]

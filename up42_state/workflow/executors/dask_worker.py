@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from distributed import get_worker
+from distributed import WorkerPlugin, get_worker
 
 from up42_state.machine.budget import total_memory
 from up42_state.workflow.executors import worker
@@ -18,9 +20,21 @@ if TYPE_CHECKING:
     from up42_state.workflow.executors.messages import Place, Reply, Request
     from up42_state.workflow.model import Task
 
-__all__ = ["GPU", "codes", "perform", "topic_of"]
+__all__ = ["GPU", "Uninterrupted", "codes", "perform", "topic_of"]
 
 GPU = "GPU"  # as Dask's own documents call this resource of a worker
+
+
+class Uninterrupted(WorkerPlugin):
+    """Has a worker of our own cluster leave Ctrl-C to the client, which stops blocks in order.
+
+    A terminal sends SIGINT to all processes that were started from it.
+    """
+
+    def setup(self, worker: Any) -> None:  # noqa: ARG002 - Dask's signature
+        """Take SIGINT without a word; children get the default again."""
+        with suppress(ValueError):  # not in the main thread, where nothing interrupts
+            signal.signal(signal.SIGINT, lambda *_: None)
 
 
 def perform(request: Request) -> Reply:

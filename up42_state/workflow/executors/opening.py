@@ -75,6 +75,7 @@ def _dask(executor: Any, tasks: Sequence[Task], cpus: float, memory: int) -> Ite
     from distributed import Client, LocalCluster
 
     from up42_state.workflow.executors.dask import DaskWorkers
+    from up42_state.workflow.executors.dask_worker import Uninterrupted
 
     if not isinstance(executor, str):
         if executor.asynchronous:
@@ -87,6 +88,7 @@ def _dask(executor: Any, tasks: Sequence[Task], cpus: float, memory: int) -> Ite
             Client(cluster, set_as_default=False) as client,
             DaskWorkers(client) as workers,
         ):
+            client.register_plugin(Uninterrupted())
             yield workers
     else:
         address = executor.partition(":")[2]
