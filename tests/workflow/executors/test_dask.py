@@ -8,12 +8,15 @@ import subprocess
 import sys
 import threading
 import time
+import types
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from distributed import Future
+from distributed.scheduler import KilledWorker
 from doubles.spread import Spread, statuses
 from servers.process import free_port
 
@@ -137,9 +140,13 @@ def test_a_block_that_fails_is_told_as_ever(client: Client, tmp_path: Path) -> N
     assert [each.status for each in halted.tasks] == ["done", "failed", "skipped"]
 
 
-def test_a_worker_that_is_killed_costs_time_only(client: Client, tmp_path: Path) -> None:
-    """Its unit runs on another one, its block dies with it, and the stages are the same."""
+def test_a_worker_that_is_killed_costs_time_only(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its unit runs on another one, which sweeps, its block dies with it, and the stages are the same."""
     mark = tmp_path / "mark"
+    swept: list[str] = []
+    monkeypatch.setattr(dask.DaskWorkers, "_sweep", lambda _, host: swept.append(host))
     spread = Spread.make(tmp_path, 6, waits="s3", mark=str(mark))
     results = []
     thread = threading.Thread(target=lambda: results.append(spread.run("killed", client)))
@@ -148,6 +155,8 @@ def test_a_worker_that_is_killed_costs_time_only(client: Client, tmp_path: Path)
     thread.join(30)
     until(lambda: not blocks_in(tmp_path))
     assert statuses(results[0]) == ["done"] * 3
+    assert swept
+    assert set(swept) == {"127.0.0.1"}
     spread.run("whole")
     assert spread.outcome("killed") == spread.outcome("whole")
     client.wait_for_workers(2, timeout=20)
@@ -258,6 +267,21 @@ def prefixes(dask_scheduler: object) -> list[str]:
 
 def keys(dask_scheduler: object) -> list[object]:
     return list(dask_scheduler.tasks)  # type: ignore[attr-defined]
+
+
+def test_a_unit_that_takes_its_workers_with_it(
+    client: Client, spread: Spread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dask gives it up after some workers, and the task fails with a reason that says so."""
+
+    def killed(_future: object) -> None:
+        raise KilledWorker("tiling:1", types.SimpleNamespace(address="tcp://a", name="a"), 3)
+
+    workers = dask.DaskWorkers(client)
+    request = types.SimpleNamespace(stage="tiling:1+0", run="r", task=spread.flow.tasks[1])
+    monkeypatch.setattr(Future, "result", killed)
+    with pytest.raises(EngineError, match=r"4 workers died while they ran tiling:1\+0"):
+        dask.DaskPending(workers, request, print).result()  # type: ignore[arg-type]  # is not run
 
 
 def test_offers() -> None:

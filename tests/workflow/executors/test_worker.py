@@ -220,3 +220,16 @@ def test_versions_are_this_process_s() -> None:
     assert versions().up42_state == up42_state.__version__
     assert versions().python.count(".") == 1
     assert Facts.here({}).worker == f"{os.uname().nodename} (process {os.getpid()})"
+
+
+def test_a_sweep_reaches_the_blocks_that_are_open(spread: Spread, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker sweeps as it begins with a run, and when it is asked to, as another one died."""
+    sweeps = []
+    monkeypatch.setattr(Blocks, "sweep", lambda blocks: sweeps.append(blocks))
+    worker.perform(request_for(spread, "scenes:1"))
+    assert len(sweeps) == 1
+    worker.sweep()
+    assert len(sweeps) == 2
+    worker.forget("run")
+    worker.sweep()
+    assert len(sweeps) == 2

@@ -252,8 +252,9 @@ class DaskPending:
         if fitting:
             self._there = time.monotonic()
             if self._chosen is not None and not fitting.keys() & self._chosen:
-                self._future.cancel()
-                self._submit()
+                old = self._future
+                self._submit()  # first: the old one's end is not the unit's
+                old.cancel()
         elif time.monotonic() - self._there > NO_WORKER:
             self._future.cancel()
             raise EngineError(

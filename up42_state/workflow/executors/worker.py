@@ -240,6 +240,10 @@ class _Process:
     """The runs that have units in this process."""
 
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Know of no run, as a process that was forked from one that does."""
         self._lock = threading.Lock()
         self._runs: dict[str, _Run] = {}
         self._ended: dict[str, None] = {}  # runs that were stopped, also those that are not known yet
@@ -301,3 +305,4 @@ class _Process:
 
 
 _PROCESS = _Process()  # of each process its own
+os.register_at_fork(after_in_child=_PROCESS.begin)
