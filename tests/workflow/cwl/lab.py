@@ -144,7 +144,7 @@ class Lab:
     def cwltool(self, document: Path, *arguments: str, containers: bool = False) -> Ran:
         """Run a document; what a step prints, and what cwltool says, is the log."""
         flags = ["--disable-color", "--outdir", str(self.folder / "out")]
-        flags += [] if containers else ["--no-container"]
+        flags += ["--custom-net", "host"] if containers else ["--no-container"]
         done = subprocess.run(
             ["cwltool", *flags, document, *arguments],
             env=self.environment,
