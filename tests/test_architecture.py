@@ -182,7 +182,7 @@ STANDS_ON: dict[str, set[str]] = {
     },
     "workflow.export.argo": {
         *("contract", "workflow.blocks", "workflow.blocks.containers", "workflow.export", "workflow.model"),
-        *("__init__", "block", "machine", "workflow.steps"),
+        *("__init__", "block", "machine", "stages.format", "workflow.steps"),
     },
     "workflow.export.cwl": {
         *("block", "contract", "workflow", "workflow.blocks", "workflow.export", "workflow.model"),

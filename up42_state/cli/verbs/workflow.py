@@ -27,7 +27,7 @@ __all__ = ["workflow"]
 @click.group()
 @options.shared
 def workflow() -> None:
-    """Check workflow documents, publish their schema, write them for other engines."""
+    """Check workflow documents, write them for other engines."""
 
 
 workflow.add_command(export)

@@ -54,9 +54,11 @@ def pinned(image: Image) -> BlockImage:
         warning = (
             f"{image.name} is of this machine alone: push it to a registry that the other engine reaches"
         )
+    elif "@sha256:" in image.name:
+        pass  # it is one digest of several that a registry may have for the same image
     elif same:
         reference = same[0]
-    elif "@sha256:" not in image.name:
+    else:
         warning = (
             f"no registry is known to have {image.name}, so it is not pinned to a digest:"
             " push it, and whoever moves its tag changes what runs"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from up42_state.errors import EngineError
 from up42_state.workflow.blocks.containers.block import ImageBlock
 from up42_state.workflow.blocks.opening import Blocks
-from up42_state.workflow.document import load
+from up42_state.workflow.document import NOT_SET, load
 from up42_state.workflow.export.images import by_reference, pinned
 
 if TYPE_CHECKING:
@@ -82,7 +82,9 @@ def _source(workflow: Workflow, opened: Blocks, missing: str) -> Source:
             f"no engine tells the digests of images ({missing}): a task is known by the name of its image,"
             " so what `up42-state run` has made runs again, and what this document makes runs again there"
         )
-    warnings = dict.fromkeys((*workflow.warnings, *found))
+    # What is set in this process says nothing of where the workflow is going to run.
+    own = [warning for warning in workflow.warnings if not warning.endswith(NOT_SET)]
+    warnings = dict.fromkeys((*own, *found))
     return Source(workflow=workflow, codes=codes, images=images, warnings=tuple(warnings))
 
 
