@@ -35,20 +35,21 @@ test -d /tmp/quicklooks && touch /tmp/quicklooks/look.png
 MAKE_SCRIPT = (
     LOOK
     + """ls /tmp/input
-printf %s "$UP42_TASK_PARAMETERS" > /tmp/output/parameters.json
-printf '{"type": "FeatureCollection", "features": [' > /tmp/output/data.json
+cd /tmp/output
+printf %s "$UP42_TASK_PARAMETERS" > parameters.json
 for n in 1 2 3; do
-  echo "file $n" > "/tmp/output/f$n.txt"
-  [ $n = 1 ] || printf , >> /tmp/output/data.json
-  printf '{"type": "Feature", "id": "f%s", "geometry": {"type": "Point", "coordinates": [%s, 1]}, "properties": {"up42.data_path": "f%s.txt"}}' $n $n $n >> /tmp/output/data.json
+    echo "file $n" > f$n.txt
+    feature='{"type": "Feature", "id": "f'$n'", "geometry": {"type": "Point", "coordinates": ['$n', 1]}'
+    all="$all${all:+, }$feature, \"properties\": {\"up42.data_path\": \"f$n.txt\"}}"
 done
-echo ']}' >> /tmp/output/data.json
+echo "{\"type\": \"FeatureCollection\", \"features\": [$all]}" > data.json
 """
 )
 PASS_SCRIPT = (
     LOOK
-    + """sed "s/coordinates/coordinates/; s/\\"up42.data_path\\"/\\"by\\": \\"$1\\", \\"up42.data_path\\"/g" /tmp/input/data.json > /tmp/output/data.json
-for file in /tmp/input/*.txt; do sed "s/$/ $1/" "$file" > "/tmp/output/${file##*/}"; done
+    + """cd /tmp/input
+sed "s/\"up42.data_path\"/\"by\": \"$1\", &/g" data.json > /tmp/output/data.json
+for file in *.txt; do sed "s/$/ $1/" $file > /tmp/output/$file; done
 if touch /tmp/input/written 2>/dev/null; then exit 7; fi
 """
 )
