@@ -109,9 +109,10 @@ class Lab:
         guard.mkdir()
         programs.mkdir()
         (guard / "sitecustomize.py").write_text(GUARD.format(allowed=port, log=str(self.blocked)))
-        script = f'#!/bin/sh\nPYTHONPATH={guard} exec {sys.executable} -c "{{}}" "$@"\n'
-        (programs / "up42-state").write_text(script.format("from up42_state.cli import main; main()"))
-        (programs / "up42-state").chmod(0o755)
+        for name, code in (("up42-state", "from up42_state.cli import main; main()"), ("cwltool", RUN)):
+            script = f'#!/bin/sh\nPYTHONPATH={guard} exec {sys.executable} -c "{code}" "$@"\n'
+            (programs / name).write_text(script)
+            (programs / name).chmod(0o755)
         self.environment = {
             "PATH": f"{programs}:{os.environ['PATH']}",
             "PYTHONPATH": str(guard),
@@ -143,9 +144,9 @@ class Lab:
     def cwltool(self, document: Path, *arguments: str, containers: bool = False) -> Ran:
         """Run a document; what a step prints, and what cwltool says, is the log."""
         flags = ["--disable-color", "--outdir", str(self.folder / "out")]
-        flags += [] if containers else ["--no-container"]
+        flags += ["--custom-net", "host"] if containers else ["--no-container"]
         done = subprocess.run(
-            [sys.executable, "-c", RUN, *flags, document, *arguments],
+            ["cwltool", *flags, document, *arguments],
             env=self.environment,
             cwd=self.folder,
             capture_output=True,

@@ -11,8 +11,10 @@ from manifest.examples import data_block
 from workflow.cwl.lab import NASTY, Lab, read
 
 from up42_state.errors import InvalidWorkflowError
+from up42_state.workflow.document.yaml_text import parse_yaml
 from up42_state.workflow.export.formats import Options, warnings
 from up42_state.workflow.export.source import read_source
+from up42_state.workflow.export.writing import as_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -211,3 +213,11 @@ def test_lost_quicklooks_are_told(lab: Lab) -> None:
     (said,) = warnings("cwl", source, Options(staged=True))
     assert said.startswith("the quicklooks of a:1 are lost")
     assert data_block()["name"] not in said
+
+
+@pytest.mark.parametrize("word", ["1e3", "0o17", "0x1F", "-.5", "+1", ".inf", "1.", "2018-02-12"])
+def test_words_that_look_like_numbers_stay_texts(word: str) -> None:
+    """Texts that readers of YAML 1.2 would take for numbers stand in quotes; cwltool reads YAML 1.2."""
+    text = as_yaml({"word": word})
+    assert text == f"word: '{word}'\n"
+    assert parse_yaml(text, 10).value == {"word": word}
