@@ -178,17 +178,22 @@ STANDS_ON: dict[str, set[str]] = {
         *("machine", "state", "workflow", "workflow.blocks", "workflow.executors"),
     },
     "workflow.steps": {
-        *(
-            "block",
-            "contract",
-            "manifest.__init__",
-            "secrets",
-            "stages.format",
-            "stages.local",
-            "stages.write",
-        ),
+        *("block", "contract", "manifest.__init__", "secrets", "stages.format", "stages.local"),
+        *("stages.write", "state"),
         *("workflow", "workflow.blocks", "workflow.blocks.logs", "workflow.blocks.work"),
         *("workflow.model", "workflow.shards"),
+    },
+    "workflow.export": {
+        *("secrets", "settings", "stages.format", "workflow", "workflow.blocks"),
+        *("workflow.blocks.containers", "workflow.document.__init__", "workflow.model"),
+    },
+    "workflow.export.argo": {
+        *("contract", "workflow.blocks", "workflow.blocks.containers", "workflow.export", "workflow.model"),
+        *("__init__", "block", "machine", "stages.format", "workflow.steps"),
+    },
+    "workflow.export.cwl": {
+        *("block", "contract", "workflow", "workflow.blocks", "workflow.export", "workflow.model"),
+        "workflow.steps",
     },
     "demo": {
         *("features.text", "machine", "publish", "stages.format", "state"),
@@ -198,12 +203,16 @@ STANDS_ON: dict[str, set[str]] = {
     "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
     "cli": {"__init__", "secrets", "settings", "stage", "stages.format", "state", "units", "workflow"},
     "cli.watching": {"cli", "secrets", "units", "workflow"},
+    "cli.verbs.engines": {
+        *("cli", "secrets", "workflow.document.__init__", "workflow.export", "workflow.steps"),
+    },
     "cli.verbs": {
+        "cli.verbs.engines",
         *("block", "cli", "cli.watching", "contract", "demo", "doctor", "machine", "stages", "state"),
         *("secrets", "stages.format", "workflow", "workflow.blocks", "workflow.blocks.containers"),
         "workflow.runner",
         *("manifest.__init__", "manifest", "manifest.matching", "manifest.server"),
-        *("units", "workflow.document.__init__", "workflow.steps"),
+        *("units", "workflow.document.__init__", "workflow.export", "workflow.steps"),
     },
     "cli.__init__": {"cli"},
 }

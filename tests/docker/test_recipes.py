@@ -103,6 +103,13 @@ def place(localstack_url: str, images: Mapping[str, str]) -> Place:
     return Place(localstack_url, images)
 
 
+@pytest.fixture(scope="module")
+def done(kube: Pods, localstack_url: str, images: Mapping[str, str]) -> tuple[Place, list[Ended]]:
+    """The Job's pod, run once in a place of its own."""
+    place = Place(localstack_url, images)
+    return place, kube.run(place.pod(job_pod()), secrets=place.secrets)
+
+
 def job_pod() -> dict[str, Any]:
     pod: dict[str, Any] = recipes.JOB["spec"]["template"]["spec"]
     return pod
@@ -113,25 +120,26 @@ def ended_well(ended: list[Ended], names: list[str]) -> None:
     assert [one.name for one in ended] == names
 
 
-def test_a_job_restores_runs_and_saves(kube: Pods, place: Place) -> None:
+def test_a_job_restores_runs_and_saves(done: tuple[Place, list[Ended]]) -> None:
     """The stage is there with its parent, parameters and quicklook; the block was given no keys."""
-    ended = kube.run(place.pod(job_pod()), secrets=place.secrets)
+    place, ended = done
     ended_well(ended, ["stage-in", "block", "stage-out"])
     row = next(line for line in place.stages().splitlines() if line.startswith("tiling:1"))
     assert row.split()[-1] == "scenes:1@1"
     stage = place.job.stage("tiling:1")
     assert stage.open("scene.tif").read() == b"a scene"
     assert stage.latest().parameters == {"width": 768}
+    assert {(entry.kind, entry.path) for entry in stage.files()} >= {("quicklook", "scene.png")}
     block = ended[1]
     assert "UP42_TASK_PARAMETERS" in block.stdout
     assert block.search(KEY, SECRET) == []
-    assert "inspect" in ended[0].search(KEY)  # what is looked for can be found
+    assert [SECRET in one.environment.values() for one in ended] == [True, False, True]
 
 
-def test_a_job_that_is_tried_again_makes_no_new_revision(kube: Pods, place: Place) -> None:
+def test_a_job_that_is_tried_again_makes_no_new_revision(kube: Pods, done: tuple[Place, list[Ended]]) -> None:
     """As ``backoffLimit`` would, after a pod that was lost once it had saved."""
-    for _ in range(2):
-        ended_well(kube.run(place.pod(job_pod()), secrets=place.secrets), ["stage-in", "block", "stage-out"])
+    place, _ = done
+    ended_well(kube.run(place.pod(job_pod()), secrets=place.secrets), ["stage-in", "block", "stage-out"])
     assert place.job.stage("tiling:1").latest().revision == 1
 
 

@@ -58,6 +58,20 @@ def test_the_block_is_given_no_keys() -> None:
     assert not any("valueFrom" in variable for variable in containers["block"]["env"])
 
 
+def test_the_image_that_is_pushed_is_the_one_that_is_run() -> None:
+    """By our containers of both schedulers; Batch's has a suffix."""
+    text = recipes.PAGE.read_text()
+    (built,) = re.findall(r"^docker build -f docker/Dockerfile -t (\S+) \.$", text, re.MULTILINE)
+    assert re.findall(r"^docker push (\S+)$", text, re.MULTILINE) == [built]
+    job = recipes.containers(recipes.JOB["spec"]["template"]["spec"])
+    (task,) = recipes.TILING["ecsProperties"]["taskProperties"]
+    batch = {one["name"]: one for one in task["containers"]}
+    for name in ("stage-in", "stage-out"):
+        assert job[name]["image"] == built
+        assert batch[name]["image"] == built.replace("state:", "state-batch:")
+    assert f"`{batch['stage-in']['image']}`" in text
+
+
 def test_failures_that_no_retry_mends_are_exit_codes_of_ours() -> None:
     """The Job gives up on wrong settings, what is not there, and invalid or damaged data."""
     rules = [rule["onExitCodes"] for rule in recipes.JOB["spec"]["podFailurePolicy"]["rules"]]
@@ -85,6 +99,17 @@ def test_documents_are_what_batch_takes(document: dict[str, Any], operation: str
     broken = copy.deepcopy(document)
     (broken.get("containerProperties") or broken)["dependson"] = []
     assert ParamValidator().validate(broken, shape).has_errors()
+
+
+def test_batch_cannot_replace_an_entrypoint() -> None:
+    """Which is why the page makes an image without one."""
+    service = botocore.session.get_session().get_service_model("batch")
+    shape = service.operation_model("RegisterJobDefinition").input_shape
+    task = shape.members["ecsProperties"].members["taskProperties"].member
+    for container in (shape.members["containerProperties"], task.members["containers"].member):
+        assert "command" in container.members
+        assert not [name for name in container.members if name.lower() == "entrypoint"]
+    assert "ENTRYPOINT []" in recipes.BATCH_IMAGE.splitlines()
 
 
 def wrong_values(value: Any, shape: Any) -> list[str]:

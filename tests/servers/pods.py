@@ -53,7 +53,11 @@ class Ended:
         """Where any of these words is: in podman's record, in the output, in which file that it saw."""
         wanted = [word.encode() for word in words]
         assert all(wanted), "an empty word is everywhere"
-        texts = {"inspect": json.dumps(self.inspected), "stdout": self.stdout, "stderr": self.stderr}
+        texts = {
+            "inspect": json.dumps(self.inspected, ensure_ascii=False),
+            "stdout": self.stdout,
+            "stderr": self.stderr,
+        }
         found = [place for place, text in texts.items() if any(word in text for word in words)]
         for target, source in self.mounts.items():
             files = [path for path in source.rglob("*") if path.is_file()]

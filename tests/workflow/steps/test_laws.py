@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from doubles.blocks import Bodies, changed, parameters, read, task, workflow, write
@@ -12,9 +12,12 @@ from manifest.examples import data_block, processing_block
 
 from up42_state.manifest import Manifest
 from up42_state.state import Job, State
-from up42_state.workflow.model import PropagatedStages, Workflow
+from up42_state.workflow.blocks.opening import Blocks as OpenedBlocks
+from up42_state.workflow.model import BlockReference, PropagatedStages, Task, Workflow
 from up42_state.workflow.planner import Planner
 from up42_state.workflow.runner import Options, run
+from up42_state.workflow.steps.staging import stored_task
+from up42_state.workflow.steps.text import read_task, write_task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +31,11 @@ PATH = "up42.data_path"
 @pytest.fixture
 def state(tmp_path: Path) -> State:
     return State(f"file://{tmp_path}/store")
+
+
+def other_job(state: State, blocks: Blocks) -> None:
+    """A job whose stages a workflow of another job stands on."""
+    run(workflow(task("scenes:1", "scenes")), state.job("other"), blocks=Bodies.again(blocks.bodies))
 
 
 class Blocks:
@@ -83,6 +91,16 @@ WORKFLOWS = {
             ),
         ),
     ),
+    "stages of another job": workflow(
+        task("tiling:1", "tile", "other/scenes:1", chunk=2),
+        task(
+            "report:1",
+            "report",
+            "other/scenes:1",
+            "tiling:1",
+            propagate=(PropagatedStages(stages=("other/scenes:1",)),),
+        ),
+    ),
     "in shards": workflow(
         task("scenes:1", "scenes"),
         task("tiling:1", "tile", "scenes:1", chunk=2, parameters={"width": 2}),
@@ -136,6 +154,8 @@ def test_steps_make_what_a_run_makes(tmp_path: Path, flow: Workflow) -> None:
     blocks = Blocks()
     # In two stores, since a stage that is propagated counts with its job.
     by_run, by_steps = (State(f"file://{tmp_path}/{name}").job("job") for name in ("run", "steps"))
+    for job in (by_run, by_steps):
+        other_job(job.state, blocks)
     assert run(flow, by_run, blocks=blocks.bodies).status == "done"
     looks = Engine(job=by_steps, blocks=blocks.bodies, scratch=tmp_path / "scratch").run(flow)
     assert all(each.runs for each in looks.values())
@@ -148,6 +168,7 @@ def test_each_finds_the_work_of_the_other(state: State, tmp_path: Path, flow: Wo
     """A run after an engine finds all done, and an engine after a run."""
     by_steps, by_run = state.job("steps"), state.job("run")
     first, again = Blocks(), Blocks()
+    other_job(state, first)
     Engine(job=by_steps, blocks=first.bodies, scratch=tmp_path / "scratch").run(flow)
     result = run(flow, by_steps, blocks=again.bodies)
     assert [each.status for each in result.tasks] == ["cached"] * len(flow.tasks)
@@ -163,6 +184,7 @@ def test_each_finds_the_work_of_the_other(state: State, tmp_path: Path, flow: Wo
 def test_in_one_job_both_make_one_revision(state: State, tmp_path: Path, flow: Workflow) -> None:
     """An engine that is forced to run all again, in a job that a run has filled, changes nothing."""
     blocks, job = Blocks(), state.job("job")
+    other_job(state, blocks)
     run(flow, job, blocks=blocks.bodies)
     before = stages(job)
     looks = Engine(job=job, blocks=blocks.bodies, scratch=tmp_path / "scratch").run(flow, force=True)
@@ -223,3 +245,27 @@ def test_a_dry_run(state: State, tmp_path: Path) -> None:
 
 def replace_time(commit: Commit) -> tuple[object, ...]:
     return (commit.job_mode, commit.fingerprint, commit.components, commit.content, commit.block)
+
+
+@pytest.mark.parametrize("kind", ["command", "python"])
+def test_real_blocks_have_the_same_recipe(
+    state: State, tmp_path: Path, kind: Literal["command", "python"]
+) -> None:
+    """The folder's digest, the function's source and the command without paths come through the text."""
+    folder = tmp_path / "block"
+    folder.mkdir()
+    (folder / "code.py").write_text("def run(collection):\n    return collection\n")
+    block = BlockReference(
+        kind=kind,
+        folder=folder,
+        command=("/usr/bin/python3", f"{folder}/code.py", "--fast") if kind == "command" else (),
+        function="" if kind == "command" else "code:run",
+    )
+    made = Task(name="t:1", block=block, parameters={"api_key": "planted-secret"}, chunk=3)
+    job = state.job("job")
+    with OpenedBlocks() as opened:
+        expected = Planner(job, opened).recipe(made)
+        portable = read_task(write_task(made, opened.of(made).code))
+    stored = stored_task(portable, job, "DEFAULT")
+    assert stored.planner.recipe(stored.task) == expected
+    assert "<here>/code.py" in expected.command or kind == "python"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,10 +11,14 @@ from up42_state.cli import options
 from up42_state.cli.commits import commit_facts, saved_value
 from up42_state.cli.output import print_result, write_text
 from up42_state.cli.signals import stopped_by_signals
+from up42_state.cli.text import plain
+from up42_state.cli.verbs.engines import directories
+from up42_state.cli.verbs.engines.texts import read_text
 from up42_state.contract import INPUT, OUTPUT, quicklooks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
     from typing import Any, TypeVar
 
     from up42_state.block.steps import Steps
@@ -85,14 +88,14 @@ def look(common: Common, task: str, job: str | None, outputs: Path | None, force
     """
     from up42_state.workflow.steps.looking import look as look_at
 
-    stored = _stored(common, _read(task), job)
+    stored = _stored(common, read_text(task), job)
     found = look_at(stored, force=force)
     if outputs is not None:
         found.write(outputs)
     if common.json:
         print_result(common, found.to_dict())
     else:
-        write_text("".join(f"{line}\n" for line in found.lines()))
+        write_text("".join(f"{plain(line)}\n" for line in found.lines()))
 
 
 @engine.command()
@@ -117,7 +120,7 @@ def stage_in(
     """Fill the input of the task's block, or of one shard's."""
     from up42_state.workflow.steps.staging import stage_in as fill
 
-    stored, steps = _stored(common, _read(task), job), _steps(common)
+    stored, steps = _stored(common, read_text(task), job), _steps(common)
     with steps.timed("restore"):
         handed = fill(stored, input_, _part(shards, index))
         handed.write(handover)
@@ -172,7 +175,7 @@ def stage_out(
     from up42_state.workflow.steps.staging import stage_out as save
 
     check_there(quicklooks or True)
-    stored, steps = _stored(common, _read(task), job), _steps(common)
+    stored, steps = _stored(common, read_text(task), job), _steps(common)
     with steps.timed("save"), common.progress("saving") as progress:
         saved = save(
             stored,
@@ -197,7 +200,7 @@ def collect(common: Common, task: str, job: str | None) -> None:
     """
     from up42_state.workflow.steps.staging import collect as put_together
 
-    stored, steps = _stored(common, _read(task), job), _steps(common)
+    stored, steps = _stored(common, read_text(task), job), _steps(common)
     with steps.timed("save"), common.progress("saving") as progress:
         saved = put_together(stored, progress=progress)
     _print_saved(common, steps, stored, saved)
@@ -231,7 +234,7 @@ def block(
     from up42_state.errors import BlockError
     from up42_state.workflow.steps.running import Directories, run_block
 
-    portable, steps, stop = _read(task), _steps(common), threading.Event()
+    portable, steps, stop = read_text(task), _steps(common), threading.Event()
     settings = common.handles(job=job).settings
     with stopped_by_signals(stop, common.note) as got, steps.timed("run"):
         ending = run_block(
@@ -246,24 +249,6 @@ def block(
         value = {"task": portable.task.name, "output": str(output), "peak_memory": ending.peak_memory}
         print_result(common, value)
     return None
-
-
-def _read(text: str) -> PortableTask:
-    """Read a task's text, or the file that is named in its place.
-
-    :raises SettingsError: it is no task's text.
-    """
-    from up42_state.errors import SettingsError
-    from up42_state.workflow.steps.text import read_task
-
-    if not text.startswith("@"):
-        return read_task(text)
-    try:
-        return read_task(Path(text[1:]).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"the task's text cannot be read: {error}", advice="check --task @FILE"
-        ) from error
 
 
 def _stored(common: Common, portable: PortableTask, job: str | None) -> StoredTask:
@@ -297,3 +282,6 @@ def _sizes(folder: Path) -> list[int]:
 def _print_saved(common: Common, steps: Steps, stored: StoredTask, saved: Saved) -> None:
     steps.saved(saved, stored.planner.job_mode)
     print_result(common, saved_value(saved), commit_facts(saved.commit, outcome=saved.outcome))
+
+
+directories.add_to(engine)

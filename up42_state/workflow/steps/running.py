@@ -81,6 +81,8 @@ def run_block(
         log = _Shown()
         secrets = {name: os.environ[name] for name in task.block.environment if name in os.environ}
         remember(log, [*secrets.values(), *secret_texts(task.parameters)])
+        # A secret of several lines, such as a key, is shown line by line.
+        log.hide([line for secret in secrets.values() for line in secret.splitlines()])
         job = settings.job or ""
         work = Work(
             job=job,

@@ -87,13 +87,11 @@ def stage_in(stored: StoredTask, target: Path, part: Part) -> Handover:
     index = part.index(task)
     root = stored.job.state.store.bucket.local_root
     check_apart(stores=[root] if root else [], input=target)
-    place = None
-    if index is not None:
-        place = _fill_shard(stored, target, part.shards, index)
-    elif task.after:
-        stored.restore(target)
-    else:
-        _make_empty(target)
+    try:
+        place = _fill(stored, target, part, index)
+    except TargetConflictError as error:  # which advises to clear or overwrite, as no step does
+        error.advice = "empty it, or give another input directory (--input)"
+        raise
     newest = planner.history(place.stage if place else task.name).newest()
     return Handover(
         job=stored.job.key,
@@ -103,6 +101,17 @@ def stage_in(stored: StoredTask, target: Path, part: Part) -> Handover:
         parents=tuple(stored.parents),
         shard=place,
     )
+
+
+def _fill(stored: StoredTask, target: Path, part: Part, index: int | None) -> ShardPlace | None:
+    """Fill the input; give the place of the shard, if it is one."""
+    if index is not None:
+        return _fill_shard(stored, target, part.shards, index)
+    if stored.task.after:
+        stored.restore(target)
+    else:
+        _make_empty(target)
+    return None
 
 
 def _fill_shard(stored: StoredTask, target: Path, chosen: Chosen | None, index: int) -> ShardPlace:
@@ -129,10 +138,7 @@ def _make_empty(target: Path) -> None:
         target.mkdir(parents=True, exist_ok=True)
         found = leftovers(target)
     if found:
-        raise TargetConflictError(
-            f"{target} holds files, and the task has no input: {some_names(found)}",
-            advice="empty it, or give another input directory",
-        )
+        raise TargetConflictError(f"{target} holds files, and the task has no input: {some_names(found)}")
 
 
 def stage_out(

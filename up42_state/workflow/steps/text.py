@@ -22,6 +22,7 @@ __all__ = ["VARIABLE", "PortableTask", "read_task", "write_task"]
 VARIABLE = "UP42_STATE_TASK"
 _VERSION = 1
 _ADVICE = "give the text that `up42-state workflow export` wrote, with --task or in UP42_STATE_TASK"
+_NEEDED = {"image": "image", "command": "command", "python": "function"}  # of a block, by its kind
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 _Positive = Annotated[float, msgspec.Meta(gt=0)]
 
@@ -145,6 +146,9 @@ def _task(text: _Text) -> PortableTask:
     for name in (*text.after, *(stage for each in text.propagate for stage in each.stages)):
         split_stage(name, text.name)
     block, resources = text.block, text.resources
+    needed = _NEEDED[block.kind]
+    if not getattr(block, needed):
+        raise SettingsError(f"a block of the kind {block.kind} lacks `{needed}`")
     task = Task(
         name=text.name,
         block=BlockReference(
