@@ -307,6 +307,8 @@ def test_a_cluster_of_this_machine_has_the_shape_of_the_work(spread: Spread) -> 
     assert (shape["n_workers"], shape["threads_per_worker"], shape["memory_limit"]) == (2, 3, 4 * GIB)
     assert opening._shape([hungry], 8, 8 * GIB)["n_workers"] == 1
     assert opening._shape([large], 2, GIB)["threads_per_worker"] == 2
+    drawing = opening._shape([replace(small, resources=Resources(gpus=2))], 8, 8 * GIB, 4)
+    assert (drawing["n_workers"], drawing["resources"]) == (2, {"GPU": 2})
 
 
 def test_enough_is_under_way() -> None:
