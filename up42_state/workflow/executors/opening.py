@@ -92,7 +92,7 @@ def _dask(executor: Any, shape: dict[str, Any]) -> Iterator[DaskWorkers]:
             yield workers
     elif executor == "dask":
         with (
-            LocalCluster(**shape, processes=True, dashboard_address=None) as cluster,
+            LocalCluster(**shape, processes=True, dashboard_address="127.0.0.1:0") as cluster,
             Client(cluster, set_as_default=False) as client,
             DaskWorkers(client) as workers,
         ):
