@@ -83,12 +83,14 @@ class Spread:
         return run(self.flow, self.job(key), Options(**options), executor=executor, **more)
 
     def outcome(self, key: str = "job") -> dict[str, Any]:
-        """Every byte of every stage, as it is restored, and what it was made of."""
+        """Every byte of each task's stage, as it is restored; of shards the digest of their content."""
         found: dict[str, Any] = {}
         for commit in self.job(key).commits():
-            target = self.folder / "restored" / key / commit.stage
-            self.job(key).stage(commit.stage).restore(target)
-            found[commit.stage] = commit.fingerprint, commit.revision, contents(target)
+            found[commit.stage] = commit.fingerprint, commit.revision, commit.content
+            if "+" not in commit.stage:
+                target = self.folder / "restored" / key / commit.stage
+                self.job(key).stage(commit.stage).restore(target)
+                found[f"{commit.stage} restored"] = contents(target)
         return found
 
 

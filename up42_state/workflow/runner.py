@@ -182,7 +182,10 @@ def _elsewhere(
     tasks = [each.task for each in plan if each.status == "runs"]
     if not tasks:
         return None
-    workers = stack.enter_context(open_workers(executor, tasks, cpus=options.cpus, memory=options.memory))
+    gpus = _graphics_processors()
+    workers = stack.enter_context(
+        open_workers(executor, tasks, cpus=options.cpus, memory=options.memory, gpus=gpus)
+    )
     place = Place.of(planner.job, options.job_mode)
     workers.check(place, tasks, {task.name: planner.code(task) for task in tasks})
 

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 def cluster() -> Iterator[LocalCluster]:
     """Two workers of one thread each, which a nanny starts again if they die."""
     with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit="2GiB"
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address="127.0.0.1:0",
+        memory_limit="2GiB",
     ) as made:
         yield made
 

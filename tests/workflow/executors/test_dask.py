@@ -307,6 +307,8 @@ def test_a_cluster_of_this_machine_has_the_shape_of_the_work(spread: Spread) -> 
     assert (shape["n_workers"], shape["threads_per_worker"], shape["memory_limit"]) == (2, 3, 4 * GIB)
     assert opening._shape([hungry], 8, 8 * GIB)["n_workers"] == 1
     assert opening._shape([large], 2, GIB)["threads_per_worker"] == 2
+    drawing = opening._shape([replace(small, resources=Resources(gpus=2))], 8, 8 * GIB, 4)
+    assert (drawing["n_workers"], drawing["resources"]) == (2, {"GPU": 2})
 
 
 def test_enough_is_under_way() -> None:
@@ -315,17 +317,22 @@ def test_enough_is_under_way() -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)  # a busy machine takes its time
 def test_a_thousand_shards_and_a_worker_killed(client: Client, tmp_path: Path) -> None:
     """1,000 shards on two workers, one of them killed in the middle: exactly the features and bytes."""
-    mark = tmp_path / "mark"
-    spread = Spread.make(tmp_path, 1000, waits="s500", mark=str(mark))
+    spread = Spread.make(tmp_path, 1000)
+    done: list[str] = []
     results = []
-    thread = threading.Thread(target=lambda: results.append(spread.run("killed", client)))
+
+    def tell(event: Event) -> None:
+        if event.kind == "shard":
+            done.append(event.shard)
+
+    thread = threading.Thread(target=lambda: results.append(spread.run("killed", client, tell=tell)))
     thread.start()
-    until(lambda: len(client.processing()) == 2 and mark.exists(), 200)
+    until(lambda: len(done) > 400, 400)
     os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
-    kill_the_one_that_waits(client, mark, 200)
-    thread.join(200)
+    thread.join(400)
     assert statuses(results[0]) == ["done"] * 3
     assert results[0].tasks[1].shards == (1000, 1000)
     spread.run("whole")

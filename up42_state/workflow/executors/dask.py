@@ -58,7 +58,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
             host=str(found.get("host", "")),
             cpus=float(found["nthreads"]),
             memory=int(found.get("memory_limit") or 0),
-            gpus=float((found.get("resources") or {}).get(dask_worker.GPU, 0)),
+            gpus=float((found.get("resources") or {}).get(worker.GPU, 0)),
         )
 
     def fits(self, wanted: Resources) -> bool:
@@ -150,13 +150,13 @@ class DaskWorkers:
 
     def stop(self, run: str) -> None:
         """Stop what runs of a run, on each worker."""
-        with suppress(OSError, TimeoutError):
+        with suppress(Exception):  # who does not hear of it is waited for, and given up then
             self.client.run(worker.stop, run, on_error="ignore")
 
     def end(self, run: str) -> None:
         """Let go of what workers keep for a run."""
         topic = dask_worker.topic_of(run)
-        with suppress(OSError, TimeoutError, ValueError):
+        with suppress(Exception):  # the run has ended, whatever has become of the cluster
             if topic in self._topics:
                 self.client.unsubscribe_topic(topic)
             self.client.run(worker.forget, run, on_error="ignore")
@@ -192,7 +192,7 @@ class DaskWorkers:
             f"no worker of the Dask cluster at {self._address} can run {wanted}; workers offer "
             f"{' or '.join(offers)}",
             advice="start a worker that is large enough (dask worker --nthreads N --memory-limit SIZE "
-            f'--resources "{dask_worker.GPU}=1"), or have the task ask for less (resources)',
+            f'--resources "{worker.GPU}=1"), or have the task ask for less (resources)',
         )
 
     @property
@@ -293,7 +293,7 @@ class DaskPending:
             key=_key(request, self._tries),
             pure=False,
             workers=sorted(self._chosen) if self._chosen else None,
-            resources={dask_worker.GPU: resources.gpus} if resources.gpus else None,
+            resources={worker.GPU: resources.gpus} if resources.gpus else None,
         )
         future = self._future
         future.add_done_callback(lambda _future: self.done.set() if future is self._future else None)

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from up42_state.workflow.executors.messages import Place, Reply, Request
     from up42_state.workflow.model import Task
 
-__all__ = ["GPU", "Uninterrupted", "codes", "perform", "topic_of"]
-
-GPU = "GPU"  # as Dask's own documents call this resource of a worker
+__all__ = ["Uninterrupted", "codes", "perform", "topic_of"]
 
 
 class Uninterrupted(WorkerPlugin):
@@ -68,5 +66,5 @@ def _size(here: Any) -> worker.Size:
         owner=here.address,
         cpus=here.state.nthreads,
         memory=here.memory_manager.memory_limit or total_memory(),
-        gpus=int(here.state.total_resources.get(GPU, 0)),
+        gpus=int(here.state.total_resources.get(worker.GPU, 0)),
     )

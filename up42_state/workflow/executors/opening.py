@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from up42_state.errors import EngineError, SettingsError
 from up42_state.machine.budget import processors, total_memory
 from up42_state.workflow.executors.pool import Pool
+from up42_state.workflow.executors.worker import GPU
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,7 +54,12 @@ def check_executor(executor: Any, url: str = "") -> bool:
 
 @contextmanager
 def open_workers(
-    executor: Any, tasks: Sequence[Task] = (), *, cpus: float | None = None, memory: int | None = None
+    executor: Any,
+    tasks: Sequence[Task] = (),
+    *,
+    cpus: float | None = None,
+    memory: int | None = None,
+    gpus: int = 0,
 ) -> Iterator[Workers]:
     """Give the workers of an executor; what is opened here is closed at the end.
 
@@ -61,17 +67,19 @@ def open_workers(
     :param tasks: what is to run, for the shape of a cluster on this machine.
     :param cpus: processors of such a cluster; ``None`` for all.
     :param memory: bytes of such a cluster; ``None`` for all.
+    :param gpus: graphics processors of such a cluster.
     :raises EngineError: the scheduler does not answer.
     """
     if isinstance(executor, Executor):
         yield Pool(executor)
         return
-    with _dask(executor, tasks, cpus or processors(), memory or total_memory()) as found:
+    shape = _shape(tasks, cpus or processors(), memory or total_memory(), gpus)
+    with _dask(executor, shape) as found:
         yield found
 
 
 @contextmanager
-def _dask(executor: Any, tasks: Sequence[Task], cpus: float, memory: int) -> Iterator[DaskWorkers]:
+def _dask(executor: Any, shape: dict[str, Any]) -> Iterator[DaskWorkers]:
     from distributed import Client, LocalCluster
 
     from up42_state.workflow.executors.dask import DaskWorkers
@@ -84,7 +92,7 @@ def _dask(executor: Any, tasks: Sequence[Task], cpus: float, memory: int) -> Ite
             yield workers
     elif executor == "dask":
         with (
-            LocalCluster(**_shape(tasks, cpus, memory), processes=True, dashboard_address=None) as cluster,
+            LocalCluster(**shape, processes=True, dashboard_address="127.0.0.1:0") as cluster,
             Client(cluster, set_as_default=False) as client,
             DaskWorkers(client) as workers,
         ):
@@ -118,10 +126,16 @@ def _is_client(executor: Any) -> bool:
     return distributed is not None and isinstance(executor, distributed.Client)
 
 
-def _shape(tasks: Sequence[Task], cpus: float, memory: int) -> dict[str, Any]:
+def _shape(tasks: Sequence[Task], cpus: float, memory: int, gpus: int = 0) -> dict[str, Any]:
     """Cut this machine into workers: one for each processor, or fewer if a task wants more than one."""
     threads = max([1, *(math.ceil(task.resources.cpus) for task in tasks)])
     threads = min(threads, max(1, int(cpus)))
     most = max([1, *(task.resources.memory or 0 for task in tasks)])
-    workers = max(1, min(int(cpus) // threads, memory // most))
-    return {"n_workers": workers, "threads_per_worker": threads, "memory_limit": memory // workers}
+    each = max([0, *(task.resources.gpus for task in tasks)])
+    workers = max(1, min(int(cpus) // threads, memory // most, *([gpus // each] if each else [])))
+    return {
+        "n_workers": workers,
+        "threads_per_worker": threads,
+        "memory_limit": memory // workers,
+        "resources": {GPU: gpus // workers},
+    }

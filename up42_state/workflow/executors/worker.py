@@ -37,8 +37,20 @@ if TYPE_CHECKING:
     from up42_state.workflow.records import AttemptRecord
     from up42_state.workflow.shards.cut import Shard
 
-__all__ = ["CANNOT", "Size", "check_versions", "codes", "forget", "open_job", "perform", "stop", "sweep"]
+__all__ = [
+    "CANNOT",
+    "GPU",
+    "Size",
+    "check_versions",
+    "codes",
+    "forget",
+    "open_job",
+    "perform",
+    "stop",
+    "sweep",
+]
 
+GPU = "GPU"  # as Dask's own documents call this resource of a worker
 CANNOT = "cannot be opened: "
 _POLL = 0.5  # seconds between two looks for the file that stops a run
 
