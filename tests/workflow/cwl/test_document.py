@@ -126,6 +126,13 @@ def test_an_image_is_run_as_it_is(lab: Lab) -> None:
     assert tool["requirements"]["ToolTimeLimit"] == {"timelimit": 90}
 
 
+def test_a_command_is_ended_by_our_sandbox(lab: Lab) -> None:
+    """The engine's limit of a command comes after the sandbox's own, which says what happened."""
+    workflow = lab.workflow(lab.task("make:1", timeout=2))
+    tool = read(lab.export(workflow))["make-1-block"]
+    assert tool["requirements"]["ToolTimeLimit"] == {"timelimit": 62}
+
+
 def test_resources_and_network(lab: Lab) -> None:
     """A tool asks for what the machine type has, in whole MiB; data blocks alone have the network."""
     tools = read(lab.export(every_kind(lab), image=OURS))
