@@ -250,7 +250,7 @@ def test_an_image_is_the_engines(call: Call, places: dict[str, Path]) -> None:
 def test_steps_on_a_bucket(
     localstack_url: str, text: Callable[..., str], output: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """Two shards on S3, each step a process with nothing but its environment; then all is cached."""
+    """A shard on S3, each step a process with nothing but its environment; then all is cached."""
     environment = {
         "PATH": os.environ["PATH"],
         "UP42_STATE_URL": "s3://up42-state/engine",
@@ -273,15 +273,28 @@ def test_steps_on_a_bucket(
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
-    ask("save", output("scenes", a=b"1", b=b"2"), "--stage", "scenes:1")
+    ask("save", output("scenes", a=b"1"), "--stage", "scenes:1")
     seen = ask("engine", "look")
-    assert seen["count"] == 2
-    for number in range(2):
-        part = ("--shards", seen["shards"], "--index", number, "--handover", tmp_path / f"{number}.json")
-        ask("engine", "stage-in", "--input", tmp_path / f"in{number}", *part)
-        ask("engine", "block", "--input", tmp_path / f"in{number}", "--output", tmp_path / f"out{number}")
-        ask("engine", "stage-out", "--output", tmp_path / f"out{number}", *part)
-    left = ask("engine", "look")
-    assert (left["run"], left["count"]) == (True, 0)  # all that is left is to collect
-    assert ask("engine", "collect")["totals"]["features"] == 2
+    assert seen["count"] == 1
+    part = ("--shards", seen["shards"], "--index", 0, "--handover", tmp_path / "handover.json")
+    ask("engine", "stage-in", "--input", tmp_path / "in", *part)
+    ask("engine", "block", "--input", tmp_path / "in", "--output", tmp_path / "out")
+    ask("engine", "stage-out", "--output", tmp_path / "out", *part)
+    assert ask("engine", "collect")["totals"]["features"] == 1
     assert ask("engine", "look")["status"] == "cached"
+
+
+def test_all_shards_are_done_and_not_collected(
+    ask: Callable[..., Any], saved: Callable[..., None], text: Callable[..., str], places: dict[str, Path]
+) -> None:
+    """The task is to run, with no shard: collecting them is what is left."""
+    saved("scenes:1", a=b"1")
+    text(chunk=1)
+    part = ("--index", 0, "--handover", places["handover.json"])
+    ask("engine", "stage-in", "--input", places["in"], *part)
+    ask("engine", "stage-out", "--output", places["in"], *part)
+    seen = ask("engine", "look", "--outputs", places["outputs"])
+    assert (seen["run"], seen["count"], seen["indices"]) == (True, 0, [])
+    assert (places["outputs"] / "count").read_text() == "0"
+    assert (places["outputs"] / "shards").read_text() == seen["shards"]
+    assert ask("engine", "collect")["outcome"] == "saved"
