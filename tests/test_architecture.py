@@ -170,6 +170,13 @@ STANDS_ON: dict[str, set[str]] = {
         *("workflow.blocks", "workflow.blocks.logs", "workflow.blocks.sandbox", "workflow.blocks.work"),
         *("workflow.model", "workflow.shards"),
     },
+    "workflow.executors": {
+        *("__init__", "machine", "secrets", "stages.write", "state", "units"),
+        *("workflow", "workflow.blocks", "workflow.model", "workflow.shards"),
+    },
+    "workflow.runner": {
+        *("machine", "state", "workflow", "workflow.blocks", "workflow.executors"),
+    },
     "workflow.steps": {
         *("block", "contract", "manifest.__init__", "secrets", "stages.format", "stages.local"),
         *("stages.write", "state"),
@@ -190,9 +197,9 @@ STANDS_ON: dict[str, set[str]] = {
     },
     "demo": {
         *("features.text", "machine", "publish", "stages.format", "state"),
-        *("workflow", "workflow.document.__init__"),
+        *("workflow", "workflow.document.__init__", "workflow.runner"),
     },
-    "workflow.__init__": {"workflow"},
+    "workflow.__init__": {"workflow", "workflow.runner"},
     "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
     "cli": {"__init__", "secrets", "settings", "stage", "stages.format", "state", "units", "workflow"},
     "cli.watching": {"cli", "secrets", "units", "workflow"},
@@ -203,6 +210,7 @@ STANDS_ON: dict[str, set[str]] = {
         "cli.verbs.engines",
         *("block", "cli", "cli.watching", "contract", "demo", "doctor", "machine", "stages", "state"),
         *("secrets", "stages.format", "workflow", "workflow.blocks", "workflow.blocks.containers"),
+        "workflow.runner",
         *("manifest.__init__", "manifest", "manifest.matching", "manifest.server"),
         *("units", "workflow.document.__init__", "workflow.export", "workflow.steps"),
     },
@@ -227,7 +235,11 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
         *("features.__init__", "features", "stages", "stages.format"),
         *("stages.read", "stages.upkeep", "stages.write", "workflow.model"),
     },
-    "workflow.__init__": {"workflow", "workflow.document.__init__", "workflow.model"},
+    "workflow.executors": {"stages.format"},
+    "workflow.runner": {"stages.format", "workflow.model"},
+    "workflow.__init__": {
+        *("workflow", "workflow.document.__init__", "workflow.executors", "workflow.model"),
+    },
     "__init__": {
         *("block", "errors", "manifest.__init__", "propagation", "settings", "stage"),
         *("stages.format", "stages.read", "stages.write", "state"),

@@ -265,10 +265,14 @@ class Planner:
             [self._remembered(item.resolve()) for item in self.propagations(task)],
         )
 
+    def code(self, task: Task) -> str:
+        """What tells the code of a task's block apart."""
+        return self._blocks.of(task).code
+
     def recipe(self, task: Task) -> Recipe:
         """What a task's output is made of, besides other stages."""
         return Recipe(
-            block=self._blocks.of(task).code,
+            block=self.code(task),
             command=placeless(task.block.command, places=_places(task)),
             parameters=task.parameters,
             job_mode=self.job_mode,

@@ -20,6 +20,9 @@ from up42_state.machine.budget import Budget, processors, total_memory
 from up42_state.workflow.attempt import Context
 from up42_state.workflow.blocks.opening import Blocks
 from up42_state.workflow.events import Event
+from up42_state.workflow.executors.messages import Place
+from up42_state.workflow.executors.opening import check_executor, open_workers
+from up42_state.workflow.executors.remote import Remote
 from up42_state.workflow.foreach import SplitTask
 from up42_state.workflow.planner import Planned, Planner, upstream
 from up42_state.workflow.records import AttemptRecord, made
@@ -103,20 +106,27 @@ def run(
     job: Job,
     options: Options | None = None,
     *,
+    executor: Any = None,
     blocks: Blocks | None = None,
     tell: Callable[[Event], None] = lambda _event: None,
     stop: threading.Event | None = None,
 ) -> RunResult:
     """Run the tasks of a workflow that are not done, and save the output of each as a stage of a job.
 
+    :param executor: where blocks run: ``None`` or ``local`` for threads of this process; ``dask`` for a
+        cluster of processes of this machine, which is closed at the end; ``dask:tcp://HOST:PORT``; a
+        ``distributed.Client``; or any ``concurrent.futures.Executor``.
     :param blocks: opens the tasks' blocks; ``None`` for blocks that run on this machine.
     :param tell: takes what happens, as it happens, from several threads.
     :param stop: set it to end the run: blocks are stopped, and finished stages stay.
-    :raises SettingsError: an option names no task; or the directory for attempts cannot be used.
-    :raises EngineError: an image's engine is not there or does not answer; nothing has run.
+    :raises SettingsError: an option names no task; the directory for attempts cannot be used; or there is no
+        such executor.
+    :raises EngineError: an image's engine, or a cluster, is not there or does not answer; or workers differ
+        from this process, or offer too little for a task; nothing has run.
     :raises StateError: the store cannot be read; nothing has run.
     """
     options = options or Options()
+    is_elsewhere = check_executor(executor, job.state.url if executor else "")
     budget = Budget(
         cpus=options.cpus or processors(),
         memory=options.memory or total_memory(),
@@ -126,6 +136,7 @@ def run(
         opened = stack.enter_context(blocks or Blocks(job.state.settings))
         planner = Planner(job, opened, options.job_mode)
         plan = planner.plan(workflow, force=options.force, since=options.since)
+        make = _elsewhere(stack, executor, planner, plan, options) if is_elsewhere else None
         opened.sweep()
         # Only now: containers of dead runners, which the sweep has stopped, may have written into what goes.
         scratch = stack.enter_context(Scratch(options.scratch))
@@ -146,6 +157,7 @@ def run(
             scratch=scratch,
             budget=budget,
             tell=told,
+            elsewhere=make(records.run, scratch.root) if make else None,
             record=lambda record, log, size: records.attempt(record, log, log_bytes=size),
             keep_failed=options.keep == "failed",
             keep_going=options.keep_going,
@@ -161,6 +173,24 @@ def run(
             context.emit("end", reason=result.status)
             records.end(result.status)
         return result
+
+
+def _elsewhere(
+    stack: ExitStack, executor: Any, planner: Planner, plan: Sequence[Planned], options: Options
+) -> Callable[[str, Path], Remote] | None:
+    """Open the workers that tasks are to run on, and make sure that they can; ``None`` if nothing runs."""
+    tasks = [each.task for each in plan if each.status == "runs"]
+    if not tasks:
+        return None
+    workers = stack.enter_context(open_workers(executor, tasks, cpus=options.cpus, memory=options.memory))
+    place = Place.of(planner.job, options.job_mode)
+    workers.check(place, tasks, {task.name: planner.code(task) for task in tasks})
+
+    def make(run: str, folder: Path) -> Remote:
+        stack.callback(workers.end, run)
+        return Remote(workers, place, folder, options.scratch)
+
+    return make
 
 
 class _Run:

@@ -7,6 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+import click
 import kubernetes_validate
 import pytest
 import yaml
@@ -17,6 +18,7 @@ from servers.argo import substituted
 from servers.specs import expand
 from workflow.export.conftest import OPTIONS, export_with, image_of, stand_in
 
+from up42_state.cli.verbs.engine import engine as engine_verbs
 from up42_state.workflow.export.argo.checks import problems
 from up42_state.workflow.export.argo.text import json_value, word
 
@@ -304,6 +306,29 @@ EXPECTED = [
     "tiling:1 image",
     "tiling:1 parameters",
 ]
+
+
+def test_our_containers_call_what_there_is(document: dict[str, Any]) -> None:
+    """Each word after `up42-state` is one that its command line takes."""
+    inputs = {"inputs.parameters.shards": "ebba825eaacf451c025d:0-1", "inputs.parameters.index": "1"}
+    called = []
+    for each in substituted(document["spec"]["templates"][1:], VALUES | inputs):
+        for one in each.get("containerSet", {}).get("containers", [each.get("container")]):
+            if one["image"] != "example.com/up42-state:1":
+                continue
+            assert one["command"] == ["up42-state"]
+            group, name, *words = one["args"]
+            command = engine_verbs.get_command(click.Context(engine_verbs), name)
+            assert (group, command is not None) == ("engine", True)
+            assert command
+            text = next(each["value"] for each in one["env"] if each["name"] == "UP42_STATE_TASK")
+            command.make_context(name, ["--task", text, *words])
+            called.append(name)
+    assert called == [
+        *("look", "stage-in", "stage-out"),
+        *("look", "stage-in", "stage-out", "collect"),
+        *("look", "stage-in", "stage-out"),
+    ]
 
 
 def test_a_template_that_is_too_long(export: Callable[..., Result]) -> None:

@@ -86,6 +86,7 @@ def test_without_an_engine(engine: Path, export: Callable[..., Result]) -> None:
     assert task_texts(done.stdout)["scenes:1"]["code"] == "image scenes"
     assert "warning: scenes is not pinned" in done.stderr
     assert "what `up42-state run` has made runs again" in done.stderr
+    assert "what scenes runs is not known here: Argo asks its registry" in done.stderr
 
 
 def test_an_image_that_nobody_has(export: Callable[..., Result]) -> None:

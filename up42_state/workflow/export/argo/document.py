@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from up42_state.workflow.export.formats import Options
     from up42_state.workflow.export.source import Source
 
-__all__ = ["template", "write"]
+__all__ = ["template", "warnings", "write"]
 
 _ENTRYPOINT = "workflow"
 _NAMED = 57  # characters: Argo appends six for each run, and labels take 63
@@ -49,6 +49,16 @@ def write(source: Source, options: Options) -> str:
         account=options.service_account,
     )
     return as_yaml(document, head)
+
+
+def warnings(source: Source, _options: Options) -> tuple[str, ...]:
+    """Say which images Argo has to ask a registry about."""
+    unknown = dict.fromkeys(image.reference for image in source.images.values() if not image.is_known)
+    return tuple(
+        f"what {reference} runs is not known here: Argo asks its registry, and starts no image without an"
+        " ENTRYPOINT in this way"
+        for reference in unknown
+    )
 
 
 def template(source: Source, options: Options) -> dict[str, Any]:
