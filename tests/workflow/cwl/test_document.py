@@ -178,7 +178,6 @@ def test_tasks_that_run_one_block_share_its_tool(lab: Lab) -> None:
     assert [name for name in processes if name.endswith("-block")] == ["a-1-block"]
     steps = [name for name in processes["main"]["steps"] if not name.endswith("-look")]
     assert len(set(steps)) == 4
-    assert lab.validate(document)[0] == [0]
 
 
 def test_texts_arrive_as_they_are(lab: Lab) -> None:
