@@ -45,7 +45,7 @@ test "$(ls /tmp/input)" = "$(ls /tmp/input | sed -n '/data.json/p; /scene[1-3].t
 test "$(ls /tmp/input | wc -l)" = 2
 sed 's/scene/tile/g' /tmp/input/data.json > /tmp/output/data.json
 touch $TMPDIR/x
-case "$UP42_TASK_PARAMETERS" in *break*) ! grep -q scene2 /tmp/input/data.json ;; esac
+case "$UP42_TASK_PARAMETERS" in *break*) if grep -q scene2 /tmp/input/data.json; then exit 3; fi ;; esac
 for file in /tmp/input/scene*; do cp $file /tmp/output/tile${file#/tmp/input/scene}; done
 """
 REPORT = r"""set -e
