@@ -93,7 +93,8 @@ def test_a_document_with_our_image(
     made = lab.cwltool(document, *inputs, "--job", "by-cwl", containers=True)
     assert made.code == 0, made.log
     assert all(made.outputs.values())
-    assert "cwl-credential" not in made.log
+    assert KEY not in made.log
+    assert SECRET not in made.log
     loaded = load(workflow)
     planned = plan(loaded, state.job("by-cwl"))
     assert [(each.status, each.reasons) for each in planned] == [("cached", ())] * 2

@@ -24,6 +24,7 @@ __all__ = ["STEPS", "STORE", "STORE_STEP", "block_info", "block_tool", "step_too
 Node = dict[str, Any]
 
 _MIB = 1024 * 1024
+_SPARE = 60  # seconds that a step has besides its block's time
 _PROGRAM = "up42-state"
 _OURS_TIME = {"TZ": "UTC"}
 
@@ -290,5 +291,7 @@ def _limits(task: Task) -> Node:
         "NetworkAccess": {"networkAccess": is_data},
     }
     if task.timeout is not None:
-        limits["ToolTimeLimit"] = {"timelimit": math.ceil(task.timeout)}
+        # Our program ends a command itself, tells it, and takes its time to begin and to end.
+        spare = 0 if task.block.kind == "image" else _SPARE
+        limits["ToolTimeLimit"] = {"timelimit": math.ceil(task.timeout) + spare}
     return limits
