@@ -200,6 +200,18 @@ def test_names_do_not_collide() -> None:
     assert "workflow" not in names.values()
 
 
+# What expr-lang/expr takes for operators (parser/lexer/state.go) and constants, of those without capitals.
+@pytest.mark.parametrize(
+    "word",
+    ["and", "contains", "else", "false", "if", "in", "let", "matches", "nil", "not", "or", "true"],
+)
+def test_a_word_of_the_expressions_is_no_name(word: str) -> None:
+    """Argo makes an expression of what a step depends on, in which such a name would be an operator."""
+    (name,) = unique_names([word]).values()
+    assert name != word
+    assert name.startswith(f"{word}-")
+
+
 @given(st.lists(st.text(min_size=1, max_size=80), unique=True, max_size=12))
 def test_names_are_names(texts: list[str]) -> None:
     """Whatever tasks are called: letters, digits and hyphens, 63 at most, a letter first, each once."""
