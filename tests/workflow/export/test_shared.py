@@ -108,6 +108,9 @@ def test_a_document_that_is_not_valid(export: Callable[..., Result]) -> None:
     [
         (OPTIONS[:2], "--to argo needs --secret, --service-account"),
         ((*OPTIONS[:4], "--service-account", "A_b"), "--service-account: 'A_b' is no name of a Kubernetes"),
+        ((*OPTIONS[:4], "--service-account", "a..b"), "--service-account: 'a..b' is no name"),
+        ((*OPTIONS[:4], "--service-account", "a.-b"), "--service-account: 'a.-b' is no name"),
+        ((*OPTIONS[:4], "--service-account", "a" * 254), "is no name of a Kubernetes object"),
         (("--image", "{{x}}", *OPTIONS[2:]), "--image: '{{x}}' is no image"),
         ((*OPTIONS, "--job", "a/b"), "a/b"),
     ],

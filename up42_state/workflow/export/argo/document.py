@@ -26,7 +26,8 @@ __all__ = ["template", "warnings", "write"]
 
 _ENTRYPOINT = "workflow"
 _NAMED = 57  # characters: Argo appends six for each run, and labels take 63
-_OBJECT = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")  # Kubernetes: a DNS subdomain
+_LABEL = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+_OBJECT = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")  # Kubernetes: a DNS subdomain
 # Bytes. Argo copies the document into each run, and keeps how each pod stands beside it. A run of more than
 # 1 MiB (MAX_WORKFLOW_SIZE) ends with an error, unless Argo is set up to keep the latter elsewhere.
 _LARGEST = 768 * 1024
