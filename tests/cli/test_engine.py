@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -282,6 +283,43 @@ def test_steps_on_a_bucket(
     ask("engine", "stage-out", "--output", tmp_path / "out", *part)
     assert ask("engine", "collect")["totals"]["features"] == 1
     assert ask("engine", "look")["status"] == "cached"
+
+
+def test_a_step_that_is_killed_is_called_again(
+    ask: Callable[..., Any],
+    call: Call,
+    saved: Callable[..., None],
+    text: Callable[..., str],
+    places: dict[str, Path],
+    output: Callable[..., Path],
+) -> None:
+    """At whatever moment: the input is filled, and two that save one output at once make one revision."""
+    saved("scenes:1", **{f"s{n}": bytes(100_000) for n in range(20)})
+    text()
+    made = output("tiles", **{f"t{n}": bytes([n]) * 20_000 for n in range(100)})
+    handover = ("--handover", places["handover.json"])
+    stage_in = ("engine", "stage-in", "--input", places["in"], *handover)
+    stage_out = ("engine", "stage-out", "--output", made, *handover)
+
+    def begin(words: tuple[object, ...]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([*COMMAND, *map(str, words)], stdout=subprocess.DEVNULL)
+
+    def kill(words: tuple[object, ...]) -> None:
+        for seconds in (0.15, 0.25, 0.35):
+            process = begin(words)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(seconds)
+            process.kill()
+            process.wait()
+
+    kill(stage_in)
+    assert ask(*stage_in)["files"] == 20
+    assert len(list(places["in"].iterdir())) == 21
+    kill(stage_out)
+    both = [begin(stage_out), begin(stage_out)]
+    assert [process.wait(60) for process in both] == [0, 0]
+    assert (ask(*stage_out)["revision"], ask(*stage_out)["outcome"]) == (1, "unchanged")
+    assert call("verify", "--job", "3f0c").exit_code == 0
 
 
 def test_all_shards_are_done_and_not_collected(

@@ -107,11 +107,14 @@ class Argo:
             return Step(task["name"], "Omitted")
         task = substituted(task, known, leave=("item",))
         if not _is_true(task.get("when", "true == true")):
-            # Argo skips each item, and the group of them has succeeded.
-            return Step(task["name"], "Succeeded" if "withSequence" in task else "Skipped")
+            # Of several items Argo skips each, and the group of them has succeeded.
+            items = int(task.get("withSequence", {}).get("count", 0))
+            return Step(task["name"], "Succeeded" if items else "Skipped")
         if "withSequence" not in task:
             return self._template(task, values)
         items = [substituted(task, {"item": str(item)}) for item in range(int(task["withSequence"]["count"]))]
+        if not items:
+            return Step(task["name"], "Skipped")
         with ThreadPoolExecutor(2) as pool:
             done = list(pool.map(lambda item: self._template(item, values), items))
         failed = [one.phase for one in done if one.phase != "Succeeded"]

@@ -158,6 +158,21 @@ def test_attempts_and_time(document: dict[str, Any]) -> None:
     assert not {"retryStrategy", "activeDeadlineSeconds"} & template(document, "report-1").keys()
 
 
+def test_looks_and_collects_are_made_again(document: dict[str, Any]) -> None:
+    """After whatever end: Argo calls a pod that was evicted a failure, and no error."""
+    for name in ("scenes-1-look", "tiling-1-look", "tiling-1"):
+        again = template(document, name)["retryStrategy"]
+        assert (again["limit"], again["retryPolicy"]) == ("2", "Always")
+
+
+def test_ours_begin_before_the_block(document: dict[str, Any]) -> None:
+    """A block could put a program in the place of Argo's; none of our containers would start it."""
+    for name in ("scenes-1", "tiling-1-shards", "report-1"):
+        containers = template(document, name)["containerSet"]["containers"]
+        assert [each["name"] for each in containers] == ["stage-in", "stage-out", "main"]
+        assert [each.get("dependencies") for each in containers] == [None, ["main"], ["stage-in"]]
+
+
 def test_only_ours_get_the_secret(document: dict[str, Any]) -> None:
     """The block gets no secret but the variables that its task names, and no token of the cluster."""
     spec = document["spec"]
@@ -338,12 +353,27 @@ def test_a_template_that_is_too_long(export: Callable[..., Result]) -> None:
     assert re.search(r"scenes:1 parameters: the task's template has \d+ KiB", done.stderr)
 
 
+def test_a_template_that_argo_makes_too_long(export: Callable[..., Result]) -> None:
+    """Argo writes some characters in six bytes."""
+    done = export({"tasks": [SCENES], "parameters": {"scenes:1": {"text": "<" * 20_000}}})
+    assert done.exit_code == 5
+    assert "scenes:1 parameters: the task's template has" in done.stderr
+
+
+def test_a_document_that_leaves_no_room_for_a_run(export: Callable[..., Result]) -> None:
+    """Argo would end the run at once: document and pods together may have 1 MiB."""
+    tasks = [{**SCENES, "name": f"scenes:{n}"} for n in range(1, 8)]
+    done = export({"tasks": tasks, "parameters": {each["name"]: {"text": "x" * 30_000} for each in tasks}})
+    assert done.exit_code == 5
+    assert re.search(r"document of \S+ has [89]\d\d KiB, and Argo runs none of more than 768", done.stderr)
+
+
 def test_a_document_that_is_too_long(export: Callable[..., Result]) -> None:
     """Kubernetes would refuse it."""
     tasks = [{**SCENES, "name": f"scenes:{n}"} for n in range(1, 14)]
     done = export({"tasks": tasks, "parameters": {each["name"]: {"text": "x" * 30_000} for each in tasks}})
     assert done.exit_code == 5
-    assert "Kubernetes keeps no more than 1 MiB" in done.stderr
+    assert "a run may have 1 MiB" in done.stderr
 
 
 def test_a_document_is_whole(document: dict[str, Any]) -> None:

@@ -108,6 +108,9 @@ def test_a_document_that_is_not_valid(export: Callable[..., Result]) -> None:
     [
         (OPTIONS[:2], "--to argo needs --secret, --service-account"),
         ((*OPTIONS[:4], "--service-account", "A_b"), "--service-account: 'A_b' is no name of a Kubernetes"),
+        ((*OPTIONS[:4], "--service-account", "a..b"), "--service-account: 'a..b' is no name"),
+        ((*OPTIONS[:4], "--service-account", "a.-b"), "--service-account: 'a.-b' is no name"),
+        ((*OPTIONS[:4], "--service-account", "a" * 254), "is no name of a Kubernetes object"),
         (("--image", "{{x}}", *OPTIONS[2:]), "--image: '{{x}}' is no image"),
         ((*OPTIONS, "--job", "a/b"), "a/b"),
     ],
@@ -198,6 +201,18 @@ def test_names_do_not_collide() -> None:
     assert names["1"] == "t-1"
     assert names["not"] != "not"  # which Argo would take for an operator
     assert "workflow" not in names.values()
+
+
+# What expr-lang/expr takes for operators (parser/lexer/state.go) and constants, of those without capitals.
+@pytest.mark.parametrize(
+    "word",
+    ["and", "contains", "else", "false", "if", "in", "let", "matches", "nil", "not", "or", "true"],
+)
+def test_a_word_of_the_expressions_is_no_name(word: str) -> None:
+    """Argo makes an expression of what a step depends on, in which such a name would be an operator."""
+    (name,) = unique_names([word]).values()
+    assert name != word
+    assert name.startswith(f"{word}-")
 
 
 @given(st.lists(st.text(min_size=1, max_size=80), unique=True, max_size=12))

@@ -14,7 +14,9 @@ __all__ = ["dns_name", "unique_names"]
 _OTHERS = re.compile(r"[^a-z0-9]+")
 _DIGITS = 6  # of the digest that tells names apart
 # Argo evaluates dependencies as expressions, in which these are no names.
-_WORDS = frozenset(("and", "false", "in", "let", "matches", "nil", "not", "null", "or", "true"))
+_WORDS = frozenset(
+    ("and", "contains", "else", "false", "if", "in", "let", "matches", "nil", "not", "null", "or", "true")
+)
 
 
 def dns_name(text: str, most: int = 63) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from up42_state.block.parameters import fits
 from up42_state.errors import Defect
-from up42_state.workflow.export.argo.text import has_reference, json_value
+from up42_state.workflow.export.argo.text import has_reference, json_value, length
 from up42_state.workflow.export.defects import readable_secrets
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["of_task", "too_long"]
 
-_MOST = 128 * 1024  # bytes of a variable; Argo gives a template to its own containers in one
+# Bytes: Argo gives a template to its own containers in a variable, which takes 128 KiB, and adds to it.
+_MOST = 124 * 1024
 
 
 def of_task(task: Task, image: BlockImage | None, options: Options) -> Iterator[Defect]:
@@ -69,7 +70,7 @@ def _of_environment(task: Task, options: Options) -> Iterator[Defect]:
 
 def too_long(task: Task, templates: list[dict[str, Any]]) -> Iterator[Defect]:
     """Yield a defect for templates that Argo cannot hand to its own containers."""
-    longest = max(len(json.dumps(template).encode()) for template in templates)
+    longest = max(map(length, templates))
     if longest >= _MOST:
         yield Defect(
             f"{task.name} parameters",

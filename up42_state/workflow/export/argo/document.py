@@ -13,6 +13,7 @@ from up42_state.workflow.export.argo.checks import problems
 from up42_state.workflow.export.argo.defects import of_task, too_long
 from up42_state.workflow.export.argo.graph import SUFFIXES, graph
 from up42_state.workflow.export.argo.templates import Templates
+from up42_state.workflow.export.argo.text import length
 from up42_state.workflow.export.defects import check
 from up42_state.workflow.export.names import dns_name, unique_names
 from up42_state.workflow.export.writing import as_yaml
@@ -25,8 +26,11 @@ __all__ = ["template", "warnings", "write"]
 
 _ENTRYPOINT = "workflow"
 _NAMED = 57  # characters: Argo appends six for each run, and labels take 63
-_OBJECT = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")  # Kubernetes: a DNS subdomain
-_LARGEST = 1024 * 1024  # bytes: etcd takes 1.5 MiB, and Argo keeps how a run stands beside the document
+_LABEL = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+_OBJECT = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")  # Kubernetes: a DNS subdomain
+# Bytes. Argo copies the document into each run, and keeps how each pod stands beside it. A run of more than
+# 1 MiB (MAX_WORKFLOW_SIZE) ends with an error, unless Argo is set up to keep the latter elsewhere.
+_LARGEST = 768 * 1024
 _HEAD = """\
 The workflow {name}, written by up42-state {version} (`up42-state workflow export --to argo`).
   kubectl apply --server-side -f FILE
@@ -55,8 +59,8 @@ def warnings(source: Source, _options: Options) -> tuple[str, ...]:
     """Say which images Argo has to ask a registry about."""
     unknown = dict.fromkeys(image.reference for image in source.images.values() if not image.is_known)
     return tuple(
-        f"what {reference} runs is not known here: Argo asks its registry, and starts no image without an"
-        " ENTRYPOINT in this way"
+        f"what {reference} runs is not known here: Argo asks its registry when the task runs, and has to"
+        " be allowed to"
         for reference in unknown
     )
 
@@ -147,9 +151,10 @@ def _check_itself(document: dict[str, Any]) -> None:
     :raises InvalidWorkflowError: it is not.
     """
     name = document["metadata"]["name"]
-    if (length := len(json.dumps(document).encode())) > _LARGEST:
+    if (size := length(document)) > _LARGEST:
         raise InvalidWorkflowError(
-            f"the document of {name} has {length // 1024} KiB, and Kubernetes keeps no more than 1 MiB",
+            f"the document of {name} has {size // 1024} KiB, and Argo runs none of more than 768 KiB:"
+            " with how each pod stands, a run may have 1 MiB",
             advice="export the workflow in two parts: the second names stages of the first as JOB/STAGE",
         )
     if found := problems(document):

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["Templates"]
 
 _GROUP = 1000  # of what containers write into a pod's directories
-# Looking and collecting change nothing that a second time would not: a pod that is lost is made again.
-_LOST = {"limit": "2", "retryPolicy": "OnError"}
+_BACKOFF = {"duration": "1s", "factor": 2}
+# Looking and collecting change nothing that a second time would not. Argo takes a pod that was evicted, or
+# whose node was shut down, for one that has failed: to make lost pods again is to make failed ones again.
+_AGAIN = {"limit": "2", "retryPolicy": "Always", "backoff": _BACKOFF}
 _SHARD = ["--shards", "{{inputs.parameters.shards}}", "--index", "{{inputs.parameters.index}}"]
 
 
@@ -52,13 +54,13 @@ class Templates:
         outputs = [{"name": name, "valueFrom": {"path": f"{HANDOVER}/{name}"}} for name in files]
         return {
             "name": f"{self._name}-look",
-            "retryStrategy": _LOST,
+            "retryStrategy": _AGAIN,
             "container": self._ours("look", arguments),
             "outputs": {"parameters": outputs},
         }
 
     def _collect(self) -> dict[str, Any]:
-        return {"name": self._name, "retryStrategy": _LOST, "container": self._ours("collect", [])}
+        return {"name": self._name, "retryStrategy": _AGAIN, "container": self._ours("collect", [])}
 
     def _ours(self, step: str, arguments: list[str]) -> dict[str, Any]:
         container = own_container("", step, arguments, self._text, self._options)
@@ -74,11 +76,13 @@ class Templates:
             template["retryStrategy"] = {
                 "limit": str(task.retries),
                 "retryPolicy": "Always",
-                "backoff": {"duration": "1s", "factor": 2},
+                "backoff": _BACKOFF,
             }
         template["securityContext"] = {"fsGroup": _GROUP}
         template["volumes"] = [{"name": volume, "emptyDir": {}} for volume in VOLUMES]
-        containers = [self._stage_in(shard), self._block(), self._stage_out(shard)]
+        # Kubernetes starts containers in this order. The program by which Argo starts each of them lies where
+        # all of them may write: ours have begun before the block could put another one there.
+        containers = [self._stage_in(shard), self._stage_out(shard), self._block()]
         return {**template, "containerSet": {"containers": containers}}
 
     def _stage_in(self, shard: list[str]) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
-__all__ = ["has_reference", "json_value", "word"]
+__all__ = ["has_reference", "json_value", "length", "word"]
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -24,6 +25,12 @@ def json_value(text: str) -> str:
 def word(text: str) -> str:
     """Return a word of a command as Kubernetes has to be told it: there, two dollar signs are one."""
     return text.replace("$", "$$")
+
+
+def length(value: dict[str, Any]) -> int:
+    """Return how many bytes of JSON something has where Argo writes it: Go writes ``<`` as ``\\u003c``."""
+    text = json.dumps(value, separators=(",", ":"))
+    return len(text) + 5 * sum(map(text.count, "<>&"))
 
 
 def has_reference(text: str) -> bool:
