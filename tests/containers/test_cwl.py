@@ -34,7 +34,7 @@ test -d /tmp/quicklooks && touch /tmp/quicklooks/look.png
 """
 MAKE_SCRIPT = (
     LOOK
-    + """ls /tmp/input
+    + r"""ls /tmp/input
 cd /tmp/output
 printf %s "$UP42_TASK_PARAMETERS" > parameters.json
 for n in 1 2 3; do
@@ -47,7 +47,7 @@ echo "{\"type\": \"FeatureCollection\", \"features\": [$all]}" > data.json
 )
 PASS_SCRIPT = (
     LOOK
-    + """cd /tmp/input
+    + r"""cd /tmp/input
 sed "s/\"up42.data_path\"/\"by\": \"$1\", &/g" data.json > /tmp/output/data.json
 for file in *.txt; do sed "s/$/ $1/" $file > /tmp/output/$file; done
 if touch /tmp/input/written 2>/dev/null; then exit 7; fi
@@ -92,6 +92,7 @@ def options(engine: Engine) -> dict[str, Any]:
     return {"engine": engine.program, "engine_network": "host"}
 
 
+@pytest.mark.parametrize("engine", ["docker"], indirect=True)
 def test_a_package_of_images(lab: Lab, tmp_path: Path, options: dict[str, Any]) -> None:
     """Features and files are those of a run of the same images, and parameters arrive as they are."""
     document = lab.export(workflow(lab))
@@ -120,6 +121,7 @@ def alone_inputs() -> list[str]:
     return [*(word for name, value in given.items() for word in (f"--{name}", value))]
 
 
+@pytest.mark.parametrize("engine", ["podman"], indirect=True)
 def test_images_through_the_store(
     lab: Lab, tmp_path: Path, localstack_url: str, options: dict[str, Any]
 ) -> None:
