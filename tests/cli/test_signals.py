@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from up42_state.cli.signals import SECONDS_TO_CLEAN_UP
+from up42_state.cli.signals import SECONDS_TO_CLEAN_UP, stopped_by_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -155,3 +155,16 @@ def test_signal_as_json(start: Start, stalling: Callable[..., Stalling], *, list
     _, stderr = process.communicate(timeout=SECONDS_TO_CLEAN_UP + 10)
     members = {"code": "ended", "message": "ended by SIGTERM", "advice": "", "defects": []}
     assert json.loads(stderr) == {"error": members}
+
+
+def test_a_signal_in_the_middle_of_a_line() -> None:
+    """It asks for an end also where Python refuses to print, since its main thread prints just then."""
+    stop = threading.Event()
+
+    def note(_text: str) -> None:
+        raise RuntimeError("reentrant call inside <_io.BufferedWriter name='<stderr>'>")
+
+    with stopped_by_signals(stop, note) as got:
+        signal.raise_signal(signal.SIGTERM)
+    assert stop.is_set()
+    assert got == [signal.SIGTERM]

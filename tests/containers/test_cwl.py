@@ -1,4 +1,4 @@
-"""Exported CWL documents of images, run by cwltool with real engines; our own steps run beside them.
+"""Packages of CWL made of images, run by cwltool with real engines; our own steps run beside them.
 
 cwltool runs ``docker``; where that is podman, it is podman under docker's name, as podman-docker has it.
 """
@@ -9,27 +9,21 @@ import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-import boto3
 import pytest
 from containers.conftest import load as load_image
 from workflow.cwl.lab import NASTY, Lab, tree
 
 from up42_state import State
 from up42_state.workflow.document import load
-from up42_state.workflow.planner import plan
 from up42_state.workflow.runner import run
 
 if TYPE_CHECKING:
     from up42_state.workflow.blocks.containers.engine import Engine
 
 MAKE, PASS = "localhost/cwl-make:1", "localhost/cwl-pass:1"
-KEY, SECRET = "cwl-credential-key", "cwl-credential-secret"
-# Blocks that know the contract's paths alone. Each looks at all that it is given for a credential.
+# Blocks that know the contract's paths alone.
 LOOK = """set -e
-if env | grep -q cwl-credential; then echo "a credential in the environment" >&2; exit 9; fi
-if grep -rlq cwl-credential /tmp /etc /run 2>/dev/null; then echo "a credential in a file" >&2; exit 9; fi
 test -d /tmp/quicklooks && touch /tmp/quicklooks/look.png
 """
 MAKE_SCRIPT = (
@@ -56,12 +50,12 @@ if touch /tmp/input/written 2>/dev/null; then exit 7; fi
 
 
 @pytest.fixture
-def lab(engine: Engine, archive: Path, tmp_path: Path, localstack_url: str) -> Lab:
+def lab(engine: Engine, archive: Path, tmp_path: Path) -> Lab:
     """A lab in which ``docker`` is the engine, with the images of both blocks."""
     for name, script in ((MAKE, MAKE_SCRIPT), (PASS, PASS_SCRIPT)):
         entry = json.dumps(["sh", "-c", script, "block"])
         load_image(engine.kind, archive, name, [f"ENTRYPOINT {entry}"])
-    lab = Lab(tmp_path / "lab", port=urlsplit(localstack_url).port or 0)
+    lab = Lab(tmp_path / "lab")
     names = ("DOCKER_HOST", "CONTAINERS_CONF", "CONTAINERS_STORAGE_CONF")
     lab.environment |= {name: os.environ[name] for name in names if name in os.environ}
     if engine.kind == "podman":
@@ -92,7 +86,6 @@ def options(engine: Engine) -> dict[str, Any]:
     return {"engine": engine.program, "engine_network": "host"}
 
 
-@pytest.mark.parametrize("engine", ["docker"], indirect=True)
 def test_a_package_of_images(lab: Lab, tmp_path: Path, options: dict[str, Any]) -> None:
     """Features and files are those of a run of the same images, and parameters arrive as they are."""
     document = lab.export(workflow(lab))
@@ -119,35 +112,3 @@ def alone_inputs() -> list[str]:
         "block_info": "{}",
     }
     return [*(word for name, value in given.items() for word in (f"--{name}", value))]
-
-
-@pytest.mark.parametrize("engine", ["podman"], indirect=True)
-def test_images_through_the_store(
-    lab: Lab, tmp_path: Path, localstack_url: str, options: dict[str, Any]
-) -> None:
-    """What cwltool has made is done for a run, and the other way round; no block is given a credential."""
-    settings = {"aws_access_key_id": KEY, "aws_secret_access_key": SECRET}
-    bucket = f"cwl-{options['engine'].rpartition('/')[2]}"
-    boto3.client("s3", endpoint_url=localstack_url, region_name="us-east-1", **settings).create_bucket(
-        Bucket=bucket
-    )
-    state = State(
-        f"s3://{bucket}", aws_endpoint_url=localstack_url, aws_region="us-east-1", **settings, **options
-    )
-    credentials = tmp_path / "credentials"
-    credentials.mkdir()
-    for name, value in settings.items():
-        (credentials / name).write_text(value)
-    document = lab.export(workflow(lab), staged=True)
-    inputs = ["--url", f"s3://{bucket}", "--endpoint", localstack_url, "--credentials", str(credentials)]
-    inputs += ["--region", "us-east-1"]
-    made = lab.cwltool(document, *inputs, "--job", "by-cwl", containers=True)
-    assert made.code == 0, made.log
-    assert "cwl-credential" not in made.log
-    loaded = load(lab.folder / "workflow.json")
-    planned = plan(loaded, state.job("by-cwl"))
-    assert [(each.status, each.reasons) for each in planned] == [("cached", ())] * len(planned)
-    assert run(loaded, state.job("by-run")).status == "done"
-    skipped = lab.cwltool(document, *inputs, "--job", "by-run", containers=True)
-    assert skipped.code == 0, skipped.log
-    assert set(skipped.outputs.values()) == {None}

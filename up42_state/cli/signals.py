@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import signal
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -55,7 +55,8 @@ def stopped_by_signals(stop: threading.Event, note: Callable[[str], None]) -> It
         if not got:
             got.append(number)
             stop.set()
-            note(f"{signal.Signals(number).name}: stopping what runs; once more ends at once")
+            with suppress(RuntimeError):  # this thread may be in the middle of a line: Python refuses another
+                note(f"{signal.Signals(number).name}: stopping what runs; once more ends at once")
         elif callable(following):
             following(number, frame)
 
