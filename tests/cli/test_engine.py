@@ -163,8 +163,9 @@ def test_a_block_needs_no_store(
     call: Call, text: Callable[..., str], places: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A block runs with no store and no job at all; what it prints stands on stderr, without secrets."""
-    text("#!/bin/sh\necho $TOKEN $UP42_JOB_INFO; env | grep -v FLAGS >&2; echo '{\"type\":\"FeatureCollection\","
-         "\"features\":[]}' >/tmp/output/data.json\n", parameters={"width": 5})  # fmt: skip
+    script = "#!/bin/sh\necho $TOKEN $UP42_JOB_INFO; env | grep -v FLAGS >&2\n"
+    script += """echo '{"type":"FeatureCollection","features":[]}' >/tmp/output/data.json\n"""
+    text(script, parameters={"width": 5})
     for name in ("UP42_STATE_URL", "UP42_STATE_JOB"):
         monkeypatch.delenv(name)
     result = call("engine", "block", "--output", places["out"], TOKEN="planted-token-value")
