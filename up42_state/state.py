@@ -128,7 +128,10 @@ class State:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the settings of this state alone, without secrets and connections."""
-        return _with_settings, (type(self), self.settings)
+        settings = self.settings
+        if self._given_url and self._given_url != settings.url:  # it stands beside settings that were given
+            settings = settings.model_copy(update={"url": self._given_url})
+        return _with_settings, (type(self), settings)
 
     def __repr__(self) -> str:
         return f"State({public_url(self._given_url)!r})" if self._given_url else "State.from_env()"

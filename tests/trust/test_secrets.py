@@ -306,6 +306,16 @@ def test_pickles(found: Found, tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(state)).url == "s3://bucket/p"
 
 
+def test_a_pickled_state_keeps_the_url_that_was_given_beside_settings() -> None:
+    """Who unpickles it reads no other store; a URL with credentials stays here, whatever settings name."""
+    settings = Settings(url="s3://other/p")
+    assert pickle.loads(pickle.dumps(State("s3://bucket/p", settings=settings))).url == "s3://bucket/p"
+    sent = pickle.dumps(State("s3://key:s3cr3t-w0rd@bucket/p", settings=settings))
+    assert b"s3cr3t" not in sent
+    with pytest.raises(SettingsError, match="no store is given"):
+        _ = pickle.loads(sent).url
+
+
 SHOW = "import json, os, sys; open(sys.argv[1], 'w').write(json.dumps(dict(os.environ)))"
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from distributed import Future
+from distributed import Client, Future
 from distributed.scheduler import KilledWorker
 from doubles.spread import Spread, statuses
 from servers.process import free_port
@@ -29,7 +29,7 @@ from up42_state.workflow.runs import Runs
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from distributed import Client, LocalCluster
+    from distributed import LocalCluster
 
     from up42_state.workflow.events import Event
 
@@ -247,6 +247,14 @@ def test_a_scheduler_that_does_not_answer(spread: Spread, monkeypatch: pytest.Mo
     with pytest.raises(EngineError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1"):
         spread.run(executor=f"dask:tcp://127.0.0.1:{free_port()}")
     assert time.monotonic() - start < 5
+
+
+def test_a_closed_client_is_an_error(cluster: LocalCluster, spread: Spread) -> None:
+    """A client that was closed before says so, in words of ours."""
+    with Client(cluster, set_as_default=False) as closed:
+        pass
+    with pytest.raises(EngineError, match="the Dask client is closed"):
+        spread.run(executor=closed)
 
 
 def test_futures_are_named_and_released(client: Client, spread: Spread) -> None:

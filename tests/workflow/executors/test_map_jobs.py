@@ -5,7 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+import time
+from concurrent.futures import CancelledError, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,8 @@ import up42_state
 from up42_state.errors import EngineError, SettingsError, StageNotFoundError, StateError
 from up42_state.state import Job, State
 from up42_state.workflow import map_jobs
+from up42_state.workflow.executors import jobs
+from up42_state.workflow.executors.messages import Place, versions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,3 +126,76 @@ def test_what_is_no_executor_is_an_error(state: State) -> None:
     """The same words as for runs."""
     with pytest.raises(SettingsError, match="there is no executor 'pool'"):
         map_jobs(facts, KEYS, state, executor="pool")
+
+
+def test_a_pool_that_is_shut_down(state: State) -> None:
+    """One that was shut down before is an error of ours; one that is later leaves the jobs' outcomes."""
+    with ThreadPoolExecutor(1) as pool:
+        pass
+    with pytest.raises(EngineError, match="the pool takes no job: cannot schedule new futures"):
+        map_jobs(facts, KEYS, state, executor=pool)
+    pool = ThreadPoolExecutor(1)
+    found = map_jobs(lambda _job: pool.shutdown(wait=False, cancel_futures=True), KEYS, state, executor=pool)
+    assert [type(each.error) for each in found] == [type(None), CancelledError, CancelledError]
+
+
+def test_an_interruption_leaves_no_job_in_a_pool(state: State) -> None:
+    """After Ctrl-C no further job is begun in threads."""
+    called: list[str] = []
+
+    def interrupts(job: Job) -> None:
+        called.append(job.key)
+        time.sleep(0.05)
+        raise KeyboardInterrupt
+
+    with ThreadPoolExecutor(1) as pool:
+        keys = [f"job-{number}" for number in range(30)]
+        with pytest.raises(KeyboardInterrupt):
+            map_jobs(interrupts, keys, state, executor=pool)
+    assert len(called) < len(keys)
+
+
+def test_a_call_does_not_show_what_its_function_holds(state: State) -> None:
+    """Dask logs the arguments of a call that fails, and a function holds the values it closes over."""
+    place = Place.of(state.job("one"))
+    asked = jobs._Call(place=place, function=b"s3cr3t-t0ken", versions=versions())
+    assert "s3cr3t" not in repr(asked)
+
+
+def test_an_exit_ends_its_job_alone(client: Client, state: State) -> None:
+    """``sys.exit`` in a function ends neither workers nor the other jobs."""
+
+    def exits(job: Job) -> str:
+        if job.key == "two":
+            raise SystemExit(3)
+        return job.key
+
+    with ThreadPoolExecutor(1) as pool:
+        for executor in (None, pool, client):
+            found = map_jobs(exits, KEYS, state, executor=executor)
+            assert [each.value for each in found] == ["one", None, "three"]
+            assert str(found[1].error) == "SystemExit: 3"
+
+
+def hide_codes() -> None:
+    from up42_state.workflow.executors import dask_worker
+
+    dask_worker.hidden = dask_worker.codes  # type: ignore[attr-defined]
+    del dask_worker.codes
+
+
+def show_codes() -> None:
+    from up42_state.workflow.executors import dask_worker
+
+    dask_worker.codes = dask_worker.hidden  # type: ignore[attr-defined]
+    del dask_worker.hidden  # type: ignore[attr-defined]
+
+
+def test_a_worker_that_lacks_a_part_of_the_package_is_refused(client: Client, state: State) -> None:
+    """Also where no block is asked for: a worker that cannot answer cannot call anything."""
+    client.run(hide_codes)
+    try:
+        with pytest.raises(EngineError, match=r"cannot be used: AttributeError.*attribute 'codes'"):
+            map_jobs(facts, KEYS, state, executor=client)
+    finally:
+        client.run(show_codes)

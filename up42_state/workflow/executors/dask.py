@@ -17,6 +17,7 @@ from up42_state.errors import EngineError
 from up42_state.units import size
 from up42_state.workflow.executors import dask_worker, worker
 from up42_state.workflow.executors.differences import Facts, check_same
+from up42_state.workflow.executors.messages import versions
 from up42_state.workflow.executors.remote import NO_WORKER
 
 if TYPE_CHECKING:
@@ -107,14 +108,7 @@ class DaskWorkers:
         facts = [_facts(address, answer, codes) for address, answer in found.items()]
         check_same(facts, codes)
         answers = self.client.run(dask_worker.codes, place, tuple(tasks), on_error="return")
-        facts = [
-            Facts.here(
-                answer if isinstance(answer, dict) else dict.fromkeys(codes, f"{worker.CANNOT}{answer}"),
-                worker=address,
-            )
-            for address, answer in answers.items()
-        ]
-        check_same(facts, codes)
+        check_same([_blocks(address, answer, codes) for address, answer in answers.items()], codes)
 
     def submit(self, request: Request, tell: Callable[[Event], None]) -> DaskPending:
         """See :class:`~up42_state.workflow.executors.remote.Workers`."""
@@ -316,6 +310,14 @@ def _facts(address: str, answer: Any, codes: Mapping[str, str]) -> Facts:
         return Facts(worker=address, up42_state=answer[0], python=answer[1], codes=codes)
     what = _NONE if isinstance(answer, ImportError) else f"{type(answer).__name__}: {answer}"
     return Facts(worker=address, up42_state=what, python="?", codes=codes)
+
+
+def _blocks(address: str, answer: Any, codes: Mapping[str, str]) -> Facts:
+    """What a worker said of its blocks; one that cannot say it cannot run anything of ours."""
+    if isinstance(answer, dict):
+        return Facts.here(answer, worker=address)
+    what = f"cannot be used: {answer}"
+    return Facts(worker=address, up42_state=what, python=versions().python, codes=codes)
 
 
 def _wanted(resources: Resources) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pickle
 import threading
 import time
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from up42_state.errors import EngineError, SettingsError, StateError
@@ -68,7 +68,7 @@ def map_jobs(
     if not check_executor(executor, state.url if executor else "") or not handles:
         return [_called(function, handle) for handle in handles]
     if isinstance(executor, ThreadPoolExecutor):
-        return [each.result() for each in [executor.submit(_called, function, each) for each in handles]]
+        return _in_threads(function, handles, executor)
     with ExitStack() as stack:
         is_pool = isinstance(executor, Executor)
         packed = _pickled_function(function, by_value=not is_pool)
@@ -82,10 +82,13 @@ def map_jobs(
 
 @dataclass(frozen=True, kw_only=True)
 class _Call:
-    """What a worker is asked for."""
+    """What a worker is asked for. Its text says nothing of the function: engines log what they call.
+
+    :param function: pickled, with the values that it closes over.
+    """
 
     place: Place
-    function: bytes
+    function: bytes = field(repr=False)
     versions: Versions
 
 
@@ -130,6 +133,33 @@ class _Mapping(Generic[T]):
             raise EngineError(f"no worker has been there for {NO_WORKER:g} s", advice="start some")
 
 
+def _in_threads(
+    function: Callable[[Job], T], handles: Sequence[Job], pool: ThreadPoolExecutor
+) -> list[JobOutcome[T]]:
+    """Call the function in threads of this process.
+
+    :raises EngineError: the pool was shut down before.
+    """
+    futures: list[Future[JobOutcome[T]]] = []
+    try:
+        try:
+            futures += (pool.submit(_called, function, handle) for handle in handles)
+        except RuntimeError as error:
+            raise EngineError(f"the pool takes no job: {error}", advice="give a pool that is open") from error
+        return [_result(handle.key, future) for handle, future in zip(handles, futures, strict=True)]
+    except BaseException:
+        for future in futures:
+            future.cancel()
+        raise
+
+
+def _result(job: str, future: Future[JobOutcome[T]]) -> JobOutcome[T]:
+    try:
+        return future.result()
+    except CancelledError as error:  # whoever shuts the pool down may have done so
+        return JobOutcome(job=job, error=error)
+
+
 def call(asked: _Call) -> bytes:
     """Call the function in this process; return what came of it, pickled.
 
@@ -151,6 +181,8 @@ def call(asked: _Call) -> bytes:
 def _called(function: Callable[[Job], T], job: Job) -> JobOutcome[T]:
     try:
         return JobOutcome(job=job.key, value=function(job))
+    except SystemExit as error:  # it would end a worker of Dask, and the next one that is given the job
+        return JobOutcome(job=job.key, error=StateError(f"SystemExit: {error}"))
     except Exception as error:  # noqa: BLE001 - whatever the function raises is this job's outcome
         return JobOutcome(job=job.key, error=error)
 

@@ -88,6 +88,11 @@ def _dask(executor: Any, shape: dict[str, Any]) -> Iterator[DaskWorkers]:
     if not isinstance(executor, str):
         if executor.asynchronous:
             raise SettingsError("the Dask client is asynchronous", advice="give one that is not")
+        if executor.status != "running":
+            raise EngineError(
+                f"the Dask client is {executor.status}: it has no scheduler",
+                advice="give one that is connected, and leave it open until the end",
+            )
         with DaskWorkers(executor) as workers:
             yield workers
     elif executor == "dask":

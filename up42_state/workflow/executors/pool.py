@@ -36,7 +36,8 @@ class Pool:
         except Exception as error:  # whatever a pool raises that cannot run a function of ours
             raise EngineError(
                 f"the pool cannot run anything of this package: {type(error).__name__}: {error}",
-                advice="a pool of processes needs the main module's work below if __name__ == '__main__'",
+                advice="give a pool that is open; a pool of processes needs the main module's work below "
+                "if __name__ == '__main__'",
             ) from error
         check_same([found], codes)
 
