@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,8 @@ from doubles.spread import Spread, statuses
 
 from up42_state.errors import EngineError, SettingsError
 from up42_state.state import State
+from up42_state.workflow.executors import worker
+from up42_state.workflow.executors.messages import Place
 from up42_state.workflow.runner import run
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from up42_state.workflow.events import Event
+    from up42_state.workflow.executors.messages import Reply, Request
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +114,22 @@ def test_dask_is_loaded_only_when_it_is_asked_for() -> None:
     code = f"import {names}, sys; print('dask' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_store_on_another_disk_is_no_store(spread: Spread, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that has saved under the same path on a disk of its own has saved nothing for the client."""
+    perform = worker.perform
+
+    def elsewhere(request: Request) -> Reply:
+        other = State(f"file://{spread.folder}/other").job(request.place.job)
+        place = replace(Place.of(other), store=request.place.store)
+        monkeypatch.setattr(worker, "open_job", lambda _place: other)
+        return perform(replace(request, place=place))
+
+    monkeypatch.setattr(worker, "perform", elsewhere)
+    for _ in range(2):  # the second time the other disk has it already
+        with ThreadPoolExecutor(1) as pool:
+            found = spread.changed("scenes:1", retries=0).run(executor=pool)
+        assert [each.status for each in found.tasks] == ["failed", "skipped", "skipped"]
+        assert "saved scenes:1 in file://" in found.tasks[0].reason
+        assert "on a disk of its own" in found.tasks[0].reason

@@ -7,7 +7,7 @@ import time
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any, Protocol
 
-from up42_state.errors import StateError
+from up42_state.errors import EngineError, NotFoundError, StateError
 from up42_state.machine.paths import local_path
 from up42_state.secrets.redaction import without_credentials
 from up42_state.workflow.attempt import Outcome
@@ -123,6 +123,7 @@ class Remote:
         try:
             pending = self._workers.submit(self._request(context, unit), told)
             reply = self._wait(context, pending)
+            self._check_there(context, unit, reply)
         except CancelledError as error:
             if not context.halt.is_set() and not context.stop.is_set():
                 return Outcome(status="failed", reason=_engine_says(error))
@@ -170,6 +171,25 @@ class Remote:
             else:
                 pending.look()
         return pending.result()
+
+    def _check_there(self, context: Context, unit: Unit, reply: Reply | None) -> None:
+        """Make sure that a worker has saved where this process looks: a path names a disk on each machine.
+
+        :raises EngineError: it has saved elsewhere.
+        """
+        saved = reply.last and reply.last.get("saved") if reply else None
+        if not saved or not self._place.store.startswith("file:"):
+            return
+        commit = saved.commit
+        try:
+            found = context.planner.job.stage(unit.stage).revision(commit.revision).attempt
+        except NotFoundError:
+            found = ""
+        if found != commit.attempt:
+            raise EngineError(
+                f"a worker has saved {unit.stage} in {self._place.store} on a disk of its own",
+                advice="have a disk at this path that all machines share, or use s3:// or gs://",
+            )
 
     def _stop(self, run: str) -> None:
         with self._stopping:
