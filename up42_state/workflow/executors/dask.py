@@ -99,6 +99,7 @@ class DaskWorkers:
         self._heard.put(None)
         for thread in self._threads:
             thread.join()
+        self._look_again()  # one may have gone since, and its unit have been run by another one already
 
     def check(self, place: Place, tasks: Sequence[Task], codes: Mapping[str, str]) -> None:
         """See :class:`~up42_state.workflow.executors.remote.Workers`."""
@@ -199,16 +200,20 @@ class DaskWorkers:
         return {address: Offer.of(each) for address, each in found.items()}
 
     def _watch(self) -> None:
-        """Look again and again which workers there are; have others clean up after one that went."""
+        """Look again and again which workers there are."""
         while not self._ended.wait(_LOOK):
-            try:
-                now = self._look()
-            except Exception:  # noqa: BLE001 - whatever it is, nobody knows of any worker now
-                now = {}
-            gone = {offer.host for address, offer in self.offers.items() if address not in now}
-            self.offers = now
-            for host in gone:
-                self._sweep(host)
+            self._look_again()
+
+    def _look_again(self) -> None:
+        """Look which workers there are; have others clean up after one that went."""
+        try:
+            now = self._look()
+        except Exception:  # noqa: BLE001 - whatever it is, nobody knows of any worker now
+            now = {}
+        gone = {offer.host for address, offer in self.offers.items() if address not in now}
+        self.offers = now
+        for host in gone:
+            self._sweep(host)
 
     def _sweep(self, host: str) -> None:
         """Have a worker of a machine remove the containers of one that died there."""
