@@ -67,6 +67,7 @@ class FsspecBucket(Bucket):
                 "or install what fsspec needs for this scheme",
             )
         else:
+            hide_secrets()  # again: of what fsspec has loaded for the protocol
             self._root = self._root.rstrip("/")
             self._spelling = Spelling(self.url, self._root, self._exists, self._names)
             return
