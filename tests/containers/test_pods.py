@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 IMAGE = "localhost/plain:1"
 SAYS_SO = "localhost/says:1"  # with an entrypoint, a command, variables and a user of its own
 EMPTY = {"name": "work", "emptyDir": {}}
-MOUNTED = {"name": "work", "mountPath": "/work"}
+MOUNTED = {"name": "work", "mountPath": "/shared"}
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +48,8 @@ def pod(*containers: dict[str, Any], **more: Any) -> dict[str, Any]:
 def test_init_containers_come_first_and_share_a_volume(kube: Pods) -> None:
     """What the first has written the second finds, and the container after them."""
     inits = [
-        shell("one", "echo 1 > /work/a", volumeMounts=[MOUNTED]),
-        shell("two", "cat /work/a; echo 2 >> /work/a", volumeMounts=[MOUNTED]),
+        shell("one", "echo 1 > /shared/a", volumeMounts=[MOUNTED]),
+        shell("two", "cat /shared/a; echo 2 >> /shared/a", volumeMounts=[MOUNTED]),
     ]
     spec = pod(shell("main", "cat /in/a", volumeMounts=[{**MOUNTED, "mountPath": "/in", "readOnly": True}]))
     ended = kube.run({**spec, "initContainers": inits, "volumes": [EMPTY]})
@@ -70,8 +70,8 @@ def test_nothing_runs_after_an_init_container_that_failed(kube: Pods) -> None:
 def test_dependencies_order_containers(kube: Pods) -> None:
     """A container waits for those that it depends on; after one that failed it does not start."""
     spec = pod(
-        shell("last", "cat /work/a", dependencies=["first"], volumeMounts=[MOUNTED]),
-        shell("first", "sleep 0.3; echo a > /work/a", volumeMounts=[MOUNTED]),
+        shell("last", "cat /shared/a", dependencies=["first"], volumeMounts=[MOUNTED]),
+        shell("first", "sleep 0.3; echo a > /shared/a", volumeMounts=[MOUNTED]),
         shell("fails", "exit 1"),
         shell("never", "true", dependencies=["last", "fails"]),
         volumes=[EMPTY],
@@ -86,7 +86,7 @@ def test_dependencies_order_containers(kube: Pods) -> None:
 
 def test_containers_without_dependencies_run_at_once(kube: Pods) -> None:
     """Two that wait for each other both end."""
-    wait = "touch /work/{}; for i in $(seq 100); do test -e /work/{} && exit 0; sleep 0.1; done; exit 1"
+    wait = "touch /shared/{}; for i in $(seq 100); do test -e /shared/{} && exit 0; sleep 0.1; done; exit 1"
     spec = pod(
         shell("a", wait.format("a", "b"), volumeMounts=[MOUNTED]),
         shell("b", wait.format("b", "a"), volumeMounts=[MOUNTED]),
@@ -118,7 +118,7 @@ def test_a_container_sees_its_own_variables_alone(kube: Pods) -> None:
     reference = {"secretKeyRef": {"name": "keys", "key": "KEY"}}
     spec = pod(
         shell("ours", 'echo "$KEY $PLAIN $SAME"', envFrom=[{"secretRef": {"name": "keys"}}]),
-        shell("other", "env; cat /work/*", volumeMounts=[MOUNTED]),
+        shell("other", "env; cat /shared/*", volumeMounts=[MOUNTED]),
         shell("same", "true", env=[{"name": "SAME", "valueFrom": reference}]),
         volumes=[EMPTY],
     )
@@ -132,10 +132,10 @@ def test_a_container_sees_its_own_variables_alone(kube: Pods) -> None:
 
 def test_a_search_finds_what_was_left_in_any_place(kube: Pods) -> None:
     """In a mounted directory, in the root file system, in either stream."""
-    leak = "echo s3cr3t > /work/a; echo s3cr3t > /tmp/a; echo s3cr3t >&2"
+    leak = "echo s3cr3t > /shared/a; echo s3cr3t > /tmp/a; echo s3cr3t >&2"
     (ended,) = kube.run(pod(shell("leaks", leak, volumeMounts=[MOUNTED]), volumes=[EMPTY]))
     # The script itself stands in the record.
-    assert ended.search("s3cr3t") == ["inspect", "stderr", "/work/a", "the root file system"]
+    assert ended.search("s3cr3t") == ["inspect", "stderr", "/shared/a", "the root file system"]
 
 
 def test_secrets_and_config_maps_are_files_that_cannot_be_written(kube: Pods) -> None:
@@ -154,7 +154,7 @@ def test_secrets_and_config_maps_are_files_that_cannot_be_written(kube: Pods) ->
 def test_user_and_groups_are_those_of_the_spec(kube: Pods) -> None:
     """The container's user goes before the pod's; ``fsGroup`` owns the volume and is one of the groups."""
     spec = pod(
-        shell("own", "id -u; touch /work/a", securityContext={"runAsUser": 7}, volumeMounts=[MOUNTED]),
+        shell("own", "id -u; touch /shared/a", securityContext={"runAsUser": 7}, volumeMounts=[MOUNTED]),
         shell("pods", "id -u; id -g; id -G", volumeMounts=[MOUNTED]),
         volumes=[EMPTY],
         securityContext={"runAsUser": 1234, "runAsGroup": 5, "fsGroup": 99},
@@ -163,7 +163,7 @@ def test_user_and_groups_are_those_of_the_spec(kube: Pods) -> None:
     assert (own.exit_code, own.stdout) == (0, "7\n")
     assert pods_.stdout.split("\n")[:2] == ["1234", "5"]
     assert set(pods_.stdout.split("\n")[2].split()) == {"5", "99"}
-    assert (own.mounts["/work"] / "a").stat().st_gid == 99
+    assert (own.mounts["/shared"] / "a").stat().st_gid == 99
 
 
 def test_a_user_by_name_is_not_known_to_be_without_privileges(kube: Pods) -> None:
@@ -184,7 +184,7 @@ def test_least_rights_are_kept(kube: Pods) -> None:
         "capabilities": {"drop": ["ALL"]},
         "seccompProfile": {"type": "RuntimeDefault"},
     }
-    script = "grep -E 'CapEff|NoNewPrivs' /proc/self/status; touch /tmp/a || touch /work/a"
+    script = "grep -E 'CapEff|NoNewPrivs' /proc/self/status; touch /tmp/a || touch /shared/a"
     spec = pod(shell("a", script, securityContext=security, volumeMounts=[MOUNTED]), volumes=[EMPTY])
     (ended,) = kube.run(spec)
     assert ended.exit_code == 0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
+from doubles.podman import stand_in
 from manifest.examples import data_block
 from workflow.documents import SCENES, make_blocks, write
 
@@ -18,35 +18,11 @@ from up42_state.workflow.document import load
 if TYPE_CHECKING:
     from pathlib import Path
 
-INFO = {
-    "host": {"security": {"rootless": False, "selinuxEnabled": False}, "cpus": 2},
-    "version": {"Version": "5.0.0"},
-}
-# A stand-in for podman, that knows the images whose answers lie in a folder, and pulls from another.
-PODMAN = """#!/bin/sh
-cd "$(dirname "$0")"
-echo "$@" >> calls
-case "$1 $2" in
-"--version "*) echo podman version 5.0.0 ;;
-"info "*) cat info.json ;;
-"image inspect") cat "images/$3" 2>/dev/null || { echo "Error: no such image $3" >&2; exit 125; } ;;
-"pull --quiet") mv "registry/$3" images/ 2>/dev/null || { echo "Error: manifest unknown" >&2; exit 125; } ;;
-*) echo "what?" >&2; exit 1 ;;
-esac
-"""
-
 
 @pytest.fixture
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the stand-in, which is the only engine on the PATH."""
-    folder = tmp_path / "engine"
-    for inner in ("images", "registry"):
-        (folder / inner).mkdir(parents=True)
-    (folder / "info.json").write_text(json.dumps(INFO))
-    (folder / "podman").write_text(PODMAN)
-    (folder / "podman").chmod(0o755)
-    for name in ("sh", "cat", "mv", "dirname"):
-        (folder / name).symlink_to(f"/bin/{name}" if os.path.exists(f"/bin/{name}") else f"/usr/bin/{name}")
+    folder = stand_in(tmp_path / "engine")
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setenv("UP42_STATE_URL", (tmp_path / "store").as_uri())
     make_blocks(tmp_path)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -20,13 +20,15 @@ from up42_state.stages.local.directory import OURS, remove_own, writing_to
 from up42_state.stages.local.installation import FILLING, Installation, Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from up42_state.features import Report
     from up42_state.propagation import Propagation
     from up42_state.stages.format.commit import Commit, JobMode
     from up42_state.stages.propagate.merged_output import Added, Merging
     from up42_state.state import Stage
+
+T = TypeVar("T")
 
 __all__ = ["FilledInput", "Inputs", "PlannedInput", "has_data", "stage_for"]
 
@@ -108,11 +110,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
             with _advising():
                 restored = self.stages[0].restore(self.target, quicklooks=False, job_mode=self.job_mode)
             return FilledInput(commits=[restored.commit])
-        while True:
-            commits = self._current()
-            # A revision that was superseded and pruned before it was read is taken as it is now.
-            with suppress(PrunedError), writing_to(self.target), _advising():
-                return self._restore_merged(commits)
+        with writing_to(self.target), _advising():
+            return self._of_current(self._restore_merged)
 
     def check(self) -> FilledInput:
         """Compare an input that is there already with what the stages would give, by its ``data.json``.
@@ -120,10 +119,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         :raises NotFoundError: there is no such stage.
         :raises TargetConflictError: it is another one.
         """
-        while True:
-            commits = self._current()
-            with suppress(PrunedError):  # one was superseded and pruned before it was read
-                return self._check(commits)
+        return self._of_current(self._check)
 
     def _check(self, commits: list[Commit]) -> FilledInput:
         reports: list[Report] = []
@@ -146,10 +142,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         :raises NotFoundError: there is no such stage.
         :raises IntegrityError: a revision is damaged.
         """
-        while True:
-            commits = self._current()
-            with suppress(PrunedError):  # one was superseded and pruned before it was read
-                return self._planned(commits)
+        return self._of_current(self._planned)
 
     def _planned(self, commits: Sequence[Commit]) -> PlannedInput:
         from up42_state.stages.propagate.merged_output import Added, EarlierStage, Merging, output_of
@@ -174,8 +167,11 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
 
         return Propagation(stages=tuple(self.stages[1:]), **self.options)
 
-    def _current(self) -> list[Commit]:
-        return [stage.latest(self.job_mode) for stage in self.stages]
+    def _of_current(self, made: Callable[[list[Commit]], T]) -> T:
+        """Make something of the current revisions; one that was pruned meanwhile is taken as it is now."""
+        while True:
+            with suppress(PrunedError):
+                return made([stage.latest(self.job_mode) for stage in self.stages])
 
     def _made_of(self, commits: Sequence[Commit]) -> str:
         made_of = [[commit.name, commit.attempt] for commit in commits]

@@ -55,6 +55,6 @@ def with_parameters(
         yield kept | {FILE: file.name}
 
 
-def fits(text: str) -> bool:
-    """Return True if the text of parameters is short enough for a variable."""
-    return len(os.fsencode(f"{PARAMETERS}={text}")) < _MOST
+def fits(text: str, name: str = PARAMETERS) -> bool:
+    """Return True if a text is short enough for a variable."""
+    return len(os.fsencode(f"{name}={text}")) < _MOST

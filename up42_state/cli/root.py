@@ -35,7 +35,7 @@ _VERBS = {
     "prune": "upkeep",
     "manifest": "manifest",
     "workflow": "workflow",
-    "engine": "engine",
+    "engine": "engine.steps",
     "doctor": "doctor",
     "demo": "demo",
 }

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
+from doubles.podman import stand_in
 from manifest.examples import data_block
 from workflow.documents import write
-from workflow.test_images import INFO, PODMAN
 
 from up42_state.cli.root import root
 
@@ -31,23 +30,16 @@ def image_of(
     return json.dumps([{"Id": f"{number:064x}", "Config": config, **more}])
 
 
-def stand_in(folder: Path) -> Path:
-    """The folder of a stand-in for podman that knows the image ``scenes``."""
-    for inner in ("images", "registry"):
-        (folder / inner).mkdir(parents=True)
-    (folder / "info.json").write_text(json.dumps(INFO))
-    (folder / "podman").write_text(PODMAN)
-    (folder / "podman").chmod(0o755)
-    for name in ("sh", "cat", "mv", "dirname"):
-        (folder / name).symlink_to(f"/bin/{name}" if os.path.exists(f"/bin/{name}") else f"/usr/bin/{name}")
-    (folder / "images" / "scenes").write_text(image_of(1, entrypoint=["run"], command=["all"]))
+def with_scenes(folder: Path) -> Path:
+    """The stand-in in a folder, which knows the image ``scenes``."""
+    (stand_in(folder) / "images" / "scenes").write_text(image_of(1, entrypoint=["run"], command=["all"]))
     return folder
 
 
 @pytest.fixture
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of the stand-in, which is the only engine on the PATH."""
-    folder = stand_in(tmp_path / "engine")
+    """The folder of the stand-in, the only engine on the PATH; it knows the image ``scenes``."""
+    folder = with_scenes(tmp_path / "engine")
     monkeypatch.setenv("PATH", str(folder))
     return folder
 

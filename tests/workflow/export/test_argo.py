@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from servers.argo import substituted
 from servers.specs import expand
-from workflow.export.conftest import OPTIONS, export_with, image_of, stand_in
+from workflow.export.conftest import OPTIONS, export_with, image_of, with_scenes
 
-from up42_state.cli.verbs.engine import engine as engine_verbs
+from up42_state.cli.verbs.engine.steps import engine as engine_verbs
 from up42_state.workflow.export.argo.checks import problems
 from up42_state.workflow.export.argo.text import json_value, word
 
@@ -68,7 +68,7 @@ def tiling(engine: Path) -> None:
 def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A document with all that there is."""
     folder = tmp_path_factory.mktemp("argo")
-    engine = stand_in(folder / "engine")
+    engine = with_scenes(folder / "engine")
     add_tiling(engine)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", str(engine))

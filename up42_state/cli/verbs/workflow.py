@@ -10,7 +10,7 @@ import click
 from up42_state.cli import options
 from up42_state.cli.output import Table, print_result, write_text
 from up42_state.cli.text import plain
-from up42_state.cli.verbs.engines.export import export
+from up42_state.cli.verbs.export import export
 from up42_state.secrets.redaction import HIDDEN, without_credentials
 from up42_state.secrets.shapes import is_secret_name
 from up42_state.units import size

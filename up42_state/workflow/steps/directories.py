@@ -9,20 +9,20 @@ from __future__ import annotations
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from up42_state.errors import PathNotFoundError, SettingsError
 from up42_state.state import State
-from up42_state.workflow.planner import Planner
 from up42_state.workflow.shards.inputs import RestoredInput
 from up42_state.workflow.shards.stored import StoredShards
-from up42_state.workflow.task import StoredTask
+from up42_state.workflow.steps.staging import stored_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from up42_state.workflow.model import Task
     from up42_state.workflow.steps.text import PortableTask
+    from up42_state.workflow.task import StoredTask
 
 __all__ = ["PREFIX", "join", "merge", "merge_shards", "propagated_by", "split"]
 
@@ -122,22 +122,11 @@ def merge_shards(
         _restore(stored, target)
 
 
-class _Written(NamedTuple):
-    """A block whose code is known from a text."""
-
-    code: str
-
-    def of(self, _task: Task) -> _Written:
-        """The block of the one task."""
-        return self
-
-
 @contextmanager
 def _stored(text: PortableTask, job: str) -> Iterator[StoredTask]:
     """Give the task in a store that is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="up42-state-") as folder:
-        state = State(Path(folder).as_uri())
-        yield StoredTask(Planner(state.job(job), _Written(text.code)), text.task)
+        yield stored_task(text, State(Path(folder).as_uri()).job(job), "DEFAULT")
 
 
 def _save_all(stored: StoredTask, names: Sequence[str], directories: Sequence[Path]) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from up42_state.block.parameters import fits
 from up42_state.errors import Defect
 from up42_state.workflow.export.defects import readable_secrets
 from up42_state.workflow.planner import upstream
+from up42_state.workflow.steps.text import VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from up42_state.workflow.model import Task
 
 __all__ = ["defects"]
-
-_LONGEST = 128 * 1024  # bytes of NAME=value and a zero that Linux takes (MAX_ARG_STRLEN, execve(2))
-_TASK = "UP42_STATE_TASK"
 
 
 def defects(task: Task, parameters: str, text: str, *, is_staged: bool) -> Iterator[Defect]:
@@ -61,7 +58,7 @@ def defects(task: Task, parameters: str, text: str, *, is_staged: bool) -> Itera
                 "a package that knows no store cannot have the stage of another job",
                 "export with --staged",
             )
-    if not fits(parameters) or len(os.fsencode(f"{_TASK}={text}")) >= _LONGEST:
+    if not fits(parameters) or not fits(text, VARIABLE):
         yield Defect(
             f"{name} parameters",
             "they are too long for a variable: CWL gives a block no others",

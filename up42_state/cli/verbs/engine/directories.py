@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from up42_state.cli import options
-from up42_state.cli.verbs.engines.texts import read_text
+from up42_state.cli.verbs.engine.task_text import read_text, task_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,13 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["add_to"]
 
-_task = click.option(
-    "--task",
-    metavar="TEXT",
-    envvar="UP42_STATE_TASK",
-    required=True,
-    help="The task, as `workflow export` writes it; @FILE reads it from a file.  [UP42_STATE_TASK]",
-)
 _job = click.option(
     "--job",
     metavar="JOB",
@@ -50,7 +43,7 @@ def add_to(group: click.Group) -> None:
 
 
 @click.command()
-@_task
+@task_text
 @_job
 @_directories("parent", "Output of a task that the input comes from; repeat, in the task's order.")
 @_outdir
@@ -65,7 +58,7 @@ def join(common: Common, task: str, job: str, parent: tuple[Path, ...], target: 
 
 
 @click.command()
-@_task
+@task_text
 @click.option("--input", "whole", type=options.DIRECTORY, metavar="DIR", required=True)
 @_outdir
 @options.shared
@@ -79,7 +72,7 @@ def split(common: Common, task: str, whole: Path, target: Path) -> None:
 
 
 @click.command()
-@_task
+@task_text
 @_job
 @click.option("--input", "whole", type=options.DIRECTORY, metavar="DIR", help="What was cut into shards.")
 @_directories("output", "What the block made; of a task in shards repeat, in the order of the shards.")

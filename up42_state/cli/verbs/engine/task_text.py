@@ -1,14 +1,24 @@
-"""Read a task's text, as every step of an engine is given it."""
+"""The text of a task, which every step of an engine is given."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 if TYPE_CHECKING:
     from up42_state.workflow.steps.text import PortableTask
 
-__all__ = ["read_text"]
+__all__ = ["read_text", "task_text"]
+
+task_text = click.option(
+    "--task",
+    metavar="TEXT",
+    envvar="UP42_STATE_TASK",
+    required=True,
+    help="The task, as `workflow export` writes it; @FILE reads it from a file.  [UP42_STATE_TASK]",
+)
 
 
 def read_text(text: str) -> PortableTask:

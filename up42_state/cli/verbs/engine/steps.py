@@ -12,8 +12,8 @@ from up42_state.cli.commits import commit_facts, saved_value
 from up42_state.cli.output import print_result, write_text
 from up42_state.cli.signals import stopped_by_signals
 from up42_state.cli.text import plain
-from up42_state.cli.verbs.engines import directories
-from up42_state.cli.verbs.engines.texts import read_text
+from up42_state.cli.verbs.engine import directories
+from up42_state.cli.verbs.engine.task_text import read_text, task_text
 from up42_state.contract import INPUT, OUTPUT, quicklooks_of
 
 if TYPE_CHECKING:
@@ -34,13 +34,6 @@ __all__ = ["engine"]
 
 HANDOVER = "/tmp/handover.json"  # noqa: S108 - beside the contract's directories
 
-_task = click.option(
-    "--task",
-    metavar="TEXT",
-    envvar="UP42_STATE_TASK",
-    required=True,
-    help="The task, as `workflow export` writes it; @FILE reads it from a file.  [UP42_STATE_TASK]",
-)
 _handover = click.option(
     "--handover",
     type=options.FILE,
@@ -62,7 +55,7 @@ def engine() -> None:
 
 
 @engine.command()
-@_task
+@task_text
 @options.job
 @click.option(
     "--outputs",
@@ -99,7 +92,7 @@ def look(common: Common, task: str, job: str | None, outputs: Path | None, force
 
 
 @engine.command()
-@_task
+@task_text
 @options.job
 @click.option("--input", "input_", type=options.DIRECTORY, default=INPUT, show_default=True)
 @_handover
@@ -144,7 +137,7 @@ def stage_in(
 
 
 @engine.command()
-@_task
+@task_text
 @options.job
 @click.option("--output", type=options.DIRECTORY, default=OUTPUT, show_default=True)
 @click.option(
@@ -189,7 +182,7 @@ def stage_out(
 
 
 @engine.command()
-@_task
+@task_text
 @options.job
 @options.shared
 @click.pass_obj
@@ -207,7 +200,7 @@ def collect(common: Common, task: str, job: str | None) -> None:
 
 
 @engine.command()
-@_task
+@task_text
 @options.job
 @click.option("--input", "input_", type=options.DIRECTORY, help="An empty directory without it.")
 @click.option("--output", type=options.DIRECTORY, required=True)

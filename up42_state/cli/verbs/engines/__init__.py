@@ -1,1 +1,0 @@
-"""Verbs for the engines that run workflows: write a document, do a step between directories."""
