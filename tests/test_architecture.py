@@ -118,6 +118,14 @@ STANDS_ON: dict[str, set[str]] = {
         *("contract", "buckets.__init__", "machine", "propagation", "secrets", "settings", "stage"),
         *("stages", "stages.format", "stages.propagate", "stages.upkeep"),
     },
+    "publish.stac": {
+        *("buckets.keys", "contract", "features.__init__", "features", "features.files"),
+        *("features.merge.matching", "machine", "secrets", "stages", "stages.format"),
+    },
+    "publish.stac.intake": {
+        *("contract", "features.__init__", "features.files", "machine", "publish.stac", "secrets"),
+    },
+    "publish.stac.__init__": {"publish.stac", "publish.stac.intake"},
     "filesystem": {"contract", "stages", "stages.format", "stages.read", "state"},
     "doctor": {"buckets.__init__", "buckets", "buckets.base", "secrets", "settings", "units"},
     "block.recipe": {
@@ -182,8 +190,9 @@ STANDS_ON: dict[str, set[str]] = {
         *("block", "cli", "cli.watching", "contract", "demo", "doctor", "machine", "stages", "state"),
         *("secrets", "stages.format", "workflow", "workflow.blocks", "workflow.blocks.containers"),
         *("manifest.__init__", "manifest", "manifest.matching", "manifest.server"),
-        *("units", "workflow.document.__init__"),
+        *("publish.stac.__init__", "units", "workflow.document.__init__"),
     },
+    "cli.verbs.publishing": {"cli", "publish.stac.__init__"},
     "cli.__init__": {"cli"},
 }
 
@@ -193,6 +202,7 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
     "stage": {"state"},
     "filesystem": {"features.__init__"},
     "state": {"features.__init__"},
+    "publish.stac": {"stage", "state"},
     "block.recipe": {"propagation", "state"},
     "block": {"stages.write"},
     "workflow": {"manifest.__init__", "stage"},
@@ -203,6 +213,7 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
         *("features.__init__", "features", "stages", "stages.format"),
         *("stages.read", "stages.upkeep", "stages.write", "workflow.model"),
     },
+    "cli.verbs.publishing": {"stage"},
     "workflow.__init__": {"workflow", "workflow.document.__init__", "workflow.model"},
     "__init__": {
         *("block", "errors", "manifest.__init__", "propagation", "settings", "stage"),
