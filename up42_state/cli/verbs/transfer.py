@@ -90,7 +90,10 @@ def save(
     handles = common.handles(job=job, stage=stage, after=after, propagate=propagate)
     target = handles.stage()
     earlier = options.propagations(handles.stages(handles.settings.propagate), handles.settings, **merging)
-    with _output(common, directory, from_stac, stac_roots) as output, common.progress("saving") as progress:
+    with (
+        _output(directory, from_stac, stac_roots) as (output, warnings),
+        common.progress("saving") as progress,
+    ):
         saved = target.save(
             output,
             after=handles.stages(handles.settings.after),
@@ -103,7 +106,8 @@ def save(
             progress=progress,
             repair=repair,
         )
-    for warning in saved.warnings:
+    warnings = (*warnings, *saved.warnings)
+    for warning in warnings:
         common.note(f"warning: {warning}")
     for change in saved.changes:
         common.note(f"mended {change}")
@@ -112,7 +116,7 @@ def save(
     value = saved.commit.to_dict() | {
         "outcome": saved.outcome,
         "propagated": [report.to_dict() for report in saved.reports],
-        "warnings": [*saved.warnings, *(text for report in saved.reports for text in report.warnings)],
+        "warnings": [*warnings, *(text for report in saved.reports for text in report.warnings)],
         "changes": [change.to_dict() for change in saved.changes],
     }
     print_result(common, value, commit_facts(saved.commit, outcome=saved.outcome))
@@ -120,11 +124,11 @@ def save(
 
 @contextmanager
 def _output(
-    common: Common, directory: Path, from_stac: str | None, roots: tuple[Path, ...]
-) -> Iterator[Path]:
-    """Give the output that is to be saved: the directory, or what a document of STAC holds."""
+    directory: Path, from_stac: str | None, roots: tuple[Path, ...]
+) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """Give the output that is to be saved, and warnings: the directory, or what a document of STAC holds."""
     if from_stac is None:
-        yield directory
+        yield directory, ()
         return
     source = click.get_current_context().get_parameter_source("directory")
     if source is not ParameterSource.DEFAULT:
@@ -133,9 +137,7 @@ def _output(
 
     with tempfile.TemporaryDirectory(prefix="up42-state-stac-") as made:
         taken = take_in(from_stac, Path(made, "output"), roots=roots)
-        for warning in taken.warnings:
-            common.note(f"warning: {warning}")
-        yield Path(made, "output")
+        yield Path(made, "output"), taken.warnings
 
 
 def _note_propagation(common: Common, report: Report) -> None:
