@@ -46,12 +46,19 @@ class Copies:
         """How many files there are."""
         return len(self._taken)
 
-    def file(self, found: Path, asset: Mapping[str, Any], folder: str) -> str:
+    def is_taken(self, found: Path, asset: Mapping[str, Any]) -> bool:
+        """Return True if the path that an asset of ours says is that of another file."""
+        path, origin = _path(asset), _origin(found, asset)
+        return self._taken.get(path, origin) != origin
+
+    def file(self, found: Path, asset: Mapping[str, Any], folder: str, *, is_moved: bool = False) -> str:
         """Put a file or a directory in place, and return its path in the output.
 
         :param folder: of the item's files, unless the asset says a path.
+        :param is_moved: True if the path that the asset says is to lie in the folder.
         """
-        path = _path(asset) or f"{folder}/{found.name}"
+        path = _path(asset) or found.name
+        path = f"{folder}/{path}" if is_moved or not _path(asset) else path
         self._put(found, asset, path)
         return path
 
@@ -61,7 +68,9 @@ class Copies:
         path = _path(asset) or f"{QUICKLOOK_FOLDER}/{folder}{extension}"
         if not path.startswith(f"{QUICKLOOK_FOLDER}/"):
             path = f"{QUICKLOOK_FOLDER}/{path}"
-        if path in self._taken and self._taken[path] != _origin(found, asset):
+        if self._taken.get(path, _origin(found, asset)) != _origin(found, asset):
+            path = f"{QUICKLOOK_FOLDER}/{folder}{extension}"
+        if self._taken.get(path, _origin(found, asset)) != _origin(found, asset):
             self.warnings.append(f"{found} was left out: the feature has a quicklook {path} already")
             return
         self._put(found, asset, path)

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from up42_state.contract import DATA_JSON
+from up42_state.contract import DATA_JSON, QUICKLOOK_FOLDER
 from up42_state.errors import Defect, InvalidDataError, TargetConflictError
 from up42_state.features import DATA_PATH
+from up42_state.features.files.data_paths import EVERYTHING, is_data_property, normal_path
 from up42_state.machine.paths import local_path
 from up42_state.publish.stac.fields import ASIDE, OURS
 from up42_state.publish.stac.ids import folder_name
@@ -23,6 +24,7 @@ from up42_state.secrets.redaction import without_credentials
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     PathLike = str | os.PathLike[str]
 
@@ -88,16 +90,22 @@ def _feature(item: Item, folders: set[str], places: Places, copies: Copies) -> t
     properties = value.get("properties")
     properties = dict(properties) if isinstance(properties, dict) else {}
     folder = folder_name(str(value.get("id") or "item"), folders)
-    data: list[str] = []
+    local: list[tuple[Path, dict[str, Any]]] = []
     remote: dict[str, Any] = {}
     for key, asset in _assets(item):
         found = places.find(asset["href"], item.document)
         if found is None:
             remote[key] = asset | {"href": without_credentials(asset["href"])}
-        elif _PICTURES.intersection(_roles(asset)) or _is_quicklook(asset):
-            copies.quicklook(found, asset, folder)
         else:
-            data.append(copies.file(found, asset, folder))
+            local.append((found, asset))
+    pictures = [each for each in local if _is_picture(each[1])]
+    files = [each for each in local if not _is_picture(each[1])]
+    # Where a file of another stage has a path, this feature's files move together, and their names with them.
+    is_moved = any(copies.is_taken(found, asset) for found, asset in files)
+    data = [copies.file(found, asset, folder, is_moved=is_moved) for found, asset in files]
+    for found, asset in pictures:
+        copies.quicklook(found, asset, folder)
+    properties = _moved(properties, folder, data) if is_moved else properties
     feature: dict[str, Any] = {"type": "Feature"}
     identity = properties.get(f"{OURS}id", value.get("id"))
     if identity is not None:
@@ -128,8 +136,26 @@ def _roles(asset: Mapping[str, Any]) -> list[str]:
     return [role for role in roles if isinstance(role, str)] if isinstance(roles, list) else []
 
 
-def _is_quicklook(asset: Mapping[str, Any]) -> bool:
-    return str(asset.get(f"{OURS}path", "")).startswith(".quicklooks/")
+def _is_picture(asset: Mapping[str, Any]) -> bool:
+    """True for a quicklook: one of ours by its path, one of others by its roles."""
+    is_ours = str(asset.get(f"{OURS}path", "")).startswith(f"{QUICKLOOK_FOLDER}/")
+    return is_ours or not _PICTURES.isdisjoint(_roles(asset))
+
+
+def _moved(properties: Mapping[str, Any], folder: str, data: Iterable[str]) -> dict[str, Any]:
+    """The properties with every data path that names one of the files in the folder that these moved to."""
+    before = {path.removeprefix(f"{folder}/") for path in data}
+
+    def moved(name: str, value: Any) -> Any:
+        if not is_data_property(name) or not isinstance(value, str):
+            return value
+        path = normal_path(value)
+        if path == EVERYTHING:
+            return folder
+        named = any(each == path or each.startswith(f"{path}/") for each in before)
+        return f"{folder}/{path}" if named else value
+
+    return {name: moved(name, value) for name, value in properties.items()}
 
 
 def _properties(properties: Mapping[str, Any], data: list[str], folder: str) -> dict[str, Any]:
