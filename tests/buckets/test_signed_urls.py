@@ -9,7 +9,7 @@ import logging
 import re
 import urllib.request
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -17,14 +17,17 @@ import boto3
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from doubles.outputs import state_on, write_output
 
 from up42_state.buckets.gcs.bucket import GCSBucket
 from up42_state.buckets.s3.bucket import S3Bucket
-from up42_state.errors import UnsupportedStoreError
+from up42_state.errors import TargetConflictError, UnsupportedStoreError
+from up42_state.publish import stac
 from up42_state.settings.model import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 ODD = "a b/ä#c?d%20e+f.tif"
@@ -58,6 +61,27 @@ def test_s3_gives_the_object_to_whoever_has_the_url(bucket: S3Bucket, key: str) 
     query = parse_qs(urlsplit(url).query)
     assert query["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
     assert query["X-Amz-Expires"] == ["43200"]
+
+
+def test_a_document_with_signed_urls(bucket: S3Bucket, tmp_path: Path) -> None:
+    """Plain addresses name the objects; signed ones open them; the file is its owner's alone."""
+    stage = state_on(bucket).job("j").stage("scenes:1")
+    stage.save(write_output(tmp_path / "output", {"ä b.tif": b"some bytes"}))
+    (plain,) = stac.item_collection([stage]).value["features"]
+    key = plain["assets"]["data"]["href"].removeprefix(f"{bucket.url}/")
+    assert bucket.get(key) == b"some bytes"
+    document = stac.item_collection([stage], sign=timedelta(hours=1))
+    asset = document.value["features"][0]["assets"]["data"]
+    assert "1220" + hashlib.sha256(fetch(asset["href"])).hexdigest() == asset["file:checksum"]
+    expires = datetime.fromisoformat(document.value["up42:expires"]) - datetime.now(UTC)
+    assert timedelta(minutes=59) < expires <= timedelta(hours=1)
+    catalog = stac.catalog([stage], sign=timedelta(hours=1))
+    written = [stac.write(document, tmp_path / "items.json"), stac.write(catalog, tmp_path / "catalog")]
+    found = [*written, *written[1].rglob("*.json")]
+    assert {path.stat().st_mode & 0o077 for path in found} == {0}
+    assert "X-Amz-Signature" in written[0].read_text()
+    with pytest.raises(TargetConflictError, match="secrets"):
+        stac.write(document, "/dev/null")
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-central-1"])

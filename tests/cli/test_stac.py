@@ -35,7 +35,7 @@ def test_stages_as_the_tool_prints_them(saved: Save, ask: Ask) -> None:
     assert ids(ask("stac", "3f0c/scenes:1")) == ["b"]
     assert ids(ask("stac", "scenes:1@1", "--job", "3f0c")) == ["a"]
     assert ids(ask("stac", "--job", "3f0c", "--stage", "scenes:1", "--revision", "1")) == ["a"]
-    for whole in (("3f0c/",), ("--job", "3f0c"), ("3f0c/scenes:1", "3f0c/tiling:1")):
+    for whole in (("3f0c/",), ("3f0c",), ("--job", "3f0c"), ("3f0c/scenes:1", "3f0c/tiling:1")):
         assert ids(ask("stac", *whole)) == ["b", "c"]
 
 
@@ -91,7 +91,20 @@ def test_a_file(saved: Save, ask: Ask, call: Call, tmp_path: Path) -> None:
     os.umask(mask)
     assert stat.S_IMODE(target.stat().st_mode) == 0o666 & ~mask
     assert list(target.parent.iterdir()) == [target]
-    assert call("stac", "3f0c/", "-o", tmp_path / "new").exit_code != 0
+    assert call("stac", "3f0c/", "-o", tmp_path / "new").exit_code == 2
+    link = tmp_path / "link"
+    link.symlink_to(target)
+    assert ask("stac", "3f0c/", "-o", link)["items"] == 1
+    assert link.is_symlink()
+
+
+def test_a_pipe(saved: Save, start: Callable[..., Any]) -> None:
+    """A device is written to, and not replaced by a file."""
+    saved("scenes:1", a=b"1")
+    process = start("stac", "3f0c/", "-o", "/dev/stdout")
+    printed, _ = process.communicate(timeout=30)
+    assert ids(json.loads(printed.splitlines()[0])) == ["a"]
+    assert os.path.islink("/dev/stdout") or not os.path.isfile("/dev/stdout")
 
 
 def test_a_catalog(saved: Save, ask: Ask, call: Call, tmp_path: Path) -> None:

@@ -33,9 +33,10 @@ SPLIT = {
         (polygon(170, 180), [170, 0, 180, 1]),
         (polygon(-180, -170), [-180, 0, -170, 1]),
         (SPLIT, [170, 0, -175, 1]),
-        ({"type": "Point", "coordinates": [13, 52, 7]}, [13, 52, 13, 52]),
+        ({"type": "Point", "coordinates": [13, 52, 7]}, [13, 52, 7, 13, 52, 7]),
         ({"type": "MultiPoint", "coordinates": [[-179, 1], [179, 2]]}, [-179, 1, 179, 2]),
         ({"type": "LineString", "coordinates": [[1, 2], [3, 4]]}, [1, 2, 3, 4]),
+        ({"type": "LineString", "coordinates": [[1, 2, 5], [3, 4]]}, [1, 2, 3, 4]),
         ({"type": "GeometryCollection", "geometries": [polygon(1, 2), polygon(5, 6)]}, [1, 0, 6, 1]),
     ],
 )
@@ -77,7 +78,7 @@ def test_a_line_across_the_antimeridian_is_cut() -> None:
             [[-180, 2, 4], [-178, 4, 8], [-180, 6, 4]],
         ],
     }
-    assert found.bbox == [178, 0, -178, 8]
+    assert found.bbox == [178, 0, 0, -178, 8, 8]
 
 
 def test_a_point_beyond_180_degrees() -> None:

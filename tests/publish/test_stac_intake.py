@@ -136,6 +136,21 @@ def test_there_and_back(saved: Save, tmp_path: Path, form: str) -> None:
     assert found == [{**given[1], "geometry": None} if n == 1 else feature for n, feature in enumerate(given)]
 
 
+def test_another_reference_system_there_and_back(saved: Save, tmp_path: Path) -> None:
+    """Coordinates in metres come back with the name of their system; mixed with degrees they do not."""
+    crs = {"type": "name", "properties": {"name": "EPSG:32633"}}
+    there = {"type": "Point", "coordinates": [388000.0, 5820000.0]}
+    given = [{"type": "Feature", "id": "a", "geometry": there, "properties": {}}]
+    metres = saved(given, name="metres", members={"crs": crs})
+    degrees = saved([{**given[0], "geometry": SQUARE}], name="degrees")
+    for name, stages in (("one", [metres]), ("both", [metres, degrees])):
+        document = stac.write(stac.item_collection(stages), tmp_path / f"{name}.json")
+        stac.take_in(document, tmp_path / name)
+    back = json.loads((tmp_path / "one" / "data.json").read_text())
+    assert back == {"type": "FeatureCollection", "crs": crs, "features": given}
+    assert [feature["geometry"] for feature in features(tmp_path / "both")] == [None, SQUARE]
+
+
 def test_stages_whose_files_have_one_path(saved: Save, tmp_path: Path) -> None:
     """Of several stages each feature keeps its own bytes: what is in the way moves, and data paths follow."""
     stages = [

@@ -254,7 +254,8 @@ def _bounds(boxes: Sequence[Sequence[float]]) -> list[float]:
     """The box around boxes. Where one of them crosses the antimeridian it goes around the globe."""
     if not boxes:
         return _WORLD
-    south, north = min(box[1] for box in boxes), max(box[3] for box in boxes)
-    if any(box[0] > box[2] for box in boxes):
+    flat = [(box[0], box[1], box[len(box) // 2], box[len(box) // 2 + 1]) for box in boxes]  # without heights
+    south, north = min(box[1] for box in flat), max(box[3] for box in flat)
+    if any(box[0] > box[2] for box in flat):
         return [-180.0, south, 180.0, north]
-    return [min(box[0] for box in boxes), south, max(box[2] for box in boxes), north]
+    return [min(box[0] for box in flat), south, max(box[2] for box in flat), north]

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     Position = list[float]
     Path = list[Position]
@@ -32,7 +32,7 @@ _LARGEST_LONGITUDE = 540.0  # of a shape that was drawn on across the antimeridi
 
 
 class Placed(NamedTuple):
-    """A geometry in degrees and its bbox: west, south, east, north."""
+    """A geometry in degrees and its bbox: west, south, east, north; with the heights where all have one."""
 
     geometry: dict[str, Any]
     bbox: list[float]
@@ -58,8 +58,23 @@ def placed(geometry: Any, bbox: Any = None) -> Placed | None:
         return None
     is_wide = _is_wide(bbox)
     made, extents = _place(geometry, is_wide=is_wide)
-    box = _around(extents)
-    return Placed(made, box) if box else None
+    west, south, east, north = _around(extents)
+    heights = list(_heights(made))
+    if None in heights:
+        return Placed(made, [west, south, east, north])
+    known = [height for height in heights if height is not None]
+    return Placed(made, [west, south, min(known), east, north, max(known)])
+
+
+def _heights(geometry: dict[str, Any]) -> Iterator[float | None]:
+    """The height of every position; ``None`` for one without."""
+    waiting = [geometry.get("coordinates"), *(each["coordinates"] for each in geometry.get("geometries", ()))]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list) and isinstance(value[0], list):
+            waiting += value
+        elif value is not None:
+            yield value[2] if len(value) > 2 else None
 
 
 def _is_valid(geometry: Any) -> bool:
@@ -229,9 +244,7 @@ def _crossing(before: Position, after: Position, edge: float) -> Position:
 
 
 def _around(extents: Sequence[_Extent]) -> list[float]:
-    """The bbox around parts; empty where there are none. It crosses the antimeridian where the parts do."""
-    if not extents:
-        return []
+    """The bbox around parts, of which there is one. It crosses the antimeridian where the parts do."""
     south, north = min(extent.south for extent in extents), max(extent.north for extent in extents)
     west, east = min(extent.west for extent in extents), max(extent.east for extent in extents)
     touches = any(e.east == _HALF for e in extents) and any(e.west == -_HALF for e in extents)

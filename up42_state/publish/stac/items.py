@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ FILE = f"{_AT}/file/v2.1.0/schema.json"
 PROCESSING = f"{_AT}/processing/v1.2.0/schema.json"
 PROJECTION = f"{_AT}/projection/v2.0.0/schema.json"
 COMMIT = "application/json; profile=up42_state-commit"
+_CODE = re.compile(r"[A-Za-z]+:[\w.-]+")  # authority and code, as the projection extension wants them
 _MEMBERS = frozenset(("type", "id", "geometry", "bbox", "properties"))  # RFC 7946 §3.2, §5
 
 
@@ -70,8 +72,8 @@ def _item(
     value = feature.value()
     properties = feature.properties
     own = dict(shared) | _times(source.commit, properties, notes)
-    if feature.id != item_id:
-        own[f"{OURS}id"] = feature.id
+    if value.get("id") != item_id:
+        own[f"{OURS}id"] = value.get("id")
         if feature.id is None:
             notes.add("had no id and got one that is made of its content")
     others = {name: member for name, member in value.items() if name not in _MEMBERS}
@@ -164,8 +166,8 @@ def _place(source: Source, value: Mapping[str, Any], own: dict[str, Any], notes:
         return {"geometry": found.geometry, "bbox": found.bbox}
     if geometry is not None and not source.crs.is_default:
         name = str(source.crs)
-        notes.add(f"had coordinates in {name}, not in degrees: its geometry is null, and {name} is said")
-        own["proj:code"] = name
+        notes.add(f"had coordinates in {name!r:.60}, not in degrees: it has no geometry of STAC's")
+        own["proj:code"] = name if _CODE.fullmatch(name) else None  # which says that there is no code
         own[f"{OURS}geometry"] = geometry
     elif geometry:
         notes.add("had a geometry that is not valid GeoJSON in degrees: it is null")

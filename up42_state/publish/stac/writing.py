@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import InvalidOutputError, TargetConflictError
@@ -12,8 +13,6 @@ from up42_state.features.objects import render, writable
 from up42_state.machine.paths import local_path
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from up42_state.publish.stac.documents import Document
 
     PathLike = str | os.PathLike[str]
@@ -35,13 +34,17 @@ def write(document: Document, target: PathLike) -> Path:
     :return: the path that was written.
     :raises TargetConflictError: the directory holds something, or the path is of the other kind.
     """
-    path = local_path(target)
+    given = local_path(target)
+    if given.exists() and not given.is_file() and not given.is_dir():
+        _write_stream(document, given)
+        return given
+    path = Path(os.path.realpath(given))  # a link stays, and what it leads to is replaced
     path.parent.mkdir(parents=True, exist_ok=True)
     if "catalog.json" in document.files:
         _write_directory(document, path)
     else:
         _write_file(document, path)
-    return path
+    return given
 
 
 def rendered(value: Any) -> bytes:
@@ -50,6 +53,14 @@ def rendered(value: Any) -> bytes:
         return render(value) + b"\n"
     except InvalidOutputError:
         return render(writable(value)[0]) + b"\n"
+
+
+def _write_stream(document: Document, path: Path) -> None:
+    """Write to a terminal or a pipe, which must not be replaced by a file."""
+    if document.is_secret or "catalog.json" in document.files:
+        what = "signed URLs are secrets" if document.is_secret else "a catalog is a directory"
+        raise TargetConflictError(f"{path} is no file, and {what}", advice="name a file or a directory")
+    path.write_bytes(rendered(document.value))
 
 
 def _write_file(document: Document, path: Path) -> None:

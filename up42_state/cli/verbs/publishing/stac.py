@@ -54,8 +54,8 @@ def stac(
 ) -> None:
     """Print stages as a document of STAC.
 
-    STAGE is written as the tool prints it: JOB/STAGE@REVISION. JOB/ alone stands for all stages of a job, and
-    so does --job without a stage.
+    STAGE is written as the tool prints it: JOB/STAGE@REVISION. JOB/ stands for all stages of a job, and so
+    does --job without a stage, or JOB where no job is set.
     """
     if output and catalog:
         raise click.UsageError("--output and --catalog are two documents: give one of them")
@@ -95,7 +95,7 @@ def _chosen(handles: Handles, texts: tuple[str, ...], revision: int | None) -> t
     numbers = {revision} - {None}
     for text in texts or (f"{handles.job.key}/",):
         head, slash, rest = text.partition("/")
-        if slash and not rest:
+        if not rest and (slash or handles.settings.job is None):
             found += stages_of(handles.state.job(head))
             continue
         name, number = options.with_revision(text)

@@ -82,6 +82,8 @@ class Copies:
                     inner = found.__class__(folder, name)
                     real = found.__class__(os.path.realpath(inner))
                     self._places.check(real)
+                    if not real.is_file():
+                        raise _refused(str(inner), "is no file")
                     self._put(real, {}, f"{path}/{inner.relative_to(found).as_posix()}")
             return
         origin = _origin(found, asset)

@@ -32,6 +32,7 @@ __all__ = ["Taken", "take_in"]
 
 _REMOTE = "stac:assets"  # the property that holds assets which lie elsewhere
 _PICTURES = frozenset(("thumbnail", "overview"))
+_SYSTEM = "proj:code"
 _OF_COMMIT = ("created", "updated")
 
 
@@ -71,8 +72,10 @@ def take_in(source: PathLike, target: PathLike, *, roots: Iterable[PathLike] = (
         raise TargetConflictError(f"{directory} holds something already", advice="name an empty directory")
     places = Places(document, [local_path(root) for root in roots])
     copies, folders = Copies(directory, places), set[str]()
-    features = [_feature(item, folders, places, copies) for item in items_in(document, places)]
-    value = {"type": "FeatureCollection", "features": [feature for feature, _ in features]}
+    items = list(items_in(document, places))
+    crs = _crs(items)
+    features = [_feature(item, folders, places, copies, has_crs=bool(crs)) for item in items]
+    value = {"type": "FeatureCollection", **crs, "features": [feature for feature, _ in features]}
     (directory / DATA_JSON).write_bytes(rendered(value))
     remote = sum(count for _, count in features)
     warnings = list(copies.warnings)
@@ -84,11 +87,36 @@ def take_in(source: PathLike, target: PathLike, *, roots: Iterable[PathLike] = (
     return Taken(features=len(features), files=copies.count, warnings=tuple(warnings))
 
 
-def _feature(item: Item, folders: set[str], places: Places, copies: Copies) -> tuple[dict[str, Any], int]:
-    """The feature of an item, with its files put in place, and how many of its assets lie elsewhere."""
+def _crs(items: Iterable[Item]) -> dict[str, Any]:
+    """The member that names the reference system of coordinates not in degrees, in documents of ours.
+
+    There is one only where all items have it: a collection has one reference system.
+    """
+    systems = [_members(item).get(_SYSTEM) if _is_ours(_members(item)) else None for item in items]
+    named = {system for system in systems if isinstance(system, str)}
+    if len(named) != 1 or not all(isinstance(system, str) for system in systems):
+        return {}
+    return {"crs": {"type": "name", "properties": {"name": named.pop()}}}
+
+
+def _members(item: Item) -> dict[str, Any]:
+    properties = item.value.get("properties")
+    return dict(properties) if isinstance(properties, dict) else {}
+
+
+def _is_ours(properties: Mapping[str, Any]) -> bool:
+    return f"{OURS}stage" in properties
+
+
+def _feature(
+    item: Item, folders: set[str], places: Places, copies: Copies, *, has_crs: bool
+) -> tuple[dict[str, Any], int]:
+    """The feature of an item, with its files put in place, and how many of its assets lie elsewhere.
+
+    :param has_crs: True if the collection names a reference system, which coordinates of ours are in.
+    """
     value = item.value
-    properties = value.get("properties")
-    properties = dict(properties) if isinstance(properties, dict) else {}
+    properties = _members(item)
     folder = folder_name(str(value.get("id") or "item"), folders)
     local: list[tuple[Path, dict[str, Any]]] = []
     remote: dict[str, Any] = {}
@@ -110,7 +138,11 @@ def _feature(item: Item, folders: set[str], places: Places, copies: Copies) -> t
     identity = properties.get(f"{OURS}id", value.get("id"))
     if identity is not None:
         feature["id"] = identity
-    feature["geometry"] = properties.get(f"{OURS}geometry", value.get("geometry"))
+    is_degrees = has_crs or _SYSTEM not in properties
+    before = f"{OURS}geometry" if is_degrees else ""
+    feature["geometry"] = properties.get(before, value.get("geometry"))
+    if has_crs:
+        del properties[_SYSTEM]
     box = properties.get(f"{OURS}bbox", value.get("bbox"))
     if box is not None:
         feature["bbox"] = box
@@ -160,7 +192,7 @@ def _moved(properties: Mapping[str, Any], folder: str, data: Iterable[str]) -> d
 
 def _properties(properties: Mapping[str, Any], data: list[str], folder: str) -> dict[str, Any]:
     """The feature's properties: the item's, without what a document of ours has added to them."""
-    is_ours = f"{OURS}stage" in properties
+    is_ours = _is_ours(properties)
     added = {*_OF_COMMIT, *(TIMES if properties.get(f"{OURS}time") == "commit" else ())} if is_ours else set()
     kept = {
         name: value

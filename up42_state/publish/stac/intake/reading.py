@@ -48,7 +48,7 @@ class Places:
         path = _path_of(href)
         if path is None:
             return None
-        found = next((each for each in (path, unquote(path)) if (base.parent / each).exists()), None)
+        found = next((each for each in (path, unquote(path)) if _is_there(base.parent / each)), None)
         if found is None:
             raise PathNotFoundError(
                 f"{base}: there is no {path}", advice="a reference is relative to the document"
@@ -70,9 +70,20 @@ class Places:
             )
 
 
+def _is_there(path: Path) -> bool:
+    """True for a file or a directory; what waits for a writer, a pipe, is none."""
+    try:
+        return path.is_file() or path.is_dir()
+    except (OSError, ValueError):  # too long for a name, or with NUL in it
+        return False
+
+
 def _path_of(href: str) -> str | None:
     """The path in a reference; ``None`` where it names something on another machine."""
-    parts = urlsplit(href)
+    try:
+        parts = urlsplit(href)
+    except ValueError:  # half an address of IPv6
+        return None
     if parts.scheme == "file":
         return unquote(parts.path) if parts.netloc in ("", "localhost") else None
     return href if not parts.scheme and not parts.netloc else None
@@ -119,10 +130,10 @@ def items_in(document: Path, places: Places) -> Iterator[Item]:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise PathNotFoundError(f"there is no document {path}")
     try:
         value = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise PathNotFoundError(f"there is no document {path}") from error
     except (ValueError, RecursionError) as error:
         raise _refused(path, Defect(path.name, f"is not JSON: {error!s:.100}")) from error
     if not isinstance(value, dict):
