@@ -115,17 +115,8 @@ def _feature(
 
     :param has_crs: True if the collection names a reference system, which coordinates of ours are in.
     """
-    value = item.value
-    properties = _members(item)
-    folder = folder_name(str(value.get("id") or "item"), folders)
-    local: list[tuple[Path, dict[str, Any]]] = []
-    remote: dict[str, Any] = {}
-    for key, asset in _assets(item):
-        found = places.find(asset["href"], item.document)
-        if found is None:
-            remote[key] = asset | {"href": without_credentials(asset["href"])}
-        else:
-            local.append((found, asset))
+    folder = folder_name(str(item.value.get("id") or "item"), folders)
+    local, remote = _found(item, places)
     pictures = [each for each in local if _is_picture(each[1])]
     files = [each for each in local if not _is_picture(each[1])]
     # Where a file of another stage has a path, this feature's files move together, and their names with them.
@@ -133,22 +124,39 @@ def _feature(
     data = [copies.file(found, asset, folder, is_moved=is_moved) for found, asset in files]
     for found, asset in pictures:
         copies.quicklook(found, asset, folder)
-    properties = _moved(properties, folder, data) if is_moved else properties
+    properties = _moved(_members(item), folder, data) if is_moved else _members(item)
+    feature = _geojson(item.value, properties, has_crs=has_crs)
+    feature["properties"] = _properties(properties, data, folder) | ({_REMOTE: remote} if remote else {})
+    if has_crs:
+        del feature["properties"][_SYSTEM]
+    members = properties.get(f"{OURS}members")
+    return (members if isinstance(members, dict) else {}) | feature, len(remote)
+
+
+def _geojson(value: Mapping[str, Any], properties: Mapping[str, Any], *, has_crs: bool) -> dict[str, Any]:
+    """The feature's members but for its properties: in a document of ours those that were kept beside."""
     feature: dict[str, Any] = {"type": "Feature"}
     identity = properties.get(f"{OURS}id", value.get("id"))
     if identity is not None:
         feature["id"] = identity
-    is_degrees = has_crs or _SYSTEM not in properties
-    before = f"{OURS}geometry" if is_degrees else ""
-    feature["geometry"] = properties.get(before, value.get("geometry"))
-    if has_crs:
-        del properties[_SYSTEM]
-    box = properties.get(f"{OURS}bbox", value.get("bbox"))
-    if box is not None:
-        feature["bbox"] = box
-    feature["properties"] = _properties(properties, data, folder) | ({_REMOTE: remote} if remote else {})
-    members = properties.get(f"{OURS}members")
-    return (members if isinstance(members, dict) else {}) | feature, len(remote)
+    # Coordinates in metres say nothing in a collection that does not name their system.
+    kept = properties if has_crs or _SYSTEM not in properties else {}
+    feature["geometry"] = kept.get(f"{OURS}geometry", value.get("geometry"))
+    box = kept.get(f"{OURS}bbox", value.get("bbox"))
+    return feature if box is None else feature | {"bbox": box}
+
+
+def _found(item: Item, places: Places) -> tuple[list[tuple[Path, dict[str, Any]]], dict[str, dict[str, Any]]]:
+    """The assets that are on this machine, with their paths, and those that are elsewhere, by key."""
+    local: list[tuple[Path, dict[str, Any]]] = []
+    remote: dict[str, dict[str, Any]] = {}
+    for key, asset in _assets(item):
+        found = places.find(asset["href"], item.document)
+        if found is None:
+            remote[key] = asset | {"href": without_credentials(asset["href"])}
+        else:
+            local.append((found, asset))
+    return local, remote
 
 
 def _assets(item: Item) -> Iterable[tuple[str, dict[str, Any]]]:
@@ -171,7 +179,8 @@ def _roles(asset: Mapping[str, Any]) -> list[str]:
 def _is_picture(asset: Mapping[str, Any]) -> bool:
     """True for a quicklook: one of ours by its path, one of others by its roles."""
     is_ours = str(asset.get(f"{OURS}path", "")).startswith(f"{QUICKLOOK_FOLDER}/")
-    return is_ours or not _PICTURES.isdisjoint(_roles(asset))
+    roles = _roles(asset)
+    return is_ours or ("data" not in roles and not _PICTURES.isdisjoint(roles))
 
 
 def _moved(properties: Mapping[str, Any], folder: str, data: Iterable[str]) -> dict[str, Any]:
