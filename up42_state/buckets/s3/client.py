@@ -80,11 +80,14 @@ def make_signer(settings: Settings, client: S3Client) -> S3Client:
 
     botocore signs URLs of some regions by version 2 unless it is told: that one is refused for objects that
     are encrypted by a key of KMS. For requests the client of :func:`make_client` stays free to choose, as
-    S3's newer kinds of buckets need.
+    S3's newer kinds of buckets need. Unless it is told, botocore also signs for the host of all regions, from
+    which a new bucket is redirected to the host of its region, and the signature is not for that one.
     """
     session = _session(settings)
-    config = _config(settings, settings.aws_endpoint_url).merge(Config(signature_version="s3v4"))
     endpoint = client.meta.endpoint_url
+    config = _config(settings, endpoint).merge(Config(signature_version="s3v4"))
+    if is_amazon(endpoint):
+        config = config.merge(Config(s3={"addressing_style": "virtual"}))
     signer = session.create_client(
         "s3",
         region_name=_region(session, settings),
