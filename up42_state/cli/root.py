@@ -36,6 +36,7 @@ _VERBS = {
     "prune": "upkeep",
     "manifest": "manifest",
     "workflow": "workflow",
+    "engine": "engine",
     "doctor": "doctor",
     "demo": "demo",
 }

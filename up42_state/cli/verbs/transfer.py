@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from up42_state.cli import options
-from up42_state.cli.commits import commit_facts
+from up42_state.cli.commits import commit_facts, saved_value
 from up42_state.cli.output import Table, print_result
 from up42_state.contract import INPUT, OUTPUT
 from up42_state.errors import IntegrityError
@@ -91,7 +91,7 @@ def save(
     target = handles.stage()
     earlier = options.propagations(handles.stages(handles.settings.propagate), handles.settings, **merging)
     with (
-        _output(directory, from_stac, stac_roots) as (output, warnings),
+        _output(directory, from_stac, stac_roots) as (output, taken),
         common.progress("saving") as progress,
     ):
         saved = target.save(
@@ -106,19 +106,14 @@ def save(
             progress=progress,
             repair=repair,
         )
-    warnings = (*warnings, *saved.warnings)
-    for warning in warnings:
+    for warning in (*taken, *saved.warnings):
         common.note(f"warning: {warning}")
     for change in saved.changes:
         common.note(f"mended {change}")
     for report in saved.reports:
         _note_propagation(common, report)
-    value = saved.commit.to_dict() | {
-        "outcome": saved.outcome,
-        "propagated": [report.to_dict() for report in saved.reports],
-        "warnings": [*warnings, *(text for report in saved.reports for text in report.warnings)],
-        "changes": [change.to_dict() for change in saved.changes],
-    }
+    value = saved_value(saved)
+    value["warnings"] = [*taken, *value["warnings"]]
     print_result(common, value, commit_facts(saved.commit, outcome=saved.outcome))
 
 
