@@ -118,6 +118,14 @@ STANDS_ON: dict[str, set[str]] = {
         *("contract", "buckets.__init__", "machine", "propagation", "secrets", "settings", "stage"),
         *("stages", "stages.format", "stages.propagate", "stages.upkeep"),
     },
+    "publish.stac": {
+        *("buckets.keys", "contract", "features.__init__", "features", "features.files"),
+        *("features.merge.matching", "machine", "secrets", "stages", "stages.format"),
+    },
+    "publish.stac.intake": {
+        *("contract", "features.__init__", "features.files", "machine", "publish.stac", "secrets"),
+    },
+    "publish.stac.__init__": {"publish.stac", "publish.stac.intake"},
     "filesystem": {"contract", "stages", "stages.format", "stages.read", "state"},
     "doctor": {"buckets.__init__", "buckets", "buckets.base", "secrets", "settings", "units"},
     "block.recipe": {
@@ -209,8 +217,10 @@ STANDS_ON: dict[str, set[str]] = {
         *("secrets", "stages.format", "workflow", "workflow.blocks", "workflow.blocks.containers"),
         "workflow.runner",
         *("manifest.__init__", "manifest", "manifest.matching", "manifest.server"),
-        *("units", "workflow.document.__init__", "workflow.export", "workflow.steps"),
+        *("publish.stac.__init__", "units"),
+        *("workflow.document.__init__", "workflow.export", "workflow.steps"),
     },
+    "cli.verbs.publishing": {"cli", "publish.stac.__init__"},
     "cli.__init__": {"cli"},
 }
 
@@ -220,6 +230,7 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
     "stage": {"state"},
     "filesystem": {"features.__init__"},
     "state": {"features.__init__"},
+    "publish.stac": {"stage", "state"},
     "block.recipe": {"propagation", "state"},
     "block": {"stages.write"},
     "workflow": {"manifest.__init__", "stage"},
@@ -233,6 +244,7 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
         *("features.__init__", "features", "stages", "stages.format"),
         *("stages.read", "stages.upkeep", "stages.write", "workflow.model"),
     },
+    "cli.verbs.publishing": {"stage"},
     "workflow.executors": {"stages.format"},
     "workflow.runner": {"stages.format", "workflow.model"},
     "workflow.__init__": {

@@ -7,12 +7,20 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 from buckets.uploads import MIB, UploadContract, random_bytes
 
-from up42_state.errors import ObjectExistsError, ObjectNotFoundError, StorageError
+from up42_state.errors import (
+    ObjectExistsError,
+    ObjectNotFoundError,
+    SettingsError,
+    StorageError,
+    UnsupportedStoreError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -347,6 +355,21 @@ class BucketContract(UploadContract):
         upload.complete()
         assert bucket.holds("j/")
         assert not bucket.holds("j/t")
+
+    @pytest.mark.parametrize("key", ["a/b.tif", "ä b#c%20.tif"])
+    def test_object_url(self, bucket: Bucket, key: str) -> None:
+        """The address of an object is the store's URL and the key, which is quoted in a file's URL alone."""
+        bucket.put(key, b"1")
+        found = bucket.object_url(key)
+        assert found.removeprefix(f"{bucket.url}/") in (key, quote(key))
+        if found.startswith("file:"):
+            assert Path(unquote(urlsplit(found).path)).read_bytes() == b"1"
+
+    @pytest.mark.parametrize("lifetime", [timedelta(0), timedelta(days=7, seconds=1), timedelta(hours=-1)])
+    def test_signing_for_too_long(self, bucket: Bucket, lifetime: timedelta) -> None:
+        """No store signs a URL for more than seven days, or for no time; some sign none."""
+        with pytest.raises((SettingsError, UnsupportedStoreError), match="signed"):
+            bucket.signed_url("a", lifetime)
 
     def test_url(self, bucket: Bucket) -> None:
         """The URL and the identity hold no credentials; the URL ends without a slash."""

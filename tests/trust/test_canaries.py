@@ -165,6 +165,8 @@ TOKENS = [
         *("restore s:1 in --where ? --url memory://m --job j", "restore s:1 in --bbox=? --url memory://m"),
         *("prune --grace ? --url memory://m --job j", "save out --form ?", "save out --match=?"),
         *("verify --revision ? --stage s:1", "manifest validate --image ?", "propagate ? --into out --job j"),
+        *("stac ? --url memory://m --job j", "stac --sign ? --job j", "stac ?/ --url memory://m"),
+        "save --from-stac ? --url memory://m --job j --stage s",
     ],
 )
 def test_a_credential_anywhere_on_the_command_line(

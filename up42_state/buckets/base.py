@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import uuid
 from abc import ABC, abstractmethod
+from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
@@ -23,6 +24,7 @@ from up42_state.errors import (
     BucketNotFoundError,
     ObjectExistsError,
     ObjectNotFoundError,
+    SettingsError,
     StorageError,
     UnsupportedStoreError,
 )
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["MIB", "Bucket", "ObjectInfo"]
 
 MIB = 1024 * 1024
+# Amazon S3, "Download and upload objects with presigned URLs"; Google Cloud Storage, "V4 signing process".
+LONGEST_SIGNATURE = timedelta(days=7)
 _MOST = 8  # names of other buckets in a message
 
 
@@ -227,6 +231,24 @@ class Bucket(ABC):
         """
         return ""
 
+    def object_url(self, key: str) -> str:
+        """The object's address: ``s3://bucket/key``, with the key as it is, as S3's and Google's own tools
+        take it. It opens nothing by itself: the reader has credentials, or :meth:`signed_url`.
+        """
+        return join(self.url, check_key(key))
+
+    def signed_url(self, key: str, lifetime: timedelta) -> str:  # noqa: ARG002 - for stores that can
+        """An address that gives the object to whoever has it, until it expires: a secret.
+
+        :param lifetime: at most 7 days.
+        :raises SettingsError: ``lifetime`` is longer than that, or nothing.
+        :raises UnsupportedStoreError: this store has none, or the credentials cannot sign.
+        """
+        raise UnsupportedStoreError(
+            f"{self.url} has no signed URLs",
+            advice="do without: the plain addresses are good for whoever may read the store",
+        )
+
     @abstractmethod
     def gdal_path(self, key: str) -> str:
         """The object's path for GDAL and rasterio (``/vsis3/bucket/key``, or a plain path).
@@ -260,6 +282,17 @@ class Bucket(ABC):
     def _relative(self, full: str) -> str:
         """The key of an object that the store has under this name."""
         return full[len(self.prefix) + 1 :] if self.prefix else full
+
+    def _check_lifetime(self, lifetime: timedelta) -> int:
+        """Return the seconds that a signed URL is to last.
+
+        :raises SettingsError: no store signs for that long, or the time is nothing.
+        """
+        if not timedelta(seconds=1) <= lifetime <= LONGEST_SIGNATURE:
+            raise SettingsError(
+                f"a URL cannot be signed for {lifetime}", advice="give a time from 1s to 7d, such as 12h"
+            )
+        return int(lifetime.total_seconds())
 
     def _create_alone(
         self, key: str, data: Buffer, *, lacks: str, single_writer: bool, error: Exception

@@ -35,6 +35,7 @@ __all__ = [
     "selection",
     "shared",
     "stage",
+    "with_revision",
 ]
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -153,6 +154,16 @@ def pair(text: str) -> tuple[str, str]:
     if not (current and equals and earlier):
         raise click.BadParameter(f"{text!r} is not CURRENT=EARLIER, for example properties.scene_id=id")
     return current, earlier
+
+
+def with_revision(text: str) -> tuple[str, int | None]:
+    """Split ``[JOB/]STAGE[@REVISION]``, as the tool prints it, into the stage and the revision's number.
+
+    A name of a stage that itself ends with ``@`` and digits is written with its revision after it.
+    """
+    name, at, number = text.rpartition("@")
+    is_number = bool(at and name) and number.isascii() and number.isdecimal() and int(number[:9]) > 0
+    return (name, int(number)) if is_number else (text, None)
 
 
 def duration(text: str) -> timedelta:

@@ -30,6 +30,7 @@ _VERBS = {
     "show": "stages",
     "history": "stages",
     "log": "log",
+    "stac": "publishing.stac",
     "verify": "upkeep",
     "rm": "upkeep",
     "prune": "upkeep",

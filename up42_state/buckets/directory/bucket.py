@@ -185,6 +185,9 @@ class DirectoryBucket(Bucket):
             copy_bytes(descriptor, pending, 0, os.fstat(descriptor).st_size)
             self.publish(pending, lambda: pending.replace(name))
 
+    def object_url(self, key: str) -> str:
+        return f"file://{quote(self._path(key))}"
+
     def gdal_path(self, key: str) -> str:
         return self._path(key)
 

@@ -22,6 +22,7 @@ from up42_state.buckets.gcs.errors import (
     store_errors,
 )
 from up42_state.buckets.gcs.retention import retention
+from up42_state.buckets.gcs.signing import signed_url
 from up42_state.buckets.gcs.upload import GCSUpload, unfinished
 from up42_state.buckets.keys import check_key, is_key, join
 from up42_state.buckets.network.bodies import Body, Nothing, check_span, replaced, resumed
@@ -35,6 +36,7 @@ from up42_state.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import timedelta
 
     from google.auth.transport.requests import AuthorizedSession
     from google.cloud import storage
@@ -163,6 +165,11 @@ class GCSBucket(Bucket):
                 return retention(retried(lambda: self._open()[0].get_bucket(self._bucket, **_ONCE)))
         except AccessDeniedError:  # it takes storage.buckets.get, which nothing else does
             return None
+
+    def signed_url(self, key: str, lifetime: timedelta) -> str:
+        self._check_lifetime(lifetime)
+        with self._errors(key):
+            return signed_url(self._blob(key), self.url, lifetime)
 
     def gdal_path(self, key: str) -> str:
         return f"/vsigs/{self._bucket}/{self._full(key)}"

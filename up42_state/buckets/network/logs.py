@@ -16,6 +16,8 @@ from up42_state.secrets.redaction import clean, without_credentials
 __all__ = ["hide_secrets"]
 
 _PACKAGES = ("boto3", "botocore", "fsspec", "google", "requests", "s3transfer", "urllib3")
+# What a URL is signed with is logged on a line after this word, and good for as long as the URL is.
+_SIGNATURE = re.compile(r"(Signature:\s+)[0-9a-f]{64}", re.IGNORECASE)
 _TOKEN = re.compile(r"(x-amz-security-token['\"]?\s*[:=,]\s*b?['\"]?)[^'\"\s,}]+", re.IGNORECASE)
 
 
@@ -23,7 +25,7 @@ class _WithoutSecrets(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record pass, the secrets in it replaced."""
         text = record.getMessage()
-        hidden = without_credentials(_TOKEN.sub(r"\1…", text))
+        hidden = without_credentials(_SIGNATURE.sub(r"\1…", _TOKEN.sub(r"\1…", text)))
         if hidden != text:
             record.msg, record.args = hidden, ()
         error = record.exc_info[1] if record.exc_info else None

@@ -28,6 +28,7 @@ from up42_state.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import timedelta
 
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CopySourceTypeDef
@@ -212,6 +213,17 @@ class S3Bucket(Bucket):
             from up42_state.buckets.s3.retention import retention
 
             return retention(self.client, self._bucket)
+
+    def signed_url(self, key: str, lifetime: timedelta) -> str:
+        seconds = self._check_lifetime(lifetime)
+        with self._errors(key):
+            return self._signer.generate_presigned_url("get_object", Params=self._at(key), ExpiresIn=seconds)
+
+    @cached_property
+    def _signer(self) -> S3Client:
+        from up42_state.buckets.s3.client import make_signer
+
+        return make_signer(self._settings, self.client)
 
     def gdal_path(self, key: str) -> str:
         return f"/vsis3/{self._bucket}/{self._full(key)}"

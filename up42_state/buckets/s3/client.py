@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from up42_state.settings.model import Settings
 
-__all__ = ["checksums", "credentials_source", "gdal_options", "load_models", "make_client"]
+__all__ = ["checksums", "credentials_source", "gdal_options", "load_models", "make_client", "make_signer"]
 
 _CONNECT_TIMEOUT = 10  # seconds
 _READ_TIMEOUT = 60  # seconds without a byte
@@ -73,6 +73,28 @@ def make_client(settings: Settings) -> S3Client:
     else:
         return _prepared(client)
     raise problem  # not chained: the cause quotes the name, which may be a key that was put there
+
+
+def make_signer(settings: Settings, client: S3Client) -> S3Client:
+    """A client that signs URLs by version 4 of Amazon's signature, and sends nothing.
+
+    botocore signs URLs of some regions by version 2 unless it is told: that one is refused for objects that
+    are encrypted by a key of KMS. For requests the client of :func:`make_client` stays free to choose, as
+    S3's newer kinds of buckets need. Unless it is told, botocore also signs for the host of all regions, from
+    which a new bucket is redirected to the host of its region, and the signature is not for that one.
+    """
+    session = _session(settings)
+    endpoint = client.meta.endpoint_url
+    config = _config(settings, endpoint).merge(Config(signature_version="s3v4"))
+    if is_amazon(endpoint):
+        config = config.merge(Config(s3={"addressing_style": "virtual"}))
+    signer = session.create_client(
+        "s3",
+        region_name=_region(session, settings),
+        endpoint_url=None if is_amazon(endpoint) and not settings.aws_endpoint_url else endpoint,
+        config=config,
+    )
+    return cast("S3Client", signer)
 
 
 def _prepared(client: S3Client) -> S3Client:

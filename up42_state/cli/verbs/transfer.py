@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from up42_state.cli import options
 from up42_state.cli.commits import commit_facts, saved_value
@@ -13,7 +17,7 @@ from up42_state.contract import INPUT, OUTPUT
 from up42_state.errors import IntegrityError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from up42_state.cli.common import Common
     from up42_state.features import Report
@@ -44,6 +48,19 @@ __all__ = ["restore", "save"]
     metavar="DIR",
     help="Where quicklooks lie, besides DIR/.quicklooks; /tmp/quicklooks for /tmp/output.",
 )
+@click.option(
+    "--from-stac",
+    metavar="FILE",
+    help="Save what a local document of STAC holds, not DIR: an ItemCollection or a catalog.",
+)
+@click.option(
+    "--stac-root",
+    "stac_roots",
+    type=options.DIRECTORY,
+    metavar="DIR",
+    multiple=True,
+    help="Directory that files may be taken from, besides that of the document of --from-stac; repeat.",
+)
 @click.option("--repair", is_flag=True, help="Mend what blocks are known to write, and say what was changed.")
 @options.shared
 @click.pass_obj
@@ -58,6 +75,8 @@ def save(
     if_exists: IfExists,
     expect: int | None,
     quicklooks: Path | None,
+    from_stac: str | None,
+    stac_roots: tuple[Path, ...],
     *,
     repair: bool,
     **merging: Any,
@@ -66,12 +85,17 @@ def save(
 
     The output in DIR (/tmp/output) is checked, and becomes the next revision of the stage.
     """
+    if from_stac is None and stac_roots:
+        raise click.UsageError("--stac-root is about --from-stac, and that is not given")
     handles = common.handles(job=job, stage=stage, after=after, propagate=propagate)
     target = handles.stage()
     earlier = options.propagations(handles.stages(handles.settings.propagate), handles.settings, **merging)
-    with common.progress("saving") as progress:
+    with (
+        _output(directory, from_stac, stac_roots) as (output, taken),
+        common.progress("saving") as progress,
+    ):
         saved = target.save(
-            directory,
+            output,
             after=handles.stages(handles.settings.after),
             propagate=earlier,
             if_exists=if_exists,
@@ -82,13 +106,33 @@ def save(
             progress=progress,
             repair=repair,
         )
-    for warning in saved.warnings:
+    for warning in (*taken, *saved.warnings):
         common.note(f"warning: {warning}")
     for change in saved.changes:
         common.note(f"mended {change}")
     for report in saved.reports:
         _note_propagation(common, report)
-    print_result(common, saved_value(saved), commit_facts(saved.commit, outcome=saved.outcome))
+    value = saved_value(saved)
+    value["warnings"] = [*taken, *value["warnings"]]
+    print_result(common, value, commit_facts(saved.commit, outcome=saved.outcome))
+
+
+@contextmanager
+def _output(
+    directory: Path, from_stac: str | None, roots: tuple[Path, ...]
+) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """Give the output that is to be saved, and warnings: the directory, or what a document of STAC holds."""
+    if from_stac is None:
+        yield directory, ()
+        return
+    source = click.get_current_context().get_parameter_source("directory")
+    if source is not ParameterSource.DEFAULT:
+        raise click.UsageError("DIR and --from-stac are two outputs: give one of them")
+    from up42_state.publish.stac import take_in
+
+    with tempfile.TemporaryDirectory(prefix="up42-state-stac-") as made:
+        taken = take_in(from_stac, Path(made, "output"), roots=roots)
+        yield Path(made, "output"), taken.warnings
 
 
 def _note_propagation(common: Common, report: Report) -> None:

@@ -1,0 +1,1 @@
+"""The verbs that make documents of stages for other programs."""

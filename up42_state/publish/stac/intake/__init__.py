@@ -1,0 +1,1 @@
+"""Outputs made of documents of STAC on this machine."""
