@@ -30,6 +30,7 @@ _VERBS = {
     "show": "stages",
     "history": "stages",
     "log": "log",
+    "report": "report",
     "verify": "upkeep",
     "rm": "upkeep",
     "prune": "upkeep",

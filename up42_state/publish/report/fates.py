@@ -1,8 +1,8 @@
 """What became of features from stage to stage: dropped on the way, and back by propagation.
 
-A feature of a stage went on into a stage made from it if a feature there has its id or its provenance, or names its
-id in a property, as tiles name their scene. Where nothing in a stage names any feature of an earlier one, nobody
-can tell, and no feature is called dropped.
+A feature of a stage went on into a stage made from it if a feature there has its id or its provenance, or
+names its id in a property, as tiles name their scene. Where nothing in a stage names any feature of an
+earlier one, nobody can tell, and no feature is called dropped.
 """
 
 from __future__ import annotations
@@ -24,10 +24,14 @@ class Fate:
 
     :param kind: ``kept``, ``dropped``, or ``returned``.
     :param text: the same for people; empty where there is nothing to tell.
+    :param dropped: True if it did not go on into some stage, also for one that had come back before.
+    :param origin: the stage that a returned feature comes from.
     """
 
     kind: str = "kept"
     text: str = ""
+    dropped: bool = False
+    origin: str = ""
 
 
 class Population:
@@ -88,7 +92,9 @@ def fates_of(
     :param parents: of each stage the stages that it was made from; those that were merged in are none.
     """
     told = {name: [_Told() for _ in stage.ids] for name, stage in populations.items()}
-    returned = {name: _returned(stage, populations, parents.get(name, ())) for name, stage in populations.items()}
+    returned = {
+        name: _returned(stage, populations, parents.get(name, ())) for name, stage in populations.items()
+    }
     for name, stage in populations.items():
         for parent in parents.get(name, ()):
             if parent in populations:
@@ -141,4 +147,4 @@ def _fate(told: _Told, origin: Origin | None) -> Fate:
         texts.append(f"dropped by {', '.join(told.dropped)}")
         texts += [f"back in {', '.join(told.back)}"] if told.back else []
     kind = "returned" if origin is not None else "dropped" if told.dropped else "kept"
-    return Fate(kind, "; ".join(texts))
+    return Fate(kind, "; ".join(texts), bool(told.dropped), origin.stage if origin else "")

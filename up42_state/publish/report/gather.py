@@ -15,7 +15,6 @@ from up42_state.stages.history import DamagedCommit
 from up42_state.stages.listing import newest_commits
 from up42_state.stages.read.selection import catalogue, read_features
 from up42_state.stages.revision import load_index, map_data
-from up42_state.workflow.records import AttemptRecord, DamagedRecord, RunRecord
 from up42_state.workflow.runs import Runs
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from up42_state.stages.format.commit import Commit
     from up42_state.stages.format.index import Index
     from up42_state.state import Job
+    from up42_state.workflow.records import AttemptRecord, DamagedRecord, RunRecord
 
 __all__ = ["FeatureView", "JobView", "Run", "StageView", "gather"]
 
@@ -45,7 +45,7 @@ class FeatureView:
     label: str
     properties: dict[str, Any]
     shapes: Shapes
-    fate: Fate = Fate()
+    fate: Fate = field(default_factory=Fate)
     quicklooks: tuple[str, ...] = ()
 
 
@@ -57,6 +57,7 @@ class StageView:
     :param dropped: how many features did not go on, of all.
     :param returned: how many came back by propagation, of all.
     :param problem: why something of it cannot be shown.
+    :param origins: the stages of the job that its returning features come from.
     """
 
     name: str
@@ -66,6 +67,7 @@ class StageView:
     dropped: int = 0
     returned: int = 0
     problem: str = ""
+    origins: tuple[str, ...] = ()
 
     @property
     def parents(self) -> list[tuple[str, str]]:
@@ -79,7 +81,8 @@ class StageView:
             return []
         names = (each.name for each in self.commit.components if each.kind == "propagated")
         split = ((name.rpartition("/")[0] or self.commit.job, name.rpartition("/")[2]) for name in names)
-        return list(dict.fromkeys(split))
+        # A save that was told of no block keeps no components; its features tell as well.
+        return list(dict.fromkeys([*split, *((self.commit.job, name) for name in self.origins)]))
 
     @property
     def left_out(self) -> int:
@@ -154,22 +157,26 @@ def _run(runs: Runs, run: str, *, with_attempts: bool) -> Run:
 
 def _stage(found: Commit | DamagedCommit) -> StageView:
     if isinstance(found, DamagedCommit):
-        return StageView(name=found.stage, problem=f"revision {found.revision} is damaged: {found.error.message}")
+        return StageView(
+            name=found.stage, problem=f"revision {found.revision} is damaged: {found.error.message}"
+        )
     return StageView(name=found.stage, commit=found)
 
 
 def _ordered(stages: Sequence[StageView]) -> list[StageView]:
-    """Return stages in an order in which parents come first; in a circle, which only damage makes, by name."""
+    """Return stages so that parents come first; in a circle, which only damage makes, by name."""
     waiting = {stage.name: stage for stage in stages}
     ordered: list[StageView] = []
     while waiting:
         free = [
             stage
             for stage in waiting.values()
-            if not any(parent in waiting and parent != stage.name for _, parent in [*stage.parents, *stage.propagated])
+            if not any(
+                parent in waiting and parent != stage.name
+                for _, parent in [*stage.parents, *stage.propagated]
+            )
         ]
-        for stage in free or list(waiting.values()):
-            ordered.append(waiting.pop(stage.name))
+        ordered += [waiting.pop(stage.name) for stage in free or list(waiting.values())]
     return ordered
 
 
@@ -183,10 +190,12 @@ def _add_features(job: Job, stages: Sequence[StageView]) -> None:
             stage.problem = getattr(error, "message", "data.json is nested too deeply")
     parents = {stage.name: [name for of, name in stage.parents if of == job.key] for stage in stages}
     ordered = {stage.name: populations[stage.name] for stage in stages if stage.name in populations}
+    named = {stage.name: stage for stage in stages}
     for name, fates in fates_of(ordered, parents).items():
-        (stage,) = (stage for stage in stages if stage.name == name)
-        stage.dropped = sum(fate.kind == "dropped" or "dropped by" in fate.text for fate in fates)
+        stage = named[name]
+        stage.dropped = sum(fate.dropped for fate in fates)
         stage.returned = sum(fate.kind == "returned" for fate in fates)
+        stage.origins = tuple(sorted({fate.origin for fate in fates if fate.origin}))
         for feature, fate in zip(stage.features, fates, strict=False):
             feature.fate = fate
 

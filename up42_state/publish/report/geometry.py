@@ -173,4 +173,3 @@ def _western_edge(spans: Sequence[tuple[float, float, float, float]]) -> float:
             best, edge = west - end, west
         end = max(end, east)
     return edge
-

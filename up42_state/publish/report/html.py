@@ -10,7 +10,7 @@ __all__ = ["Html", "data_script", "join", "printable", "table", "tag"]
 
 _LONGEST = 300  # characters of a text that comes from a store
 _WHOLE = 10**9  # characters of an attribute: what comes from a store is short there
-_EMPTY = frozenset(("circle", "img", "input", "line", "meta", "path", "rect", "use"))
+_EMPTY = frozenset(("circle", "meta", "path", "rect"))
 
 
 class Html(str):
@@ -29,7 +29,8 @@ def tag(name: str, /, *children: object, **attributes: object) -> Html:
         for key, value in attributes.items()
         if value is not None
     )
-    return Html(f"<{name}{written}>" if name in _EMPTY else f"<{name}{written}>{join(*children)}</{name}>")
+    # The slash counts in SVG alone, where an element without it would hold all that follows.
+    return Html(f"<{name}{written}/>" if name in _EMPTY else f"<{name}{written}>{join(*children)}</{name}>")
 
 
 def join(*children: object) -> Html:
@@ -50,7 +51,10 @@ def table(caption: str, columns: dict[str, str], rows: list[list[object]]) -> Ht
     """
     head = join(*(tag("th", name, scope="col", class_=kind or None) for name, kind in columns.items()))
     body = [
-        tag("tr", *(tag("td", cell, class_=kind or None) for cell, kind in zip(row, columns.values(), strict=True)))
+        tag(
+            "tr",
+            *(tag("td", cell, class_=kind or None) for cell, kind in zip(row, columns.values(), strict=True)),
+        )
         for row in rows
     ]
     inner = tag("table", tag("caption", caption), tag("thead", tag("tr", head)), tag("tbody", *body))
@@ -68,7 +72,8 @@ def printable(value: object, longest: int = _LONGEST) -> str:
     if text.isprintable():
         return text
     return "".join(
-        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode() for char in text
+        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
+        for char in text
     )
 
 

@@ -12,7 +12,7 @@ from up42_state.publish.report.html import Html, tag
 if TYPE_CHECKING:
     from up42_state.publish.report.geometry import Ring, View
 
-__all__ = ["land_rings", "locator"]
+__all__ = ["extent", "land_rings", "locator"]
 
 _TURN = 360
 _SMALL = 14  # degrees: an extent below it is marked by a ring around it, too
@@ -35,9 +35,18 @@ def locator(view: View) -> Html:
     for turn in (0, -_TURN) if east > _TURN / 2 else (0,):
         x, y = west + turn + 180, 90 - view.north
         if max(width, height) < _SMALL:
-            marks.append(tag("circle", cx=f"{x + width / 2:.1f}", cy=f"{y + height / 2:.1f}", r="9", class_="ring"))
+            marks.append(
+                tag("circle", cx=f"{x + width / 2:.1f}", cy=f"{y + height / 2:.1f}", r="9", class_="ring")
+            )
         marks.append(
-            tag("rect", x=f"{x:.1f}", y=f"{y:.1f}", width=f"{width:.1f}", height=f"{height:.1f}", class_="extent")
+            tag(
+                "rect",
+                x=f"{x:.1f}",
+                y=f"{y:.1f}",
+                width=f"{width:.1f}",
+                height=f"{height:.1f}",
+                class_="extent",
+            )
         )
     label = f"World map. The job lies at {extent(view)}."
     return tag(
@@ -53,7 +62,8 @@ def locator(view: View) -> Html:
 
 def extent(view: View) -> str:
     """Return the extent of a map in words."""
-    return f"{_side(view.west, 'EW')} to {_side(view.east, 'EW')}, {_side(view.south, 'NS')} to {_side(view.north, 'NS')}"
+    east_west = f"{_side(view.west, 'EW')} to {_side(view.east, 'EW')}"
+    return f"{east_west}, {_side(view.south, 'NS')} to {_side(view.north, 'NS')}"
 
 
 def _side(degrees: float, sides: str) -> str:
@@ -66,4 +76,8 @@ def _outline(ring: Ring) -> str:
     for point in ring[1:]:
         if abs(point[0] - kept[-1][0]) + abs(point[1] - kept[-1][1]) > _FINE * 2:
             kept.append(point)
-    return "M" + "L".join(f"{east + 180:.1f} {90 - north:.1f}" for east, north in kept) + "Z" if len(kept) > 3 else ""
+    return (
+        "M" + "L".join(f"{east + 180:.1f} {90 - north:.1f}" for east, north in kept) + "Z"
+        if len(kept) > 3
+        else ""
+    )

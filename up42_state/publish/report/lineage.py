@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["lineage"]
 
 MOST = 60  # stages: a graph of more cannot be read
-_WIDTH, _HEIGHT, _ACROSS, _DOWN = 176, 62, 232, 84  # of a box, and from one box to the next
+_WIDTH, _HEIGHT, _ACROSS, _DOWN = 176, 62, 216, 84  # of a box, and from one box to the next
 _EDGE = 8
+_BELOW = 26  # for arrows that pass columns by
 _LETTERS = 21
 
 
@@ -27,7 +28,9 @@ def lineage(view: JobView) -> Html:
     if not own:
         return tag("p", "No stage is there.")
     if len(own) > MOST:
-        return tag("p", f"{len(own)} stages are too many for a graph: the table below has the parents of each.")
+        return tag(
+            "p", f"{len(own)} stages are too many for a graph: the table below has the parents of each."
+        )
     edges = {
         (source, name): kind
         for name, stage in own.items()
@@ -36,7 +39,8 @@ def lineage(view: JobView) -> Html:
     }
     places = _places([*own], edges)
     width = max(x for x, _ in places.values()) + _WIDTH + 2 * _EDGE
-    height = max(y for _, y in places.values()) + _HEIGHT + 2 * _EDGE
+    passing = any(places[name][0] - places[source][0] > _ACROSS for source, name in edges)
+    height = max(y for _, y in places.values()) + _HEIGHT + _EDGE + (_BELOW if passing else _EDGE)
     drawn = [_edge(places[source], places[name], kind) for (source, name), kind in edges.items()]
     numbers = {stage.name: number for number, stage in enumerate(view.stages)}
     boxes = [_box(name, own.get(name), place, numbers, view.job.key) for name, place in places.items()]
@@ -45,11 +49,13 @@ def lineage(view: JobView) -> Html:
         for (source, name), kind in edges.items()
     ]
     picture = tag(
-        "svg", _ARROWS, *drawn, *boxes,
-        viewBox=f"0 0 {width} {height}", width=width, height=height, role="img", aria_label="Graph of the stages",
+        "svg", _ARROWS, *drawn, *boxes, viewBox=f"0 0 {width} {height}", width=width, height=height,
+        role="img", aria_label="Graph of the stages",
     )  # fmt: skip
     listed = tag("ul", *words, class_="unseen") if words else None
-    return join(tag("div", picture, class_="scroll graph", tabindex="0", role="region", aria_label="Graph"), listed)
+    return join(
+        tag("div", picture, class_="scroll graph", tabindex="0", role="region", aria_label="Graph"), listed
+    )
 
 
 _WORDS = {"parent": "made from it", "propagated": "merged in by propagation"}
@@ -59,7 +65,8 @@ _ARROWS = tag(
         tag(
             "marker",
             tag("path", d="M0 0L8 4L0 8Z", class_=f"tip {kind}"),
-            id=f"tip-{kind}", viewBox="0 0 8 8", refX="7", refY="4", markerWidth="7", markerHeight="7", orient="auto",
+            id=f"tip-{kind}", viewBox="0 0 8 8", refX="7", refY="4", markerWidth="7", markerHeight="7",
+            orient="auto",
         )
         for kind in ("parent", "propagated")
     ),
@@ -73,19 +80,11 @@ def _places(names: list[Name], edges: dict[tuple[Name, Name], str]) -> dict[Name
         sources = [columns.get(source, -1) for source, target in edges if target == name and source != name]
         columns[name] = max(sources, default=-1) + 1
     rows: dict[int, int] = {}
-    places = {}
+    places: dict[Name, tuple[int, int]] = {}
     for name, column in columns.items():
         row = rows.get(column, 0)
         rows[column] = row + 1
         places[name] = (_EDGE + column * _ACROSS, _EDGE + row * _DOWN)
-    deepest = max(rows.values())
-    if any(target_column - columns[source] > 1 for (source, target), _ in edges.items()
-           for target_column in [columns[target]]):  # fmt: skip
-        deepest += 1  # room for arrows that pass a column by
-    for name, (x, y) in places.items():
-        column = columns[name]
-        free = (deepest - rows[column]) * _DOWN // 2 if deepest > rows[column] else 0
-        places[name] = (x, y + (free if deepest - rows[column] > 1 else 0))
     return places
 
 
@@ -93,9 +92,15 @@ def _edge(source: tuple[int, int], target: tuple[int, int], kind: str) -> Html:
     x1, y1 = source[0] + _WIDTH, source[1] + _HEIGHT // 2
     x2, y2 = target[0] - 2, target[1] + _HEIGHT // 2
     if target[0] - source[0] > _ACROSS:  # it passes columns by, and so goes below their boxes
-        low = max(source[1], target[1]) + _HEIGHT + 22
-        x1, y1, x2, y2 = source[0] + _WIDTH // 2, source[1] + _HEIGHT, target[0] + _WIDTH // 2, target[1] + _HEIGHT + 2
-        path = f"M{x1} {y1}C{x1} {low},{x1 + 20} {low},{x1 + 50} {low}L{x2 - 50} {low}C{x2 - 20} {low},{x2} {low},{x2} {y2}"
+        low = max(source[1], target[1]) + _HEIGHT + _BELOW - 6
+        x1, y1, x2, y2 = (
+            source[0] + _WIDTH // 2,
+            source[1] + _HEIGHT,
+            target[0] + _WIDTH // 2,
+            target[1] + _HEIGHT + 2,
+        )
+        down = f"M{x1} {y1}C{x1} {low},{x1 + 20} {low},{x1 + 50} {low}"
+        path = f"{down}L{x2 - 50} {low}C{x2 - 20} {low},{x2} {low},{x2} {y2}"
     else:
         middle = (x1 + x2) // 2
         path = f"M{x1} {y1}C{middle} {y1},{middle} {y2},{x2} {y2}"

@@ -1,4 +1,4 @@
-"""The map: a Bokeh figure with glyphs for each stage and each fate, which the page's script shows and hides."""
+"""The map: a Bokeh figure with glyphs for each stage and fate, which the page's script shows and hides."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bokeh.embed import json_item
-from bokeh.models import ColumnDataSource, DataRange1d, HoverTool, Plot
+from bokeh.models import ColumnDataSource, DataRange1d, HoverTool
 from bokeh.plotting import figure
 
 from up42_state.publish.report.land import land_rings
@@ -23,10 +23,18 @@ __all__ = ["COLOURS", "FATES", "Map", "draw"]
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#333333")
 FATES = ("kept", "dropped", "returned")
 _LOOKS: dict[str, dict[str, Any]] = {
-    "kept": {"fill_alpha": 0.22, "line_width": 1.2},
+    "kept": {"fill_alpha": 0.16, "line_width": 1.2},
     "dropped": {"fill_alpha": 0.05, "line_width": 1.8, "line_dash": [5, 4]},
-    "returned": {"fill_alpha": 0.14, "line_width": 2.2, "hatch_pattern": "/", "hatch_alpha": 0.35, "hatch_scale": 9},
+    "returned": {
+        "fill_alpha": 0.04,
+        "line_width": 2.2,
+        "hatch_pattern": "/",
+        "hatch_alpha": 0.3,
+        "hatch_scale": 18,
+        "hatch_weight": 1.2,
+    },
 }
+_MANY, _VERY_MANY = 500, 3000  # features of one stage, from which on they are drawn finer
 _EARTH = 20_037_508.342789244 * 2  # metres around the equator, in this projection
 
 
@@ -58,11 +66,11 @@ def draw(stages: Sequence[StageView], view: View) -> Map:
     plot.x_range.renderers = plot.y_range.renderers = renderers
     hover = HoverTool(tooltips=[("", "@label")], renderers=renderers, point_policy="follow_mouse")
     plot.add_tools(hover)
-    return Map(item=json_item(plot, "map"), layers=layers)
+    return Map(item=dict(json_item(plot)), layers=layers)
 
 
 def _plot(view: View) -> Any:
-    ranges = {"range_padding": 0.12, "default_span": 2000.0, "only_visible": False}
+    ranges: dict[str, Any] = {"range_padding": 0.12, "default_span": 2000.0, "only_visible": False}
     plot = figure(
         name="map",
         x_axis_type="mercator",
@@ -97,21 +105,30 @@ def _plot(view: View) -> Any:
 
 def _turns(view: View) -> list[float]:
     """Return the shifts of the coastline with which it goes around the world as far as the map does."""
-    return [turn * _EARTH for turn in (-1, 0, 1) if view.west + 180 < 360 * (turn + 1) and view.east + 180 > 360 * turn]
+    return [
+        turn * _EARTH
+        for turn in (-1, 0, 1)
+        if view.west + 180 < 360 * (turn + 1) and view.east + 180 > 360 * turn
+    ]
 
 
 def _glyphs(
-    plot: Plot, view: View, chosen: Sequence[tuple[int, FeatureView]], colour: str, fate: str
+    plot: Any, view: View, chosen: Sequence[tuple[int, FeatureView]], colour: str, fate: str
 ) -> Iterator[tuple[str, Any]]:
     """Yield the kinds of glyphs that some features of one stage and fate have, each with its renderer."""
-    looks = _LOOKS[fate]
+    fine = 1.0 if len(chosen) < _MANY else 0.7 if len(chosen) < _VERY_MANY else 0.4
+    looks = _LOOKS[fate] | {"line_width": _LOOKS[fate]["line_width"] * fine}
     strokes = {name: value for name, value in looks.items() if name.startswith("line")}
     areas = [(row, each, _areas(each, view)) for row, each in chosen if each.shapes.areas]
     if areas:
         hatch = {"hatch_color": colour} if fate == "returned" else {}
         source = _source(areas)
-        yield "areas", _quiet(
-            plot.multi_polygons("xs", "ys", source=source, color=colour, **looks, **hatch), looks["fill_alpha"]
+        yield (
+            "areas",
+            _quiet(
+                plot.multi_polygons("xs", "ys", source=source, color=colour, **looks, **hatch),
+                looks["fill_alpha"],
+            ),
         )
     lines = [
         (row, each, view.drawn(line)) for row, each in chosen for line in each.shapes.lines if len(line) > 1
@@ -122,9 +139,10 @@ def _glyphs(
     if points:
         flat = [(row, each, (xs[0], ys[0])) for row, each, (xs, ys) in points]
         fill = {"kept": 0.7, "dropped": 0.05, "returned": 0.35}[fate]
-        yield "points", _quiet(
-            plot.scatter("xs", "ys", source=_source(flat), color=colour, size=8, fill_alpha=fill, **strokes), fill
+        dot = plot.scatter(
+            "xs", "ys", source=_source(flat), color=colour, size=8 * fine, fill_alpha=fill, **strokes
         )
+        yield "points", _quiet(dot, fill)
 
 
 def _source(rows: Sequence[tuple[int, FeatureView, tuple[Any, Any]]]) -> ColumnDataSource:

@@ -13,17 +13,18 @@ from bokeh.resources import INLINE
 
 from up42_state import __version__
 from up42_state.publish.report.geometry import View
-from up42_state.publish.report.html import Html, data_script, join, printable, table, tag
+from up42_state.publish.report.html import Html, data_script, join, printable, tag
 from up42_state.publish.report.land import extent, locator
 from up42_state.publish.report.lineage import lineage
 from up42_state.publish.report.map import COLOURS, FATES, draw
 from up42_state.publish.report.pictures import pictures_of
+from up42_state.publish.report.stages import notes_of, stage_tables
 from up42_state.publish.report.timeline import badge, moment, run_status, timeline
-from up42_state.secrets.redaction import public_url, without_credentials, without_secrets
+from up42_state.secrets.redaction import public_url, without_secrets
 from up42_state.units import size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from up42_state.publish.report.gather import FeatureView, JobView, StageView
     from up42_state.publish.report.map import Map
@@ -34,7 +35,11 @@ __all__ = ["page"]
 PROPERTIES = 60  # of one feature
 _VALUE = 400  # characters of one property
 ALL_TEXT = 6 * 1024 * 1024  # characters of all properties
-_WORDS = {"kept": "features", "dropped": "dropped: not passed on", "returned": "returning by propagation"}
+_WORDS = {
+    "kept": "other features",
+    "dropped": "dropped: not passed on",
+    "returned": "returning by propagation",
+}
 
 
 def page(view: JobView) -> str:
@@ -50,8 +55,8 @@ def page(view: JobView) -> str:
             _map_section(view, drawing, world),
             _section("lineage", "How it came about", _lineage_key(), lineage(view)),
             _section("runs", "Runs", timeline(view)),
-            _section("stages", "Stages", *_stages(view)),
-            _left_out(view, pictures, without),
+            _section("stages", "Stages", *stage_tables(view)),
+            _left_out(notes_of(view, pictures, without)),
         ),
         _footer(),
         data_script("features", features),
@@ -95,7 +100,9 @@ def _hash(script: str) -> str:
 
 
 def _section(name: str, title: str, *children: object) -> Html:
-    return tag("section", tag("h2", title, id=f"{name}-title"), *children, id=name, aria_labelledby=f"{name}-title")
+    return tag(
+        "section", tag("h2", title, id=f"{name}-title"), *children, id=name, aria_labelledby=f"{name}-title"
+    )
 
 
 def _header(view: JobView, world: View) -> Html:
@@ -140,11 +147,12 @@ def _map_section(view: JobView, drawing: Map | None, world: View) -> Html:
     if drawing is None:
         return _section("map-section", "Where", tag("p", "No feature has a footprint that can be drawn."))
     note = (
-        "Coastline: Natural Earth 1:110m, good to some tens of kilometres. Web Mercator. Drag to move, scroll to zoom, "
-        "click a footprint for its properties."
+        "Coastline: Natural Earth 1:110m, good to some tens of kilometres. Web Mercator. Drag to move, scroll to "
+        "zoom, click a footprint for its properties."
     )
-    chart = tag("div", tag("div", id="map", role="img", aria_label=f"Map of footprints, {extent(world)}. The list "
-                           "beside it holds the same features."), tag("p", note, class_="note"), class_="chart")  # fmt: skip
+    label = f"Map of footprints, {extent(world)}. The search beside it finds the same features."
+    place = tag("div", id="map", role="group", aria_label=label)
+    chart = tag("div", place, tag("p", note, class_="note"), class_="chart")
     noscript = tag("noscript", tag("p", "The map needs JavaScript; the rest of this page does not."))
     side = tag("aside", _layers(view, drawing), _finder(), aria_label="Layers and features")
     return _section("map-section", "Where", tag("div", chart, side, class_="map-and-side"), noscript)
@@ -199,69 +207,22 @@ def _finder() -> Html:
 
 def _lineage_key() -> Html:
     def sample(kind: str) -> Html:
-        return tag("svg", tag("path", d="M0 6L30 6", class_=f"edge {kind}"), width=32, height=12, aria_hidden="true")
+        return tag(
+            "svg", tag("path", d="M0 6L30 6", class_=f"edge {kind}"), width=32, height=12, aria_hidden="true"
+        )
 
-    return tag("p", sample("parent"), " made from it  ", sample("propagated"), " merged in by propagation", class_="note")
-
-
-def _stages(view: JobView) -> Iterator[Html]:
-    columns = {
-        **{"stage": "name", "features": "number", "dropped": "number", "returning": "number", "files": "number"},
-        **{"size": "number", "by reference": "number", "revision": "number", "block": "", "saved at, UTC": ""},
-    }
-    yield table("The current revision of each stage", columns, [_stage_row(stage) for stage in view.stages])
-    for stage in view.stages:
-        if stage.commit is not None:
-            yield _details(stage)
-    if view.removed:
-        yield tag("p", f"Removed: {', '.join(view.removed[:20])}.", class_="note")
+    return tag(
+        "p",
+        sample("parent"),
+        " made from it  ",
+        sample("propagated"),
+        " merged in by propagation",
+        class_="note",
+    )
 
 
-def _stage_row(stage: StageView) -> list[object]:
-    commit = stage.commit
-    if commit is None:
-        return [stage.name, badge("damaged"), *[""] * 8]
-    totals = commit.totals
-    numbers = [f"{number:,}" if number else "" for number in (stage.dropped, stage.returned)]
-    dry = " (dry run)" if commit.job_mode == "DRY_RUN" else ""
-    return [
-        stage.name, f"{totals.features:,}", *numbers, f"{totals.files:,}", size(totals.bytes),
-        size(totals.referenced) if totals.referenced else "", f"{commit.revision}{dry}",
-        commit.block.text if commit.block else "", moment(commit.time),
-    ]  # fmt: skip
-
-
-def _details(stage: StageView) -> Html:
-    commit = stage.commit
-    assert commit is not None
-    parameters = json.dumps(commit.parameters, indent=2, ensure_ascii=False) if commit.parameters else ""
-    rows = {
-        "made from": ", ".join(f"{p.job}/{p.stage}@{p.revision}" for p in commit.parents),
-        "merged in": ", ".join("/".join(name) for name in stage.propagated),
-        "parameters": tag("pre", printable(without_credentials(parameters), 4000)) if parameters else "",
-        "fingerprint": commit.fingerprint,
-        "content": commit.content,
-        "missing": ", ".join(commit.missing[:20]),
-        "cannot be read": stage.problem,
-    }
-    listed = [item for name, value in rows.items() if value for item in (tag("dt", name), tag("dd", value))]
-    summary = tag("summary", tag("bdi", stage.name), ": parameters, parents and digests")
-    return tag("details", summary, tag("dl", *listed, class_="facts"))
-
-
-def _left_out(view: JobView, pictures: Pictures, without: int) -> Html | None:
+def _left_out(notes: Sequence[str]) -> Html | None:
     """Return a list of what a reader might miss, and why it is not there."""
-    notes = [f"{stage.name}: {stage.problem}" for stage in view.stages if stage.problem]
-    notes += [
-        f"{stage.name}: the first {len(stage.features):,} of {stage.commit.totals.features:,} features are shown"
-        for stage in view.stages
-        if stage.commit and stage.left_out > 0
-    ]
-    for stage in view.stages:
-        hidden = sum(not feature.shapes for feature in stage.features)
-        notes += [f"{stage.name}: {hidden:,} without a footprint that can be drawn"] if hidden else []
-    notes += [f"{count:,} quicklooks: {why}" for why, count in pictures.left_out.items()]
-    notes += [f"properties of {without:,} features: the page would be too large"] if without else []
     if not notes:
         return None
     return _section("left-out", "What is not shown", tag("ul", *(tag("li", note) for note in notes)))

@@ -51,7 +51,8 @@ def pictures_of(store: Store, stages: Sequence[StageView]) -> Pictures:
     wanted: dict[str, tuple[StageView, Entry, list[FeatureView]]] = {}
     for stage, entry, feature in _quicklooks(stages):
         wanted.setdefault(entry.sha256, (stage, entry, []))[2].append(feature)
-    chosen, size = [], 0
+    chosen: list[tuple[StageView, Entry, list[FeatureView]]] = []
+    size = 0
     for stage, entry, features in wanted.values():
         if entry.size > LARGEST:
             _leave_out(found, f"larger than {LARGEST // 1024} KiB")

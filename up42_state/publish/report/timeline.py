@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 __all__ = ["badge", "moment", "run_status", "timeline"]
 
 MOST = 200  # rows of a run
-_WAYS = {"done": "good", "cached": "good", "saved": "good", "running": "busy", "waiting": "busy", "skipped": "dull"}
+_WAYS = {
+    "done": "good",
+    "cached": "good",
+    "saved": "good",
+    "running": "busy",
+    "waiting": "busy",
+    "skipped": "dull",
+}
 _SIGNS = {"good": "✓", "bad": "✗", "busy": "…", "dull": "–"}
 
 
@@ -45,7 +52,7 @@ def timeline(view: JobView) -> Html:
     parts = [_newest(newest)]
     if others:
         rows = [_row(run) for run in others]
-        columns = {"run": "", "status": "", "began": "", "took": "number", "tasks": "", "reason": ""}
+        columns = {"run": "", "status": "", "began": "when", "took": "number", "tasks": "", "reason": ""}
         parts.append(table("Earlier runs", columns, rows))
     more = view.all_runs - len(view.runs)
     parts += [tag("p", f"{more:,} older runs are left out.", class_="note")] if more else []
@@ -72,10 +79,16 @@ def _newest(run: Run) -> Html:
     times = [time for _, start, end in shown for time in (start, end) if time]
     first, last = min(times, default=None), max(times, default=None)
     columns = {
-        **{"task": "name", "status": "", "time": "bar", "took": "number", "memory": "number", "reason": ""},
+        "task": "name",
+        "status": "",
+        "time": "bar",
+        "took": "number",
+        "memory": "number",
+        "reason": "",
     }
     cells = [
-        [each[0], badge(each[1]), _bar(start, end, first, last, each[1]), *each[2:]] for each, start, end in shown
+        [each[0], badge(str(each[1])), _bar(start, end, first, last, str(each[1])), *each[2:]]
+        for each, start, end in shown
     ]
     notes = []
     if len(rows) > len(shown):
@@ -155,5 +168,5 @@ def _saves(view: JobView) -> Html:
         dot = tag("svg", tag("rect", x=f"{at:.2f}%", y="3", width="2%", height="12", rx="2"), class_="good",
                   aria_hidden="true")  # fmt: skip
         rows.append([commit.stage, commit.revision, dot, moment(commit.time)])
-    columns = {"stage": "name", "revision": "number", "time": "bar", "saved at, UTC": ""}
+    columns = {"stage": "name", "revision": "number", "time": "bar", "saved at, UTC": "when"}
     return join(note, table("When stages were saved", columns, rows))

@@ -6,9 +6,9 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from up42_state.errors import SettingsError
 from up42_state.machine.paths import local_path
 from up42_state.publish.report.gather import gather
-from up42_state.publish.report.page import page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,14 @@ def write_report(job: Job, path: str | os.PathLike[str]) -> Report:
 
     :param path: the file to write; its directory must be there.
     :raises JobNotFoundError: the job has neither stages nor runs.
+    :raises SettingsError: Bokeh, which draws the map, is not installed.
     """
+    try:
+        from up42_state.publish.report.page import page
+    except ModuleNotFoundError as error:  # an image may have been made smaller
+        raise SettingsError(
+            f"a report needs {error.name}, which is not installed", advice="pip install bokeh"
+        ) from error
     target = local_path(path)
     view = gather(job)
     data = page(view).encode("utf-8", "backslashreplace")
