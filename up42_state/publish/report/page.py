@@ -150,7 +150,7 @@ def _map_section(view: JobView, drawing: Map | None, world: View) -> Html:
         "Coastline: Natural Earth 1:110m, good to some tens of kilometres. Web Mercator. Drag to move, scroll to "
         "zoom, click a footprint for its properties."
     )
-    label = f"Map of footprints, {extent(world)}. The search beside it finds the same features."
+    label = f"Map of footprints, {extent(world)}. The search beside it finds them too."
     place = tag("div", id="map", role="group", aria_label=label)
     chart = tag("div", place, tag("p", note, class_="note"), class_="chart")
     noscript = tag("noscript", tag("p", "The map needs JavaScript; the rest of this page does not."))
