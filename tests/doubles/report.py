@@ -26,7 +26,7 @@ _VOID = {"meta", "input", "path", "rect", "circle"}
 
 
 class Page(HTMLParser):
-    """A page: its elements, its texts, its scripts and its policy. Elements that do not match are an error."""
+    """A page: its elements, texts, scripts and policy. Elements that do not match are an error."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -56,21 +56,24 @@ class Page(HTMLParser):
         return [attributes for found, attributes in self.elements if found == name]
 
     def features(self, stage: str) -> dict[str, tuple[dict[str, str], str, int]]:
-        """Of each feature of a stage, by its label: the properties, what became of it, and its picture."""
+        """Of each feature, by its label: the properties, what became of it, and its picture."""
         (rows,) = [each["rows"] for each in self.data["features"] if each["stage"] == stage]
         return {row[0]: (dict(row[1]), row[2], row[3]) for row in rows}
 
     def drawn(self) -> dict[str, dict[str, list[Any]]]:
         """The columns of each layer of the map, by its name."""
-        if self.data["drawing"] is None:
-            return {}
-        (plot,) = self.data["drawing"]["item"]["doc"]["roots"]
-        found = {}
-        for renderer in plot["attributes"]["renderers"]:
-            name = renderer["attributes"].get("name") or ""
-            if name.startswith("layer-"):
-                entries = renderer["attributes"]["data_source"]["attributes"]["data"]["entries"]
-                found[name] = dict(entries)
+        found: dict[str, dict[str, list[Any]]] = {}
+        waiting: list[Any] = [self.data["drawing"]]
+        while waiting:  # an object stands where it is first referred to
+            value = waiting.pop()
+            if isinstance(value, dict):
+                waiting += value.values()
+                members = value.get("attributes") or {}
+                if str(members.get("name")).startswith("layer-"):
+                    entries = members["data_source"]["attributes"]["data"]["entries"]
+                    found[members["name"]] = dict(entries)
+            elif isinstance(value, list):
+                waiting += value
         return found
 
     def hashes(self) -> list[str]:
@@ -99,7 +102,7 @@ class Page(HTMLParser):
             self.words.append(data)
 
 
-def box(name: str | int | None, west: float = 13, south: float = 54, **properties: Any) -> dict[str, Any]:
+def box(name: str | int | None, west: float = 13, south: float = 54, /, **properties: Any) -> dict[str, Any]:
     """A feature with a square of half a degree as its footprint."""
     corners = [(0, 0), (0.5, 0), (0.5, 0.5), (0, 0.5), (0, 0)]
     ring = [[west + east, south + north] for east, north in corners]

@@ -112,7 +112,9 @@ def fates_of(
 
 def _returned(stage: Population, populations: Mapping[str, Population], parents: Sequence[str]) -> set[int]:
     """Return the numbers of features that an earlier stage gave, and that no parent passed on."""
-    above = [populations[name] for name in parents if name in populations]
+    if any(name not in populations for name in parents):  # what that one passed on, nobody can tell
+        return set()
+    above = [populations[name] for name in parents]
     return {
         number
         for number, (key, origin) in enumerate(zip(stage.ids, stage.origins, strict=True))

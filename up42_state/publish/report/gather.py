@@ -141,6 +141,7 @@ def gather(job: Job) -> JobView:
     removed = [each.stage for each in found if not isinstance(each, DamagedCommit) and each.removed]
     stages = _ordered([_stage(each) for each in found if each.stage not in removed])
     _add_features(job, stages)
+    stages = _ordered(stages)  # once more: features tell of propagations that commits do not
     return JobView(
         job=job,
         stages=stages,

@@ -147,8 +147,8 @@ def _map_section(view: JobView, drawing: Map | None, world: View) -> Html:
     if drawing is None:
         return _section("map-section", "Where", tag("p", "No feature has a footprint that can be drawn."))
     note = (
-        "Coastline: Natural Earth 1:110m, good to some tens of kilometres. Web Mercator. Drag to move, scroll to "
-        "zoom, click a footprint for its properties."
+        "Coastline: Natural Earth 1:110m, good to some tens of kilometres. Web Mercator. Drag to move, "
+        "scroll to zoom, click a footprint for its properties."
     )
     label = f"Map of footprints, {extent(world)}. The search beside it finds them too."
     place = tag("div", id="map", role="group", aria_label=label)
