@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bokeh.embed import json_item
-from bokeh.models import ColumnDataSource, DataRange1d, HoverTool
+from bokeh.models import ColumnDataSource, DataRange1d, HoverTool, TapTool
 from bokeh.plotting import figure
 
 from up42_state.publish.report.land import land_rings
@@ -65,7 +65,7 @@ def draw(stages: Sequence[StageView], view: View) -> Map:
                 layers.append({"stage": number, "fate": fate, "names": [each.name for _, each in glyphs]})
     plot.x_range.renderers = plot.y_range.renderers = renderers
     hover = HoverTool(tooltips=[("", "@label")], renderers=renderers, point_policy="follow_mouse")
-    plot.add_tools(hover)
+    plot.add_tools(hover, TapTool(mode="replace"))  # by itself a second click would take the first one back
     return Map(item=dict(json_item(plot)), layers=layers)
 
 
@@ -79,7 +79,7 @@ def _plot(view: View) -> Any:
         y_range=DataRange1d(**ranges),
         match_aspect=True,
         sizing_mode="stretch_both",
-        tools="pan,wheel_zoom,box_zoom,reset,save,tap",
+        tools="pan,wheel_zoom,box_zoom,reset,save",
         active_scroll="wheel_zoom",
         output_backend="canvas",
         background_fill_color="#e9f0f4",

@@ -123,6 +123,7 @@
       plot = view.model;
       for (const [, renderer] of sources())
         renderer.data_source.selected.properties.indices.change.connect(tapped);
+      plot.on_event("tap", tapped);  // a click on what is chosen already changes nothing, and tells all the same
       switched();
       document.body.dataset.ready = "map";
     });
