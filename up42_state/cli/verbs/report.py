@@ -46,5 +46,6 @@ def report(common: Common, name: str | None, job: str | None, output: Path | Non
         "left_out": done.left_out,
         "problems": done.problems,
     }
-    shown = f"{done.features:,} features of {done.stages:,} stages, {size(done.size)}"
+    stages = "1 stage" if done.stages == 1 else f"{done.stages:,} stages"
+    shown = f"{done.features:,} features of {stages}, {size(done.size)}"
     print_result(common, value, Table(rows=[(str(done.path), shown)]))
