@@ -24,7 +24,7 @@ __all__ = ["report"]
 @options.shared
 @click.pass_obj
 def report(common: Common, name: str | None, job: str | None, output: Path | None) -> None:
-    """Write a job as one HTML page to look at: map, lineage, runs, stages.
+    """Write a job as one HTML page: map, lineage, runs.
 
     The page opens from disk in any browser, without a network. It is written to JOB.html in the working
     directory, or to FILE, which is replaced.
