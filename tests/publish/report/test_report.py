@@ -78,6 +78,15 @@ def test_a_parent_of_another_job_is_in_the_graph(job: Job, report: Report, tmp_p
     assert "other/scenes:1 → tiles:1 (made from it)" in report().text
 
 
+def test_long_names_differ_in_the_graph(job: Job, report: Report, tmp_path: Path) -> None:
+    """A name that is too long for its box is cut in the middle, since names often differ at the end."""
+    for number in (1, 2):
+        save(job, f"a-stage-with-a-long-name:{number}", tmp_path, [box("a")])
+    text = report().text
+    assert "a-stage-w…ng-name:1" in text
+    assert "a-stage-w…ng-name:2" in text
+
+
 def test_the_quicklook_of_a_feature_is_embedded_once(scenes: None, report: Report) -> None:
     """A picture that two features have, one of them a copy, is in the page once."""
     page = report()

@@ -19,7 +19,8 @@ MOST = 60  # stages: a graph of more cannot be read
 _WIDTH, _HEIGHT, _ACROSS, _DOWN = 176, 62, 216, 84  # of a box, and from one box to the next
 _EDGE = 8
 _BELOW = 26  # for arrows that pass columns by
-_LETTERS = 21
+_LETTERS = 18
+_HEAD, _TAIL = 9, 8  # letters of a longer name: names often differ at the end alone
 
 
 def lineage(view: JobView) -> Html:
@@ -111,7 +112,7 @@ def _box(
     name: Name, stage: StageView | None, place: tuple[int, int], numbers: dict[str, int], job: str
 ) -> Html:
     title = _title(name, job)
-    short = title if len(title) <= _LETTERS else f"{title[: _LETTERS - 1]}…"
+    short = title if len(title) <= _LETTERS else f"{title[:_HEAD]}…{title[-_TAIL:]}"
     kind, fact, more = "box", "of another job" if name[0] != job else "not in the store", ""
     colour = "#8a949b"
     if stage is not None:
