@@ -110,7 +110,7 @@ def _header(view: JobView, world: View) -> Html:
     status, told = _standing(view)
     ends = [stage.commit for stage in view.ends if stage.commit]
     facts: dict[str, object] = {
-        "Result": ", ".join(f"{each.stage} with {each.totals.features:,} features" for each in ends[:3]),
+        "Result": ", ".join(f"{each.stage} ({_count(each.totals.features)})" for each in ends[:3]),
         "Stages": f"{len(view.stages):,}" + (f", and {view.shards:,} of shards" if view.shards else ""),
         "Stored": size(sum(stage.commit.totals.bytes - stage.commit.totals.referenced
                            for stage in view.stages if stage.commit)),
@@ -125,6 +125,10 @@ def _header(view: JobView, world: View) -> Html:
                 tag("p", badge(status), f" {told}", class_="standing"),
                 tag("dl", *listed, class_="facts"), class_="about")  # fmt: skip
     return tag("header", about, None if world.empty else locator(world))
+
+
+def _count(features: int) -> str:
+    return "1 feature" if features == 1 else f"{features:,} features"
 
 
 def _standing(view: JobView) -> tuple[str, str]:
