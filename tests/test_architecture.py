@@ -169,6 +169,31 @@ STANDS_ON: dict[str, set[str]] = {
         *("workflow.blocks", "workflow.blocks.logs", "workflow.blocks.sandbox", "workflow.blocks.work"),
         *("workflow.model", "workflow.shards"),
     },
+    "workflow.executors": {
+        *("__init__", "machine", "secrets", "stages.write", "state", "units"),
+        *("workflow", "workflow.blocks", "workflow.model", "workflow.shards"),
+    },
+    "workflow.runner": {
+        *("machine", "state", "workflow", "workflow.blocks", "workflow.executors"),
+    },
+    "workflow.steps": {
+        *("block", "contract", "manifest.__init__", "secrets", "stages.format", "stages.local"),
+        *("stages.write", "state"),
+        *("workflow", "workflow.blocks", "workflow.blocks.logs", "workflow.blocks.work"),
+        *("workflow.model", "workflow.shards"),
+    },
+    "workflow.export": {
+        *("secrets", "settings", "stages.format", "workflow", "workflow.blocks"),
+        *("workflow.blocks.containers", "workflow.document.__init__", "workflow.model"),
+    },
+    "workflow.export.argo": {
+        *("contract", "workflow.blocks", "workflow.blocks.containers", "workflow.export", "workflow.model"),
+        *("__init__", "block", "machine", "stages.format", "workflow.steps"),
+    },
+    "workflow.export.cwl": {
+        *("block", "contract", "workflow", "workflow.blocks", "workflow.export", "workflow.model"),
+        "workflow.steps",
+    },
     # what is shown to others
     "publish.report": {
         *("__init__", "features.__init__", "features.text", "machine", "secrets", "stages", "stages.format"),
@@ -176,17 +201,22 @@ STANDS_ON: dict[str, set[str]] = {
     },
     "demo": {
         *("machine", "publish.report", "stages.format", "state"),
-        *("workflow", "workflow.document.__init__"),
+        *("workflow", "workflow.document.__init__", "workflow.runner"),
     },
-    "workflow.__init__": {"workflow"},
+    "workflow.__init__": {"workflow", "workflow.runner"},
     "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
     "cli": {"__init__", "secrets", "settings", "stage", "stages.format", "state", "units", "workflow"},
     "cli.watching": {"cli", "secrets", "units", "workflow"},
+    "cli.verbs.engines": {
+        *("cli", "secrets", "workflow.document.__init__", "workflow.export", "workflow.steps"),
+    },
     "cli.verbs": {
+        "cli.verbs.engines",
         *("block", "cli", "cli.watching", "contract", "demo", "doctor", "machine", "stages", "state"),
         *("secrets", "stages.format", "workflow", "workflow.blocks", "workflow.blocks.containers"),
+        "workflow.runner",
         *("manifest.__init__", "manifest", "manifest.matching", "manifest.server"),
-        *("publish.report", "units", "workflow.document.__init__"),
+        *("publish.report", "units", "workflow.document.__init__", "workflow.export", "workflow.steps"),
     },
     "cli.__init__": {"cli"},
 }
@@ -201,14 +231,20 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
     "block": {"stages.write"},
     "workflow": {"manifest.__init__", "stage"},
     "workflow.model": {"manifest.__init__"},
-    "workflow.shards": {"stage"},
+    "workflow.shards": {"stage", "stages.write", "workflow"},
+    "workflow.steps": {"settings", "stages.write", "state"},
     "workflow.blocks": {"manifest.__init__", "settings"},
     "publish.report": {"state"},
+    "cli": {"stages.write"},
     "cli.verbs": {
         *("features.__init__", "features", "stages", "stages.format"),
         *("stages.read", "stages.upkeep", "stages.write", "workflow.model"),
     },
-    "workflow.__init__": {"workflow", "workflow.document.__init__", "workflow.model"},
+    "workflow.executors": {"stages.format"},
+    "workflow.runner": {"stages.format", "workflow.model"},
+    "workflow.__init__": {
+        *("workflow", "workflow.document.__init__", "workflow.executors", "workflow.model"),
+    },
     "__init__": {
         *("block", "errors", "manifest.__init__", "propagation", "settings", "stage"),
         *("stages.format", "stages.read", "stages.write", "state"),

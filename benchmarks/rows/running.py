@@ -43,22 +43,37 @@ def shards(bench: Bench) -> list[Work]:
     document = folder / "workflow.json"
     document.write_text(json.dumps({"tasks": tasks, "parameters": {"make:1": {"count": count}}}))
 
-    def command(tag: str) -> list[str]:
-        options = ["--job", f"shards-{tag}", "--cpus", str(CPUS), "--quiet"]
+    def command(tag: str, executor: str = "local") -> list[str]:
+        options = [
+            "--job",
+            f"shards-{executor}-{tag}",
+            "--cpus",
+            str(CPUS),
+            "--quiet",
+            "--executor",
+            executor,
+        ]
         return [our_command(), "run", str(document), *options, "--scratch", str(folder / "scratch")]
 
     calls = f"import sys; sys.path.insert(0, {str(folder)!r}); {CALLS % count}"
     contenders = [
         Contender(name="up42-state run", command=command),
+        Contender(name="up42-state run --executor dask", command=lambda tag: command(tag, "dask")),
         Contender(name="the calls alone", command=lambda _: [sys.executable, "-c", calls]),
     ]
     results = hold(bench, "shards", contenders)
-    ours, alone = (result.seconds for result in results)
+    ours, dask, alone = (result.seconds for result in results)
     return [
         Work(
             name=f"run of {count:,} shards of one feature on {CPUS} processors",
             targets=[at_most("60 ms of our own time a shard", 1000 * (ours - alone) / count, 60, "ms")],
-            results=results,
+            results=[results[0], results[2]],
             note="Each shard is checked and saved, and all are put together by reference.",
-        )
+        ),
+        Work(
+            name=f"the same on a Dask cluster of {CPUS} processes, which is started and closed",
+            targets=[at_most("60 ms of our own time a shard", 1000 * (dask - alone) / count, 60, "ms")],
+            results=results[1:],
+            note="Each worker cuts the input once, and fetches what its shards need.",
+        ),
     ]

@@ -280,3 +280,20 @@ def test_parameters_that_do_not_fit_are_a_failure_of_its_own(
     assert result.exit_code == 125
     assert "#/tiles/width" in result.stderr
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_step_of_an_engine_is_run_as_it_is(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``exec -- up42-state engine`` is that step: an engine may keep the entry point of our image.
+
+    Nothing is restored or saved around it, and no store or job need be known.
+    """
+    monkeypatch.delenv("UP42_STATE_URL")
+    program = tmp_path / "up42-state"
+    program.write_text('#!/bin/sh\necho "step: $*"\nexit 3\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    process = start("exec", "--", "up42-state", "engine", "look", "--json")
+    assert process.communicate(timeout=30)[0] == "step: engine look --json\n"
+    assert process.returncode == 3

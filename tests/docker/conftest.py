@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from servers.buildah import Buildah, debian
+from servers.engines import busybox
+from servers.pods import Pods, pods
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,3 +74,17 @@ def block_image(buildah: Buildah, base_image: str) -> str:
     block = ROOT / "docker" / "block"
     manifest = (block / "UP42Manifest.json").read_text()
     return buildah.build("localhost/block", block / "Dockerfile", block, BASE=base_image, manifest=manifest)
+
+
+@pytest.fixture(scope="session")
+def plain_image(buildah: Buildah, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An image of busybox that knows nothing of us: a block like those of the hosted platform."""
+    return buildah.add("localhost/plain", busybox(tmp_path_factory.mktemp("busybox") / "root.tar"))
+
+
+@pytest.fixture(scope="session")
+def kube(buildah: Buildah) -> Iterator[Pods]:
+    """Runs pods with the images that buildah has built."""
+    made = tempfile.TemporaryDirectory(prefix="up42-pods-", ignore_cleanup_errors=True)
+    with made as folder, pods(Path(folder), buildah) as kube:
+        yield kube

@@ -24,6 +24,14 @@ def test_runs_as_a_user_without_privileges(buildah, base_image):
     assert shell(buildah, base_image, script).startswith("1000\n")
 
 
+def test_kubernetes_can_tell_that_the_user_is_not_root(kube, base_image):
+    """``runAsNonRoot`` alone will do: the image's user is a number, which has a name and a home inside."""
+    container = {"name": "a", "image": base_image, "command": ["sh", "-c", "id -un; echo $HOME"]}
+    spec = {"restartPolicy": "Never", "securityContext": {"runAsNonRoot": True}, "containers": [container]}
+    (ended,) = kube.run(spec)
+    assert ended.stdout == "block\n/home/block\n"
+
+
 def test_empty_build_args_count_as_not_set(buildah, base_image):
     """Without build args the variables are there and empty, and no setting comes from them."""
     script = "import os, up42_state as u; print(repr(os.environ['AWS_ACCESS_KEY_ID']), u.Settings())"
@@ -58,7 +66,7 @@ FROM {base_image}
 USER root
 RUN --mount=type=secret,id=aws_access_key_id --mount=type=secret,id=aws_secret_access_key \\
     AWS_ENDPOINT_URL_S3={localstack_url} UP42_STATE_URL=s3://up42-state up42-state jobs
-USER block
+USER 1000
 """)
     options = [f"--secret=id={name},src={secret}" for name in ("aws_access_key_id", "aws_secret_access_key")]
     image = buildah.build("localhost/with-secret", file, tmp_path, ["--no-cache", *options])

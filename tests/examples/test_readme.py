@@ -86,7 +86,8 @@ def test_the_test_that_is_shown_passes(pytester: pytest.Pytester) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "CHANGELOG.md", "docs/block.md", "docs/python.md", "docs/workflows.md"]
+    "page",
+    ["README.md", "CHANGELOG.md", "docs/block.md", "docs/python.md", "docs/workflows.md", "docs/recipes.md"],
 )
 def test_files_that_a_page_names_are_there(page: str) -> None:
     """No link and no page in backticks leads nowhere."""

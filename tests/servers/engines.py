@@ -16,6 +16,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from servers.buildah import Buildah
+
 RUNTIME = Path(__file__).resolve().parents[1] / "containers" / "runtime"
 GATEWAY = "192.0.2.1"  # for documentation (RFC 5737): nothing answers there
 NEEDED = {
@@ -36,9 +38,16 @@ def require(kind: str) -> None:
 
 
 @contextmanager
-def podman(folder: Path) -> Iterator[Mapping[str, str]]:
-    """Give the variables that lead podman to a storage of its own; containers that are left are removed."""
+def podman(folder: Path, images: Buildah | None = None) -> Iterator[Mapping[str, str]]:
+    """Give the variables that lead podman to a storage of its own; containers that are left are removed.
+
+    :param images: with the storage of a buildah instead, where podman finds what that has built. What runs
+        lies in ``folder`` all the same: below a long path conmon does not tell that a container has ended.
+    """
     require("podman")
+    driver, graph = "vfs", folder / "graph"
+    if images is not None:
+        driver, graph = images.driver, images.storage / "root"
     (folder / "containers.conf").write_text(
         f'[engine]\nruntime = "tests"\n'
         f'cgroup_manager = "cgroupfs"\nevents_logger = "file"\nlock_type = "file"\n'
@@ -46,7 +55,7 @@ def podman(folder: Path) -> Iterator[Mapping[str, str]]:
         f'[engine.runtimes]\ntests = ["{RUNTIME}"]\n'
     )
     (folder / "storage.conf").write_text(
-        f'[storage]\ndriver = "vfs"\nrunroot = "{folder}/run"\ngraphroot = "{folder}/graph"\n'
+        f'[storage]\ndriver = "{driver}"\nrunroot = "{folder}/run"\ngraphroot = "{graph}"\n'
     )
     variables = {
         "CONTAINERS_CONF": str(folder / "containers.conf"),

@@ -176,6 +176,23 @@ def test_first_secret_directory_counts(directory: Path, tmp_path_factory: pytest
     assert found.source("aws_secret_access_key") == f"secret file {directory}/AWS_SECRET_ACCESS_KEY"
 
 
+def test_a_named_directory_before_the_others(
+    monkeypatch: pytest.MonkeyPatch, directory: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The directory that UP42_STATE_SECRETS_DIR names counts before the known ones; empty, it is not set."""
+    other = tmp_path_factory.mktemp("named")
+    (other / "aws_access_key_id").write_text("named")
+    monkeypatch.setenv("UP42_STATE_SECRETS_DIR", str(other))
+    found = Settings(_secrets_dir=[directory])
+    assert found.aws_access_key_id is not None
+    assert found.aws_access_key_id.get_secret_value() == "named"
+    assert found.source("aws_secret_access_key") == f"secret file {directory}/AWS_SECRET_ACCESS_KEY"
+    monkeypatch.setenv("UP42_STATE_SECRETS_DIR", "")
+    assert (
+        Settings(_secrets_dir=[directory]).source("aws_access_key_id").startswith(f"secret file {directory}")
+    )
+
+
 def test_named_file_before_directory(
     monkeypatch: pytest.MonkeyPatch, directory: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

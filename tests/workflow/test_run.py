@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -449,3 +450,21 @@ def test_from_python(job: Job) -> None:
     assert [each.status for each in public.plan(flow, job, blocks=blocks)] == ["cached"]
     with pytest.raises(AttributeError, match="has no attribute 'plam'"):
         _ = public.plam
+
+
+def test_two_runs_at_once_make_one_revision(job: Job) -> None:
+    """Both look before either has saved, and the block's output differs: the second takes the first's."""
+    both = threading.Barrier(2, timeout=20)
+    words = iter(("one", "two"))
+
+    def make(work: Work) -> None:
+        both.wait()
+        write(work, [{"type": "Feature", "id": next(words), "geometry": None, "properties": {}}])
+
+    flow = workflow(task("a:1", "make"))
+    with ThreadPoolExecutor(2) as pool:
+        futures = [pool.submit(run, flow, job, blocks=Bodies(make=make)) for _ in range(2)]
+        results = [each.result().tasks[0] for each in futures]
+    assert {each.status for each in results} == {"done"}
+    assert results[0].commit == results[1].commit
+    assert len(list(job.stage("a:1").history())) == 1

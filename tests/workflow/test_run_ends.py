@@ -14,12 +14,13 @@ from doubles.outputs import feature
 from up42_state.machine.budget import Budget
 from up42_state.state import Job, State
 from up42_state.workflow import attempt as attempts
-from up42_state.workflow import foreach, runner
+from up42_state.workflow import runner
 from up42_state.workflow.blocks.work import Ending, Work
 from up42_state.workflow.planner import Planned, Planner
 from up42_state.workflow.runner import Options, RunResult, run
 from up42_state.workflow.runs import Runs
 from up42_state.workflow.scratch import Scratch
+from up42_state.workflow.shards import inputs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -157,7 +158,7 @@ def test_a_disk_error_fails_one_task(job: Job, monkeypatch: pytest.MonkeyPatch) 
     def broken(*_args: object) -> None:
         raise OSError(28, "No space left on device", "/scratch/run/input")
 
-    monkeypatch.setattr(foreach, "split", broken)
+    monkeypatch.setattr(inputs, "split", broken)
     flow = workflow(
         task("scenes:1", "scenes"),
         task("split:1", "copy", "scenes:1", chunk=1),
@@ -196,7 +197,7 @@ def test_a_long_chain_is_no_long_wait(job: Job, tmp_path: Path) -> None:
         scratch=Scratch(tmp_path),
         budget=Budget(cpus=1, memory=1),
         tell=lambda _event: None,
-        record=lambda _record, _log: None,
+        record=lambda _record, _log, _size: None,
     )
     start = time.monotonic()
     result = runner._Run(context, plan).go()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from up42_state.cli.output import Table, facts
 from up42_state.cli.text import moment, size
@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from up42_state.stages.format.commit import Commit
+    from up42_state.stages.write.save import Saved
 
-__all__ = ["commit_facts", "commit_table", "shard_table"]
+__all__ = ["commit_facts", "commit_table", "saved_value", "shard_table"]
 
 _COUNTS = frozenset({"revision", "features", "files", "size", "by reference"})
 
@@ -85,6 +86,16 @@ def commit_facts(commit: Commit, **more: object) -> Table:
         "note": _note(commit),
     }
     return facts(values | {name.replace("_", " "): value for name, value in more.items()})
+
+
+def saved_value(saved: Saved) -> dict[str, Any]:
+    """Return what a save did as a JSON object."""
+    return saved.commit.to_dict() | {
+        "outcome": saved.outcome,
+        "propagated": [report.to_dict() for report in saved.reports],
+        "warnings": list(saved.all_warnings),
+        "changes": [change.to_dict() for change in saved.changes],
+    }
 
 
 def _parents(commit: Commit) -> str:

@@ -19,6 +19,7 @@ from up42_state.secrets.redaction import public_url, remember
 from up42_state.settings import values  # noqa: TC001 - pydantic evaluates annotations
 from up42_state.settings.sources import (
     SECRET_DIRECTORIES,
+    SECRETS_DIR,
     Environment,
     Files,
     Found,
@@ -195,7 +196,8 @@ class Settings(BaseSettings, _Values):
 
         The library's source of the environment knows no ranks, and ``.env`` files are not to be read.
         """
-        directories = given["file_secret_settings"].secrets_dir
+        named = os.environ.get(SECRETS_DIR, "").strip()
+        directories = (*([named] if named else ()), *given["file_secret_settings"].secrets_dir)
         ours = [
             kind(cls, rank, directories) for rank in (Rank.OWN, Rank.GENERAL) for kind in (Environment, Files)
         ]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
 
 __all__ = [
+    "SECRETS_DIR",
     "SECRET_DIRECTORIES",
     "Environment",
     "Files",
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 SECRET_DIRECTORIES = ("/run/secrets", "/secret/environment")
+SECRETS_DIR = "UP42_STATE_SECRETS_DIR"  # names a directory of secret files that is looked into first
 _OWN = ("UP42_STATE_AWS_", "UP42_STATE_GOOGLE_")
 _READ_BY_US_OR_SDKS = ("UP42_", "AWS_", "GOOGLE_", "CLOUDSDK_", "STORAGE_EMULATOR_HOST")
 _QUOTES = ('""', "''", "``", "\u201c\u201d", "\u2018\u2019")  # a word processor's, too

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from up42_state.workflow.document import load
     from up42_state.workflow.events import Event
+    from up42_state.workflow.executors.jobs import JobOutcome, map_jobs
     from up42_state.workflow.model import Task, Workflow
     from up42_state.workflow.planner import Planned, plan
     from up42_state.workflow.runner import Options, RunResult, run
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Event",
+    "JobOutcome",
     "Options",
     "Planned",
     "RunResult",
@@ -33,12 +35,14 @@ __all__ = [
     "TaskOutcome",
     "Workflow",
     "load",
+    "map_jobs",
     "plan",
     "run",
 ]
 
 _HOMES = {
     "Event": "events",
+    "JobOutcome": "executors.jobs",
     "Options": "runner",
     "Planned": "planner",
     "RunResult": "runner",
@@ -47,6 +51,7 @@ _HOMES = {
     "TaskOutcome": "task",
     "Workflow": "model",
     "load": "document",
+    "map_jobs": "executors.jobs",
     "plan": "planner",
     "run": "runner",
 }

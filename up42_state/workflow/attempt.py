@@ -12,15 +12,14 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from up42_state.block.environment import child_environment
 from up42_state.errors import InvalidDataError, StateError
 from up42_state.secrets.redaction import remember, without_credentials
 from up42_state.stages.format.parameters import secret_texts
 from up42_state.units import size
 from up42_state.workflow.blocks.logs import Log
-from up42_state.workflow.blocks.variables import documented_environment
+from up42_state.workflow.blocks.variables import block_environment
 from up42_state.workflow.blocks.work import Ending, Work
 from up42_state.workflow.events import Event
 from up42_state.workflow.records import AttemptRecord, made
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from up42_state.workflow.planner import Planner
     from up42_state.workflow.scratch import Folder, Scratch
 
-__all__ = ["Context", "Outcome", "Unit", "run_unit"]
+__all__ = ["Attempt", "Context", "Elsewhere", "Outcome", "Unit", "run_unit"]
 
 _GROWTH = 2  # times as much memory for the attempt after one that ran out of it
 _MOST_GROWTH = 8  # times as much as the task asks for
@@ -53,7 +52,8 @@ class Context:
 
     :param run: the run's id.
     :param tell: takes what happens.
-    :param record: takes what came of each attempt, with its log.
+    :param record: takes what came of each attempt, what is kept of its log, and how much was printed.
+    :param elsewhere: runs units on other machines or in other processes; ``None`` runs them here.
     :param keep_failed: leave the directories of failed attempts.
     :param keep_going: after a failure go on with what does not stand on the failed task.
     :param stop: set when the run is to end at once: blocks are stopped. Who sets it sets ``halt`` as well.
@@ -67,7 +67,8 @@ class Context:
     scratch: Scratch
     budget: Budget
     tell: Callable[[Event], None]
-    record: Callable[[AttemptRecord, Log], None]
+    record: Callable[[AttemptRecord, bytes, int], None]
+    elsewhere: Elsewhere | None = None
     keep_failed: bool = False
     keep_going: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
@@ -77,6 +78,26 @@ class Context:
     def emit(self, kind: Any, task: str = "", **facts: Any) -> None:
         """Tell what happened, and when."""
         self.tell(Event(kind=kind, time=datetime.now(UTC), run=self.run, task=task, **facts))
+
+    def perform(self, unit: Unit) -> Outcome:
+        """Run a unit, here or elsewhere."""
+        return self.elsewhere.run(self, unit) if self.elsewhere else run_unit(self, unit)
+
+    def side_by_side(self, resources: Resources) -> int:
+        """How many units of a task may be under way at once."""
+        if self.elsewhere:
+            return self.elsewhere.side_by_side(resources)
+        return self.budget.side_by_side(resources.cpus)
+
+
+class Elsewhere(Protocol):
+    """Runs units on other machines or in other processes."""
+
+    def run(self, context: Context, unit: Unit) -> Outcome:
+        """Run a unit, and give what came of it; its attempts' events and records go to the context."""
+
+    def side_by_side(self, resources: Resources) -> int:
+        """How many units of these resources may be under way at once, with some that wait."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,14 +109,18 @@ class Unit:
     :param why: why it runs, for people.
     :param fill: puts the input into an attempt's directory.
     :param save: checks and saves what lies in an attempt's directories.
+    :param seen: the number of the stage's newest revision when it was found that the unit has to run.
+    :param inputs: attempts of the revisions that the input of a shard was cut from.
     :param disk: bytes that the input takes on the disk.
     """
 
     task: Task
     stage: str
     why: str
-    fill: Callable[[Folder], None]
+    fill: Callable[[Folder], object]
     save: Callable[[Folder], Saved]
+    seen: int = 0
+    inputs: tuple[str, ...] = ()
     disk: int = 0
 
     @property
@@ -267,7 +292,7 @@ def _attempt(context: Context, unit: Unit, number: int, resources: Resources) ->
         elif folder is not None:
             with suppress(OSError, StateError):
                 folder.remove()
-    context.record(attempt.to_record(), log)
+    context.record(attempt.to_record(), log.bytes(), log.size)
     return attempt
 
 
@@ -331,15 +356,6 @@ def _work(context: Context, attempt: Attempt, folder: Folder, log: Log) -> Work:
     secrets = {name: os.environ[name] for name in task.block.environment if name in os.environ}
     # Or a block that prints them would have them kept in its log.
     remember(attempt, [*secrets.values(), *secret_texts(task.parameters)])
-    documented = documented_environment(
-        job=planner.job.key,
-        task=task.name,
-        parameters=task.parameters,
-        job_mode=planner.job_mode,
-        manifest=task.manifest,
-        scratch=folder.home,
-    )
-    machine = {} if task.block.kind == "image" else child_environment(planner.job.state.settings, os.environ)
     return Work(
         job=planner.job.key,
         task=attempt.unit.stage,
@@ -349,7 +365,13 @@ def _work(context: Context, attempt: Attempt, folder: Folder, log: Log) -> Work:
         quicklooks=folder.quicklooks,
         scratch=folder.home,
         log=log,
-        environment=machine | documented,
+        environment=block_environment(
+            task,
+            settings=planner.job.state.settings,
+            job=planner.job.key,
+            job_mode=planner.job_mode,
+            scratch=folder.home,
+        ),
         secrets=secrets,
         resources=attempt.resources,
         timeout=task.timeout,

@@ -7,20 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
-from up42_state.errors import IntegrityError, NotFoundError
 from up42_state.stages.format.names import some_names
-from up42_state.stages.format.recipe import fingerprint
 from up42_state.stages.propagate.merged_output import EarlierStage
-from up42_state.stages.revision import Listing, load_index
-from up42_state.workflow.attempt import Outcome, Unit, run_unit
+from up42_state.stages.write.publish import Precondition
 from up42_state.workflow.shards.inputs import RestoredInput
+from up42_state.workflow.shards.stored import StoredShards
 from up42_state.workflow.task import RunningTask, TaskOutcome
+from up42_state.workflow.units import ShardUnits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from up42_state.stages.format.commit import Commit
     from up42_state.stages.write.save import Saved
+    from up42_state.workflow.attempt import Outcome
     from up42_state.workflow.scratch import Folder
     from up42_state.workflow.shards.cut import Shard
     from up42_state.workflow.shards.inputs import WholeInput
@@ -37,67 +37,31 @@ class SplitTask(RunningTask):
         """Split the input, run the shards that are not done, and put together what all of them made."""
         folder = self.context.scratch.folder(f"{self.task.name}.whole")
         try:
-            whole = self._restored(folder)
-            self._nearby = self._read_nearby()
+            whole = self._input(folder)
+            self._units = ShardUnits(self.planner, self.task, whole, self.parents)
+            self._shards = StoredShards(self)
+            _ = self._units.nearby  # read before there are threads
             shards = whole.split(self.task.name, self.task.chunk)
-            parts = {} if self.forced else self._parts_there(shards)
+            newest = self._shards.newest(shards)
+            parts = {} if self.forced else self._shards.find(shards, newest)
             counts = (len(parts), len(shards))
             self.context.emit("started", self.task.name, attempt=1, reason=self.why, shards=counts)
-            outcomes = self._run_all(shards, parts, whole)
+            outcomes = self._run_all(shards, parts, newest)
             made = [each.last.saved for each in outcomes.values() if each.last and each.last.saved]
             parts |= {part.name: part for saved in made if (part := self._part(saved)) is not None}
-            parts |= self._read(saved.commit for saved in made if saved.contents is None)
-            return self._put_together(folder, shards, parts, outcomes)
+            parts |= self._shards.read(saved.commit for saved in made if saved.contents is None)
+            return self._put_together(shards, parts, outcomes)
         finally:
             with suppress(OSError):  # the run's directory is removed at its end
                 folder.remove()
 
-    def _restored(self, folder: Folder) -> WholeInput:
+    def _input(self, folder: Folder) -> WholeInput:
+        """The input, of which no file is fetched where the shards run elsewhere."""
+        if self.context.elsewhere is not None:
+            return self.stored_input()
         self.restore(folder.input)
         # A function runs in this machine's own directories: it could change what other shards read.
         return RestoredInput(whole=folder.input, linked=self.task.block.kind != "python")
-
-    def _read_nearby(self) -> list[Listing]:
-        """Read once what the parents hold in this job: each shard may pass some of it on."""
-        store, own = self.job.state.store, self.job.key
-        found = [self.planner.history(commit.stage).newest() for commit in self.commits if commit.job == own]
-        return [
-            Listing(commit=commit, index=load_index(store, commit))
-            for commit in found
-            if commit is not None and not commit.removed
-        ]
-
-    def _parts_there(self, shards: Sequence[Shard]) -> dict[str, EarlierStage]:
-        """Read the shards that are done, by their stages."""
-        wanted = {shard.stage: self._fingerprint(shard) for shard in shards}
-
-        def look(name: str) -> Commit | None:
-            newest = self.planner.history(name).newest()
-            is_done = newest and not newest.removed and newest.fingerprint == wanted[name]
-            return newest if is_done else None
-
-        there = [name for name in self.job.state.store.stages(self.job.key) if name in wanted]
-        with self.job.state.store.transfers() as transfers:
-            found = [commit for commit in transfers.map(look, there) if commit is not None]
-        return self._read(found, is_strict=False)
-
-    def _read(self, commits: Iterable[Commit], *, is_strict: bool = True) -> dict[str, EarlierStage]:
-        """Read shards, by their stages.
-
-        :param is_strict: a shard whose bytes are gone or damaged is an error; otherwise it is left out.
-        """
-        store = self.job.state.store
-
-        def read(commit: Commit) -> EarlierStage | None:
-            try:
-                return EarlierStage.read(store, commit)
-            except (NotFoundError, IntegrityError):
-                if is_strict:
-                    raise
-                return None
-
-        with store.transfers() as transfers:
-            return {part.name: part for part in transfers.map(read, list(commits)) if part is not None}
 
     def _part(self, saved: Saved) -> EarlierStage | None:
         """A shard that was saved in this run, without reading it again."""
@@ -105,17 +69,13 @@ class SplitTask(RunningTask):
             return None
         return EarlierStage(store=self.job.state.store, contents=saved.contents, data=saved.contents.data)
 
-    def _fingerprint(self, shard: Shard) -> str:
-        """The digest of what determines a shard's output, in which the whole input has no part."""
-        recipe = self.planner.recipe(self.task)
-        return fingerprint(recipe.components([("", shard.content)]))
-
     def _run_all(
-        self, shards: Sequence[Shard], parts: Mapping[str, EarlierStage], whole: WholeInput
+        self, shards: Sequence[Shard], parts: Mapping[str, EarlierStage], newest: Mapping[str, Commit]
     ) -> Mapping[str, Outcome]:
         """Run the shards that are not done, side by side; after a failure begin none, if the run stops then.
 
         :param parts: the shards that are done.
+        :param newest: the newest revisions of those that have any.
         """
         context, task = self.context, self.task
         waiting = [shard for shard in shards if shard.stage not in parts]
@@ -123,7 +83,8 @@ class SplitTask(RunningTask):
 
         def run(shard: Shard) -> Outcome:
             nonlocal done
-            outcome = run_unit(context, self._unit(shard, whole))
+            seen = newest[shard.stage].revision if shard.stage in newest else 0
+            outcome = context.perform(self._units.unit(shard, why=self.why, seen=seen))
             if outcome.status == "failed" and not context.keep_going:
                 context.halt.set()
             with counting:
@@ -134,32 +95,12 @@ class SplitTask(RunningTask):
                     context.emit("shard", task.name, shard=shard.stage, reason=why, shards=counts)
             return outcome
 
-        workers = max(1, min(len(waiting), context.budget.side_by_side(task.resources.cpus)))
+        workers = max(1, min(len(waiting), context.side_by_side(task.resources)))
         with ThreadPoolExecutor(workers) as pool:
             return dict(zip((shard.stage for shard in waiting), pool.map(run, waiting), strict=True))
 
-    def _unit(self, shard: Shard, whole: WholeInput) -> Unit:
-        def save(folder: Folder) -> Saved:
-            return self.saving(
-                shard.stage,
-                folder.output,
-                folder.quicklooks,
-                fingerprint=self._fingerprint(shard),
-                nearby=self._nearby,
-                with_contents=True,
-            ).run()
-
-        return Unit(
-            task=self.task,
-            stage=shard.stage,
-            why=self.why,
-            fill=lambda folder: whole.fill(shard, folder.input),
-            save=save,
-        )
-
     def _put_together(
         self,
-        folder: Folder,
         shards: Sequence[Shard],
         parts: Mapping[str, EarlierStage],
         outcomes: Mapping[str, Outcome],
@@ -177,14 +118,9 @@ class SplitTask(RunningTask):
                 **facts,
             )
         missing = tuple(name for shard in failed for name in shard.features)
-        saved = self.saving(
-            self.task.name,
-            folder.output,
-            folder.quicklooks,
-            propagations=self.propagations,
-            parts=[parts[shard.stage] for shard in shards if shard.stage in parts],
-            missing=missing,
-        ).run()
+        saved = self._shards.put_together(
+            shards, parts, missing=missing, precondition=Precondition(seen=self.seen)
+        )
         for text in saved.all_warnings:
             self.context.emit("step", self.task.name, reason=f"warning: {text}")
         return TaskOutcome(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from msgspec.structs import replace as replace_members
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from up42_state.state import Job
     from up42_state.workflow.model import Task, Workflow
 
-__all__ = ["Planned", "Planner", "plan", "upstream"]
+__all__ = ["Coded", "Planned", "Planner", "plan", "upstream"]
 
 Status = Literal["cached", "runs", "skipped"]
 
@@ -123,14 +123,29 @@ def _places(task: Task) -> dict[str, Path]:
     return {"here": task.block.folder} if task.block.folder is not None else {}
 
 
+class Coded(Protocol):
+    """A block, as far as a recipe counts it."""
+
+    @property
+    def code(self) -> str:
+        """A text that differs where the block's code does."""
+
+
+class Codes(Protocol):
+    """Knows the blocks of tasks."""
+
+    def of(self, task: Task) -> Coded:
+        """The block of a task."""
+
+
 class Planner:
     """Tells what is done of the tasks of one job.
 
     :param job: holds the stages.
-    :param blocks: opens the tasks' blocks, whose code is part of what a task is made of.
+    :param blocks: knows the tasks' blocks, whose code is part of what a task is made of.
     """
 
-    def __init__(self, job: Job, blocks: Blocks, job_mode: JobMode = "DEFAULT") -> None:
+    def __init__(self, job: Job, blocks: Codes, job_mode: JobMode = "DEFAULT") -> None:
         self.job = job
         self.job_mode = job_mode
         self._blocks = blocks
@@ -158,6 +173,17 @@ class Planner:
         with _remembering(self._newest), self.job.state.store.transfers() as transfers:
             list(transfers.map(lambda name: self.history(name).newest(), asked))
             return self._plan(workflow, force=force, since=since)
+
+    def look(self, task: Task, *, force: bool = False) -> Planned:
+        """Tell of one task whether it runs, for an engine that knows no more of the workflow.
+
+        :param force: the task runs even if it is done.
+        :raises StageNotFoundError: something that the task stands on is not there.
+        """
+        planned = self._planned(task, [])
+        if force and planned.status != "skipped":
+            return replace(planned, status="runs", reasons=("it is to run (--force)",), forced=True)
+        return planned
 
     def _open_blocks(self, workflow: Workflow) -> None:
         """Make sure that every block is there before anything runs.
@@ -239,10 +265,14 @@ class Planner:
             [self._remembered(item.resolve()) for item in self.propagations(task)],
         )
 
+    def code(self, task: Task) -> str:
+        """What tells the code of a task's block apart."""
+        return self._blocks.of(task).code
+
     def recipe(self, task: Task) -> Recipe:
         """What a task's output is made of, besides other stages."""
         return Recipe(
-            block=self._blocks.of(task).code,
+            block=self.code(task),
             command=placeless(task.block.command, places=_places(task)),
             parameters=task.parameters,
             job_mode=self.job_mode,

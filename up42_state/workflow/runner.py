@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from up42_state.errors import StateError
 from up42_state.machine.budget import Budget, processors, total_memory
 from up42_state.workflow.attempt import Context
-from up42_state.workflow.blocks.logs import Log
 from up42_state.workflow.blocks.opening import Blocks
 from up42_state.workflow.events import Event
+from up42_state.workflow.executors.messages import Place
+from up42_state.workflow.executors.opening import check_executor, open_workers
+from up42_state.workflow.executors.remote import Remote
 from up42_state.workflow.foreach import SplitTask
 from up42_state.workflow.planner import Planned, Planner, upstream
 from up42_state.workflow.records import AttemptRecord, made
@@ -104,20 +106,27 @@ def run(
     job: Job,
     options: Options | None = None,
     *,
+    executor: Any = None,
     blocks: Blocks | None = None,
     tell: Callable[[Event], None] = lambda _event: None,
     stop: threading.Event | None = None,
 ) -> RunResult:
     """Run the tasks of a workflow that are not done, and save the output of each as a stage of a job.
 
+    :param executor: where blocks run: ``None`` or ``local`` for threads of this process; ``dask`` for a
+        cluster of processes of this machine, which is closed at the end; ``dask:tcp://HOST:PORT``; a
+        ``distributed.Client``; or any ``concurrent.futures.Executor``.
     :param blocks: opens the tasks' blocks; ``None`` for blocks that run on this machine.
     :param tell: takes what happens, as it happens, from several threads.
     :param stop: set it to end the run: blocks are stopped, and finished stages stay.
-    :raises SettingsError: an option names no task; or the directory for attempts cannot be used.
-    :raises EngineError: an image's engine is not there or does not answer; nothing has run.
+    :raises SettingsError: an option names no task; the directory for attempts cannot be used; or there is no
+        such executor.
+    :raises EngineError: an image's engine, or a cluster, is not there or does not answer; or workers differ
+        from this process, or offer too little for a task; nothing has run.
     :raises StateError: the store cannot be read; nothing has run.
     """
     options = options or Options()
+    is_elsewhere = check_executor(executor, job.state.url if executor else "")
     budget = Budget(
         cpus=options.cpus or processors(),
         memory=options.memory or total_memory(),
@@ -127,6 +136,7 @@ def run(
         opened = stack.enter_context(blocks or Blocks(job.state.settings))
         planner = Planner(job, opened, options.job_mode)
         plan = planner.plan(workflow, force=options.force, since=options.since)
+        make = _elsewhere(stack, executor, planner, plan, options) if is_elsewhere else None
         opened.sweep()
         # Only now: containers of dead runners, which the sweep has stopped, may have written into what goes.
         scratch = stack.enter_context(Scratch(options.scratch))
@@ -147,7 +157,8 @@ def run(
             scratch=scratch,
             budget=budget,
             tell=told,
-            record=lambda record, log: records.attempt(record, log.bytes(), log_bytes=log.size),
+            elsewhere=make(records.run, scratch.root) if make else None,
+            record=lambda record, log, size: records.attempt(record, log, log_bytes=size),
             keep_failed=options.keep == "failed",
             keep_going=options.keep_going,
             stop=stop or threading.Event(),
@@ -162,6 +173,24 @@ def run(
             context.emit("end", reason=result.status)
             records.end(result.status)
         return result
+
+
+def _elsewhere(
+    stack: ExitStack, executor: Any, planner: Planner, plan: Sequence[Planned], options: Options
+) -> Callable[[str, Path], Remote] | None:
+    """Open the workers that tasks are to run on, and make sure that they can; ``None`` if nothing runs."""
+    tasks = [each.task for each in plan if each.status == "runs"]
+    if not tasks:
+        return None
+    workers = stack.enter_context(open_workers(executor, tasks, cpus=options.cpus, memory=options.memory))
+    place = Place.of(planner.job, options.job_mode)
+    workers.check(place, tasks, {task.name: planner.code(task) for task in tasks})
+
+    def make(run: str, folder: Path) -> Remote:
+        stack.callback(workers.end, run)
+        return Remote(workers, place, folder, options.scratch)
+
+    return make
 
 
 class _Run:
@@ -277,21 +306,24 @@ def _run_task(context: Context, planned: Planned) -> TaskOutcome:
     except (StateError, OSError) as error:  # such as a disk that is full, or cannot be read
         outcome = TaskOutcome(task=task.name, status="failed", reason=str(error))
     if task.chunk and outcome.status != "cached":
-        context.record(_whole_record(context, planned, outcome, time.monotonic() - start), Log())
+        context.record(_whole_record(context, planned, outcome, time.monotonic() - start), b"", 0)
     return _told(context, task, outcome, time.monotonic() - start)
 
 
 def _look_and_run(context: Context, planned: Planned) -> TaskOutcome:
     task = planned.task
     why = planned.reasons
-    if not planned.forced:
+    if planned.forced:
+        newest = context.planner.history(task.name).newest()
+        seen = newest.revision if newest else 0
+    else:
         # What the task stands on may have been made anew since the plan, and have come out equal.
         found = context.planner.standing(task)
         if found.is_done:
             return TaskOutcome(task=task.name, status="cached", commit=found.commit)
-        why = tuple(found.reasons)
+        why, seen = tuple(found.reasons), found.newest
     kind = SplitTask if task.chunk else WholeTask
-    return kind(context, task, why="; ".join(why), forced=planned.forced).run()
+    return kind(context, task, why="; ".join(why), forced=planned.forced, seen=seen).run()
 
 
 def _told(context: Context, task: Task, outcome: TaskOutcome, seconds: float) -> TaskOutcome:

@@ -352,7 +352,7 @@ class RunWriter:
 
     def _store_attempt(self, record: AttemptRecord, log: bytes) -> None:
         job, run = self._record.job, self._record.run
-        record = replace(record, format=FORMAT, job=job, run=run, host=self._record.host)
+        record = replace(record, format=FORMAT, job=job, run=run, host=record.host or self._record.host)
         place = (job, run, record.name, record.attempt)
         if log:
             self._put(log_key(*place), redacted_log(log))

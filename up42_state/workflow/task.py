@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from up42_state.block.inputs import Inputs
 from up42_state.stages.format.commit import BlockInfo
+from up42_state.stages.write.publish import Precondition
 from up42_state.stages.write.save import Save
-from up42_state.workflow.attempt import Unit, run_unit
+from up42_state.workflow.attempt import Unit
+from up42_state.workflow.shards.inputs import StoredInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from up42_state.stages.format.commit import Commit
+    from up42_state.stages.format.commit import Commit, Parent
     from up42_state.stages.propagate.options import EarlierHistories
     from up42_state.stages.write.save import Saved
     from up42_state.workflow.attempt import Attempt, Context
@@ -85,16 +87,24 @@ class StoredTask:
         self.planner = planner
         self.task = task
         self.job = planner.job
-        self.commits: Sequence[Commit] = ()  # the revisions that the input is made of
+        self.parents: Sequence[Parent] = ()  # the revisions that the input is made of
 
-    def restore(self, target: Path) -> None:
-        """Restore the input into a directory."""
-        parents = self.planner.parents(self.task)
-        if parents:
-            inputs = Inputs(stages=parents, target=target, job_mode=self.planner.job_mode)
-            self.commits = inputs.restore().commits
+    def restore(self, target: Path) -> Sequence[Commit]:
+        """Restore the input into a directory; give the revisions that it is made of."""
+        stages = self.planner.parents(self.task)
+        if not stages:
+            return ()
+        commits = Inputs(stages=stages, target=target, job_mode=self.planner.job_mode).restore().commits
+        self.parents = [commit.as_parent() for commit in commits]
+        return commits
 
-    def saving(self, stage: str, output: Path, quicklooks: Path, **more: Any) -> Save:
+    def stored_input(self) -> StoredInput:
+        """Read what the input is made of, where it lies in the store; none of its files is fetched."""
+        found = StoredInput.read(self.planner.parents(self.task), self.planner.job_mode)
+        self.parents = [commit.as_parent() for commit in found.commits]
+        return found
+
+    def saving(self, stage: str, output: Path, quicklooks: Path | None, **more: Any) -> Save:
         """The save of a stage: what the task's own and its shards' have in common."""
         planner, task = self.planner, self.task
         manifest = task.manifest
@@ -104,7 +114,7 @@ class StoredTask:
             stage=stage,
             output=output,
             quicklooks=quicklooks,
-            parents=tuple(commit.as_parent() for commit in self.commits),
+            parents=tuple(self.parents),
             block=BlockInfo(name=manifest.name if manifest else task.name.rpartition(":")[0] or task.name),
             recipe=planner.recipe(task),
             **more,
@@ -127,13 +137,15 @@ class RunningTask(StoredTask):
 
     :param why: why it runs, for people.
     :param forced: it runs even if it is done, and so do its shards.
+    :param seen: the number of its stage's newest revision when it was found that the task has to run.
     """
 
-    def __init__(self, context: Context, task: Task, *, why: str, forced: bool) -> None:
+    def __init__(self, context: Context, task: Task, *, why: str, forced: bool, seen: int) -> None:
         super().__init__(context.planner, task)
         self.context = context
         self.why = why
         self.forced = forced
+        self.seen = seen
 
 
 class WholeTask(RunningTask):
@@ -141,15 +153,7 @@ class WholeTask(RunningTask):
 
     def run(self) -> TaskOutcome:
         """Make attempts until the output is saved, or no attempt is left."""
-        unit = Unit(
-            task=self.task,
-            stage=self.task.name,
-            why=self.why,
-            fill=lambda folder: self.restore(folder.input),
-            save=self._save,
-            disk=self.input_bytes,
-        )
-        outcome = run_unit(self.context, unit)
+        outcome = self.context.perform(self.unit())
         saved = outcome.last.saved if outcome.last else None
         return TaskOutcome(
             task=self.task.name,
@@ -159,6 +163,23 @@ class WholeTask(RunningTask):
             last=outcome.last,
         )
 
+    def unit(self) -> Unit:
+        """What is run."""
+        return Unit(
+            task=self.task,
+            stage=self.task.name,
+            why=self.why,
+            fill=lambda folder: self.restore(folder.input),
+            save=self._save,
+            seen=self.seen,
+            disk=self.input_bytes,
+        )
+
     def _save(self, folder: Folder) -> Saved:
-        saving = self.saving(self.task.name, folder.output, folder.quicklooks, propagations=self.propagations)
-        return saving.run()
+        return self.saving(
+            self.task.name,
+            folder.output,
+            folder.quicklooks,
+            propagations=self.propagations,
+            precondition=Precondition(seen=self.seen),
+        ).run()

@@ -7,10 +7,14 @@ import stat
 from typing import TYPE_CHECKING
 
 from up42_state.manifest import Manifest
-from up42_state.workflow.blocks.variables import documented_environment
+from up42_state.settings.model import Settings
+from up42_state.workflow.blocks.variables import block_environment, documented_environment
+from up42_state.workflow.model import BlockReference, Task
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 MANIFEST = {
     "_up42_specification_version": 2,
@@ -64,3 +68,24 @@ def test_long_parameters(tmp_path: Path) -> None:
     assert found["UP42_TASK_PARAMETERS_FILE"] == str(path)
     assert json.loads(path.read_text()) == parameters
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_long_parameters_come_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a file holds the parameters there is no variable with others, such as the machine's own."""
+    monkeypatch.setenv("UP42_TASK_PARAMETERS", '{"of": "somebody else"}')
+    block = BlockReference(kind="command", command=("./run",), folder=tmp_path)
+    task = Task(name="tiling:1", block=block, parameters={"aoi": "x" * 200_000})
+    found = block_environment(task, settings=Settings(), job="3f0c", job_mode="DEFAULT", scratch=tmp_path)
+    assert "UP42_TASK_PARAMETERS" not in found
+    with open(found["UP42_TASK_PARAMETERS_FILE"]) as file:
+        assert json.load(file) == task.parameters
+
+
+def test_a_file_of_parameters_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that this process was given is none of the task's."""
+    (tmp_path / "other.json").write_text("{}")
+    monkeypatch.setenv("UP42_TASK_PARAMETERS_FILE", str(tmp_path / "other.json"))
+    task = Task(name="a", block=BlockReference(kind="command", command=("./run",)), parameters={"x": 1})
+    found = block_environment(task, settings=Settings(), job="3f0c", job_mode="DEFAULT", scratch=tmp_path)
+    assert json.loads(found["UP42_TASK_PARAMETERS"]) == {"x": 1}
+    assert "UP42_TASK_PARAMETERS_FILE" not in found

@@ -94,6 +94,12 @@ def plan(
     "--cpus", type=click.FloatRange(min=0, min_open=True), help="Processors for all tasks together."
 )
 @click.option("--memory", type=options.byte_size, metavar="SIZE", help="Memory for all tasks together: 8GiB.")
+@click.option(
+    "--executor",
+    metavar="WHERE",
+    default="local",
+    help="Where blocks run: local, dask (processes of this machine), or dask:tcp://HOST:PORT.",
+)
 @options.shared
 @click.pass_obj
 def run(
@@ -107,6 +113,7 @@ def run(
     scratch: Path | None,
     cpus: float | None,
     memory: int | None,
+    executor: str,
     *,
     force: bool,
     dry_run: bool,
@@ -138,7 +145,7 @@ def run(
     )
     stop = threading.Event()
     with stopped_by_signals(stop, common.note) as got, watcher(common, json=common.json) as tell:
-        result = run_workflow(found, handle, chosen, blocks=opened, tell=tell, stop=stop)
+        result = run_workflow(found, handle, chosen, executor=executor, blocks=opened, tell=tell, stop=stop)
     if got:
         return 128 + got[0]
     _check(result)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from up42_state.cli import options
-from up42_state.cli.commits import commit_facts
+from up42_state.cli.commits import commit_facts, saved_value
 from up42_state.cli.output import Table, print_result
 from up42_state.contract import INPUT, OUTPUT
 from up42_state.errors import IntegrityError
@@ -88,13 +88,7 @@ def save(
         common.note(f"mended {change}")
     for report in saved.reports:
         _note_propagation(common, report)
-    value = saved.commit.to_dict() | {
-        "outcome": saved.outcome,
-        "propagated": [report.to_dict() for report in saved.reports],
-        "warnings": [*saved.warnings, *(text for report in saved.reports for text in report.warnings)],
-        "changes": [change.to_dict() for change in saved.changes],
-    }
-    print_result(common, value, commit_facts(saved.commit, outcome=saved.outcome))
+    print_result(common, saved_value(saved), commit_facts(saved.commit, outcome=saved.outcome))
 
 
 def _note_propagation(common: Common, report: Report) -> None:

@@ -10,6 +10,7 @@ import click
 from up42_state.cli import options
 from up42_state.cli.output import Table, print_result, write_text
 from up42_state.cli.text import plain
+from up42_state.cli.verbs.engines.export import export
 from up42_state.secrets.redaction import HIDDEN, without_credentials
 from up42_state.secrets.shapes import is_secret_name
 from up42_state.units import size
@@ -26,7 +27,10 @@ __all__ = ["workflow"]
 @click.group()
 @options.shared
 def workflow() -> None:
-    """Check workflow documents, publish their schema."""
+    """Check workflow documents, write them for other engines."""
+
+
+workflow.add_command(export)
 
 
 @workflow.command()

@@ -52,14 +52,20 @@ class Precondition:
     :param if_exists: ``replace`` takes the next number, ``skip`` leaves a stage that is there,
         ``error`` raises. For real output, one that holds only a dry run's is not there.
     :param expect: the number of the newest revision, 0 for none; ``None`` for any.
+    :param seen: the number of the newest revision that the caller knew when it began to make the output, 0
+        for none. A later one that is made of the same stands in place of a new one: of two that work on one
+        task, one makes its revision. ``None`` for a caller that began from nothing that it knows.
     :raises SettingsError: ``if_exists`` is none of its choices, or ``expect`` no number.
     """
 
-    def __init__(self, if_exists: IfExists = "replace", expect: int | None = None) -> None:
+    def __init__(
+        self, if_exists: IfExists = "replace", expect: int | None = None, *, seen: int | None = None
+    ) -> None:
         if if_exists not in _CHOICES:
             raise SettingsError(f"if_exists is {if_exists!r}", advice=f"use one of {', '.join(_CHOICES)}")
         self.if_exists = if_exists
         self.expect = None if expect is None else check_number("expect", expect)
+        self.seen = seen
 
     def settle(self, newest: Commit | None, job_mode: JobMode, draft: Commit | None = None) -> Commit | None:
         """The commit that stands in place of a new one, or ``None`` where a new one is due.
@@ -89,7 +95,14 @@ class Precondition:
             return None
         if job_mode == "DRY_RUN" and newest.job_mode == "DEFAULT":
             return newest  # a dry run never supersedes real output
-        return newest if newest.same_output(draft) else None
+        return newest if newest.same_output(draft) or self._was_made_meanwhile(newest, draft) else None
+
+    def _was_made_meanwhile(self, newest: Commit, draft: Commit) -> bool:
+        """Tell whether somebody else has made what is to be made, though the bytes may differ."""
+        if self.seen is None or newest.revision <= self.seen:
+            return False
+        is_whole = not newest.missing or newest.missing == draft.missing
+        return is_whole and bool(draft.fingerprint) and newest.fingerprint == draft.fingerprint
 
 
 def publish(

@@ -63,7 +63,8 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
 
     :param commit: the commit that stands in the end.
     :param outcome: ``saved``, ``unchanged`` (the revision there is of the same output), or ``kept`` (the
-        revision there stays because of ``if_exists``, or because this is a dry run).
+        revision there stays because of ``if_exists``, because this is a dry run, or because somebody else
+        has made it of the same meanwhile).
     :param reports: what became of every feature, one report for each propagation.
     :param warnings: what is no defect of the output and should be looked at; reports have their own.
     :param changes: what was mended in ``data.json``: the place, what stood there, what does now.

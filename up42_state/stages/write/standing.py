@@ -34,11 +34,13 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     :param stage: the name of the task's stage.
     :param commit: the current revision of the stage; ``None`` if there is none.
     :param reasons: why the task has to run, for people; none if it is done.
+    :param newest: the number of the newest revision, whatever that holds; 0 if there is none.
     """
 
     stage: str
     commit: Commit | None
     reasons: Sequence[str]
+    newest: int = 0
 
     @property
     def is_done(self) -> bool:
@@ -69,9 +71,10 @@ def standing(
     :raises IntegrityError: a commit is damaged.
     """
     newest = history.newest()
+    number = newest.revision if newest else 0
     missing = _missing(newest, recipe.job_mode)
     if newest is None or missing:
-        return Standing(stage=history.stage, commit=None, reasons=[missing])
+        return Standing(stage=history.stage, commit=None, reasons=[missing], newest=number)
     components = recipe.components(
         ((parent.stage, parent.content) for parent in parents), _propagated(propagations, recipe.job_mode)
     )
@@ -80,7 +83,8 @@ def standing(
         count = len(newest.missing)
         features = "1 feature" if count == 1 else f"{count} features"
         reasons.append(f"{newest.name} lacks what {features} of the input would give")
-    return Standing(stage=history.stage, commit=newest, reasons=reasons or _gone(history.store, newest))
+    reasons = reasons or _gone(history.store, newest)
+    return Standing(stage=history.stage, commit=newest, reasons=reasons, newest=number)
 
 
 def _missing(newest: Commit | None, job_mode: JobMode) -> str:

@@ -13,6 +13,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from up42_state.block.environment import child_environment
 from up42_state.block.parameters import FILE, PARAMETERS, fits
 
 if TYPE_CHECKING:
@@ -20,10 +21,38 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from up42_state.manifest import Manifest
+    from up42_state.settings.model import Settings
+    from up42_state.workflow.model import Task
 
-__all__ = ["documented_environment"]
+__all__ = ["block_environment", "documented_environment"]
 
 _TOO_LONG = "parameters.json"
+
+
+def block_environment(
+    task: Task, *, settings: Settings, job: str, job_mode: str, scratch: Path
+) -> dict[str, str]:
+    """Return the variables of one attempt at a task, without secrets.
+
+    Those of this process are among them, but for what opens the store, and not for an image, which has its
+    own.
+
+    :param scratch: as for :func:`documented_environment`.
+    :raises OSError: the file for the parameters cannot be written.
+    """
+    documented = documented_environment(
+        job=job,
+        task=task.name,
+        parameters=task.parameters,
+        job_mode=job_mode,
+        manifest=task.manifest,
+        scratch=scratch,
+    )
+    if task.block.kind == "image":
+        return documented
+    machine = child_environment(settings, os.environ)
+    # Parameters of the machine's are none of the task's, whichever variable they stand in.
+    return {name: value for name, value in machine.items() if name not in (PARAMETERS, FILE)} | documented
 
 
 def documented_environment(

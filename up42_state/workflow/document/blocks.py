@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 
     Labels = Callable[[str], Mapping[str, str]]
 
-__all__ = ["Block", "Blocks", "BlocksFile"]
+__all__ = ["NOT_SET", "Block", "Blocks", "BlocksFile"]
 
 _KINDS = ("block", "image", "python")
+NOT_SET = "is not set, so the block does not get it"
 _RUN = (*_KINDS, "command", "user", "environment")
 _MEMBERS = (*_RUN, "resources", "retries", "timeout")
 
@@ -212,7 +213,7 @@ class Blocks:
 def _unset(reference: BlockReference, place: str) -> Iterator[str]:
     for name in reference.environment:
         if name not in os.environ:
-            yield f"{place}: the variable {name} is not set, so the block does not get it"
+            yield f"{place}: the variable {name} {NOT_SET}"
 
 
 def _words(command: str | Sequence[str], place: str) -> tuple[tuple[str, ...], tuple[Defect, ...]]:

@@ -38,6 +38,8 @@ class Image:
         It is the same for every engine and every registry that holds these bytes.
     :param digests: ``repository@sha256:…`` of the registries that the image came from.
     :param user: the image's own user; empty for root.
+    :param entrypoint: the words that stand before those of a command.
+    :param command: the words of the image's own command.
     """
 
     name: str
@@ -45,6 +47,8 @@ class Image:
     digests: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     user: str = ""
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +121,8 @@ class Engine:
             digests=tuple(found.get("RepoDigests") or ()),
             labels=config.get("Labels") or {},
             user=config.get("User") or "",
+            entrypoint=tuple(config.get("Entrypoint") or ()),
+            command=tuple(config.get("Cmd") or ()),
         )
 
     def _pull(self, name: str) -> Image:

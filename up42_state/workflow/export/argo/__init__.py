@@ -1,0 +1,1 @@
+"""A workflow as a ``WorkflowTemplate`` of Argo Workflows."""

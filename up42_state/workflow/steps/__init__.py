@@ -1,0 +1,1 @@
+"""What the containers of a workflow engine call: the steps of one task, each a process of its own."""
