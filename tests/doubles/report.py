@@ -22,7 +22,8 @@ PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108020000009077"
     "53de0000000c49444154789c63606060000000040001f61738550000000049454e44ae426082"
 )
-_VOID = {"meta", "input", "path", "rect", "circle"}
+_SHAPES = {"path", "rect", "circle"}  # each ends with a slash, or the next one would lie in it
+_VOID = {"meta", "input"}
 
 
 class Page(HTMLParser):
@@ -85,7 +86,7 @@ class Page(HTMLParser):
             self._open.append((tag, dict(attrs)))
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag in _VOID
+        assert tag in _VOID | _SHAPES
         self.elements.append((tag, dict(attrs)))
 
     def handle_endtag(self, tag: str) -> None:
