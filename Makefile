@@ -46,8 +46,8 @@ coverage: $(WHEEL_VENV)/.installed localstack-venv  ## make test, with line and 
 check: $(VENV)/.dev  ## the tests of make test against the source tree, for work
 	$(BIN)/pytest $(PYTEST_ARGS)
 
-test-docker: $(WHEEL_VENV)/.installed  ## build the images with buildah and run the block in them (as root)
-	$(WHEEL_PYTHON) -m pytest -m docker $(PYTEST_ARGS)
+test-docker: $(WHEEL_VENV)/.installed  ## build the images with buildah, run the block in them, open reports in Chromium (as root)
+	$(WHEEL_PYTHON) -m pytest -m 'docker or browser' $(PYTEST_ARGS)
 
 test-containers: $(WHEEL_VENV)/.installed  ## run image blocks with docker and podman, both real (as root)
 	$(WHEEL_PYTHON) -m pytest -m containers -n $(TEST_WORKERS) --dist worksteal $(PYTEST_ARGS)

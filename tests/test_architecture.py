@@ -27,7 +27,6 @@ STANDS_ON: dict[str, set[str]] = {
     "__init__": set(),  # it loads names when they are asked for
     "machine": set(),
     "contract": {"machine"},
-    "publish": set(),
     "settings": {"secrets", "units"},
     # data.json
     "features.text": set(),
@@ -203,8 +202,13 @@ STANDS_ON: dict[str, set[str]] = {
         *("block", "contract", "workflow", "workflow.blocks", "workflow.export", "workflow.model"),
         "workflow.steps",
     },
+    # what is shown to others
+    "publish.report": {
+        *("__init__", "features.__init__", "features.text", "machine", "secrets", "stages", "stages.format"),
+        *("stages.read", "units", "workflow"),
+    },
     "demo": {
-        *("features.text", "machine", "publish", "stages.format", "state"),
+        *("machine", "publish.report", "stages.format", "state"),
         *("workflow", "workflow.document.__init__", "workflow.runner"),
     },
     "workflow.__init__": {"workflow", "workflow.runner"},
@@ -220,7 +224,7 @@ STANDS_ON: dict[str, set[str]] = {
         *("publish.stac.__init__", "units"),
         *("workflow.document.__init__", "workflow.export", "workflow.steps"),
     },
-    "cli.verbs.publishing": {"cli", "publish.stac.__init__"},
+    "cli.verbs.publishing": {"cli", "publish.report", "publish.stac.__init__"},
     "cli.__init__": {"cli"},
 }
 
@@ -238,6 +242,7 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
     "workflow.shards": {"stage", "stages.write", "workflow"},
     "workflow.steps": {"settings", "stages.write", "state"},
     "workflow.blocks": {"manifest.__init__", "settings"},
+    "publish.report": {"state"},
     "cli": {"stages.write"},
     "cli.verbs.engine": {"stages.write", "workflow"},
     "cli.verbs": {

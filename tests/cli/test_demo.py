@@ -20,7 +20,7 @@ TASKS = ["scenes:1", "tiling:1", "detection:1", "report:1"]
 
 @pytest.fixture(scope="module")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return run_demo(tmp_path_factory.mktemp("demo") / "here").map.parent
+    return run_demo(tmp_path_factory.mktemp("demo") / "here").report.parent
 
 
 @pytest.fixture
@@ -38,18 +38,18 @@ def test_demo_as_json(ask: Callable[..., Any], tmp_path: Path) -> None:
     ]
     assert [task["status"] for task in found["plan"]] == ["cached", "runs", "runs", "runs"]
     assert (Path(found["results"]) / "data.json").is_file()
-    for name in ("map", "workflow", "parameters"):
+    for name in ("report", "workflow", "parameters"):
         assert Path(found[name]).is_file()
 
 
 def test_demo_leaves_other_files_alone(call: Callable[..., Result], tmp_path: Path) -> None:
     """A directory with somebody else's files is refused, as by any verb."""
-    page = tmp_path / "mine" / "map.html"
+    page = tmp_path / "mine" / "report.html"
     page.parent.mkdir()
     page.write_text("mine")
     result = call("demo", page.parent)
-    assert (result.exit_code, "holds other files: map.html" in result.stderr) == (4, True)
-    assert [path.name for path in page.parent.iterdir()] == ["map.html"]
+    assert (result.exit_code, "holds other files: report.html" in result.stderr) == (4, True)
+    assert [path.name for path in page.parent.iterdir()] == ["report.html"]
     assert page.read_text() == "mine"
 
 
@@ -69,7 +69,7 @@ def test_demo_for_people(
     assert "tiling:1 left out 2 of 6 scenes" in result.stdout
     assert "report:1 propagated scenes:1 and has 6 scenes again" in result.stdout
     assert f"{tmp_path}/demo/results/" in result.stdout
-    assert f"{tmp_path}/demo/map.html" in result.stdout
+    assert f"{tmp_path}/demo/report.html" in result.stdout
     commands = [
         line.split("up42-state ")[1].split() for line in lines if ":  " in line and "up42-state " in line
     ]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree as ET
 
 import pytest
+from doubles.report import Page
 
 from up42_state.demo import Demo, run_demo
 
@@ -53,29 +52,27 @@ def test_the_demo_names_the_scenes_that_went_and_came(demo: Demo) -> None:
     assert set(demo.returned) == set(scenes) & set(last)
 
 
-def test_the_map_shows_every_feature_by_its_stage_of_origin(demo: Demo) -> None:
-    """Each feature of the last output is drawn once, in the colour of the stage that it comes from."""
-    page = demo.map.read_text()
-    svg = ET.fromstring(re.search(r"<svg.*</svg>", page, re.DOTALL)[0])  # type: ignore[index]
-    groups = svg.findall("{http://www.w3.org/2000/svg}g")
-    colours: dict[str, set[str]] = {}
-    for group in groups:
-        title = group.findtext("{http://www.w3.org/2000/svg}title") or ""
-        colours.setdefault(title.partition("(")[2], set()).add(group.attrib["fill"])
-    assert len(groups) == demo.commits[-1].totals.features
-    assert colours.keys() == {"scenes:1)", "report:1)"}
-    assert all(len(found) == 1 for found in colours.values())
+def test_the_report_tells_of_dropped_and_returned_scenes(demo: Demo) -> None:
+    """The page says of each scene whether it was dropped and where it is back, and has its quicklook."""
+    page = Page(demo.report.read_text())
+    told = {label: fate for label, (_, fate, _) in page.features("scenes:1").items()}
+    dropped = {label for label, fate in told.items() if fate == "dropped by tiling:1; back in report:1"}
+    assert dropped == set(demo.dropped)
+    back = [fate for _, fate, _ in page.features("report:1").values() if fate == "back from scenes:1@1"]
+    assert len(back) == len(demo.returned)
+    assert len(page.data["pictures"]) == len(told)
 
 
-def test_the_map_needs_no_network(demo: Demo) -> None:
-    """Nothing in the page is loaded from anywhere, and no script runs."""
-    page = demo.map.read_text().replace("http://www.w3.org/2000/svg", "")
-    assert not re.search(r"https?:|//|<script|<link|<img|@import|url\(", page)
+def test_the_report_shows_the_run(demo: Demo) -> None:
+    """All four tasks are done, and all stages lie on one map."""
+    page = Page(demo.report.read_text())
+    assert "4 of 4 tasks" in page.text
+    assert {name.split("-")[1] for name in page.drawn()} == {"0", "1", "2", "3"}
 
 
 def test_a_second_run_saves_nothing_new(demo: Demo) -> None:
     """The second time every task is cached, and every stage is as it was."""
-    again = run_demo(demo.map.parent)
+    again = run_demo(demo.report.parent)
     assert [task.status for task in again.run.tasks] == ["cached"] * 4
     assert again.commits == demo.commits
 
@@ -105,7 +102,7 @@ def test_without_a_directory_it_goes_below_the_working_directory(
     """People find it where they are."""
     monkeypatch.chdir(tmp_path)
     done = run_demo()
-    assert done.map.resolve() == tmp_path / "up42-state-demo" / "map.html"
+    assert done.report.resolve() == tmp_path / "up42-state-demo" / "report.html"
 
 
 def test_where_the_working_directory_cannot_be_written_a_temporary_one_is_taken(
@@ -116,4 +113,4 @@ def test_where_the_working_directory_cannot_be_written_a_temporary_one_is_taken(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    assert run_demo().map.parent.name.startswith("up42-state-demo-")
+    assert run_demo().report.parent.name.startswith("up42-state-demo-")

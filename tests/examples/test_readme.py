@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 README = examples(ROOT / "README.md")
 BLOCK_PAGE = examples(ROOT / "docs" / "block.md")
 PYTHON_PAGE = examples(ROOT / "docs" / "python.md")
+REPORT_PAGE = examples(ROOT / "docs" / "report.md")
 DEMO = "up42-state demo; export UP42_STATE_URL=file://$PWD/up42-state-demo/store UP42_STATE_JOB=demo\n"
 FRESH = "rm -rf /tmp/input /tmp/output /tmp/quicklooks\n"
 
@@ -129,3 +130,11 @@ def test_the_programs_of_the_python_page_run(store: Path) -> None:
     done = run("\n".join([DEMO, *steps]), store)
     assert done.returncode == 0, done.stderr
     assert not_printed(of("text", PYTHON_PAGE), done.stdout) == []
+
+
+def test_the_program_of_the_report_page_runs(store: Path) -> None:
+    """The program of docs/report.md writes the page, and prints what docs/report.md shows."""
+    (program,) = of("python", REPORT_PAGE)
+    done = run(DEMO + program.script, store)
+    assert done.returncode == 0, done.stderr
+    assert not_printed(of("text", REPORT_PAGE), done.stdout) == []

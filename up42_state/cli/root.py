@@ -31,6 +31,7 @@ _VERBS = {
     "history": "stages",
     "log": "log",
     "stac": "publishing.stac",
+    "report": "publishing.report",
     "verify": "upkeep",
     "rm": "upkeep",
     "prune": "upkeep",

@@ -21,9 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import BlockError, TargetConflictError
-from up42_state.features.text.origin import ORIGIN, Origin
 from up42_state.machine.paths import local_path
-from up42_state.publish.footprints import Footprint, footprint_map
+from up42_state.publish.report import write_report
 from up42_state.stages.format.names import some_names
 from up42_state.state import State
 from up42_state.workflow.document import load, parameters_of
@@ -55,7 +54,7 @@ class Demo:
     :param dropped: the ids of the scenes of which ``tiling`` made no tiles.
     :param returned: the ids of the scenes that the last stage holds again.
     :param results: the directory that the last stage was restored to.
-    :param map: an HTML file with the footprints of the last stage.
+    :param report: an HTML page that shows the job.
     :param document: the workflow, in a copy to change.
     :param parameters: the job's parameters, likewise.
     :param tile_width: another value of tiling's parameter than the one of the run.
@@ -67,7 +66,7 @@ class Demo:
     dropped: tuple[str, ...]
     returned: tuple[str, ...]
     results: Path
-    map: Path
+    report: Path
     document: Path
     parameters: Path
     tile_width: int
@@ -84,7 +83,7 @@ def run_demo(
 ) -> Demo:
     """Run the demo; in a second run in the same directory all tasks are cached.
 
-    :param directory: where the store, the workflow, the results and the map go; ``None`` for
+    :param directory: where the store, the workflow, the results and the report go; ``None`` for
         ``up42-state-demo`` in the working directory or, if that cannot be written to, a temporary directory.
     :param tell: takes what happens in the run, as it happens.
     :raises TargetConflictError: the directory holds other files than an earlier demo's.
@@ -102,8 +101,7 @@ def run_demo(
         width, plan = _planned_with_another_width(document, given, job)
     made, tiles, *_, last = (job.stage(task.task) for task in result.tasks)
     last.restore(root / "results", overwrite=True)
-    page = root / "map.html"
-    page.write_text(footprint_map("The demo's last output, by the stage of origin", _footprints(last)))
+    page = write_report(job, root / "report.html").path
     scenes = _ids(made)
     return Demo(
         state=state,
@@ -111,7 +109,7 @@ def run_demo(
         dropped=tuple(sorted(scenes - _scenes_of(tiles))),
         returned=tuple(sorted(scenes & _ids(last))),
         results=root / "results",
-        map=page,
+        report=page,
         document=document,
         parameters=parameters,
         tile_width=width,
@@ -183,18 +181,6 @@ def _copied(folder: Path) -> Path:
             shutil.copytree(_BLOCKS, copy, ignore=shutil.ignore_patterns("__pycache__"))
             copy.rename(folder)  # whole or not at all
     return folder
-
-
-def _footprints(stage: Stage) -> list[Footprint]:
-    """Return the stage's features in layers named after the stage that each feature came from."""
-    found = []
-    for feature in stage.features().features:
-        origin = Origin.parse(feature.properties.get(ORIGIN))
-        layer = origin.stage if origin else stage.name
-        title = f"{feature.id} ({layer})"
-        found.append(Footprint(layer=layer, title=title, geometry=feature.geometry, bbox=feature.get("bbox")))
-    # Large scenes first: what is drawn later lies above.
-    return sorted(found, key=lambda footprint: footprint.layer == stage.name)
 
 
 def _ids(stage: Stage) -> set[str]:

@@ -29,8 +29,8 @@ __all__ = ["demo"]
 def demo(common: Common, directory: Path | None) -> None:
     """Run a small workflow of four blocks.
 
-    Its store, workflow, results and map go to DIR (up42-state-demo in the working directory); --url does not
-    count.
+    Its store, workflow, results and report go to DIR (up42-state-demo in the working directory); --url does
+    not count.
     """
     from up42_state.cli.watching.watcher import watcher
     from up42_state.demo import run_demo
@@ -46,7 +46,7 @@ def demo(common: Common, directory: Path | None) -> None:
         "parameters": str(done.parameters),
         "plan": [planned.to_dict() for planned in done.plan],
         "results": str(done.results),
-        "map": str(done.map),
+        "report": str(done.report),
     }
     print_result(common, value, _tasks(done), _lines(_story(done)), _plan(done), _lines(_next_steps(done)))
 
@@ -84,7 +84,7 @@ def _next_steps(done: Demo) -> Iterator[str]:
     where = ["--job", done.commits[0].job, "--url", done.state.url]
     what = [str(done.document), "--parameters", str(done.parameters), *where]
     yield f"The last output, restored:  {done.results}/"
-    yield f"Its footprints on a map:    {done.map}"
+    yield f"The job, in a browser:      {done.report}"
     yield f"Its parameters, to change:  {done.parameters}"
     yield f"What would run then:        {_command('plan', *what)}"
     yield f"To run it:                  {_command('run', *what)}"

@@ -1,4 +1,4 @@
-"""``jobs``, ``stages``, ``show`` and ``history``: list what the store holds."""
+"""``jobs``, ``stages``, ``show`` and ``history``: show what the store holds."""
 
 from __future__ import annotations
 
