@@ -99,9 +99,12 @@ def _run_row(run: RunRecord | DamagedRecord | None) -> tuple[str, ...]:
     return (run.status(), run.run, run.workflow, moment(run.start) if run.start else "", run.text)
 
 
-def unfinished_table(run: str, tasks: Sequence[TaskRecord]) -> Table:
-    """Return a table of tasks without an output, or with another than they are to have."""
+def unfinished_table(run: str, tasks: Sequence[TaskRecord], *, prefix: str = "") -> Table:
+    """Return a table of tasks without an output, or with another than they are to have.
+
+    :param prefix: ``JOB/`` where names are to be read back with it.
+    """
     return Table(
         columns=("task", "status", "run", "reason"),
-        rows=[(task.task, task.status, run, task.text or task.why) for task in tasks],
+        rows=[(prefix + task.task, task.status, run, task.text or task.why) for task in tasks],
     )

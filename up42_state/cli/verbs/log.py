@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from up42_state.cli import options
+from up42_state.cli import names, options
 from up42_state.cli.output import Table, facts, print_result
 from up42_state.cli.runs import run_of, tasks_of
 from up42_state.cli.text import moment, plain, size
@@ -44,8 +44,8 @@ def log(common: Common, what: str | None, job: str | None, run_id: str | None, a
     log of the last attempt at a task, or at a shard of one, and JOB/TASK@REVISION that of the attempt which
     made a revision. With --job, TASK is enough.
     """
-    job, task = _split(what, job)
-    runs = run_of(common.handles(job=job).job)
+    found = names.one_chosen(common, what, job=job)
+    task, runs = _task(found), run_of(found.job)
     if task:
         _print_log(common, runs, task, run_id or "", attempt)
         return
@@ -57,18 +57,12 @@ def log(common: Common, what: str | None, job: str | None, run_id: str | None, a
     _print_run(common, runs, run_id or ids[-1], ids)
 
 
-def _split(what: str | None, job: str | None) -> tuple[str | None, str]:
-    """Return the job, where one is named, and the task."""
-    if what is None:
-        return job, ""
-    named, slash, task = what.partition("/")
-    if not slash:
-        return (job, what) if job is not None else (what, "")
-    if job is not None and job != named:
-        raise click.UsageError(f"{what!r} is of job {named}, and --job says {job}")
-    if not task:
-        raise click.UsageError(f"{what!r} names no task")
-    return named, task
+def _task(found: names.Chosen) -> str:
+    """Return the task as runs know it, with the revision of its stage where one is named; empty for a job."""
+    if found.stage is None:
+        return ""
+    name = found.stage.name
+    return name if found.revision is None else f"{name}@{found.revision}"
 
 
 def _no_runs(runs: Runs) -> NotFoundError:
