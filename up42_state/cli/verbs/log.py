@@ -29,7 +29,7 @@ _NAMED = 3  # failed shards in a note
 
 
 @click.command()
-@click.argument("what", metavar="[JOB[/TASK]]", required=False)
+@click.argument("what", metavar="[JOB[/TASK]]", required=False, shell_complete=options.completed("names"))
 @options.job
 @click.option("--run", "run_id", metavar="ID", help="Not the newest run, but this one.")
 @click.option(

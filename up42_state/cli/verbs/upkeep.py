@@ -24,9 +24,16 @@ __all__ = ["prune", "rm", "verify"]
 
 
 @click.command()
-@click.argument("what", metavar="[[JOB/]STAGE[@N]|JOB[/]]...", nargs=-1)
+@click.argument(
+    "what", metavar="[[JOB/]STAGE[@N]|JOB[/]]...", nargs=-1, shell_complete=options.completed("names")
+)
 @options.job
-@click.option("--stage", metavar="[JOB/]STAGE", help="Only this stage; every stage of the job without it.")
+@click.option(
+    "--stage",
+    metavar="[JOB/]STAGE",
+    shell_complete=options.completed("stages"),
+    help="Only this stage; every stage of the job without it.",
+)
 @options.revision
 @options.shared
 @click.pass_obj
@@ -79,9 +86,16 @@ def _damage(verified: Sequence[Verified]) -> Table:
 
 
 @click.command()
-@click.argument("name", metavar="[[JOB/]STAGE|JOB/]", required=False)
+@click.argument(
+    "name", metavar="[[JOB/]STAGE|JOB/]", required=False, shell_complete=options.completed("stages")
+)
 @options.job
-@click.option("--stage", metavar="[JOB/]STAGE", help="Only this stage; the whole job without it.")
+@click.option(
+    "--stage",
+    metavar="[JOB/]STAGE",
+    shell_complete=options.completed("stages"),
+    help="Only this stage; the whole job without it.",
+)
 @options.shared
 @click.pass_obj
 def rm(common: Common, name: str | None, job: str | None, stage: str | None) -> None:
@@ -127,7 +141,7 @@ def _to_remove(common: Common, name: str | None, job: str | None, stage: str | N
 
 
 @click.command()
-@click.argument("name", metavar="[JOB]", required=False)
+@click.argument("name", metavar="[JOB]", required=False, shell_complete=options.completed("jobs"))
 @options.job
 @click.option("--keep", type=int, default=3, show_default=True, metavar="N", help="Revisions of each stage.")
 @click.option(
