@@ -2,12 +2,12 @@
 
 A page is a text with fenced blocks. What becomes of a block follows from how it stands on the page:
 
-- After a line that ends with a name in backticks and a colon (``Write `ndvi/run.py`:``) it is a file of that name.
+- After a line that ends with a name in backticks and a colon it is a file of that name.
 - ``sh`` is run by the shell, and ``python`` is run as a program.
-- ``text`` is what the block before it prints. A line ``…`` stands for any lines, and ``…`` within a line for any text.
+- ``text`` is what the block before it prints; ``…`` is any lines, and within a line any text.
 - All others (``console``, ``json``, ``yaml``, ``dockerfile`` …) are only shown.
 
-All blocks of a page run in one shell, in order. Times that commands took, dates and the space between columns need not be equal.
+All blocks of a page run in one shell, in order. Times, dates and the space between columns need not be equal.
 """
 
 from __future__ import annotations
@@ -19,14 +19,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import up42_state
+import pytest
 from examples.container import ROOT, run
+
+import up42_state
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator, Mapping
 
-FENCED = re.compile(r"^(?P<space> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=space)```$", re.MULTILINE | re.DOTALL)
+FENCED = re.compile(
+    r"^(?P<space> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=space)```$", re.MULTILINE | re.DOTALL
+)
 NAMED = re.compile(r"`(?P<file>[\w./-]+\.\w+)`:\s*\Z")
 MARK = "=== step {} ==="
 # pip has no index here, and needs none: an environment finds what the tests have, and gets the two commands.
@@ -46,7 +50,7 @@ import sys, sysconfig
 from pathlib import Path
 lines = "".join(f"import site; site.addsitedir({place!r})\\n" for place in sys.argv[1:])
 Path(sysconfig.get_path("purelib"), "tests.pth").write_text(lines)
-for name, start in (("up42-state", "up42_state.cli import main"), ("pytest", "pytest import console_main as main")):
+for name, start in (("up42-state", "up42_state.cli import main"), ("pytest", "pytest import main")):
     command = Path(sysconfig.get_path("scripts"), name)
     command.write_text(f"#!{sys.executable}\\nimport sys\\nfrom {start}\\nsys.exit(main())\\n")
     command.chmod(0o755)
@@ -71,10 +75,10 @@ class Step:
     @property
     def script(self) -> str:
         """What the shell runs."""
+        here = f"<<'END-OF-FILE'\n{self.text}END-OF-FILE\n"
         if self.file:
-            name = shlex.quote(self.file)
-            return f"mkdir -p $(dirname {name})\ncat > {name} <<'END-OF-FILE'\n{self.text}END-OF-FILE\n"
-        return f"python - <<'END-OF-FILE'\n{self.text}END-OF-FILE\n" if self.language == "python" else self.text
+            return f"mkdir -p $(dirname {self.file})\ncat > {self.file} {here}"
+        return f"python - {here}" if self.language == "python" else self.text
 
 
 @dataclass(frozen=True)
@@ -108,10 +112,10 @@ class Page:
         assert len(printed) == len(steps), f"{self.path.name} ended early:\n{printed[-1]}"
         return printed
 
-    def differences(self, printed: list[str]) -> list[str]:
-        """What the page shows and its steps have not printed, each with its place.
+    def compare(self, printed: list[str]) -> None:
+        """Fail unless every step has printed what the page shows.
 
-        What a step prints may be shown at a later step of the same text: a command that is run again.
+        What a step prints may be shown at another step of the same text: a command that is run again.
 
         :param printed: what :meth:`run` has returned.
         """
@@ -119,8 +123,10 @@ class Page:
         for number, output in enumerate(printed):
             step = self.steps[number % len(self.steps)]
             if not any(shows(same.shown, output) for same in self.steps if same.script == step.script):
-                found.append(f"{self.path.name}:{step.line} shows\n{step.shown}\nand this was printed:\n{output}")
-        return found
+                place = f"{self.path.name}:{step.line}"
+                found.append(f"{place} shows\n\n{step.shown}\nbut this was printed:\n\n{output}")
+        if found:
+            pytest.fail("\n".join(found), pytrace=False)
 
 
 def shows(shown: str, printed: str) -> bool:
@@ -159,7 +165,8 @@ def _prelude() -> str:
 
 def _printed(done: subprocess.CompletedProcess[str], steps: int) -> list[str]:
     marks = "|".join(re.escape(MARK.format(number)) for number in range(steps))
-    return re.split(rf"^(?:{marks})\n", done.stdout + done.stderr, flags=re.MULTILINE)[1:] or [done.stdout + done.stderr]
+    output = done.stdout + done.stderr
+    return re.split(rf"^(?:{marks})\n", output, flags=re.MULTILINE)[1:] or [output]
 
 
 def _plain(line: str) -> str:
@@ -174,4 +181,4 @@ def _pattern(line: str) -> str:
         return r"(?:[^\n]*\n)*"
     if not line.strip():
         return ""
-    return r"[^\n]*".join(re.escape(part) for part in _plain(line).split("…")) + "\n"
+    return r"[^\n]*".join(re.escape(part) for part in re.split(" ?… ?", _plain(line))) + "\n"
