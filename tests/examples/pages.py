@@ -94,18 +94,29 @@ class Page:
         path = ROOT / name
         return cls(path, tuple(_steps(path.read_text(encoding="utf-8"))))
 
-    def run(self, store: Path, variables: Mapping[str, str] | None = None, *, times: int = 1) -> list[str]:
+    def run(
+        self,
+        store: Path,
+        variables: Mapping[str, str] | None = None,
+        *,
+        times: int = 1,
+        servers: Mapping[str, str] | None = None,
+    ) -> list[str]:
         """Run all steps; return what each has printed.
 
         :param store: the directory that ``UP42_STATE_URL`` names.
         :param variables: what else the environment has of ours.
         :param times: how often all steps are run, one time after the other in the same place.
+        :param servers: where the tests have the servers whose addresses the page names.
         """
         steps = [*enumerate(self.steps * times)]
         begin = {number * len(self.steps): "cd $start\n" for number in range(times)}
         script = "".join(
             f"{begin.get(number, '')}echo '{MARK.format(number)}'\n{step.script}" for number, step in steps
         )
+        for usual, ours in (servers or {}).items():
+            assert usual in script
+            script = script.replace(usual, ours)
         done = run(_prelude() + script, store, variables)
         printed = _printed(done, len(steps))
         assert done.returncode == 0, f"{self.path.name}: a step ended with {done.returncode}:\n{printed[-1]}"
