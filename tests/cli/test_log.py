@@ -362,9 +362,12 @@ def test_jobs_tell_of_their_newest_runs(call: Call, ask: Ask, runs: Runs, saved:
         assert (first["run"]["run"], first["run"]["status"], second["run"]) == (now.run, "running", None)
         now.end("failed", "1 task failed")
     heading, row, other = call("jobs", "--long").stdout.splitlines()
-    assert heading.split() == ["JOB", "STATUS", "RUN", "WORKFLOW", "START", "REASON"]
-    assert row.split()[:4] == ["3f0c", "failed", now.run, "flooding"]
-    assert other == "other"
+    assert heading.split() == [
+        *("JOB", "STAGES", "SIZE", "LAST", "SAVE"),
+        *("STATUS", "RUN", "WORKFLOW", "START", "REASON"),
+    ]
+    assert [*row.split()[:2], *row.split()[4:7]] == ["3f0c", "0", "failed", now.run, "flooding"]
+    assert other.split()[:2] == ["other", "1"]
     assert run < now.run
 
 
