@@ -87,11 +87,11 @@ $(VENV)/.runtime: pyproject.toml
 		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'  # the first that knows --group
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable '.[report]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime
-	$(BIN)/python -m pip install --quiet --editable '.[server]' --group dev
+	$(BIN)/python -m pip install --quiet --editable '.[report,server]' --group dev
 	touch $@
 
 # Its dependencies are those of .venv, found by a path file; the package itself is the wheel's.
