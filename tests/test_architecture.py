@@ -214,8 +214,8 @@ STANDS_ON: dict[str, set[str]] = {
     "workflow.__init__": {"workflow", "workflow.runner"},
     "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
     "cli": {
-        *("__init__", "secrets", "settings", "stage", "stages.format", "stages.upkeep", "state", "units"),
-        "workflow",
+        *("__init__", "secrets", "settings", "stage", "stages", "stages.format", "stages.upkeep"),
+        *("state", "units", "workflow"),
     },
     "cli.watching": {"cli", "secrets", "units", "workflow"},
     "cli.verbs.engine": {"block", "cli", "contract", "workflow.steps"},
@@ -253,7 +253,7 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
     "workflow.steps": {"settings", "stages.write", "state"},
     "workflow.blocks": {"manifest.__init__", "settings"},
     "publish.report": {"state"},
-    "cli": {"stages", "stages.write"},
+    "cli": {"stages.write"},
     "cli.verbs.engine": {"stages.write", "workflow"},
     "cli.verbs": {
         *("features.__init__", "features", "stage", "stages", "stages.format"),

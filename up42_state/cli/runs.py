@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from up42_state.cli.common import Common
+    from up42_state.stages.lineage import Ancestor
     from up42_state.stages.store import Store
     from up42_state.stages.upkeep.usage import Usage
     from up42_state.state import Job
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "job_table",
     "latest_unfinished",
+    "lineage_of",
     "newest_runs",
     "run_members",
     "run_of",
@@ -36,6 +38,27 @@ def run_of(job: Job) -> Runs:
     from up42_state.workflow.runs import Runs
 
     return Runs(job.state.store, job.key)
+
+
+def lineage_of(job: Job, stage: str) -> tuple[list[Ancestor], int]:
+    """Return the lineage of a stage or of one revision, or of all stages of a job but for shards.
+
+    :param stage: ``STAGE`` or ``STAGE@REVISION``; empty for the whole job.
+    :return: the revisions, and how many further ones were left out.
+    :raises NotFoundError: there is no such job, stage or revision.
+    :raises IntegrityError: the commit of the revision that was asked for is damaged.
+    """
+    from up42_state.cli.options import with_revision
+    from up42_state.stages.format.names import shard_of
+    from up42_state.stages.lineage import lineage
+
+    store = job.state.store
+    if not stage:
+        return lineage(store, [each for each in job.survey() if not shard_of(each.stage)])
+    name, revision = with_revision(stage)
+    handle = job.stage(name)
+    commit = handle.latest("DRY_RUN") if revision is None else handle.revision(revision)
+    return lineage(store, [commit])
 
 
 def tasks_of(record: RunRecord) -> tuple[TaskRecord, ...]:
