@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,7 @@ TASKS = ["scenes:1", "tiling:1", "detection:1", "report:1"]
 
 @pytest.fixture(scope="module")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return run_demo(tmp_path_factory.mktemp("demo") / "here").report.parent
+    return run_demo(tmp_path_factory.mktemp("demo") / "here").results.parent
 
 
 @pytest.fixture
@@ -40,6 +42,16 @@ def test_demo_as_json(ask: Callable[..., Any], tmp_path: Path) -> None:
     assert (Path(found["results"]) / "data.json").is_file()
     for name in ("report", "workflow", "parameters"):
         assert Path(found[name]).is_file()
+
+
+def test_without_bokeh(
+    made_once: Path, earlier: Path, call: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The demo runs without the report, and says how to get it."""
+    monkeypatch.setitem(sys.modules, "up42_state.publish.report.page", None)
+    result = call("demo", earlier)
+    assert result.exit_code == 0
+    assert re.search("The job, in a browser: +not without Bokeh: pip install .", result.stdout)
 
 
 def test_demo_leaves_other_files_alone(call: Callable[..., Result], tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from up42_state.errors import BlockError, TargetConflictError
+from up42_state.errors import BlockError, SettingsError, TargetConflictError
 from up42_state.machine.paths import local_path
 from up42_state.publish.report import write_report
 from up42_state.stages.format.names import some_names
@@ -54,7 +54,8 @@ class Demo:
     :param dropped: the ids of the scenes of which ``tiling`` made no tiles.
     :param returned: the ids of the scenes that the last stage holds again.
     :param results: the directory that the last stage was restored to.
-    :param report: an HTML page that shows the job.
+    :param report: an HTML page that shows the job; ``None`` where Bokeh, an extra, is not installed.
+    :param no_report: what to do to get one then; ``""`` if there is one.
     :param document: the workflow, in a copy to change.
     :param parameters: the job's parameters, likewise.
     :param tile_width: another value of tiling's parameter than the one of the run.
@@ -66,7 +67,8 @@ class Demo:
     dropped: tuple[str, ...]
     returned: tuple[str, ...]
     results: Path
-    report: Path
+    report: Path | None
+    no_report: str
     document: Path
     parameters: Path
     tile_width: int
@@ -101,7 +103,7 @@ def run_demo(
         width, plan = _planned_with_another_width(document, given, job)
     made, tiles, *_, last = (job.stage(task.task) for task in result.tasks)
     last.restore(root / "results", overwrite=True)
-    page = write_report(job, root / "report.html").path
+    report, no_report = _reported(job, root / "report.html")
     scenes = _ids(made)
     return Demo(
         state=state,
@@ -109,12 +111,20 @@ def run_demo(
         dropped=tuple(sorted(scenes - _scenes_of(tiles))),
         returned=tuple(sorted(scenes & _ids(last))),
         results=root / "results",
-        report=page,
+        report=report,
+        no_report=no_report,
         document=document,
         parameters=parameters,
         tile_width=width,
         plan=tuple(plan),
     )
+
+
+def _reported(job: Job, path: Path) -> tuple[Path | None, str]:
+    try:
+        return write_report(job, path).path, ""
+    except SettingsError as error:
+        return None, error.advice
 
 
 @contextmanager

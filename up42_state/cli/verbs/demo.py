@@ -46,7 +46,7 @@ def demo(common: Common, directory: Path | None) -> None:
         "parameters": str(done.parameters),
         "plan": [planned.to_dict() for planned in done.plan],
         "results": str(done.results),
-        "report": str(done.report),
+        "report": str(done.report) if done.report else None,
     }
     print_result(common, value, _tasks(done), _lines(_story(done)), _plan(done), _lines(_next_steps(done)))
 
@@ -84,7 +84,7 @@ def _next_steps(done: Demo) -> Iterator[str]:
     where = ["--job", done.commits[0].job, "--url", done.state.url]
     what = [str(done.document), "--parameters", str(done.parameters), *where]
     yield f"The last output, restored:  {done.results}/"
-    yield f"The job, in a browser:      {done.report}"
+    yield f"The job, in a browser:      {done.report or f'not without Bokeh: {done.no_report}'}"
     yield f"Its parameters, to change:  {done.parameters}"
     yield f"What would run then:        {_command('plan', *what)}"
     yield f"To run it:                  {_command('run', *what)}"
