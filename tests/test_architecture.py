@@ -213,12 +213,22 @@ STANDS_ON: dict[str, set[str]] = {
     },
     "workflow.__init__": {"workflow", "workflow.runner"},
     "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
-    "cli": {"__init__", "secrets", "settings", "stage", "stages.format", "state", "units", "workflow"},
+    "cli": {
+        *("__init__", "secrets", "settings", "stage", "stages", "stages.format", "stages.upkeep"),
+        *("state", "units", "workflow"),
+    },
     "cli.watching": {"cli", "secrets", "units", "workflow"},
     "cli.verbs.engine": {"block", "cli", "contract", "workflow.steps"},
     "cli.verbs": {
         *("block", "cli", "cli.watching", "contract", "demo", "doctor", "machine", "stages", "state"),
-        *("secrets", "stages.format", "workflow", "workflow.blocks", "workflow.blocks.containers"),
+        *(
+            "secrets",
+            "stages.format",
+            "stages.upkeep",
+            "workflow",
+            "workflow.blocks",
+            "workflow.blocks.containers",
+        ),
         "workflow.runner",
         *("manifest.__init__", "manifest", "manifest.matching", "manifest.server"),
         *("publish.stac.__init__", "units"),
@@ -246,7 +256,7 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
     "cli": {"stages.write"},
     "cli.verbs.engine": {"stages.write", "workflow"},
     "cli.verbs": {
-        *("features.__init__", "features", "stages", "stages.format"),
+        *("features.__init__", "features", "stage", "stages", "stages.format"),
         *("stages.read", "stages.upkeep", "stages.write", "workflow.model"),
     },
     "cli.verbs.publishing": {"stage"},

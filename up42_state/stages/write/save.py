@@ -266,6 +266,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
             job_mode=self.recipe.job_mode,
             block=self.block,
             parents=self.parents,
+            merged=tuple(dict.fromkeys(stage.contents.commit.as_parent() for stage in merged.earlier)),
             parameters=dict(self.recipe.parameters),
             fingerprint=self.fingerprint or (fingerprint(components) if components else ""),
             components=components,
