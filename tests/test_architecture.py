@@ -91,7 +91,7 @@ STANDS_ON: dict[str, set[str]] = {
         *("stages.format", "stages.transfer"),
     },
     "stages.read": {
-        *("contract", "features.__init__", "features", "features.files", "features.text"),
+        *("contract", "features.__init__", "features", "features.files", "features.merge", "features.text"),
         *("stages", "stages.format", "stages.local", "stages.transfer"),
     },
     "stages.propagate": {
@@ -235,6 +235,7 @@ STANDS_ON: dict[str, set[str]] = {
         *("workflow.document.__init__", "workflow.export", "workflow.steps"),
     },
     "cli.verbs.publishing": {"cli", "publish.report", "publish.stac.__init__"},
+    "cli.verbs.reading": {"cli", "contract", "features", "stages", "stages.local", "stages.read"},
     "cli.__init__": {"cli"},
 }
 
@@ -260,6 +261,7 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
         *("stages.read", "stages.upkeep", "stages.write", "workflow.model"),
     },
     "cli.verbs.publishing": {"stage"},
+    "cli.verbs.reading": {"features.merge", "stage", "stages.format"},
     "workflow.executors": {"stages.format"},
     "workflow.runner": {"stages.format", "workflow.model"},
     "workflow.__init__": {
