@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from up42_state.stages.format.commit import Commit
+    from up42_state.stages.lineage import Ancestor
     from up42_state.stages.write.save import Saved
 
-__all__ = ["commit_facts", "commit_table", "saved_value", "shard_table"]
+__all__ = ["commit_facts", "commit_table", "lineage_table", "saved_value", "shard_table"]
 
+_SHORT = 12  # digits of a digest that tell it from others
 _COUNTS = frozenset({"revision", "features", "files", "size", "by reference"})
 
 
@@ -91,6 +93,31 @@ def commit_facts(commit: Commit, **more: object) -> Table:
         "note": _note(commit),
     }
     return facts(values | {name.replace("_", " "): value for name, value in more.items()})
+
+
+def lineage_table(found: Sequence[Ancestor]) -> Table:
+    """Return a table with a revision a row: what it was made from, merged with, and by what."""
+    columns = ("revision", "time", "made from", "merged in", "block", "code", "parameters", "note")
+    rows = [
+        (
+            each.name,
+            moment(each.commit.time) if each.commit else "",
+            ", ".join(each.parents),
+            ", ".join(each.propagated),
+            each.commit.block.text if each.commit and each.commit.block else "",
+            _short(each.component("block")),
+            _short(each.component("parameters")),
+            each.problem or (_note(each.commit) if each.commit else ""),
+        )
+        for each in found
+    ]
+    return Table(columns=columns, rows=rows)
+
+
+def _short(digest: str) -> str:
+    """Return a component with twelve digits of its digest: ``folder sha256:0a1b2c3d4e5f``."""
+    what, colon, digits = digest.rpartition(":")
+    return f"{what}{colon}{digits[:_SHORT]}"
 
 
 def saved_value(saved: Saved) -> dict[str, Any]:

@@ -9,7 +9,14 @@ import click
 from up42_state.cli import names, options
 from up42_state.cli.commits import commit_facts, commit_table, shard_table
 from up42_state.cli.output import Table, print_result
-from up42_state.cli.runs import latest_unfinished, newest_runs, run_members, run_table, unfinished_table
+from up42_state.cli.runs import (
+    job_table,
+    latest_unfinished,
+    newest_runs,
+    run_members,
+    sorted_usages,
+    unfinished_table,
+)
 from up42_state.cli.text import size
 from up42_state.errors import IntegrityError, JobNotFoundError
 
@@ -25,21 +32,39 @@ __all__ = ["history", "jobs", "show", "stages"]
 
 
 @click.command()
-@click.option("--long", is_flag=True, help="With the newest run of each job: two more requests a job.")
+@click.option(
+    "--long", is_flag=True, help="With stages, size, last save and newest run: more requests a job."
+)
+@click.option(
+    "--sort",
+    type=click.Choice(["name", "time", "size"]),
+    default="name",
+    help="By key (the default), the newest save or run first, or the largest first.",
+)
 @options.shared
 @click.pass_obj
-def jobs(common: Common, *, long: bool) -> None:
+def jobs(common: Common, *, long: bool, sort: str) -> None:
     """List the jobs of the store."""
-    found = common.handles().state.jobs()
-    if not found:
+    state = common.handles().state
+    names = [job.key for job in state.jobs()]
+    if not names:
         common.note("the store holds no jobs")
-    if not long:
-        rows = [(job.key,) for job in found]
-        print_result(common, [{"job": job.key} for job in found], Table(columns=("job",), rows=rows))
+    if not long and sort == "name":
+        _print_names(common, names)
         return
-    newest = newest_runs(found)
-    members = [{"job": job.key, "run": run_members(run)} for job, run in zip(found, newest, strict=True)]
-    print_result(common, members, run_table(found, newest))
+    found = sorted_usages(state.store, names, sort)
+    if not long:
+        _print_names(common, [item.job for item in found])
+        return
+    newest = newest_runs(state.store, found)
+    members = [item.to_dict() | {"run": run_members(run)} for item, run in zip(found, newest, strict=True)]
+    print_result(common, members, job_table(found, newest))
+
+
+def _print_names(common: Common, names: Sequence[str]) -> None:
+    print_result(
+        common, [{"job": name} for name in names], Table(columns=("job",), rows=[(name,) for name in names])
+    )
 
 
 @click.command()

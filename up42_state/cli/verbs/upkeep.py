@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from up42_state.cli import names, options
 from up42_state.cli.output import Table, facts, print_result
-from up42_state.cli.text import size
+from up42_state.cli.text import plain, size
 from up42_state.errors import IntegrityError, SettingsError, StateError
 
 if TYPE_CHECKING:
@@ -16,9 +18,10 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from up42_state.cli.common import Common
+    from up42_state.stage import Stage
     from up42_state.stages.upkeep.prune import Pruned
     from up42_state.stages.upkeep.verify import Verified
-    from up42_state.state import State
+    from up42_state.state import Job, State
 
 __all__ = ["prune", "rm", "verify"]
 
@@ -96,28 +99,93 @@ def _damage(verified: Sequence[Verified]) -> Table:
     shell_complete=options.completed("stages"),
     help="Only this stage; the whole job without it.",
 )
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @options.shared
 @click.pass_obj
-def rm(common: Common, name: str | None, job: str | None, stage: str | None) -> None:
+def rm(
+    common: Common, name: str | None, job: str | None, stage: str | None, *, yes: bool, dry_run: bool
+) -> None:
     """Remove a stage, or a whole job.
 
     A removed stage keeps its history, and prune frees its bytes; of a job nothing is left. A whole job is
-    removed only if JOB/ or --job names it: UP42_STATE_JOB is not enough.
+    removed only if JOB/ or --job names it: UP42_STATE_JOB is not enough. On a terminal it asks first.
     """
     found = _to_remove(common, name, job, stage)
     if found.stage is not None:
-        tombstone = found.stage.delete()
-        removed = {"removed": f"{tombstone.job}/{tombstone.stage}", "revision": tombstone.revision}
-        print_result(common, tombstone.to_dict(), facts(removed))
-        return
-    gone, job = found.job.delete(), found.job.key
+        _remove_stage(common, found.stage, yes=yes, dry_run=dry_run)
+    else:
+        _remove_job(common, found.job, yes=yes, dry_run=dry_run)
+
+
+def _remove_stage(common: Common, stage: Stage, *, yes: bool, dry_run: bool) -> None:
+    from up42_state.stages.upkeep.usage import stage_usage
+
+    asks = _asks(common, yes=yes)
+    if asks or dry_run:
+        with suppress(IntegrityError):  # a damaged stage can be removed, too
+            stage.latest("DRY_RUN")
+        taken = stage_usage(stage.job.state.store, stage.job.key, stage.name)
+        counted = f"{_count(taken.revisions, 'revision')}, {size(taken.bytes)}"
+        if dry_run:
+            would = facts({"would remove": stage, "which has": counted, "bytes": "stay until prune"})
+            print_result(common, taken.to_dict() | {"dry_run": True}, would)
+            return
+        _ask(f"Remove stage {stage} ({counted}; the bytes stay until prune)?")
+    tombstone = stage.delete()
+    removed = {"removed": f"{tombstone.job}/{tombstone.stage}", "revision": tombstone.revision}
+    print_result(common, tombstone.to_dict(), facts(removed))
+
+
+def _remove_job(common: Common, job: Job, *, yes: bool, dry_run: bool) -> None:
+    from up42_state.stages.history import missing_job
+    from up42_state.stages.upkeep.usage import usages
+
+    asks = _asks(common, yes=yes)
+    if asks or dry_run:
+        (taken,) = usages(job.state.store, [job.key])
+        if not taken.objects:
+            raise missing_job(job.state.store, job.key)
+        stages, objects = _count(taken.stages, "stage"), _count(taken.objects, "object")
+        counted = f"{stages}, {objects}, {size(taken.bytes)}"
+        if dry_run:
+            would = facts({"would remove": job.key, "which has": counted})
+            print_result(common, taken.to_dict() | {"dry_run": True}, would)
+            return
+        _ask(f"Remove job {job.key} ({counted}), for good?")
+    gone = job.delete()
     if gone.foreign:
         common.note(
             f"warning: {len(gone.foreign)} objects that are none of ours were left, such as {gone.foreign[0]}"
         )
-    _say_what_is_kept(common, found.job.state)
-    value = {"job": job, "objects": gone.objects, "foreign": list(gone.foreign)}
-    print_result(common, value, facts({"removed": job, "objects": gone.objects}))
+    _say_what_is_kept(common, job.state)
+    value = {"job": job.key, "objects": gone.objects, "foreign": list(gone.foreign)}
+    print_result(common, value, facts({"removed": job.key, "objects": gone.objects}))
+
+
+def _asks(common: Common, *, yes: bool) -> bool:
+    """Whether a person is to be asked: one sits before a terminal, and has not said yes yet.
+
+    :raises click.UsageError: the person does not want to read anything.
+    """
+    if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    if common.quiet:
+        raise click.UsageError("--quiet leaves no room for a question: give --yes as well")
+    return True
+
+
+def _ask(question: str) -> None:
+    """Ask a person, on stderr.
+
+    :raises StateError: the answer is no.
+    """
+    if not click.confirm(plain(question), err=True):
+        raise StateError("nothing was removed")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _to_remove(common: Common, name: str | None, job: str | None, stage: str | None) -> names.Chosen:
@@ -143,6 +211,13 @@ def _to_remove(common: Common, name: str | None, job: str | None, stage: str | N
 @click.command()
 @click.argument("name", metavar="[JOB]", required=False, shell_complete=options.completed("jobs"))
 @options.job
+@click.option("--all", "every", is_flag=True, help="Every job of the store, not one.")
+@click.option(
+    "--older-than",
+    type=options.duration,
+    metavar="TIME",
+    help="With --all: only jobs in which nothing was saved or run for this long, such as 30d.",
+)
 @click.option("--keep", type=int, default=3, show_default=True, metavar="N", help="Revisions of each stage.")
 @click.option(
     "--grace",
@@ -158,25 +233,74 @@ def _to_remove(common: Common, name: str | None, job: str | None, stage: str | N
 @click.pass_obj
 def prune(
     common: Common,
+    /,
     name: str | None,
     job: str | None,
-    keep: int,
-    grace: timedelta,
     *,
-    no_writers: bool,
-    dry_run: bool,
+    every: bool,
+    older_than: timedelta | None,
+    **how: Any,
 ) -> None:
     """Delete what is not needed any more.
 
-    That is everything that the newest revisions of each stage of a job do not use.
+    That is everything that the newest revisions of each stage of a job do not use. The current revision of a
+    stage always stays.
     """
+    if every:
+        if name is not None or job is not None:
+            raise click.UsageError("--all means every job, and JOB or --job means one: give one of the two")
+        _prune_all(common, common.handles().state, older_than, how)
+        return
+    if older_than is not None:
+        raise click.UsageError("--older-than chooses among the jobs of the store: give --all")
     found = names.chosen_job(common, name, job=job)
-    pruned = found.prune(keep=keep, grace=grace, no_writers=no_writers, dry_run=dry_run)
+    pruned = found.prune(**how)
     if pruned.objects:
         _say_what_is_kept(common, found.state)
     for warning in pruned.warnings:
         common.note(f"warning: {warning}")
     print_result(common, pruned.to_dict(), *_pruned(pruned))
+
+
+def _prune_all(common: Common, state: State, older_than: timedelta | None, how: dict[str, Any]) -> None:
+    """Prune all jobs, or those that are older.
+
+    :raises StateError: the first job that cannot be pruned; the others are.
+    """
+    from up42_state.stages.upkeep.prune import Pruned
+    from up42_state.stages.upkeep.prune_jobs import prune_jobs
+
+    found = list(prune_jobs(state.store, older_than=older_than, **how))
+    pruned = [item for item in found if isinstance(item, Pruned)]
+    failed = [item for item in found if not isinstance(item, Pruned) and item.error is not None]
+    if any(item.objects for item in pruned):
+        _say_what_is_kept(common, state)
+    for item in pruned:
+        for warning in item.warnings:
+            common.note(f"warning: {item.job}: {warning}")
+    if skipped := len(found) - len(pruned) - len(failed):
+        common.note(f"{_count(skipped, 'job')} left: something was saved or run lately")
+    problems = [(item.job, item.error.message) for item in failed if item.error]
+    tables = (_pruned_jobs(pruned, dry_run=how["dry_run"]), Table(columns=("job", "problem"), rows=problems))
+    print_result(common, [item.to_dict() for item in found], *tables)
+    if failed and failed[0].error:
+        raise failed[0].error
+
+
+def _pruned_jobs(pruned: Sequence[Pruned], *, dry_run: bool) -> Table:
+    what = "would delete" if dry_run else "deleted"
+    columns = ("job", what, "size", "records of runs", "shards", "unfinished uploads", "waiting", "not ours")
+    rows = [
+        (
+            item.job,
+            item.objects,
+            size(item.bytes),
+            *(len(item.runs) or "", len(item.shards) or "", item.uploads or ""),
+            *(len(item.waiting) or "", item.foreign or ""),
+        )
+        for item in pruned
+    ]
+    return Table(columns=columns, rows=rows, right=frozenset(columns[1:]))
 
 
 def _say_what_is_kept(common: Common, state: State) -> None:

@@ -34,7 +34,7 @@ __all__ = [
     "now",
 ]
 
-FORMAT = "1.1"
+FORMAT = "1.2"
 JobMode = Literal["DEFAULT", "DRY_RUN"]
 
 _DIGEST = b',"digest":"'
@@ -123,6 +123,8 @@ class Commit(_Record, frozen=True, kw_only=True):
     :param job_mode: the job mode that the block ran in.
     :param block: the block that made the output; ``None`` if unknown.
     :param parents: the revisions that the output was made from.
+    :param merged: the revisions that were merged into the output by propagation; none in a commit before
+        format 1.2.
     :param parameters: the block's parameters; values that look secret are replaced by a digest.
     :param fingerprint: the digest of what determines the output; empty if the block is unknown.
     :param components: what the fingerprint is the digest of; none where a caller gave the fingerprint, where
@@ -146,6 +148,7 @@ class Commit(_Record, frozen=True, kw_only=True):
     job_mode: JobMode = "DEFAULT"
     block: BlockInfo | None = None
     parents: tuple[Parent, ...] = ()
+    merged: tuple[Parent, ...] = ()
     parameters: dict[str, Any] = {}
     fingerprint: str = ""
     components: tuple[Component, ...] = ()
@@ -166,6 +169,28 @@ class Commit(_Record, frozen=True, kw_only=True):
     def name(self) -> str:
         """The revision as messages name it: ``<job>/<stage>@<revision>``."""
         return f"{self.job}/{self.stage}@{self.revision}"
+
+    @property
+    def cells(self) -> dict[str, object]:
+        """What a table says of the revision, by the names of the columns."""
+        return {
+            "saved": f"{self.time:%Y-%m-%d %H:%M:%S} UTC",
+            "features": self.totals.features,
+            "files": self.totals.files,
+            "bytes": self.totals.bytes,
+            "block": self.block.text if self.block else "",
+            "made from": ", ".join(f"{each.job}/{each.stage}@{each.revision}" for each in self.parents),
+            "state": "removed" if self.removed else self.job_mode,
+        }
+
+    @property
+    def counted(self) -> str:
+        """How many features, files and bytes the revision holds, in words."""
+        totals = self.totals
+        return f"{totals.features} features, {totals.files} files, {totals.bytes} bytes"
+
+    def __repr__(self) -> str:
+        return f"Commit({self.name}: {'removed' if self.removed else self.counted})"
 
     def at(self, revision: int) -> Commit:
         """Return this commit under another revision number."""

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from up42_state.buckets.base import ObjectInfo
     from up42_state.stages.store import Store
 
-__all__ = ["GRACE", "Pruned", "prune"]
+__all__ = ["GRACE", "Pruned", "check_prune", "prune"]
 
 GRACE = timedelta(hours=24)
 _LONGEST = timedelta(days=36_500)  # a hundred years
@@ -79,6 +79,10 @@ class Pruned(msgspec.Struct, frozen=True, kw_only=True):
     runs: tuple[str, ...] = ()
     shards: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        what = f"{len(self.attempts)} attempts, {self.objects} objects, {self.bytes} bytes"
+        return f"Pruned({self.job}: {'would delete ' if self.dry_run else ''}{what})"
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""
         found: dict[str, Any] = msgspec.to_builtins(self)
@@ -96,6 +100,22 @@ class _Job(msgspec.Struct):
     commits: dict[str, dict[int, datetime]] = msgspec.field(default_factory=dict)
     attempts: dict[str, list[ObjectInfo]] = msgspec.field(default_factory=dict)
     foreign: int = 0
+
+
+def check_prune(keep: int, grace: timedelta, *, no_writers: bool) -> None:
+    """Make sure that pruning may be asked for in this way.
+
+    :raises SettingsError: ``keep`` or ``grace`` is out of range.
+    """
+    if keep < 1:
+        raise SettingsError(f"keep is {keep}", advice="keep at least 1 revision; rm removes a stage")
+    if grace < MIN_GRACE and not no_writers:
+        raise SettingsError(
+            f"a grace of {grace} is too short beside savers",
+            advice="make it at least 1h, or say no_writers=True (--no-writers) when no save runs meanwhile",
+        )
+    if not timedelta() <= grace <= _LONGEST:
+        raise SettingsError(f"a grace of {grace} is out of range", advice=f"give 0 to {_LONGEST.days}d")
 
 
 def prune(
@@ -117,15 +137,7 @@ def prune(
     :raises SettingsError: ``keep`` or ``grace`` is out of range.
     :raises IntegrityError: a commit that must be read is damaged; no object is deleted.
     """
-    if keep < 1:
-        raise SettingsError(f"keep is {keep}", advice="keep at least 1 revision; rm removes a stage")
-    if grace < MIN_GRACE and not no_writers:
-        raise SettingsError(
-            f"a grace of {grace} is too short beside savers",
-            advice="make it at least 1h, or say no_writers=True (--no-writers) when no save runs meanwhile",
-        )
-    if not timedelta() <= grace <= _LONGEST:
-        raise SettingsError(f"a grace of {grace} is out of range", advice=f"give 0 to {_LONGEST.days}d")
+    check_prune(keep, grace, no_writers=no_writers)
     ages = Ages(store.bucket, grace, everything=no_writers and not grace)
     uploads, busy = _end_uploads(store, job, ages, dry_run=dry_run)
     listed = _list(store, job)
