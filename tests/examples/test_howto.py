@@ -36,6 +36,6 @@ def test_from_boto3(tmp_path: Path, localstack_url: str) -> None:
 
 
 def test_stores_that_are_not_amazons(tmp_path: Path, localstack_url: str, rclone_url: str) -> None:
-    """A store that creates only is used as it is, another is refused unless there is a single writer."""
+    """One that creates only is used as it is; one that does not needs a single writer."""
     page = Page.read("docs/howto/r2-and-minio.md")
     page.compare(page.run(tmp_path, servers={LOCALSTACK: localstack_url, RCLONE: rclone_url}))

@@ -141,7 +141,9 @@ def serve(common: Common, port: int, host: str) -> None:
         from up42_state.manifest.server.service import PATH
         from up42_state.manifest.server.serving import server
     except ImportError as error:
-        raise SettingsError(f"{error.name} is missing", advice="pip install 'up42_state[server]'") from error
+        from up42_state.machine.extras import install_command
+
+        raise SettingsError(f"{error.name} is not installed", advice=install_command("server")) from error
     if not host:
         raise click.UsageError("--host is empty; write 0.0.0.0 to listen on every address")
     is_ipv6 = ":" in host
