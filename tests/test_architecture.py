@@ -27,17 +27,19 @@ STANDS_ON: dict[str, set[str]] = {
     "__init__": set(),  # it loads names when they are asked for
     "machine": set(),
     "contract": {"machine"},
-    "settings": {"secrets", "units"},
+    "options": set(),
+    "tables": set(),
+    "settings": {"options", "secrets", "units"},
     # data.json
     "features.text": set(),
     "features.files": {"contract", "features.text", "machine"},
-    "features": {"contract", "features.files", "features.text"},
+    "features": {"contract", "features.files", "features.text", "tables"},
     "features.merge.draft": {"features", "features.text"},
     "features.merge.matching": {"features", "features.files", "features.merge.draft", "features.text"},
     "features.merge.placement": {"features.files", "features.merge.matching"},
     "features.merge": {
         *("features", "features.files", "features.text"),
-        *("features.merge.draft", "features.merge.matching", "features.merge.placement"),
+        *("features.merge.draft", "features.merge.matching", "features.merge.placement", "tables"),
     },
     "features.__init__": {
         *("features", "features.files", "features.text"),
@@ -91,7 +93,7 @@ STANDS_ON: dict[str, set[str]] = {
         *("stages.format", "stages.transfer"),
     },
     "stages.read": {
-        *("contract", "features.__init__", "features", "features.files", "features.text"),
+        *("contract", "features.__init__", "features", "features.files", "features.merge", "features.text"),
         *("stages", "stages.format", "stages.local", "stages.transfer"),
     },
     "stages.propagate": {
@@ -108,14 +110,26 @@ STANDS_ON: dict[str, set[str]] = {
         *("stages", "stages.format", "stages.read", "stages.transfer", "stages.write"),
     },
     # what people hold in their hands
-    "propagation": {"features.__init__", "manifest.__init__", "stages", "stages.propagate"},
+    "propagation": {
+        *("contract", "features.__init__", "machine", "manifest.__init__", "options"),
+        *("stages", "stages.format", "stages.propagate"),
+    },
+    "reading": {"features", "stages", "stages.format", "stages.read", "stages.upkeep", "tables"},
+    "updating": {"contract", "features", "stages"},
     "stage": {
-        *("contract", "features.__init__", "features", "machine", "propagation", "stages", "stages.format"),
-        *("stages.propagate", "stages.read", "stages.upkeep", "stages.write"),
+        *("contract", "features.__init__", "features", "machine", "propagation", "reading", "stages"),
+        *("stages.format", "stages.propagate", "stages.read", "stages.upkeep", "stages.write", "updating"),
     },
     "state": {
-        *("contract", "buckets.__init__", "machine", "propagation", "secrets", "settings", "stage"),
-        *("stages", "stages.format", "stages.propagate", "stages.upkeep"),
+        *(
+            "buckets.__init__",
+            "options",
+            "propagation",
+            "secrets",
+            "settings",
+            "stage",
+        ),
+        *("stages", "stages.format", "stages.propagate", "stages.upkeep", "tables"),
     },
     "publish.stac": {
         *("buckets.keys", "contract", "features.__init__", "features", "features.files"),
@@ -139,6 +153,7 @@ STANDS_ON: dict[str, set[str]] = {
             "features",
             "features.files",
             "machine",
+            "options",
             "propagation",
             "secrets",
             "settings",
@@ -235,18 +250,22 @@ STANDS_ON: dict[str, set[str]] = {
         *("workflow.document.__init__", "workflow.export", "workflow.steps"),
     },
     "cli.verbs.publishing": {"cli", "publish.report", "publish.stac.__init__"},
+    "cli.verbs.reading": {"cli", "contract", "features", "stages", "stages.local", "stages.read"},
     "cli.__init__": {"cli"},
 }
 
 # What may be named in types besides: settings and handles that are given to a function.
 NAMES_IN_TYPES: dict[str, set[str]] = {
+    "options": {"manifest.__init__", "stages.format"},
     "propagation": {"stage"},
+    "reading": {"state"},
+    "updating": {"stage", "stages.format"},
     "stage": {"state"},
     "filesystem": {"features.__init__"},
     "state": {"features.__init__"},
     "publish.stac": {"stage", "state"},
     "block.recipe": {"propagation", "state"},
-    "block": {"stages.write"},
+    "block": {"stages.write", "updating"},
     "workflow": {"manifest.__init__", "stage"},
     "workflow.model": {"manifest.__init__"},
     "workflow.shards": {"stage", "stages.write", "workflow"},
@@ -260,6 +279,7 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
         *("stages.read", "stages.upkeep", "stages.write", "workflow.model"),
     },
     "cli.verbs.publishing": {"stage"},
+    "cli.verbs.reading": {"features.merge", "stage", "stages.format"},
     "workflow.executors": {"stages.format"},
     "workflow.runner": {"stages.format", "workflow.model"},
     "workflow.__init__": {

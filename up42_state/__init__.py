@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from up42_state.block.block import Block
     from up42_state.errors import StateError
     from up42_state.manifest import Manifest, check_workflow
-    from up42_state.propagation import Propagation
+    from up42_state.propagation import Propagation, propagate
     from up42_state.settings.model import Settings
     from up42_state.stage import Stage
     from up42_state.stages.format.commit import Commit
     from up42_state.stages.read.restore import Restored
     from up42_state.stages.write.save import Saved
-    from up42_state.state import Job, State, propagate
+    from up42_state.state import Job, State
 
 __all__ = [
     "Block",
@@ -54,7 +54,7 @@ _HOMES = {
     "State": "state",
     "StateError": "errors",
     "check_workflow": "manifest",
-    "propagate": "state",
+    "propagate": "propagation",
 }
 
 

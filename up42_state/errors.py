@@ -4,7 +4,8 @@ Each class has a stable ``code``, and the exit status that the command line ends
 
     StateError                        state                 1
     ├── SettingsError                 settings              2   ValueError
-    │   └── InvalidNameError          invalid-name          2
+    │   ├── InvalidNameError          invalid-name          2
+    │   └── UnknownOptionError        unknown-option        2   TypeError
     ├── NotFoundError                 not-found             3   FileNotFoundError
     │   ├── ObjectNotFoundError       object-not-found      3
     │   ├── BucketNotFoundError       bucket-not-found      3
@@ -72,6 +73,7 @@ __all__ = [
     "StorageError",
     "StoreUnreachableError",
     "TargetConflictError",
+    "UnknownOptionError",
     "UnsupportedFormatError",
     "UnsupportedStoreError",
 ]
@@ -134,6 +136,12 @@ class InvalidNameError(SettingsError):
     """A job key or a stage name is not made of the allowed characters."""
 
     code = "invalid-name"
+
+
+class UnknownOptionError(SettingsError, TypeError):
+    """A function was given an option that it does not have; the advice names the option that is like it."""
+
+    code = "unknown-option"
 
 
 class NotFoundError(StateError, FileNotFoundError):

@@ -6,22 +6,32 @@ out knows histories and no handles: :meth:`Propagation.resolve` stands between t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import msgspec
-
+from up42_state.contract import OUTPUT, check_apart, check_there, quicklooks_of
 from up42_state.errors import SettingsError
+from up42_state.machine.paths import local_path
+from up42_state.options import PropagationOptions, check_options, spelled_out
+from up42_state.stages.format.names import several
 from up42_state.stages.history import History
 from up42_state.stages.propagate.options import EarlierHistories
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    import os
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Unpack
 
-    from up42_state.features import Selection
+    from up42_state.features import Report, Selection
     from up42_state.manifest import Manifest
+    from up42_state.options import MergeOptions
     from up42_state.stage import Stage
+    from up42_state.stages.format.commit import JobMode
 
-__all__ = ["Propagation", "checked_options"]
+    PathLike = str | os.PathLike[str]
+    Progress = Callable[[int, int], None]
+
+__all__ = ["Propagation", "checked_options", "propagate"]
 
 _CHOICES = {
     "form": ("forward", "inherit"),
@@ -30,7 +40,8 @@ _CHOICES = {
 }
 
 
-class Propagation(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class Propagation:
     """Earlier stages, in order, and the options of the propagation operator (``docs/propagation.md``).
 
     :param stages: the earlier stages; of each the revision is taken that is current when the propagation is
@@ -82,7 +93,7 @@ class Propagation(msgspec.Struct, frozen=True, kw_only=True):
             raise SettingsError("both properties and manifest are given", advice="give one of them")
         # A save whose references vanish starts again, and reads the ids again: an iterator would be empty.
         if self.ids is not None and not isinstance(self.ids, str):
-            msgspec.structs.force_setattr(self, "ids", tuple(self.ids))
+            object.__setattr__(self, "ids", tuple(self.ids))
 
     @property
     def selection(self) -> Selection | None:
@@ -138,19 +149,69 @@ class Propagation(msgspec.Struct, frozen=True, kw_only=True):
         return inherited_keys(self.manifest)
 
 
-def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
+@spelled_out(PropagationOptions)
+def propagate(
+    into: PathLike = OUTPUT,
+    stages: Stage | Iterable[Stage] = (),
+    *,
+    quicklooks: PathLike | bool = True,
+    job_mode: JobMode | None = None,
+    progress: Progress | None = None,
+    **options: Unpack[PropagationOptions],
+) -> Report:
+    """Merge features and files of earlier stages into the output that lies in a directory.
+
+    No file that is there is replaced but ``data.json``, which is replaced last, by rename.
+
+    :param into: the directory with the current ``data.json``.
+    :param stages: the earlier stages, in order.
+    :param quicklooks: the directory of quicklooks; ``True`` for ``/tmp/quicklooks`` where ``into`` is
+        ``/tmp/output``, and for ``<into>/.quicklooks`` elsewhere; ``False`` leaves quicklooks out.
+    :param job_mode: in ``DRY_RUN`` data paths need not exist; ``None`` takes what the first stage's settings
+        say (``UP42_JOB_MODE``).
+    :param progress: called with bytes done and bytes in all.
+    :param options: how the stages are merged; :class:`~up42_state.Propagation` says what each option means.
+    :return: a ``Report``: what became of every feature.
+    :raises UnknownOptionError: there is no option of this name.
+    :raises SettingsError: ``into`` or ``quicklooks`` holds NUL, or one of these and the store of a stage lie
+        in one another; or an option is none of its choices.
+    :raises PathNotFoundError: the directory that ``quicklooks`` names does not exist.
+    :raises StageNotFoundError: a stage does not exist, and ``missing`` is ``error``.
+    :raises InvalidOutputError: the current output has defects; the error lists all of them.
+    :raises FeatureConflictError: features differ and ``on_conflict`` is ``error``.
+    """
+    check_options(propagate, options)
+    from up42_state.stages.propagate.into_directory import materialise
+
+    propagation = Propagation(stages=tuple(several(stages)), **options)
+    modes = [job_mode, *(stage.job.state.settings.job_mode for stage in propagation.stages)]
+    roots = {stage.job.state.store.bucket.local_root for stage in propagation.stages}
+    output_dir = local_path(into)
+    quicklooks_dir = quicklooks_of(output_dir, quicklooks)
+    check_apart(stores=filter(None, roots), output=output_dir, quicklooks=quicklooks_dir)
+    check_there(quicklooks)
+    (report,) = materialise(
+        output_dir,
+        [propagation.resolve()],
+        quicklooks=quicklooks_dir,
+        job_mode=next(filter(None, modes), "DEFAULT"),
+        progress=progress or _silent,
+    )
+    return report
+
+
+def checked_options(options: MergeOptions) -> dict[str, Any]:
     """Check the options of a block's propagations, and return those that are not ``None``.
 
-    :param options: options of :class:`Propagation` that can hold for several propagations: all but
-        ``properties`` and ``manifest``.
-    :raises TypeError: there is no option of this name.
+    :param options: options that can hold for several propagations.
     :raises SettingsError: an option is none of its choices.
     """
-    given = {name: value for name, value in options.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if "ids" in given and not isinstance(given["ids"], str):
         given["ids"] = tuple(given["ids"])  # several propagations read them, and a recipe
-    unknown = given.keys() - {"form", "match", "on_conflict", "where", "bbox", "ids", "path", "missing"}
-    if unknown:
-        raise TypeError(f"there is no option {', '.join(sorted(unknown))}")
     _ = Propagation(stages=(), **given).selection
     return given
+
+
+def _silent(_done: int, _total: int) -> None:
+    """Show no progress."""

@@ -10,26 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from up42_state.contract import INPUT, OUTPUT, check_apart, check_there, quicklooks_in, quicklooks_of
 from up42_state.machine.paths import local_path
-from up42_state.stages.format.names import check_stage, several
-from up42_state.stages.history import History, readable
+from up42_state.reading import ReadableStage
+from up42_state.stages.format.names import several
 
 if TYPE_CHECKING:
-    import io
     import os
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    import geojson
-
     from up42_state.propagation import Propagation
     from up42_state.stages.format.commit import BlockInfo, Commit, JobMode
-    from up42_state.stages.format.index import Entry
-    from up42_state.stages.history import DamagedCommit
     from up42_state.stages.read.restore import Restored
-    from up42_state.stages.store import Store
-    from up42_state.stages.upkeep.verify import Verified
     from up42_state.stages.write.publish import IfExists
     from up42_state.stages.write.save import Saved
-    from up42_state.state import Job
+    from up42_state.updating import Change, Updated
 
     Progress = Callable[[int, int], None]
     Where = Mapping[str, Any] | Sequence[str]
@@ -38,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Stage"]
 
 
-class Stage:
+class Stage(ReadableStage):
     """The saved output of one task of one job, as a series of revisions.
 
     Making a ``Stage`` asks nothing of the store: the stage may not exist yet.
@@ -48,30 +41,18 @@ class Stage:
     :raises InvalidNameError: ``name`` is no stage name.
     """
 
-    def __init__(self, job: Job, name: str) -> None:
-        self.job = job
-        self.name = check_stage(name)
-
-    @property
-    def _store(self) -> Store:
-        return self.job.state.store
-
     @property
     def _local_roots(self) -> list[str]:
         """The directory on this machine that the store lies in; empty for a store elsewhere."""
         root = self._store.bucket.local_root
         return [root] if root else []
 
-    @property
-    def _history(self) -> History:
-        return History(self._store, self.job.key, self.name)
-
     def save(
         self,
         output: PathLike = OUTPUT,
         *,
-        after: Iterable[str | Stage | Commit] = (),
-        propagate: Iterable[str | Stage | Propagation] = (),
+        after: Stage | Commit | Iterable[str | Stage | Commit] = (),
+        propagate: Stage | Propagation | Iterable[str | Stage | Propagation] = (),
         if_exists: IfExists = "replace",
         expect: int | None = None,
         quicklooks: PathLike | bool = True,
@@ -121,7 +102,7 @@ class Stage:
         :raises StageConflictError: ``if_exists`` or ``expect`` forbids a revision after the newest one.
         :raises StorageError: the store failed; the current revision stays.
         """
-        from up42_state.stages.format.commit import Commit, check_job_mode
+        from up42_state.stages.format.commit import check_job_mode
         from up42_state.stages.format.recipe import Recipe
         from up42_state.stages.write.publish import Precondition
         from up42_state.stages.write.save import Save
@@ -135,17 +116,13 @@ class Stage:
         recipe = Recipe(
             block=code, command=command, parameters=parameters or {}, job_mode=mode, merged_by=merged_by or {}
         )
-        parents = [
-            parent if isinstance(parent, Commit) else self._sibling(parent).latest(mode)
-            for parent in several(after)
-        ]
         return Save(
             store=self._store,
             job=self.job.key,
             stage=self.name,
             output=output_dir,
             quicklooks=quicklooks_dir,
-            parents=tuple(parent.as_parent() for parent in parents),
+            parents=tuple(parent.as_parent() for parent in self._parents(after, mode)),
             propagations=tuple(self._propagation(item).resolve() for item in several(propagate)),
             precondition=Precondition(if_exists, expect),
             block=block,
@@ -221,144 +198,48 @@ class Stage:
             progress=progress or _silent,
         )
 
-    def latest(self, job_mode: JobMode | None = None) -> Commit:
-        """Return the commit of the current revision.
+    def update(
+        self,
+        change: Change,
+        *,
+        mark: str | Stage = "",
+        after: Stage | Commit | Iterable[str | Stage | Commit] = (),
+        block: BlockInfo | None = None,
+        job_mode: JobMode | None = None,
+    ) -> Updated:
+        """Change a stage that many jobs change, such as a running maximum, so that no change is lost.
 
-        :param job_mode: what a dry run saved is current in ``DRY_RUN`` alone; ``None`` takes
-            ``UP42_JOB_MODE``.
-        :raises StageNotFoundError: the stage does not exist, was removed, or holds only a dry run.
-        :raises IntegrityError: the newest commit is damaged; an older one is never taken in its place.
+        The change is made to the current revision, and saved if no other revision was saved meanwhile.
+        Otherwise it is made again to the newer one. A change with a ``mark`` counts once, however often the
+        call is repeated: which marks a revision holds stands in its ``data.json`` (``up42.state.applied``).
+
+        :param change: called with the current features (none at first) and a directory with the current
+            files. It returns the new collection; or ``None``, if it has changed the one that it got. It may
+            be called several times, and changes nothing else.
+        :param mark: tells this change from others, usually the stage of the job that makes it.
+        :param after: the stages that the change is made from, as names, handles or commits; they become the
+            parents of the revision.
+        :param block: the name and version of the block that makes the change.
+        :param job_mode: ``DEFAULT`` or ``DRY_RUN``; ``None`` takes ``UP42_JOB_MODE``. A dry run changes no
+            real revision.
+        :return: an ``Updated``: ``commit``, current in the end; ``outcome``; ``before``, the revision that
+            the change was made to, also where it was made by an earlier call; ``warnings``.
+        :raises StageNotFoundError: a stage of ``after`` does not exist.
+        :raises InvalidOutputError: what the change has made has defects; nothing is saved.
+        :raises StageConflictError: others came first for ten minutes.
+        :raises IntegrityError: the current revision is damaged.
         """
-        return self._history.current(job_mode or self._job_mode)
+        from up42_state.updating import Update
 
-    def revision(self, number: int) -> Commit:
-        """Return the commit of one revision.
-
-        :param number: the revision's number, from 1.
-        :raises StageNotFoundError: there is no such stage.
-        :raises RevisionNotFoundError: the stage has no revision of this number, or was removed with it.
-        :raises IntegrityError: the commit is damaged.
-        """
-        return self._history.at(number)
-
-    def history(self) -> list[Commit]:
-        """Return the commits of all revisions, newest first, tombstones included.
-
-        :raises StageNotFoundError: there is no such stage.
-        :raises IntegrityError: a commit is damaged (:meth:`survey` gives the others).
-        """
-        return readable(self._history.survey())
-
-    def survey(self) -> list[Commit | DamagedCommit]:
-        """Return the commits of all revisions, newest first, without an error for damaged ones.
-
-        A ``DamagedCommit`` stands for a damaged commit: it has the revision, and why that cannot be read.
-
-        :raises StageNotFoundError: there is no such stage.
-        """
-        return self._history.survey()
-
-    def states(self, commits: Sequence[Commit]) -> list[str]:
-        """Tell which revisions of this stage can be restored.
-
-        :param commits: commits of this stage, from :meth:`history`.
-        :return: for each commit ``restorable``, ``pruned`` (its bytes were deleted), or ``removed`` (a
-            tombstone).
-        """
-        return list(self._history.states(commits))
-
-    def exists(self) -> bool:
-        """Return True if the stage has a current revision in the job mode of the settings.
-
-        :raises IntegrityError: the newest commit is damaged.
-        """
-        newest = self._history.newest()
-        return newest is not None and newest.is_current(self._job_mode)
-
-    def data(self, revision: int | None = None) -> bytes:
-        """Read and verify the bytes of ``data.json``.
-
-        :param revision: a revision's number; ``None`` for the current revision.
-        :raises NotFoundError: there is no such stage or revision.
-        :raises PrunedError: the bytes of the revision were deleted.
-        :raises IntegrityError: ``data.json`` is missing or damaged.
-        """
-        from up42_state.stages.revision import load_data
-
-        return load_data(self._store, self._commit(revision))
-
-    def features(self, revision: int | None = None) -> geojson.FeatureCollection:
-        """Read the features of the stage.
-
-        :param revision: a revision's number; ``None`` for the current revision.
-        :return: a ``FeatureCollection`` that belongs to the caller; changing it changes nothing in the store.
-        :raises NotFoundError: there is no such stage or revision.
-        :raises IntegrityError: ``data.json`` is missing or damaged.
-        """
-        from up42_state.features.objects import feature_collection
-
-        return feature_collection(self.data(revision))
-
-    def files(self, revision: int | None = None) -> tuple[Entry, ...]:
-        """List the files of the stage, sorted by kind and path; ``data.json`` is none of them.
-
-        :param revision: a revision's number; ``None`` for the current revision.
-        :return: for each file an ``Entry``: ``path``, ``kind``, ``size`` in bytes, ``sha256`` in hex.
-        :raises NotFoundError: there is no such stage or revision.
-        :raises IntegrityError: the index of the revision is missing or damaged.
-        """
-        from up42_state.stages.revision import load_index
-
-        return load_index(self._store, self._commit(revision)).entries
-
-    def open(self, path: str, revision: int | None = None) -> io.BufferedReader:
-        """Open one file for reading, without restoring it.
-
-        The file is seekable. What is read is fetched by range requests, and verified.
-
-        :param path: the file's path below the output; quicklooks lie below ``.quicklooks/``.
-        :param revision: a revision's number; ``None`` for the current revision.
-        :return: a binary file; reading damaged bytes from it raises :class:`~up42_state.IntegrityError`.
-        :raises NotFoundError: there is no such stage or revision.
-        :raises PathNotFoundError: the stage holds no such file.
-        """
-        from up42_state.stages.read.reader import open_entry
-        from up42_state.stages.revision import load_index
-
-        commit = self._commit(revision)
-        return open_entry(self._store, commit, load_index(self._store, commit), path)
-
-    def vsi_path(self, path: str, revision: int | None = None) -> str:
-        """Return the path under which GDAL and rasterio open a file or a directory in the store.
-
-        Nothing is downloaded first or verified. GDAL needs the options of :meth:`State.gdal_env`.
-
-        :param path: the path of the file or directory below the output.
-        :param revision: a revision's number; ``None`` for the current revision.
-        :return: a path for GDAL, such as ``/vsis3/…`` or ``/vsizip/…``.
-        :raises PathNotFoundError: the stage holds no such file, or packs hold the files of the directory.
-        :raises UnsupportedStoreError: GDAL cannot read this store.
-        """
-        from up42_state.stages.read.gdal import vsi_path
-        from up42_state.stages.revision import load_index
-
-        commit = self._commit(revision)
-        return vsi_path(self._store, commit, load_index(self._store, commit), path)
-
-    def verify(self, revision: int | None = None, progress: Progress | None = None) -> Verified:
-        """Read every byte of a revision and compare all bytes with their digests.
-
-        :param revision: a revision's number; ``None`` for the newest revision.
-        :param progress: called with bytes done and bytes in all.
-        :return: a ``Verified``: ``ok`` is True if nothing is damaged, and ``damage`` names what is.
-        :raises NotFoundError: there is no such stage or revision.
-        :raises PrunedError: the bytes of the revision were deleted.
-        """
-        from up42_state.stages.upkeep.verify import verify_stage
-
-        return verify_stage(
-            self._store, self.job.key, self.name, revision=revision, progress=progress or _silent
-        )
+        mode = job_mode or self._job_mode
+        return Update(
+            stage=self,
+            change=change,
+            mark=str(mark),
+            parents=self._parents(after, mode),
+            block=block,
+            job_mode=mode,
+        ).run()
 
     def delete(self) -> Commit:
         """Remove the stage: commit a tombstone, a revision which says that the stage was removed.
@@ -373,12 +254,10 @@ class Stage:
 
         return remove_stage(self._store, self.job.key, self.name)
 
-    @property
-    def _job_mode(self) -> JobMode:
-        return self.job.state.settings.job_mode
-
-    def _commit(self, revision: int | None) -> Commit:
-        return self.latest() if revision is None else self.revision(revision)
+    def _parents(self, after: Stage | Commit | Iterable[str | Stage | Commit], mode: JobMode) -> list[Commit]:
+        """Return the commits of earlier stages: those that are given, and the current ones of the others."""
+        earlier = (self._sibling(stage) if isinstance(stage, str) else stage for stage in several(after))
+        return [each.latest(mode) if isinstance(each, ReadableStage) else each for each in earlier]
 
     def _sibling(self, stage: str | Stage) -> Stage:
         return self.job.stage(stage) if isinstance(stage, str) else stage
@@ -387,12 +266,6 @@ class Stage:
         from up42_state.propagation import Propagation
 
         return item if isinstance(item, Propagation) else Propagation(stages=(self._sibling(item),))
-
-    def __repr__(self) -> str:
-        return f"{self.job!r}.stage({self.name!r})"
-
-    def __str__(self) -> str:
-        return f"{self.job.key}/{self.name}"
 
 
 def _silent(_done: int, _total: int) -> None:

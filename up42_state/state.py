@@ -1,7 +1,6 @@
 """The handles of a store and of a job, from which people get to stages: State → Job → Stage.
 
-A handle is a name and no more: making a handle asks nothing of the store. The function ``propagate``, which
-merges stages into a directory, is here as well.
+A handle is a name and no more: making a handle asks nothing of the store.
 """
 
 from __future__ import annotations
@@ -9,24 +8,24 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from up42_state.contract import OUTPUT, check_apart, check_there, quicklooks_of
 from up42_state.errors import SettingsError
-from up42_state.machine.paths import local_path
+from up42_state.options import SettingsOptions, check_options, spelled_out
+from up42_state.propagation import propagate
 from up42_state.secrets.redaction import public_url
 from up42_state.stage import Stage
-from up42_state.stages.format.names import check_job, several, split_stage
+from up42_state.stages.format.names import check_job, check_stage, several, split_stage
 from up42_state.stages.history import DamagedCommit, readable
 from up42_state.stages.store import Store
+from up42_state.tables import Rows
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import timedelta
-    from typing import Self
+    from datetime import datetime, timedelta
+    from typing import Self, Unpack
 
-    from up42_state.features import Report
     from up42_state.settings.model import Settings
-    from up42_state.stages.format.commit import Commit, JobMode
+    from up42_state.stages.format.commit import Commit
     from up42_state.stages.upkeep.prune import Pruned
     from up42_state.stages.upkeep.remove import Removed
     from up42_state.stages.upkeep.verify import Verified
@@ -41,18 +40,26 @@ __all__ = ["Job", "Stage", "State", "propagate", "stage_of"]
 class State:
     """A store: the saved outputs of all jobs under one URL.
 
-    Settings are read, and the store is opened, when something is first asked of the store.
+    Settings are read, and the store is opened, when something is first asked of the store. Two states are
+    equal, and so are their jobs and stages, if their URLs and their endpoints are: credentials do not count.
 
     :param url: ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``file:///dir``, ``memory://`` or any other
         fsspec URL; ``None`` takes ``UP42_STATE_URL``.
     :param settings: settings that were read before; ``None`` reads the environment and the secret files.
-    :param options: settings that go before the environment, by their attribute names
-        (:class:`up42_state.Settings`).
+    :param options: settings that go before the environment; one that is ``None`` counts as not given.
+        ``docs/settings.md`` and :class:`~up42_state.Settings` say what each one means.
+    :raises UnknownOptionError: there is no setting of this name.
     """
 
+    @spelled_out(SettingsOptions)
     def __init__(
-        self, url: PathLike | None = None, *, settings: Settings | None = None, **options: Any
+        self,
+        url: PathLike | None = None,
+        *,
+        settings: Settings | None = None,
+        **options: Unpack[SettingsOptions],
     ) -> None:
+        check_options(State.__init__, options)
         self._given_url = str(url) if url is not None else None
         self._given_settings = settings
         self._options = options
@@ -115,8 +122,37 @@ class State:
         return Job(self, key)
 
     def jobs(self) -> list[Job]:
-        """List the jobs of the store, sorted by key."""
-        return [Job(self, key) for key in self.store.jobs()]
+        """List the jobs of the store, sorted by key. A notebook shows the list as a table."""
+        return Rows((Job(self, key) for key in self.store.jobs()), lambda job: {"job": job.key})
+
+    def newest(
+        self, stage: str, *, before: datetime | None = None, besides: Job | Iterable[str | Job] = ()
+    ) -> Stage:
+        """Return the stage of this name that was saved last, of all jobs.
+
+        Jobs whose newest revision of the stage is damaged are passed over with a warning to the log
+        ``up42_state``; so are, with an information, jobs that have removed the stage, or whose newest
+        revision is of a dry run. The store's times in its listing tell which revision was written last.
+
+        :param stage: the name of a stage.
+        :param before: only revisions that were saved before this time, with its time zone; jobs that have
+            saved the stage again since are passed over.
+        :param besides: jobs that are not looked at, as keys or handles: usually the caller's own.
+        :return: the handle of the stage in the job that was found.
+        :raises InvalidNameError: ``stage`` is no stage name.
+        :raises SettingsError: ``before`` has no time zone.
+        :raises StageNotFoundError: no job has such a stage; the error says which ones were passed over.
+        """
+        from up42_state.stages.newest import newest_current
+
+        found = newest_current(
+            self.store,
+            check_stage(stage),
+            job_mode=self.settings.job_mode,
+            before=before,
+            besides={job.key if isinstance(job, Job) else job for job in several(besides)},
+        )
+        return self.job(found.job).stage(stage)
 
     def gdal_env(self) -> dict[str, str]:
         """Return the GDAL configuration options with which paths of :meth:`Stage.vsi_path` can be opened.
@@ -125,6 +161,22 @@ class State:
         opens a file (``rasterio.Env`` takes no credentials), or ``gdal.SetConfigOption`` for each option.
         """
         return dict(self.store.bucket.gdal_options())
+
+    @property
+    def _place(self) -> tuple[str, str]:
+        """What tells stores apart: the URL without credentials, and the server, where a setting names one."""
+        url, settings = self.url, self.settings
+        endpoints = {"s3": settings.aws_endpoint_url, "gs": settings.storage_emulator_host}
+        endpoint = endpoints.get(url.partition("://")[0]) or ""
+        return (public_url(url) if "://" in url else url).rstrip("/"), endpoint.rstrip("/")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, State):
+            return NotImplemented
+        return self is other or self._place == other._place
+
+    def __hash__(self) -> int:
+        return hash(self._place)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the settings of this state alone, without secrets and connections."""
@@ -152,8 +204,18 @@ class Job:
     """
 
     def __init__(self, state: State, key: str) -> None:
-        self.state = state
-        self.key = check_job(key)
+        self._state = state
+        self._key = check_job(key)
+
+    @property
+    def state(self) -> State:
+        """The store that the job lies in."""
+        return self._state
+
+    @property
+    def key(self) -> str:
+        """The job's key."""
+        return self._key
 
     def stage(self, name: str) -> Stage:
         """Return the handle of a stage, whether or not the stage exists.
@@ -170,7 +232,10 @@ class Job:
         :raises JobNotFoundError: there is no such job.
         :raises IntegrityError: the newest commit of a stage is damaged (:meth:`survey` gives the others).
         """
-        return [self.stage(commit.stage) for commit in self.commits()]
+        commits = {commit.stage: commit for commit in self.commits()}
+        return Rows(
+            map(self.stage, commits), lambda stage: {"stage": stage.name, **commits[stage.name].cells}
+        )
 
     def commits(self) -> list[Commit]:
         """Return the newest commit of every stage that was not removed, sorted by the stages' names.
@@ -178,7 +243,7 @@ class Job:
         :raises JobNotFoundError: there is no such job.
         :raises IntegrityError: the newest commit of a stage is damaged (:meth:`survey` gives the others).
         """
-        return readable(self.survey())
+        return Rows(readable(self.survey()), lambda commit: {"commit": commit.name, **commit.cells})
 
     def survey(self) -> list[Commit | DamagedCommit]:
         """Return the newest commit of every stage that was not removed, without an error for damaged ones.
@@ -238,58 +303,16 @@ class Job:
 
         return remove_job(self.state.store, self.key)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Job):
+            return NotImplemented
+        return (self.key, self.state) == (other.key, other.state)
+
+    def __hash__(self) -> int:
+        return hash((self.key, self.state))
+
     def __repr__(self) -> str:
         return f"{self.state!r}.job({self.key!r})"
-
-
-def propagate(
-    into: PathLike = OUTPUT,
-    stages: Iterable[Stage] = (),
-    *,
-    quicklooks: PathLike | bool = True,
-    job_mode: JobMode | None = None,
-    progress: Progress | None = None,
-    **options: Any,
-) -> Report:
-    """Merge features and files of earlier stages into the output that lies in a directory.
-
-    No file that is there is replaced but ``data.json``, which is replaced last, by rename.
-
-    :param into: the directory with the current ``data.json``.
-    :param stages: the earlier stages, in order.
-    :param quicklooks: the directory of quicklooks; ``True`` for ``/tmp/quicklooks`` where ``into`` is
-        ``/tmp/output``, and for ``<into>/.quicklooks`` elsewhere; ``False`` leaves quicklooks out.
-    :param job_mode: in ``DRY_RUN`` data paths need not exist; ``None`` takes what the first stage's settings
-        say (``UP42_JOB_MODE``).
-    :param progress: called with bytes done and bytes in all.
-    :param options: options of :class:`~up42_state.Propagation`: ``form``, ``match``,
-        ``on_conflict``, ``where``, ``bbox``, ``ids``, ``path``, ``missing``, ``properties``, ``manifest``.
-    :return: a ``Report``: what became of every feature.
-    :raises SettingsError: ``into`` or ``quicklooks`` holds NUL, or one of these and the store of a stage lie
-        in one another; or an option is none of its choices.
-    :raises PathNotFoundError: the directory that ``quicklooks`` names does not exist.
-    :raises StageNotFoundError: a stage does not exist, and ``missing`` is ``error``.
-    :raises InvalidOutputError: the current output has defects; the error lists all of them.
-    :raises FeatureConflictError: features differ and ``on_conflict`` is ``error``.
-    """
-    from up42_state.propagation import Propagation
-    from up42_state.stages.propagate.into_directory import materialise
-
-    propagation = Propagation(stages=tuple(several(stages)), **options)
-    modes = [job_mode, *(stage.job.state.settings.job_mode for stage in propagation.stages)]
-    roots = {stage.job.state.store.bucket.local_root for stage in propagation.stages}
-    output_dir = local_path(into)
-    quicklooks_dir = quicklooks_of(output_dir, quicklooks)
-    check_apart(stores=filter(None, roots), output=output_dir, quicklooks=quicklooks_dir)
-    check_there(quicklooks)
-    (report,) = materialise(
-        output_dir,
-        [propagation.resolve()],
-        quicklooks=quicklooks_dir,
-        job_mode=next(filter(None, modes), "DEFAULT"),
-        progress=progress or _silent,
-    )
-    return report
 
 
 def stage_of(settings: Settings) -> Stage | None:

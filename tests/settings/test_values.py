@@ -218,7 +218,7 @@ def test_malformed_argument() -> None:
 
 def test_unknown_argument() -> None:
     """An argument that is no setting is refused."""
-    with pytest.raises(SettingsError, match="argument urll: "):
+    with pytest.raises(SettingsError, match="there is no option urll – did you mean url"):
         Settings(urll="s3://b")
 
 

@@ -9,16 +9,17 @@ from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from up42_state.block.inputs import Inputs, has_data, stage_for
+from up42_state.block.inputs import Inputs, has_data, local_stores, stage_for
 from up42_state.block.outputs import Before, merge_here, write_output
 from up42_state.block.recipe.identity import Code, Identity
 from up42_state.block.recipe.standing import look
 from up42_state.block.steps import Steps, counted
+from up42_state.block.view import BlockView
 from up42_state.block.workspace import Workspace
-from up42_state.contract import DATA_JSON, INPUT, OUTPUT, QUICKLOOKS
-from up42_state.errors import PathNotFoundError
-from up42_state.features.objects import feature_collection
+from up42_state.contract import INPUT, OUTPUT, QUICKLOOKS
+from up42_state.errors import SettingsError
 from up42_state.machine.paths import local_path
+from up42_state.options import BlockOptions, MergeOptions, PropagationOptions, check_options, spelled_out
 from up42_state.propagation import checked_options
 from up42_state.stages.format.commit import check_job_mode
 from up42_state.stages.format.names import several
@@ -29,25 +30,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
-    from typing import Literal, Self, Unpack
+    from typing import Self, Unpack
 
-    import geojson
-
-    from up42_state.block.options import BlockOptions
     from up42_state.features import Report
     from up42_state.propagation import Propagation
     from up42_state.settings.model import Settings
     from up42_state.stages.format.commit import BlockInfo, Commit, JobMode
-    from up42_state.stages.write.save import Outcome
     from up42_state.stages.write.standing import Standing
     from up42_state.state import Stage
+    from up42_state.updating import Change, Updated
 
     PathLike = str | os.PathLike[str]
 
 __all__ = ["Block"]
 
 
-class Block:
+class Block(BlockView):
     """One block at work on one task.
 
     ``with Block.from_env() as block: …`` restores the input if the input directory has no ``data.json``. When
@@ -78,25 +76,20 @@ class Block:
         ``after`` stages into the first: ``form``, ``match``, ``on_conflict``, ``where``, ``bbox``, ``ids``,
         ``path`` and ``missing`` of :class:`~up42_state.Propagation`. Options that are ``None`` count as not
         given. ``missing`` holds for ``propagate`` alone: a stage of the input has to exist.
-    :ivar input_dir: the directory of the input; ``output_dir`` and ``quicklooks_dir`` likewise.
-    :ivar cached: the commit that the task has already; ``None`` if it runs.
-    :ivar standing: whether the task is done, and why not, if that was looked after.
-    :ivar commit: the commit that is current after the save; ``None`` before, and without a stage to save.
-    :ivar outcome: what the save did: ``saved``, ``unchanged`` or ``kept``; ``cached`` without one.
-    :ivar reports: what became of every feature: reports of the merged input, then of propagated stages.
     :raises InvalidNameError: a stage name is malformed.
     :raises SettingsError: stages are given by name, and no job to find them in; a directory cannot be a path;
         or an option or the job mode is none of its choices.
     :raises InvalidWorkflowError: the parameters do not fit the manifest.
-    :raises TypeError: there is no option of this name.
+    :raises UnknownOptionError: there is no option of this name.
     """
 
+    @spelled_out(MergeOptions)
     def __init__(
         self,
         *,
         stage: Stage | None = None,
-        after: Iterable[str | Stage] = (),
-        propagate: Iterable[str | Stage] = (),
+        after: Stage | Iterable[str | Stage] = (),
+        propagate: Stage | Iterable[str | Stage] = (),
         parameters: Mapping[str, Any] | None = None,
         job_mode: JobMode | None = None,
         info: BlockInfo | None = None,
@@ -109,20 +102,17 @@ class Block:
         clear: bool = False,
         force: bool = False,
         note: Callable[[str], None] | None = None,
-        **options: Any,
+        **options: Unpack[MergeOptions],
     ) -> None:
-        self.stage = stage
+        check_options(Block.__init__, options)
+        self._stage = stage
         settings = stage.job.state.settings if stage else None
-        self.job_mode = check_job_mode(job_mode or (settings.job_mode if settings else "DEFAULT"))
-        self.input_dir = local_path(input)
-        self.output_dir = local_path(output)
-        self.quicklooks_dir = local_path(quicklooks)
-        self.cached: Commit | None = None
-        self.standing: Standing | None = None
-        self.commit: Commit | None = None
-        self.outcome: Outcome | Literal["cached"] | None = None
-        self.reports: list[Report] = []
-        self.steps = Steps(note)
+        self._job_mode = check_job_mode(job_mode or (settings.job_mode if settings else "DEFAULT"))
+        self._input_dir = local_path(input)
+        self._output_dir = local_path(output)
+        self._quicklooks_dir = local_path(quicklooks)
+        self._reports: list[Report] = []
+        self._steps = Steps(note)
         self._identity = Identity.find(
             info,
             command=command,
@@ -130,7 +120,7 @@ class Block:
             told=(settings and settings.code) or "",
         )
         task = stage.name if stage else "parameters"
-        self.parameters = self._identity.parameters(parameters or {}, task, self.steps.warn)
+        self._parameters = self._identity.parameters(parameters or {}, task, self.steps.warn)
         self._before: Before | None = None
         self._resumes = bool(settings and settings.resume) if resume is None else resume
         self._ends_if_done = resume is None
@@ -145,6 +135,7 @@ class Block:
             self.propagate(name, **self._options)
 
     @classmethod
+    @spelled_out(BlockOptions)
     def from_env(cls, settings: Settings | None = None, **given: Unpack[BlockOptions]) -> Self:
         """Make the block that the environment describes (``docs/settings.md``).
 
@@ -152,9 +143,11 @@ class Block:
             They give the stage, ``after``, ``propagate``, the parameters and the job mode.
         :param given: the other arguments of :class:`Block`. ``match`` and ``on_conflict`` go before
             ``UP42_STATE_MATCH`` and ``UP42_STATE_ON_CONFLICT``.
+        :raises UnknownOptionError: there is no argument of this name.
         :raises SettingsError: a setting is malformed, or of ``UP42_STATE_URL``, ``UP42_STATE_JOB`` and
             ``UP42_STATE_STAGE`` only some are set.
         """
+        check_options(cls.from_env, given)
         if settings is None:
             from up42_state.settings.model import Settings
 
@@ -172,39 +165,56 @@ class Block:
             **options,
         )
 
-    @cached_property
-    def input(self) -> geojson.FeatureCollection:
-        """The features of the input, read when they are first asked for.
-
-        :raises PathNotFoundError: the input directory has no ``data.json``.
-        :raises InvalidDataError: ``data.json`` is not a FeatureCollection.
-        """
-        path = self.input_dir / DATA_JSON
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError as error:
-            raise PathNotFoundError(
-                f"there is no {path}",
-                advice="name earlier stages in UP42_STATE_AFTER to restore them, or put the input there",
-            ) from error
-        return feature_collection(data)
-
-    def propagate(self, *stages: str | Stage, **options: Any) -> None:
+    @spelled_out(PropagationOptions)
+    def propagate(self, *stages: str | Stage, **options: Unpack[PropagationOptions]) -> None:
         """Note earlier stages, whose features and files become part of the output when it is saved.
 
         :param stages: names in this job, ``JOB/STAGE``, or handles; in order.
         :param options: options of :class:`~up42_state.Propagation`. If ``match`` or ``on_conflict`` is not
             given, the block's own option is used.
         :raises InvalidNameError: a stage name is malformed.
+        :raises UnknownOptionError: there is no option of this name.
         :raises SettingsError: an option is none of its choices, or there is no job to find a name in.
         """
+        check_options(Block.propagate, options)
         from up42_state.propagation import Propagation
 
         if self._resumes and "recipe" in self.__dict__:
             self.steps.warn("stages to propagate are named too late for resume: name them before `with`")
         earlier = tuple(stage_for(name, self.stage) for name in stages)
-        shared = {name: self._options[name] for name in ("match", "on_conflict") if name in self._options}
-        self._propagations.append(Propagation(stages=earlier, **shared | options))
+        shared = {name: value for name, value in self._options.items() if name in ("match", "on_conflict")}
+        self._propagations.append(Propagation(stages=earlier, **shared | dict(options)))
+
+    def update(self, stage: str | Stage, change: Change) -> Updated:
+        """Change a stage that many jobs change, such as a running maximum; this task changes it once.
+
+        The change is marked with the block's own stage, so running the task again does not make it again, and
+        its parents are the stages that the block's input is made of. See :meth:`up42_state.Stage.update`.
+
+        :param stage: the running stage: a name in this job, usually ``JOB/STAGE``, or a handle.
+        :param change: called with the current features (none at first) and a directory with the current
+            files; returns the new collection, or ``None`` if it has changed the one that it got.
+        :return: an ``Updated``: its ``before`` is what the change was made to, also if the task runs again.
+        :raises SettingsError: there is no stage to save.
+        :raises InvalidOutputError: what the change has made has defects; nothing is saved.
+        :raises StageConflictError: others came first for ten minutes.
+        """
+        running = stage_for(stage, self.stage)
+        if self.stage is None:
+            raise SettingsError(
+                f"{running} is to be changed once, but the block has no stage that tells who changes it",
+                advice="set UP42_STATE_URL, UP42_STATE_JOB and UP42_STATE_STAGE",
+            )
+        with self.steps.timed("update"):
+            updated = running.update(
+                change,
+                mark=self.stage,
+                after=self._made_from(),
+                block=self._identity.info,
+                job_mode=self.job_mode,
+            )
+        self.steps.updated(updated)
+        return updated
 
     def write(self, collection: Mapping[str, Any]) -> None:
         """Check a collection against the files in the output directory, and write it as ``data.json``.
@@ -215,11 +225,6 @@ class Block:
         :raises InvalidOutputError: the output has defects; the error lists all of them.
         """
         write_output(self.output_dir, collection, dry_run=self.job_mode == "DRY_RUN")
-
-    @property
-    def warnings(self) -> list[str]:
-        """Messages about what should be looked at in the output, and about features that merging left out."""
-        return list(self.steps.warnings)
 
     @property
     def workspace(self) -> Workspace:
@@ -247,7 +252,7 @@ class Block:
             with self.steps.timed("restore"):
                 restored = self._inputs.restore()
             self._parents, self._merged = restored.commits, restored.reports
-            self.reports = list(self._merged)
+            self._reports = list(self._merged)
             for commit in restored.commits:
                 self.steps.done("restore", f"restored {commit.name} into {self.input_dir}: {counted(commit)}")
             self.steps.merged("merged into the input", self._merged)
@@ -271,7 +276,7 @@ class Block:
             folder.mkdir(parents=True, exist_ok=True)
         if self.stage is None:
             reports = merge_here(self.output_dir, self.quicklooks_dir, self._propagations, self.job_mode)
-            self.reports = [*self._merged, *reports]
+            self._reports = [*self._merged, *reports]
             self.steps.merged("propagated", reports)
             return None
         parents, recipe = self._made_from(), self.recipe
@@ -288,8 +293,8 @@ class Block:
                 merged_by=recipe.merged_by,
                 job_mode=self.job_mode,
             )
-        self.commit, self.outcome = saved.commit, saved.outcome
-        self.reports = [*self._merged, *saved.reports]
+        self._commit, self._outcome = saved.commit, saved.outcome
+        self._reports = [*self._merged, *saved.reports]
         self.steps.saved(saved, self.job_mode)
         return saved.commit
 
@@ -302,16 +307,16 @@ class Block:
         assert self.stage is not None
         if not self._code.is_whole:
             self.steps.warn(self._code.warning)
-        self.standing = look(self.stage, self.recipe, self._after, self._propagations)
-        return self.standing
+        self._standing = standing = look(self.stage, self.recipe, self._after, self._propagations)
+        return standing
 
     def take_cached(self) -> bool:
         """Take the stage's current revision for the output if the task is done; say so, or why it runs."""
         standing = self.look()
         self.steps.stands(standing)
         if standing.is_done:
-            self.cached = self.commit = standing.commit
-            self.outcome, self._before = "cached", Before.look(self.output_dir)
+            self._cached = self._commit = standing.commit
+            self._outcome, self._before = "cached", Before.look(self.output_dir)
         return standing.is_done
 
     def __enter__(self) -> Self:
@@ -339,9 +344,6 @@ class Block:
             if ended_well and (self._before is None or self._before.wrote_since(self.steps.warn)):
                 self.finish()
 
-    def __repr__(self) -> str:
-        return f"Block(stage={str(self.stage) if self.stage else None!r}, job_mode={self.job_mode!r})"
-
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the block for another process, such as a pool's: the copy does not hold the locks."""
         return self.__dict__ | {"_held": ExitStack()}
@@ -349,10 +351,8 @@ class Block:
     @property
     def _local_stores(self) -> list[Path]:
         """The directories on this machine that stores of this task's stages lie in."""
-        stages = [*self._after, *(stage for item in self._propagations for stage in item.stages)]
-        stages += [self.stage] if self.stage else []
-        roots = {stage.job.state.store.bucket.local_root for stage in stages}
-        return [local_path(root) for root in sorted(filter(None, roots))]
+        propagated = (stage for item in self._propagations for stage in item.stages)
+        return local_stores([*self._after, *propagated, *([self.stage] if self.stage else [])])
 
     @property
     def _inputs(self) -> Inputs:
@@ -375,7 +375,7 @@ class Block:
             present = self._inputs.check() if self._after else None
             self._parents = present.commits if present else []
             self._merged = present.reports if present else []
-            self.reports = list(self._merged)
+            self._reports = list(self._merged)
             for commit in self._parents:
                 self.steps.say(f"found {commit.name} in {self.input_dir}: {counted(commit)}")
             self.steps.merged("merged into the input", self._merged)

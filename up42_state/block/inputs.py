@@ -15,12 +15,13 @@ import msgspec
 
 from up42_state.contract import DATA_JSON, INPUT
 from up42_state.errors import PrunedError, SettingsError, TargetConflictError
+from up42_state.machine.paths import local_path
 from up42_state.stages.format.names import some_names
 from up42_state.stages.local.directory import OURS, remove_own, writing_to
 from up42_state.stages.local.installation import FILLING, Installation, Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from up42_state.features import Report
     from up42_state.propagation import Propagation
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["FilledInput", "Inputs", "PlannedInput", "has_data", "stage_for"]
+__all__ = ["FilledInput", "Inputs", "PlannedInput", "has_data", "local_stores", "stage_for"]
 
 _OLDER = ("merging", "merged")  # folders in which older releases merged an input
 _CLEAR = "have it cleared (clear=True, --clear), empty it, or give another input directory"
@@ -77,6 +78,12 @@ def stage_for(stage: str | Stage, own: Stage | None) -> Stage:
             advice="set UP42_STATE_URL, UP42_STATE_JOB and UP42_STATE_STAGE",
         )
     return own.job.stage(stage)
+
+
+def local_stores(stages: Iterable[Stage]) -> list[Path]:
+    """Return the directories on this machine that the stores of these stages lie in."""
+    roots = {stage.job.state.store.bucket.local_root for stage in stages}
+    return [local_path(root) for root in sorted(filter(None, roots))]
 
 
 def has_data(directory: Path) -> bool:

@@ -47,7 +47,9 @@ class TaskResult:
 
     def take(self, block: Block) -> None:
         """Take the commit, reports, warnings and times of a block."""
-        self.commit = block.commit.to_dict() if block.commit else None
+        asked = block.standing.commit if block.standing and self.outcome in ("cached", "would run") else None
+        commit = block.commit or asked
+        self.commit = commit.to_dict() if commit else None
         self.reasons = list(block.standing.reasons) if block.standing else []
         self.reports = [report.to_dict() for report in block.reports]
         self.warnings = list(block.steps.warnings)

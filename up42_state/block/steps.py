@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from up42_state.stages.format.commit import Commit, JobMode
     from up42_state.stages.write.save import Saved
     from up42_state.stages.write.standing import Standing
+    from up42_state.updating import Updated
 
 __all__ = ["Steps", "counted"]
 
@@ -70,6 +71,13 @@ class Steps:
         for line in standing.lines():
             self.say(line)
 
+    def updated(self, updated: Updated) -> None:
+        """Print what an update of a running stage did."""
+        commit = updated.commit
+        self.done("update", f"updated {commit.name}: {updated.outcome}, {counted(commit)}")
+        for warning in updated.warnings:
+            self.warn(warning)
+
     def saved(self, saved: Saved, job_mode: JobMode) -> None:
         """Print what a save did."""
         for warning in saved.warnings:
@@ -85,8 +93,7 @@ class Steps:
 
 def counted(commit: Commit) -> str:
     """Return how many features, files and bytes a stage holds."""
-    totals = commit.totals
-    return f"{totals.features} features, {totals.files} files, {totals.bytes} bytes"
+    return commit.counted
 
 
 def _to_stderr(text: str) -> None:

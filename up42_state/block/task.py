@@ -6,7 +6,7 @@ The command's exit code and signals pass through, also where this process is the
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 from up42_state.block.block import Block
 from up42_state.block.environment import child_environment, hidden_names
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from up42_state.options import MergeOptions
     from up42_state.settings.model import Settings
     from up42_state.stages.format.commit import BlockInfo
 
@@ -49,7 +50,7 @@ def run_task(
     pass_credentials: bool = False,
     note: Callable[[str], None] | None = None,
     result: TaskResult | None = None,
-    **options: Any,
+    **options: Unpack[MergeOptions],
 ) -> int:
     """Restore the input, run the command, check the output, merge propagated stages into it, and save it.
 
@@ -109,7 +110,6 @@ def run_task(
         if explain:
             standing = block.look()
             result.outcome = "cached" if standing.is_done else "would run"
-            block.commit = standing.commit
             return 0
         if (resume or settings.resume) and block.take_cached():
             if restore_output:

@@ -53,9 +53,18 @@ class Common:
         :param after: stage names; each text may hold several, separated by commas.
         :param propagate: stage names, separated likewise.
         :raises SettingsError: a setting is malformed or contradicts another.
+        :raises click.UsageError: ``stage`` names another job than ``job``.
         """
         from up42_state.settings.model import Settings
 
+        own, slash, name = (stage or "").partition("/")
+        if slash and "/" not in name:  # or it is no name, and refused as such
+            if job not in (None, own):
+                raise click.UsageError(
+                    f"--stage {stage} is of job {own}, and --job says {job}: give one of the two",
+                    click.get_current_context(silent=True),
+                )
+            job, stage = own, name
         return Handles(
             Settings(
                 url=self.url,
@@ -144,10 +153,6 @@ class Handles:
             )
         job, slash, rest = name.partition("/")
         return Stage(self.state.job(job), rest) if slash else self.job.stage(name)
-
-    def stages(self, names: Sequence[str]) -> list[Stage]:
-        """Return the stages of these names."""
-        return [self.stage(name) for name in names]
 
 
 def _names(given: Sequence[str]) -> tuple[str, ...]:

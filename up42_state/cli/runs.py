@@ -48,7 +48,7 @@ def lineage_of(job: Job, stage: str) -> tuple[list[Ancestor], int]:
     :raises NotFoundError: there is no such job, stage or revision.
     :raises IntegrityError: the commit of the revision that was asked for is damaged.
     """
-    from up42_state.cli.options import with_revision
+    from up42_state.cli.names import with_revision
     from up42_state.stages.format.names import shard_of
     from up42_state.stages.lineage import lineage
 
@@ -150,9 +150,12 @@ def _run_row(run: RunRecord | DamagedRecord | None) -> tuple[str, ...]:
     return (run.status(), run.run, run.workflow, moment(run.start) if run.start else "", run.text)
 
 
-def unfinished_table(run: str, tasks: Sequence[TaskRecord]) -> Table:
-    """Return a table of tasks without an output, or with another than they are to have."""
+def unfinished_table(run: str, tasks: Sequence[TaskRecord], *, prefix: str = "") -> Table:
+    """Return a table of tasks without an output, or with another than they are to have.
+
+    :param prefix: ``JOB/`` where names are to be read back with it.
+    """
     return Table(
         columns=("task", "status", "run", "reason"),
-        rows=[(task.task, task.status, run, task.text or task.why) for task in tasks],
+        rows=[(prefix + task.task, task.status, run, task.text or task.why) for task in tasks],
     )

@@ -21,7 +21,38 @@ from up42_state.features.text.hints import number_advice
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["feature_collection", "render", "writable"]
+__all__ = ["Feature", "FeatureCollection", "feature_collection", "render", "writable"]
+
+
+class Feature(geojson.Feature):
+    """A feature, with the types of its members. Which members there are is for the document to say."""
+
+    geometry: geojson.geometry.Geometry | None
+    properties: dict[str, Any]
+
+    def __dir__(self) -> list[str]:
+        """The attributes, members included, so that a REPL completes them."""
+        return sorted({*super().__dir__(), *map(str, self)})
+
+
+class FeatureCollection(geojson.FeatureCollection):
+    """The features of a stage or an input, with their type."""
+
+    features: list[Feature]
+
+    def _repr_html_(self) -> str:
+        """The first features as a table: the id, the kind of geometry, and the properties."""
+        from up42_state.tables import table
+
+        features = self.features[:_SHOWN]
+        return table(list(map(_cells, features)), len(self.features))
+
+    def __dir__(self) -> list[str]:
+        """The attributes, members included, so that a REPL completes them."""
+        return sorted({*super().__dir__(), *map(str, self)})
+
+
+_SHOWN = 100  # features in a table
 
 _Object = TypeVar("_Object", bound=geojson.GeoJSON)
 
@@ -39,7 +70,13 @@ _GEOMETRIES: dict[str, type[geojson.GeoJSON]] = {
 }
 
 
-def feature_collection(data: bytes) -> geojson.FeatureCollection:
+def _cells(feature: dict[str, Any]) -> dict[str, object]:
+    geometry, properties = feature.get("geometry"), feature.get("properties")
+    kind = geometry.get("type") if isinstance(geometry, dict) else geometry
+    return {"id": feature.get("id"), "geometry": kind, **(properties if isinstance(properties, dict) else {})}
+
+
+def feature_collection(data: bytes) -> FeatureCollection:
     """A ``data.json`` as ``geojson`` objects that are equal to what ``json.loads`` gives.
 
     Members that are missing stay missing; unknown members, ``"geometry": {}`` and ``null`` are kept.
@@ -51,7 +88,7 @@ def feature_collection(data: bytes) -> geojson.FeatureCollection:
     defects = list(_structure(document))
     if defects:
         raise InvalidDataError("data.json is not a FeatureCollection", defects=defects)
-    collection = _as(geojson.FeatureCollection, document)
+    collection = _as(FeatureCollection, document)
     collection["features"] = [_feature(members) for members in document["features"]]
     return collection
 
@@ -116,8 +153,8 @@ def _structure(document: object) -> Iterator[Defect]:
             yield Defect(f"features[{number}]", "is not a JSON object", "write each feature by itself")
 
 
-def _feature(members: dict[str, Any]) -> geojson.Feature:
-    feature = _as(geojson.Feature, members)
+def _feature(members: dict[str, Any]) -> Feature:
+    feature = _as(Feature, members)
     if "geometry" in members:
         feature["geometry"] = _geometry(members["geometry"])
     return feature

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, Secret, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from up42_state.errors import SettingsError
+from up42_state.options import SettingsOptions, refuse_unknown, spelled_out
 from up42_state.secrets.redaction import public_url, remember
 from up42_state.settings import values  # noqa: TC001 - pydantic evaluates annotations
 from up42_state.settings.sources import (
@@ -32,6 +33,7 @@ from up42_state.settings.sources import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+    from typing import Unpack
 
 __all__ = ["Settings", "variables"]
 
@@ -177,11 +179,20 @@ class Settings(BaseSettings, _Values):
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    def __init__(self, *, _secrets_dir: Iterable[str | Path] = SECRET_DIRECTORIES, **arguments: Any) -> None:
+    @spelled_out(SettingsOptions)
+    def __init__(
+        self,
+        *,
+        url: str | None = None,
+        _secrets_dir: Iterable[str | Path] = SECRET_DIRECTORIES,
+        **options: Unpack[SettingsOptions],
+    ) -> None:
+        arguments = {"url": url, **options}
         refuse_quotes(os.environ)
         # BaseSettings has options of its own there, such as _env_file.
         if private := [name for name in arguments if name.startswith("_")]:
             raise SettingsError(f"argument {private[0]}: extra inputs are not permitted")
+        refuse_unknown(options, [name for name in type(self).model_fields if name != "origins"])
         given: dict[str, Any] = {
             name: Found(value, Origin("argument", name, Rank.ARGUMENT))
             for name, value in arguments.items()

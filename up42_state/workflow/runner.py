@@ -91,6 +91,10 @@ class RunResult:
             return "failed"
         return "done" if all(task.is_usable or task.is_left_out for task in self.tasks) else "stopped"
 
+    def __repr__(self) -> str:
+        tasks = ", ".join(f"{task.task} {task.status}" for task in self.tasks)
+        return f"RunResult({self.job}, {self.run}: {self.status}; {tasks})"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the result as a JSON object."""
         return {

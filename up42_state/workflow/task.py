@@ -60,6 +60,10 @@ class TaskOutcome:
         """True if tasks that stand on this one can run."""
         return self.status in ("cached", "done", "partial")
 
+    def __repr__(self) -> str:
+        made = f", {self.commit.name}" if self.commit else ""
+        return f"TaskOutcome({self.task}: {self.status}{made})"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the outcome as a JSON object."""
         ending = self.last.ending if self.last else None

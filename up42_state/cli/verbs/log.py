@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from up42_state.cli import options
+from up42_state.cli import names, options
 from up42_state.cli.commits import lineage_table
 from up42_state.cli.output import Table, facts, print_result
 from up42_state.cli.runs import lineage_of, run_of, tasks_of
@@ -50,26 +50,25 @@ def log(
     *,
     only_lineage: bool,
 ) -> None:
-    """Show what a run did and why, what stages were made from, and what a task printed.
+    """Show what a run did and why, lineage, and what a task printed.
 
     JOB shows the newest run of a workflow in a job, with its tasks and each attempt at them, and the lineage
     of the job's stages. JOB/STAGE prints the log of the last attempt at this task, or at a shard of one, and
     JOB/STAGE@REVISION that of the attempt which made a revision; of a stage that no run made, and with
     --lineage of any, it shows the lineage. With --job, STAGE is enough.
     """
-    job, task = _split(what, job)
-    handles = common.handles(job=job)
-    runs = run_of(handles.job)
+    found = names.one_chosen(common, what, job=job)
+    task, runs = _task(found), run_of(found.job)
     if only_lineage:
         if run_id or attempt:
             raise click.UsageError("--lineage is about stages, not about a run or an attempt")
-        _print_lineage(common, lineage_of(handles.job, task))
+        _print_lineage(common, lineage_of(found.job, task))
     elif task:
-        _print_task(common, handles.job, task, run_id or "", attempt)
+        _print_task(common, found.job, task, run_id or "", attempt)
     elif attempt is not None:
         raise click.UsageError("--attempt needs a task: JOB/TASK")
     else:
-        _print_job(common, handles.job, runs, run_id)
+        _print_job(common, found.job, runs, run_id)
 
 
 def _print_job(common: Common, job: Job, runs: Runs, run_id: str | None) -> None:
@@ -124,18 +123,12 @@ def _tell_left_out(common: Common, made: tuple[list[Ancestor], int]) -> None:
         common.note(f"warning: the lineage goes on: {len(made[0])} revisions are shown, the nearest ones")
 
 
-def _split(what: str | None, job: str | None) -> tuple[str | None, str]:
-    """Return the job, where one is named, and the task."""
-    if what is None:
-        return job, ""
-    named, slash, task = what.partition("/")
-    if not slash:
-        return (job, what) if job is not None else (what, "")
-    if job is not None and job != named:
-        raise click.UsageError(f"{what!r} is of job {named}, and --job says {job}")
-    if not task:
-        raise click.UsageError(f"{what!r} names no task")
-    return named, task
+def _task(found: names.Chosen) -> str:
+    """Return the task as runs know it, with the revision of its stage where one is named; empty for a job."""
+    if found.stage is None:
+        return ""
+    name = found.stage.name
+    return name if found.revision is None else f"{name}@{found.revision}"
 
 
 def _print_run(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from up42_state.cli import options
+from up42_state.cli import names, options
 from up42_state.cli.commits import commit_facts, commit_table, shard_table
 from up42_state.cli.output import Table, print_result
 from up42_state.cli.runs import (
@@ -68,11 +68,12 @@ def _print_names(common: Common, names: Sequence[str]) -> None:
 
 
 @click.command()
+@click.argument("name", metavar="[JOB]", required=False)
 @options.job
 @click.option("--shards", is_flag=True, help="List every shard of a task in shards, not how many there are.")
 @options.shared
 @click.pass_obj
-def stages(common: Common, job: str | None, *, shards: bool) -> None:
+def stages(common: Common, name: str | None, job: str | None, *, shards: bool) -> None:
     """List the stages of a job, and its unfinished tasks.
 
     A task is unfinished if the newest run of a workflow failed at it, skipped it, or has not come to it. If
@@ -80,7 +81,7 @@ def stages(common: Common, job: str | None, *, shards: bool) -> None:
     """
     from up42_state.stages.format.names import shard_of
 
-    found = common.handles(job=job).job
+    found = names.chosen_job(common, name, job=job)
     run, tasks = latest_unfinished(common, found)
     try:
         commits, damaged = _split(found.survey())
@@ -94,19 +95,26 @@ def stages(common: Common, job: str | None, *, shards: bool) -> None:
     value = [commit.to_dict() | unfinished.pop(commit.stage, {}) for commit in commits]
     value += [{"job": found.key, "stage": name} | task for name, task in unfinished.items()]
     shown = commits if shards else [commit for commit in commits if not shard_of(commit.stage)]
-    tables = (commit_table(shown), shard_table(commits if len(shown) < len(commits) else ()))
-    _print_commits(common, value, (*tables, unfinished_table(run, tasks)), damaged)
+    prefix = f"{found.key}/" if name is not None else ""  # names are printed as they are read back
+    rest = commits if len(shown) < len(commits) else ()
+    tables = (
+        commit_table(shown, prefix=prefix),
+        shard_table(rest, prefix=prefix),
+        unfinished_table(run, tasks, prefix=prefix),
+    )
+    _print_commits(common, value, tables, damaged)
 
 
 @click.command()
+@click.argument("name", metavar="[[JOB/]STAGE[@N]]", required=False)
 @options.job
 @options.stage
 @options.revision
 @options.shared
 @click.pass_obj
-def show(common: Common, job: str | None, stage: str | None, revision: int | None) -> None:
+def show(common: Common, name: str | None, job: str | None, stage: str | None, revision: int | None) -> None:
     """Show a stage and its files."""
-    found = common.handles(job=job, stage=stage).stage()
+    found, revision = names.chosen_stage(common, name, job=job, stage=stage, revision=revision)
     commit = found.latest() if revision is None else found.revision(revision)
     files = found.files(commit.revision)
     value = commit.to_dict() | {"files": [_file(entry) for entry in files]}
@@ -114,20 +122,23 @@ def show(common: Common, job: str | None, stage: str | None, revision: int | Non
 
 
 @click.command()
+@click.argument("name", metavar="[[JOB/]STAGE]", required=False)
 @options.job
 @options.stage
 @options.shared
 @click.pass_obj
-def history(common: Common, job: str | None, stage: str | None) -> None:
+def history(common: Common, name: str | None, job: str | None, stage: str | None) -> None:
     """List the revisions of a stage, newest first.
 
     If the commit of a revision is damaged, the others are listed, and the exit code is 6.
     """
-    found = common.handles(job=job, stage=stage).stage()
+    names.refuse_revision(name, "history lists all revisions of a stage")
+    found, _ = names.chosen_stage(common, name, job=job, stage=stage)
     commits, damaged = _split(found.survey())
     states = found.states(commits)
     value = [commit.to_dict() | {"state": state} for commit, state in zip(commits, states, strict=True)]
-    _print_commits(common, value, [commit_table(commits, states)], damaged)
+    prefix = f"{found.job.key}/" if name is not None and "/" in name else ""
+    _print_commits(common, value, [commit_table(commits, states, prefix=prefix)], damaged)
 
 
 def _split(found: Iterable[Commit | DamagedCommit]) -> tuple[list[Commit], list[DamagedCommit]]:
@@ -156,7 +167,7 @@ def _print_commits(
     :param tables: the commits for people.
     :raises IntegrityError: a commit is damaged.
     """
-    rows = [(f"{item.stage}@{item.revision}", item.error.message) for item in damaged]
+    rows = [(f"{item.job}/{item.stage}@{item.revision}", item.error.message) for item in damaged]
     table = Table(columns=("damaged", "problem"), rows=rows)
     print_result(common, [*value, *(item.to_dict() for item in damaged)], *tables, table)
     if damaged:  # raised last: one damaged commit hides no other

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from up42_state.cli import options
+from up42_state.cli import names, options
 from up42_state.cli.output import Table, facts, print_result
 from up42_state.cli.text import plain, size
 from up42_state.errors import IntegrityError, SettingsError, StateError
@@ -27,25 +27,29 @@ __all__ = ["prune", "rm", "verify"]
 
 
 @click.command()
+@click.argument("what", metavar="[[JOB/]STAGE[@N]|JOB[/]]...", nargs=-1)
 @options.job
-@click.option("--stage", metavar="STAGE", help="Only this stage; every stage of the job without it.")
+@click.option("--stage", metavar="[JOB/]STAGE", help="Only this stage; every stage of the job without it.")
 @options.revision
 @options.shared
 @click.pass_obj
-def verify(common: Common, job: str | None, stage: str | None, revision: int | None) -> None:
+def verify(
+    common: Common, what: tuple[str, ...], job: str | None, stage: str | None, revision: int | None
+) -> None:
     """Compare every saved byte with its digest.
 
     Prints what is damaged and what cannot be restored because of it; the exit code is 6 if anything is.
     """
-    if revision is not None and stage is None:
-        raise click.UsageError("--revision needs --stage")
-    handles = common.handles(job=job)
+    found = names.chosen(common, what, job=job, stage=stage, revision=revision)
+    verified: list[Verified] = []
     with common.progress("verifying") as progress:
-        if stage is None:
-            verified = handles.job.verify(progress)
-        else:
-            verified = [handles.stage(stage).verify(revision, progress)]
-    print_result(common, [item.to_dict() for item in verified], _verified(verified), _damage(verified))
+        for each in found:
+            if each.stage is None:
+                verified += each.job.verify(progress)
+            else:
+                verified.append(each.stage.verify(each.revision, progress))
+    tables = (_verified(verified, with_jobs=bool(what)), _damage(verified))
+    print_result(common, [item.to_dict() for item in verified], *tables)
     damaged = sum(len(item.damage) for item in verified)
     if damaged:
         raise IntegrityError(
@@ -54,10 +58,17 @@ def verify(common: Common, job: str | None, stage: str | None, revision: int | N
         )
 
 
-def _verified(verified: Sequence[Verified]) -> Table:
+def _verified(verified: Sequence[Verified], *, with_jobs: bool) -> Table:
+    """Return a table of what was read.
+
+    :param with_jobs: names are printed with their jobs, as they were given.
+    """
     columns = ("stage", "revision", "objects", "size", "result")
     rows = [
-        (item.stage, item.revision, item.objects, size(item.bytes), "intact" if item.ok else "damaged")
+        (
+            names.written(f"{item.job}/{item.stage}" if with_jobs else item.stage, item.revision),
+            *(item.revision, item.objects, size(item.bytes), "intact" if item.ok else "damaged"),
+        )
         for item in verified
     ]
     return Table(columns=columns, rows=rows, right=frozenset({"revision", "objects", "size"}))
@@ -71,25 +82,26 @@ def _damage(verified: Sequence[Verified]) -> Table:
 
 
 @click.command()
+@click.argument("name", metavar="[[JOB/]STAGE|JOB/]", required=False)
 @options.job
-@click.option("--stage", metavar="STAGE", help="Only this stage; the whole job without it.")
+@click.option("--stage", metavar="[JOB/]STAGE", help="Only this stage; the whole job without it.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @options.shared
 @click.pass_obj
-def rm(common: Common, job: str | None, stage: str | None, *, yes: bool, dry_run: bool) -> None:
+def rm(
+    common: Common, name: str | None, job: str | None, stage: str | None, *, yes: bool, dry_run: bool
+) -> None:
     """Remove a stage, or a whole job.
 
     A removed stage keeps its history, and prune frees its bytes; of a job nothing is left. A whole job is
-    removed only if --job names it: UP42_STATE_JOB is not enough. On a terminal it asks first.
+    removed only if JOB/ or --job names it: UP42_STATE_JOB is not enough. On a terminal it asks first.
     """
-    handles = common.handles(job=job)
-    if stage is not None:
-        _remove_stage(common, handles.stage(stage), yes=yes, dry_run=dry_run)
-        return
-    if job is None:
-        raise SettingsError("nothing says what to remove", advice="give --stage, or --job for a whole job")
-    _remove_job(common, handles.job, yes=yes, dry_run=dry_run)
+    found = _to_remove(common, name, job, stage)
+    if found.stage is not None:
+        _remove_stage(common, found.stage, yes=yes, dry_run=dry_run)
+    else:
+        _remove_job(common, found.job, yes=yes, dry_run=dry_run)
 
 
 def _remove_stage(common: Common, stage: Stage, *, yes: bool, dry_run: bool) -> None:
@@ -162,7 +174,28 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def _to_remove(common: Common, name: str | None, job: str | None, stage: str | None) -> names.Chosen:
+    """Return what is to be removed. A whole job must be named as one, here and now.
+
+    :raises SettingsError: nothing is named.
+    :raises click.UsageError: a name may be a job's or a stage's, or has a revision.
+    """
+    if name is None and stage is None and job is None:
+        raise SettingsError(
+            "nothing says what to remove", advice="give JOB/STAGE, or JOB/ or --job for a whole job"
+        )
+    names.refuse_revision(name, "rm removes a stage with all its revisions")
+    if name is not None and "/" not in name and common.handles(job=job).settings.job is None:
+        raise click.UsageError(
+            f"{name} may be a job or a stage, since no job is set: write JOB/{name} for the stage, or "
+            f"{name}/ for the whole job"
+        )
+    (found,) = names.chosen(common, [] if name is None else [name], job=job, stage=stage)
+    return found
+
+
 @click.command()
+@click.argument("name", metavar="[JOB]", required=False)
 @options.job
 @click.option("--all", "every", is_flag=True, help="Every job of the store, not one.")
 @click.option(
@@ -185,7 +218,14 @@ def _count(number: int, noun: str) -> str:
 @options.shared
 @click.pass_obj
 def prune(
-    common: Common, /, job: str | None, *, every: bool, older_than: timedelta | None, **how: Any
+    common: Common,
+    /,
+    name: str | None,
+    job: str | None,
+    *,
+    every: bool,
+    older_than: timedelta | None,
+    **how: Any,
 ) -> None:
     """Delete what is not needed any more.
 
@@ -193,13 +233,13 @@ def prune(
     stage always stays.
     """
     if every:
-        if job is not None:
-            raise click.UsageError("--all means every job, and --job means one: give one of the two")
+        if name is not None or job is not None:
+            raise click.UsageError("--all means every job, and JOB or --job means one: give one of the two")
         _prune_all(common, common.handles().state, older_than, how)
         return
     if older_than is not None:
         raise click.UsageError("--older-than chooses among the jobs of the store: give --all")
-    found = common.handles(job=job).job
+    found = names.chosen_job(common, name, job=job)
     pruned = found.prune(**how)
     if pruned.objects:
         _say_what_is_kept(common, found.state)

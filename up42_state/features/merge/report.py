@@ -85,6 +85,10 @@ class StageReport(msgspec.Struct, frozen=True, kw_only=True):
         counts = {name: self.outcomes.count(code) for code, name in enumerate(Outcome.NAMES)}
         return {name: count for name, count in counts.items() if count}
 
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{count} {name}" for name, count in self.counts.items())
+        return f"StageReport({self.job}/{self.stage}@{self.revision}: {counts or 'no features'})"
+
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON; ``features`` lists runs of equal outcomes, ``[first, last, outcome]``."""
         return {
@@ -131,6 +135,21 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             for name, count in stage.counts.items():
                 total[name] = total.get(name, 0) + count
         return total
+
+    def __repr__(self) -> str:
+        stages = ", ".join(f"{stage.stage}@{stage.revision}" for stage in self.stages)
+        told = f", {len(self.warnings)} warnings" if self.warnings else ""
+        return f"Report({self.form} {stages}: {self.appended} features appended, {self.after} now{told})"
+
+    def _repr_html_(self) -> str:
+        from up42_state.tables import table
+
+        return table(
+            [
+                {"stage": f"{stage.job}/{stage.stage}@{stage.revision}", "files": stage.files, **stage.counts}
+                for stage in self.stages
+            ]
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON values."""

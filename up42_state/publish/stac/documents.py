@@ -47,6 +47,10 @@ class Document:
         """The document that the others are linked from."""
         return next(iter(self.files.values()))
 
+    def __repr__(self) -> str:
+        told = f", {len(self.warnings)} warnings" if self.warnings else ""
+        return f"Document({self.items} items in {len(self.files)} files{told})"
+
 
 def item_collection(
     stages: Iterable[Stage], *, revision: int | None = None, sign: timedelta | None = None

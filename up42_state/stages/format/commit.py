@@ -170,6 +170,28 @@ class Commit(_Record, frozen=True, kw_only=True):
         """The revision as messages name it: ``<job>/<stage>@<revision>``."""
         return f"{self.job}/{self.stage}@{self.revision}"
 
+    @property
+    def cells(self) -> dict[str, object]:
+        """What a table says of the revision, by the names of the columns."""
+        return {
+            "saved": f"{self.time:%Y-%m-%d %H:%M:%S} UTC",
+            "features": self.totals.features,
+            "files": self.totals.files,
+            "bytes": self.totals.bytes,
+            "block": self.block.text if self.block else "",
+            "made from": ", ".join(f"{each.job}/{each.stage}@{each.revision}" for each in self.parents),
+            "state": "removed" if self.removed else self.job_mode,
+        }
+
+    @property
+    def counted(self) -> str:
+        """How many features, files and bytes the revision holds, in words."""
+        totals = self.totals
+        return f"{totals.features} features, {totals.files} files, {totals.bytes} bytes"
+
+    def __repr__(self) -> str:
+        return f"Commit({self.name}: {'removed' if self.removed else self.counted})"
+
     def at(self, revision: int) -> Commit:
         """Return this commit under another revision number."""
         return msgspec.structs.replace(self, revision=revision)

@@ -10,7 +10,7 @@ import os
 import re
 import time
 import uuid
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from up42_state.buckets import UNFINISHED
 from up42_state.contract import DATA_JSON
@@ -18,8 +18,6 @@ from up42_state.errors import InvalidNameError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-T = TypeVar("T")
 
 __all__ = [
     "LAST_REVISION",
@@ -132,13 +130,14 @@ def split_stage(text: str, job: str | None) -> tuple[str, str]:
     return check_job(job), check_stage(text)
 
 
-def several(stages: Iterable[T]) -> Iterable[T]:
-    """Return the stages of an argument that takes several; text is the name of one stage.
+def several(stages: Any) -> Iterable[Any]:
+    """Return the stages of an argument that takes one or several.
 
-    :param stages: names or handles, or, by a common mistake, one name.
+    :param stages: names, handles or commits; or one of them.
     """
     # Text is iterable, too: "tiling:1" would be taken for eight stages of one letter each.
-    return (cast("T", stages),) if isinstance(stages, str) else stages
+    one = isinstance(stages, str) or not hasattr(stages, "__iter__")
+    return cast("Iterable[Any]", [stages] if one else stages)
 
 
 def new_attempt() -> str:

@@ -7,6 +7,7 @@ comes last. After a kill in the middle of this there is no ``data.json``, and th
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -46,7 +47,8 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     warnings: Sequence[str] = ()
 
 
-class Restored(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Restored:
     """What a restore did.
 
     :param features: how many features were restored.
@@ -61,9 +63,14 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     features: int
     kept: Sequence[str]
     written: Sequence[str]
-    damaged: dict[str, str] = msgspec.field(default_factory=dict)
+    damaged: dict[str, str] = field(default_factory=dict)
     quicklooks: Path | None = None
     warnings: Sequence[str] = ()
+
+    def __repr__(self) -> str:
+        files = f"{len(self.written)} files written, {len(self.kept)} kept"
+        damaged = f", {len(self.damaged)} damaged" if self.damaged else ""
+        return f"Restored({self.commit.name}: {self.features} features, {files}{damaged})"
 
 
 def whole(contents: Contents) -> Chosen:
@@ -117,7 +124,7 @@ def restore(
             restored = _install(store, contents, chosen, installation, without, progress)
         pictures = any(entry.kind == "quicklook" for entry in chosen.entries)
         place = quicklooks if pictures else None
-        return msgspec.structs.replace(restored, quicklooks=place, warnings=chosen.warnings)
+        return replace(restored, quicklooks=place, warnings=chosen.warnings)
 
     while True:
         try:

@@ -79,6 +79,10 @@ class Pruned(msgspec.Struct, frozen=True, kw_only=True):
     runs: tuple[str, ...] = ()
     shards: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        what = f"{len(self.attempts)} attempts, {self.objects} objects, {self.bytes} bytes"
+        return f"Pruned({self.job}: {'would delete ' if self.dry_run else ''}{what})"
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""
         found: dict[str, Any] = msgspec.to_builtins(self)

@@ -64,6 +64,10 @@ class Removed(msgspec.Struct, frozen=True, kw_only=True):
     objects: int
     foreign: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        left = f", {len(self.foreign)} of others left" if self.foreign else ""
+        return f"Removed({self.objects} objects{left})"
+
 
 def remove_job(store: Store, job: str) -> Removed:
     """Delete everything of a job that is ours, its commits first.

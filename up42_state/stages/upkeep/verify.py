@@ -68,6 +68,11 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
         """True if every byte is what was saved."""
         return not self.damage
 
+    def __repr__(self) -> str:
+        found = "ok" if self.ok else f"{len(self.damage)} damaged"
+        what = f"{self.objects} objects, {self.bytes} bytes"
+        return f"Verified({self.job}/{self.stage}@{self.revision}: {found}, {what})"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the members as JSON types."""
         return {

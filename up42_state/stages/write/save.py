@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -59,7 +60,8 @@ __all__ = ["Save", "Saved"]
 _ATTEMPTS = 5  # at a save whose references vanish
 
 
-class Saved(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Saved:
     """What a save did.
 
     :param commit: the commit that stands in the end.
@@ -83,6 +85,10 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     def all_warnings(self) -> tuple[str, ...]:
         """The warnings on the output, and on what was merged into it."""
         return (*self.warnings, *(text for report in self.reports for text in report.warnings))
+
+    def __repr__(self) -> str:
+        told = f", {len(self.all_warnings)} warnings" if self.all_warnings else ""
+        return f"Saved({self.outcome} {self.commit.name}: {self.commit.counted}{told})"
 
 
 class Save(msgspec.Struct, frozen=True, kw_only=True):
