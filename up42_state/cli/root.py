@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from up42_state import __version__
-from up42_state.cli.common import Common
+from up42_state.cli.common import Common, hushed
 from up42_state.cli.options import shared
 from up42_state.cli.signals import Ended
 
@@ -84,7 +84,8 @@ class Root(click.Group):
         common.arguments = arguments
         try:
             _refuse_nul(arguments)
-            status = super().main(arguments, *rest, **extra | {"standalone_mode": False})
+            with hushed(arguments):
+                status = super().main(arguments, *rest, **extra | {"standalone_mode": False})
         except (Exception, Ended) as error:  # noqa: BLE001 - the outermost edge: all errors are reported here
             from up42_state.cli.errors import report
 
