@@ -16,7 +16,7 @@ from up42_state.cli.signals import Ended
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["root"]
+__all__ = ["options_of", "root"]
 
 _VERBS = {
     "run": "run",
@@ -91,6 +91,19 @@ class Root(click.Group):
 
             status = report(error, common)
         sys.exit(status or 0)
+
+
+def options_of(arguments: Sequence[str]) -> set[str]:
+    """Return the options of the verb, and of the verb in it, that a command line names; none if it names none."""
+    context = click.Context(root, obj=Common())
+    found: set[str] = set()
+    command: click.Command | None = root
+    for word in arguments:
+        inner = command.get_command(context, word) if isinstance(command, click.Group) else None
+        if inner is not None:
+            command = inner
+            found |= {name for each in inner.params for name in each.opts if name.startswith("--")}
+    return found
 
 
 def _refuse_nul(arguments: Sequence[str]) -> None:
