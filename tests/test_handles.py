@@ -1,4 +1,4 @@
-"""Handles are equal by URL and name; what people see of handles, results and lists is short, without secrets."""
+"""Handles are equal by URL and name; what people see of handles, results and lists is short and clean."""
 
 from __future__ import annotations
 
