@@ -15,13 +15,22 @@ SOAK ?= 10
 # Branch coverage makes tests take half as long again (before Python 3.14 it needs a tracer), so it is measured apart.
 RUN_PYTEST = $(WHEEL_PYTHON) -m $(if $(COVERAGE),coverage run -m )pytest -n $(TEST_WORKERS) --dist worksteal
 COVERAGE ?=
+# Environments of make test-matrix: one of each Python with the newest packages, one with the lowest that
+# pyproject.toml allows. What the tests need besides is the newest, as far as it goes with those.
+MATRIX_VENVS := .cache/matrix
+MATRIX := $(foreach python,3.11 3.12 3.13,$(python)-newest $(python)-lowest)
+SBOM_VENV := .cache/sbom-venv
+# Pythons of pyenv are found also where its shims do not lead to them.
+UV = PATH="$(subst $() ,:,$(wildcard $(HOME)/.pyenv/versions/*/bin)):$$PATH" $(BIN)/uv --quiet --no-python-downloads
+# pandas 3 reads by fsspec 2025.7 and newer only. It is no dependency of ours.
+BESIDE_LOWEST := pandas<3
 # Atheris has few wheels, so it has an environment of its own as well.
 FUZZ_VENV := .cache/fuzz-venv
 FUZZ_SECONDS ?= 80
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test test-long coverage check test-docker test-containers fuzz soak lint types format bench localstack localstack-venv clean
+.PHONY: help venv demo test test-long test-matrix test-lowest coverage check test-docker test-containers fuzz soak lint types format dist sbom bench localstack localstack-venv clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +44,17 @@ test: $(WHEEL_VENV)/.installed localstack-venv  ## the tests, servers included, 
 	$(RUN_PYTEST) $(PYTEST_ARGS)
 
 test-long: $(WHEEL_VENV)/.installed localstack-venv  ## the rest of the sweeps, kills and races of which make test runs a sample
-	UP42_STATE_EXAMPLES=100 $(RUN_PYTEST) -m 'long or hypothesis' $(PYTEST_ARGS)
+	$(RUN_PYTEST) -m long $(PYTEST_ARGS)
+
+test-matrix: $(MATRIX:%=test-on-%)  ## make test on each Python, with the newest and the lowest dependencies
+
+# For one: make test-on-3.12-lowest.
+test-on-%: $(MATRIX_VENVS)/%/.installed localstack-venv
+	$(MATRIX_VENVS)/$*/bin/python -P -m pytest -n $(TEST_WORKERS) --dist worksteal $(PYTEST_ARGS)
+
+test-lowest: $(MATRIX_VENVS)/3.11-lowest/.installed localstack-venv  ## what stands on others' packages, and test-long, with the lowest of them
+	$(MATRIX_VENVS)/3.11-lowest/bin/python -P -m pytest -n $(TEST_WORKERS) --dist worksteal -m long $(PYTEST_ARGS)
+	$(MATRIX_VENVS)/3.11-lowest/bin/python -P -m pytest -n $(TEST_WORKERS) --dist worksteal $(STAND_ON_OTHERS) $(PYTEST_ARGS)
 
 coverage: $(WHEEL_VENV)/.installed localstack-venv  ## make test, with line and branch coverage
 	$(WHEEL_PYTHON) -m coverage erase
@@ -70,6 +89,20 @@ format: $(VENV)/.dev  ## put the code into its format
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
+dist: $(VENV)/.dev  ## build dist/: the sdist, and the wheel of it, checked as an index would
+	rm -rf dist
+	$(BIN)/python -m build --quiet --no-isolation --outdir dist .
+	$(BIN)/twine check --strict dist/*
+
+sbom: $(WHEEL_VENV)/.installed  ## write dist/sbom.json: all that comes with up42_state and its extras (CycloneDX)
+	rm -rf $(SBOM_VENV) && mkdir -p dist
+	$(UV) venv --python $(BIN)/python $(SBOM_VENV)
+	$(UV) pip install --python $(SBOM_VENV)/bin/python "$$(echo .cache/dist/*.whl)[dask,report,server]"
+	sed 's/^dynamic = .*/version = "'"$$($(WHEEL_PYTHON) -c 'import up42_state; print(up42_state.__version__)')"'"/' \
+		pyproject.toml > $(SBOM_VENV)/pyproject.toml
+	$(BIN)/cyclonedx-py environment --pyproject $(SBOM_VENV)/pyproject.toml --mc-type library \
+		--output-reproducible --validate --output-file dist/sbom.json $(SBOM_VENV)/bin/python
+
 bench: $(VENV)/.dev  ## measure ours beside the tools people use
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
@@ -87,11 +120,12 @@ $(VENV)/.runtime: pyproject.toml
 		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'  # the first that knows --group
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable '.[report]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime
-	$(BIN)/python -m pip install --quiet --editable '.[server]' --group dev
+	$(BIN)/python -m pip install --quiet uv  # installs the rest in a fifth of pip's time
+	$(UV) pip install --python $(BIN)/python --compile-bytecode --editable '.[report,server]' --group dev
 	touch $@
 
 # Its dependencies are those of .venv, found by a path file; the package itself is the wheel's.
@@ -103,6 +137,17 @@ $(WHEEL_VENV)/.installed: $(VENV)/.dev $(SOURCES)
 		> "$$($(WHEEL_PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/dependencies.pth"
 	$(BIN)/python -m pip --python $(WHEEL_VENV)/bin/python install --quiet --no-deps --ignore-installed .cache/dist/*.whl
 	$(WHEEL_PYTHON) -c 'import up42_state as u; assert "$(WHEEL_VENV)" in u.__file__, u.__file__'
+	touch $@
+
+.PRECIOUS: $(MATRIX_VENVS)/%/.installed
+$(MATRIX_VENVS)/%/.installed: $(WHEEL_VENV)/.installed
+	rm -rf $(@D)
+	$(UV) venv --python $(firstword $(subst -, ,$*)) $(@D)
+	$(UV) pip compile pyproject.toml --all-extras --python $(@D)/bin/python --resolution $(if $(findstring lowest,$*),lowest-direct,highest) --output-file $(@D)/packages.txt >/dev/null
+	$(if $(findstring lowest,$*),echo '$(BESIDE_LOWEST)' >> $(@D)/packages.txt)
+	$(UV) pip install --python $(@D)/bin/python --constraint $(@D)/packages.txt --requirement $(@D)/packages.txt --group dev
+	$(UV) pip install --python $(@D)/bin/python --no-deps .cache/dist/*.whl
+	$(@D)/bin/python -P -c 'import up42_state as u; assert "$(@D)" in u.__file__, u.__file__'
 	touch $@
 
 $(FUZZ_VENV)/.installed: $(VENV)/.dev tests/fuzz/requirements.txt

@@ -93,12 +93,12 @@ STANDS_ON: dict[str, set[str]] = {
         *("stages.format", "stages.transfer"),
     },
     "stages.read": {
-        *("contract", "features.__init__", "features", "features.files", "features.text"),
+        *("contract", "features.__init__", "features", "features.files", "features.merge", "features.text"),
         *("stages", "stages.format", "stages.local", "stages.transfer"),
     },
     "stages.propagate": {
         *("contract", "features.__init__", "features", "features.files", "features.merge"),
-        *("stages", "stages.format", "stages.local", "stages.read"),
+        *("stages", "stages.format", "stages.local", "stages.read", "stages.transfer"),
     },
     "stages.write": {
         *("buckets.__init__", "buckets", "buckets.base", "buckets.uploads"),
@@ -107,7 +107,7 @@ STANDS_ON: dict[str, set[str]] = {
     },
     "stages.upkeep": {
         *("buckets.__init__", "buckets", "buckets.base"),
-        *("stages", "stages.format", "stages.read", "stages.write"),
+        *("stages", "stages.format", "stages.read", "stages.transfer", "stages.write"),
     },
     # what people hold in their hands
     "propagation": {
@@ -228,18 +228,29 @@ STANDS_ON: dict[str, set[str]] = {
     },
     "workflow.__init__": {"workflow", "workflow.runner"},
     "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
-    "cli": {"__init__", "secrets", "settings", "stage", "stages.format", "state", "units", "workflow"},
+    "cli": {
+        *("__init__", "secrets", "settings", "stage", "stages", "stages.format", "stages.transfer"),
+        *("stages.upkeep", "state", "units", "workflow"),
+    },
     "cli.watching": {"cli", "secrets", "units", "workflow"},
     "cli.verbs.engine": {"block", "cli", "contract", "workflow.steps"},
     "cli.verbs": {
         *("block", "cli", "cli.watching", "contract", "demo", "doctor", "machine", "stages", "state"),
-        *("secrets", "stages.format", "workflow", "workflow.blocks", "workflow.blocks.containers"),
+        *(
+            "secrets",
+            "stages.format",
+            "stages.upkeep",
+            "workflow",
+            "workflow.blocks",
+            "workflow.blocks.containers",
+        ),
         "workflow.runner",
         *("manifest.__init__", "manifest", "manifest.matching", "manifest.server"),
         *("publish.stac.__init__", "units"),
         *("workflow.document.__init__", "workflow.export", "workflow.steps"),
     },
     "cli.verbs.publishing": {"cli", "publish.report", "publish.stac.__init__"},
+    "cli.verbs.reading": {"cli", "contract", "features", "stages", "stages.local", "stages.read"},
     "cli.__init__": {"cli"},
 }
 
@@ -264,10 +275,11 @@ NAMES_IN_TYPES: dict[str, set[str]] = {
     "cli": {"stages.write"},
     "cli.verbs.engine": {"stages.write", "workflow"},
     "cli.verbs": {
-        *("features.__init__", "features", "stages", "stages.format"),
+        *("features.__init__", "features", "stage", "stages", "stages.format"),
         *("stages.read", "stages.upkeep", "stages.write", "workflow.model"),
     },
     "cli.verbs.publishing": {"stage"},
+    "cli.verbs.reading": {"features.merge", "stage", "stages.format"},
     "workflow.executors": {"stages.format"},
     "workflow.runner": {"stages.format", "workflow.model"},
     "workflow.__init__": {

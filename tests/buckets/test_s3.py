@@ -24,6 +24,7 @@ from up42_state.errors import (
     StoreUnreachableError,
 )
 from up42_state.settings.model import Settings
+from up42_state.stages.upkeep.usage import usages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,18 +70,18 @@ def test_a_save_and_a_restore(bucket: S3Bucket, tmp_path: Path) -> None:
     assert contents(tmp_path / "in") == contents(output)
 
 
-def test_folders_of_a_web_console_are_no_jobs(bucket: S3Bucket, raw: Any, name: str, tmp_path: Path) -> None:
-    """Empty objects whose keys end with a slash are neither jobs nor stages, and are left."""
+def test_folders_of_a_web_console_hold_nothing(bucket: S3Bucket, raw: Any, name: str, tmp_path: Path) -> None:
+    """Empty objects whose keys end with a slash are no stages, and are left. Jobs are names and no more."""
     for key in ("", "j/", "j/s:1/", "j/t:1/", "old/"):
         raw.put_object(Bucket=name, Key=f"pre fix/ü/{key}", Body=b"")
     state = state_on(bucket)
     state.job("j").stage("s:1").save(write_output(tmp_path / "out", tiles(2)))
-    assert [job.key for job in state.jobs()] == ["j"]
+    assert [job.key for job in state.jobs()] == ["j", "old"]
+    assert [usage.objects > 0 for usage in usages(state.store, ["j", "old"])] == [True, False]
     with pytest.raises(StageNotFoundError, match=r"it has s:1$"):
         state.job("j").stage("u:1").latest()
     state.job("j").delete()
-    assert state.jobs() == []
-    with pytest.raises(JobNotFoundError, match="no jobs at all"):
+    with pytest.raises(JobNotFoundError, match="of no save that was finished"):
         state.job("old").commits()
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +24,7 @@ TASKS = ["scenes:1", "tiling:1", "detection:1", "report:1"]
 
 @pytest.fixture(scope="module")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return run_demo(tmp_path_factory.mktemp("demo") / "here").report.parent
+    return run_demo(tmp_path_factory.mktemp("demo") / "here").results.parent
 
 
 @pytest.fixture
@@ -70,16 +74,53 @@ def test_demo_for_people(
     assert "report:1 propagated scenes:1 and has 6 scenes again" in result.stdout
     assert f"{tmp_path}/demo/results/" in result.stdout
     assert f"{tmp_path}/demo/report.html" in result.stdout
-    commands = [
-        line.split("up42-state ")[1].split() for line in lines if ":  " in line and "up42-state " in line
+    assert [shlex.split(command)[1] for command in printed_commands(result.stdout)] == [
+        *("plan", "run", "stages")
     ]
-    assert [command[0] for command in commands] == ["plan", "run", "stages"]
-    plan, again, stages = (call(*command) for command in commands)
-    assert [line.split() for line in plan.stdout.splitlines()[1:]] == [
+
+
+def printed_commands(shown: str) -> list[str]:
+    """The commands behind the headings at the end of what the demo prints."""
+    return [
+        line.split(":  ", 1)[1].strip() for line in shown.splitlines() if ":  " in line and "--url" in line
+    ]
+
+
+def test_what_is_printed_can_be_pasted(earlier: Path, tmp_path: Path) -> None:
+    """Each command, run as it stands by a shell in the directory of the call, works; paths are quoted."""
+    clone = tmp_path / "fresh clone"
+    clone.mkdir()
+    earlier.rename(clone / "my demo")
+    (clone / ".venv").symlink_to(sys.prefix)
+    environment = {"PATH": "/usr/bin:/bin", "PWD": str(clone), "HOME": str(tmp_path)}
+
+    def shell(command: str) -> str:
+        done = subprocess.run(
+            command, shell=True, cwd=clone, env=environment, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, (command, done.stderr)
+        return done.stdout
+
+    shown = shell(".venv/bin/up42-state demo 'my demo'")
+    plan, again, stages = printed_commands(shown)
+    assert plan.startswith(".venv/bin/up42-state plan 'my demo/workflow/workflow.yaml' ")
+    assert [line.split() for line in shell(plan).splitlines()[1:]] == [
         [task, "cached", f"demo/{task}@1"] for task in TASKS
     ]
-    assert again.exit_code == 0
-    assert stages.stdout.startswith("STAGE")
+    assert "cached" in shell(again)
+    assert shell(stages).startswith("STAGE")
+    for heading, kind in (("restored", "-d"), ("browser", "-f"), ("to change", "-f")):
+        (line,) = [line for line in shown.splitlines() if f"{heading}: " in line]
+        shell(f"test {kind} {line.split(':  ', 1)[1].strip()}")
+
+
+def test_a_demo_without_bokeh(earlier: Path) -> None:
+    """It runs to its end, and says how the report can be had; the other things are there."""
+    hidden = "import sys; sys.modules['bokeh'] = None; from up42_state.cli import main; main()"
+    words = [sys.executable, "-c", hidden, "demo", str(earlier)]
+    shown = subprocess.run(words, capture_output=True, text=True, check=True, timeout=120).stdout
+    assert re.search(r"^For a report, and again: .* install .*(\[report\]|bokeh)", shown, re.MULTILINE)
+    assert "The job, in a browser" not in shown
 
 
 def test_demo_again(call: Callable[..., Result], earlier: Path) -> None:
@@ -120,7 +161,7 @@ def test_a_demo_whose_block_fails(call: Callable[..., Result], earlier: Path) ->
     result = call("demo", earlier)
     assert result.exit_code == 8
     assert "detection:1 failed" in result.stderr
-    assert "up42-state log demo/detection:1" in result.stderr
+    assert f"up42-state log demo/detection:1 --url {(earlier / 'store').as_uri()}`" in result.stderr
     program.write_text(right)
     lines = [line.split() for line in call("demo", earlier).stdout.splitlines()]
     assert [line[1] for line in lines[1:5]] == ["cached"] * 4

@@ -127,8 +127,9 @@ def test_wrong_usage(call: Callable[..., Result], arguments: list[str]) -> None:
     ("arguments", "hint"),
     [
         (["sav"], "did you mean save?"),
-        (["show", "tiling:1"], "write --job JOB --stage STAGE; see"),
-        (["stages", "3f0c"], "write --job JOB; see"),
+        (["save", "out", "tiling:1"], "write --job JOB --stage STAGE; see"),
+        (["show", "--revison", "1"], "--revision"),
+        (["restore", "tiling:1", "--overwrit"], "--overwrite"),
         (["--job", "3f0c", "stages"], "a verb's own options stand after it; see"),
     ],
 )

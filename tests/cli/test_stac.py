@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from up42_state.cli.options import with_revision
+from up42_state.cli.names import with_revision
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,8 +62,8 @@ def test_wrong_usage(saved: Save, call: Call, tmp_path: Path) -> None:
     saved("tiling:1", a=b"1")
     for words, problem in (
         (("3f0c/scenes:1@1", "3f0c/tiling:1"), "one stage alone"),
-        (("3f0c/scenes:1@1", "--revision", "2"), "one stage alone"),
-        (("3f0c/", "--revision", "1"), "one stage alone"),
+        (("3f0c/scenes:1@1", "--revision", "2"), "3f0c/scenes:1@1 is revision 1, and --revision says 2"),
+        (("3f0c/", "--revision", "1"), "3f0c/ is a job, and --revision 1"),
         (("3f0c/", "-o", tmp_path / "a", "--catalog", tmp_path / "b"), "two documents"),
         (("3f0c/", "--sign", "1h"), "secrets, which are not printed"),
         (("3f0c/", "--sign", "soon", "-o", tmp_path / "a"), "is not a time"),

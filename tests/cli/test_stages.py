@@ -80,7 +80,9 @@ def test_damaged_commit_hides_no_other(call: Call, saved: Saved, store: Path, ve
     people, programs = call(*words), call(*words, "--json")
     assert (people.exit_code, programs.exit_code) == (6, 6)
     assert people.stderr.startswith("error: 1 damaged commit found\n")
-    assert people.stdout.splitlines()[-1].startswith("tiles@2  3f0c/tiles/commits/00000002.json is damaged")
+    assert people.stdout.splitlines()[-1].startswith(
+        "3f0c/tiles@2  3f0c/tiles/commits/00000002.json is damaged"
+    )
     sound, damaged = json.loads(programs.stdout)
     assert (sound["stage"], sound["revision"]) == ("scenes" if verb == "stages" else "tiles", 1)
     assert (damaged["stage"], damaged["revision"], "problem" in damaged) == ("tiles", 2, True)
@@ -162,10 +164,11 @@ def test_option_comes_before_the_environment(call: Call, saved: Saved) -> None:
 
 
 def test_stage_that_names_its_job(call: Call, saved: Saved) -> None:
-    """``JOB/STAGE`` needs no ``--job``, and another job beside it does not count."""
+    """``JOB/STAGE`` needs no ``--job``, and another job in the environment does not count."""
     saved("scenes", a=b"a")
     assert call("history", "--stage", "3f0c/scenes").exit_code == 0
-    assert call("history", "--stage", "3f0c/scenes", "--job", "other").exit_code == 0
+    assert call("history", "3f0c/scenes", UP42_STATE_JOB="other").exit_code == 0
+    assert call("history", "--stage", "3f0c/scenes", UP42_STATE_JOB="other").exit_code == 0
 
 
 def test_stage_of_too_many_names(call: Call, output: Callable[..., Path], ask: Ask) -> None:

@@ -72,7 +72,7 @@ def test_the_report_shows_the_run(demo: Demo) -> None:
 
 def test_a_second_run_saves_nothing_new(demo: Demo) -> None:
     """The second time every task is cached, and every stage is as it was."""
-    again = run_demo(demo.report.parent)
+    again = run_demo(demo.results.parent)
     assert [task.status for task in again.run.tasks] == ["cached"] * 4
     assert again.commits == demo.commits
 
@@ -113,4 +113,4 @@ def test_where_the_working_directory_cannot_be_written_a_temporary_one_is_taken(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    assert run_demo().report.parent.name.startswith("up42-state-demo-")
+    assert run_demo().results.parent.name.startswith("up42-state-demo-")

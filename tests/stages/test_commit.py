@@ -40,7 +40,7 @@ def test_reads_back_what_it_rendered() -> None:
 def test_is_json_that_names_every_member() -> None:
     """Anyone can read a commit without this library."""
     members = json.loads(COMMIT.render())
-    assert members["format"] == "1.1"
+    assert members["format"] == "1.2"
     assert list(members)[-1] == "digest"
     assert {"job", "stage", "revision", "attempt", "time", "refers", "totals", "content"} <= set(members)
 

@@ -53,9 +53,18 @@ class Common:
         :param after: stage names; each text may hold several, separated by commas.
         :param propagate: stage names, separated likewise.
         :raises SettingsError: a setting is malformed or contradicts another.
+        :raises click.UsageError: ``stage`` names another job than ``job``.
         """
         from up42_state.settings.model import Settings
 
+        own, slash, name = (stage or "").partition("/")
+        if slash and "/" not in name:  # or it is no name, and refused as such
+            if job not in (None, own):
+                raise click.UsageError(
+                    f"--stage {stage} is of job {own}, and --job says {job}: give one of the two",
+                    click.get_current_context(silent=True),
+                )
+            job, stage = own, name
         return Handles(
             Settings(
                 url=self.url,
@@ -86,7 +95,8 @@ class Common:
     def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
         """Show a bar if stderr is a terminal, and a line every ten seconds elsewhere (in logs).
 
-        :return: a function that takes bytes done and bytes in all.
+        :return: a function that takes bytes done and bytes in all, and has ``tell`` for a
+            :class:`~up42_state.stages.transfer.telling.Step`.
         """
         # JSON goes to stdout: a person who pipes it away still sees the bar, a program's log stays empty.
         if self.quiet or (self.json and not sys.stderr.isatty()):
@@ -143,10 +153,6 @@ class Handles:
             )
         job, slash, rest = name.partition("/")
         return Stage(self.state.job(job), rest) if slash else self.job.stage(name)
-
-    def stages(self, names: Sequence[str]) -> list[Stage]:
-        """Return the stages of these names."""
-        return [self.stage(name) for name in names]
 
 
 def _names(given: Sequence[str]) -> tuple[str, ...]:

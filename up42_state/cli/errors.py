@@ -102,9 +102,9 @@ def _advice(error: click.UsageError) -> str:
     if error.ctx is None:
         return ""
     command, hint = error.ctx.command, ""
-    names = [option.name for option in command.params if option.name in {"job", "stage"}]
-    if names and "unexpected extra argument" in error.message:
-        hint = f"write {' '.join(f'--{name} {name.upper()}' for name in names)}; "
+    taken = {param.name for param in command.params}
+    if {"directory", "stage"} <= taken and "unexpected extra argument" in error.message:
+        hint = "write --job JOB --stage STAGE; "  # DIR is the one argument there
     elif isinstance(error, click.NoSuchOption) and isinstance(command, click.Group):
         hint = "a verb's own options stand after it; "
     return f"{hint}see `{error.ctx.command_path} --help`"

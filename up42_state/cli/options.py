@@ -35,7 +35,6 @@ __all__ = [
     "selection",
     "shared",
     "stage",
-    "with_revision",
 ]
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -92,16 +91,16 @@ def _add(options: Sequence[Callable[[F], F]], function: F) -> F:
 
 
 job = click.option("--job", metavar="JOB", help="Job key.  [UP42_STATE_JOB]")
-stage = click.option("--stage", metavar="STAGE", help="Stage name.  [UP42_STATE_STAGE]")
+stage = click.option("--stage", metavar="[JOB/]STAGE", help="Stage name.  [UP42_STATE_STAGE]")
 after = click.option(
     "--after",
-    metavar="STAGE",
+    metavar="STAGE[@N]",
     multiple=True,
     help="Stage that the input comes from; repeat, or separate by commas.  [UP42_STATE_AFTER]",
 )
 propagated = click.option(
     "--propagate",
-    metavar="STAGE",
+    metavar="STAGE[@N]",
     multiple=True,
     help="Earlier stage to merge into the output; repeat, or separate by commas.  [UP42_STATE_PROPAGATE]",
 )
@@ -154,16 +153,6 @@ def pair(text: str) -> tuple[str, str]:
     if not (current and equals and earlier):
         raise click.BadParameter(f"{text!r} is not CURRENT=EARLIER, for example properties.scene_id=id")
     return current, earlier
-
-
-def with_revision(text: str) -> tuple[str, int | None]:
-    """Split ``[JOB/]STAGE[@REVISION]``, as the tool prints it, into the stage and the revision's number.
-
-    A name of a stage that itself ends with ``@`` and digits is written with its revision after it.
-    """
-    name, at, number = text.rpartition("@")
-    is_number = bool(at and name) and number.isascii() and number.isdecimal() and int(number[:9]) > 0
-    return (name, int(number)) if is_number else (text, None)
 
 
 def duration(text: str) -> timedelta:

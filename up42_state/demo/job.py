@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from up42_state.errors import BlockError, TargetConflictError
+from up42_state.errors import BlockError, SettingsError, TargetConflictError
+from up42_state.machine.command import own_command
 from up42_state.machine.paths import local_path
 from up42_state.publish.report import write_report
 from up42_state.stages.format.names import some_names
@@ -54,7 +55,8 @@ class Demo:
     :param dropped: the ids of the scenes of which ``tiling`` made no tiles.
     :param returned: the ids of the scenes that the last stage holds again.
     :param results: the directory that the last stage was restored to.
-    :param report: an HTML page that shows the job.
+    :param report: an HTML page that shows the job; ``None`` if what draws it is not installed.
+    :param no_report: how what draws it can be installed; empty if there is a report.
     :param document: the workflow, in a copy to change.
     :param parameters: the job's parameters, likewise.
     :param tile_width: another value of tiling's parameter than the one of the run.
@@ -66,7 +68,8 @@ class Demo:
     dropped: tuple[str, ...]
     returned: tuple[str, ...]
     results: Path
-    report: Path
+    report: Path | None
+    no_report: str
     document: Path
     parameters: Path
     tile_width: int
@@ -97,11 +100,11 @@ def run_demo(
     given = parameters_of(str(parameters))
     with _python_on_path():
         result = run(load(document, parameters=given), job, tell=tell or (lambda _event: None))
-        _check(result)
+        _check(result, state.url)
         width, plan = _planned_with_another_width(document, given, job)
     made, tiles, *_, last = (job.stage(task.task) for task in result.tasks)
     last.restore(root / "results", overwrite=True)
-    page = write_report(job, root / "report.html").path
+    page, no_page = _report(job, root / "report.html")
     scenes = _ids(made)
     return Demo(
         state=state,
@@ -110,11 +113,20 @@ def run_demo(
         returned=tuple(sorted(scenes & _ids(last))),
         results=root / "results",
         report=page,
+        no_report=no_page,
         document=document,
         parameters=parameters,
         tile_width=width,
         plan=tuple(plan),
     )
+
+
+def _report(job: Job, path: Path) -> tuple[Path | None, str]:
+    """Write the report, or return how what is missing for it can be installed."""
+    try:
+        return write_report(job, path).path, ""
+    except SettingsError as error:  # Bokeh is an extra, and the demo goes without
+        return None, error.advice
 
 
 @contextmanager
@@ -137,12 +149,10 @@ def _planned_with_another_width(document: Path, parameters: Any, job: Job) -> tu
     return width, plan(load(document, parameters=changed), job)
 
 
-def _check(result: RunResult) -> None:
+def _check(result: RunResult, url: str) -> None:
     for task in result.failed:
-        raise BlockError(
-            f"{task.task} failed: {task.reason}",
-            advice=f"up42-state log {result.job}/{task.task} shows what its block printed",
-        )
+        log = own_command("log", f"{result.job}/{task.task}", "--url", url)
+        raise BlockError(f"{task.task} failed: {task.reason}", advice=f"`{log}` shows what its block printed")
 
 
 def _make(directory: str | os.PathLike[str] | None) -> Path:

@@ -18,6 +18,7 @@ from up42_state.errors import (
 from up42_state.stages.format.commit import Commit
 from up42_state.stages.format.names import (
     LAST_REVISION,
+    attempts_prefix,
     commit_key,
     commits_prefix,
     parse_commit_key,
@@ -242,10 +243,30 @@ class History:
     def states(self, commits: Sequence[Commit]) -> list[State]:
         """What has become of revisions, in the order given: whether each can be restored.
 
-        Pruning deletes an attempt's ``index.json`` first, so the index tells. One request each, side by side.
+        Pruning deletes an attempt's ``index.json`` first, so the index tells of the revision's own attempt. A
+        revision may refer to other attempts as well, which may be gone while its own is there: another
+        revision needs only that one. One request for each revision, and one for each stage with attempts that
+        are referred to so, side by side.
         """
         with self.store.transfers() as transfers:
-            return list(transfers.map(self._state, commits))
+            states = list(transfers.map(self._state, commits))
+            wanted = {
+                owner
+                for commit, state in zip(commits, states, strict=True)
+                if state == "restorable"
+                for owner in set(commit.refers) - {f"{self.stage}/{commit.attempt}"}
+            }
+            stages = sorted({owner.partition("/")[0] for owner in wanted})
+            there = {owner for found in transfers.map(self._attempts, stages) for owner in found}
+        return [
+            "pruned" if state == "restorable" and not (wanted & set(commit.refers)) <= there else state
+            for commit, state in zip(commits, states, strict=True)
+        ]
+
+    def _attempts(self, stage: str) -> list[str]:
+        """The attempts of a stage of this job that have objects, as ``<stage>/<attempt>``."""
+        names = self.store.bucket.prefixes(attempts_prefix(self.job, stage))
+        return [f"{stage}/{name}" for name in names]
 
     def _state(self, commit: Commit) -> State:
         if commit.removed or commit.index is None:

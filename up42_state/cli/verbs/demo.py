@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shlex
-import shutil
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from up42_state.cli import options
 from up42_state.cli.output import Table, print_result
+from up42_state.machine.command import own_command, path_from_here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +45,7 @@ def demo(common: Common, directory: Path | None) -> None:
         "parameters": str(done.parameters),
         "plan": [planned.to_dict() for planned in done.plan],
         "results": str(done.results),
-        "report": str(done.report),
+        "report": str(done.report) if done.report is not None else None,
     }
     print_result(common, value, _tasks(done), _lines(_story(done)), _plan(done), _lines(_next_steps(done)))
 
@@ -81,19 +80,22 @@ def _plan(done: Demo) -> Table:
 
 
 def _next_steps(done: Demo) -> Iterator[str]:
+    """What to look at, and to try: paths and commands that can be pasted as they are."""
     where = ["--job", done.commits[0].job, "--url", done.state.url]
-    what = [str(done.document), "--parameters", str(done.parameters), *where]
-    yield f"The last output, restored:  {done.results}/"
-    yield f"The job, in a browser:      {done.report}"
-    yield f"Its parameters, to change:  {done.parameters}"
-    yield f"What would run then:        {_command('plan', *what)}"
-    yield f"To run it:                  {_command('run', *what)}"
-    yield f"See for yourself:           {_command('stages', *where)}"
+    what = [path_from_here(done.document), "--parameters", path_from_here(done.parameters), *where]
+    yield f"The last output, restored:  {_quoted(done.results)}/"
+    if done.report is not None:
+        yield f"The job, in a browser:      {_quoted(done.report)}"
+    else:
+        yield f"For a report, and again:    {done.no_report}"
+    yield f"Its parameters, to change:  {_quoted(done.parameters)}"
+    yield f"What would run then:        {own_command('plan', *what)}"
+    yield f"To run it:                  {own_command('run', *what)}"
+    yield f"See for yourself:           {own_command('stages', *where)}"
 
 
-def _command(*words: str) -> str:
-    """Return a command as people type it; `make demo` has ours where no PATH finds it."""
-    return shlex.join(["up42-state" if shutil.which("up42-state") else sys.argv[0], *words])
+def _quoted(path: Path) -> str:
+    return shlex.quote(path_from_here(path))
 
 
 def _lines(lines: Iterator[str]) -> Table:

@@ -1,4 +1,4 @@
-"""``log``: what a run of a workflow did, why, and what its blocks printed."""
+"""``log``: what a run of a workflow did and why, what its blocks printed, what stages were made from."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from up42_state.cli import options
+from up42_state.cli import names, options
+from up42_state.cli.commits import lineage_table
 from up42_state.cli.output import Table, facts, print_result
-from up42_state.cli.runs import run_of, tasks_of
+from up42_state.cli.runs import lineage_of, run_of, tasks_of
 from up42_state.cli.text import moment, plain, size
-from up42_state.errors import NotFoundError
+from up42_state.errors import JobNotFoundError, NotFoundError
 from up42_state.secrets.redaction import without_secrets
 from up42_state.units import lasting
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from up42_state.cli.common import Common
+    from up42_state.stages.lineage import Ancestor
+    from up42_state.state import Job
     from up42_state.workflow.records import AttemptRecord, DamagedRecord, RunRecord
     from up42_state.workflow.runs import Runs
 
@@ -29,63 +32,115 @@ _NAMED = 3  # failed shards in a note
 
 
 @click.command()
-@click.argument("what", metavar="[JOB[/TASK]]", required=False)
+@click.argument("what", metavar="[JOB[/STAGE]]", required=False)
 @options.job
+@click.option("--lineage", "only_lineage", is_flag=True, help="What stages were made from, and no run.")
 @click.option("--run", "run_id", metavar="ID", help="Not the newest run, but this one.")
 @click.option(
-    "--attempt", type=click.IntRange(min=1), metavar="N", help="Not the last attempt at TASK, but this one."
+    "--attempt", type=click.IntRange(min=1), metavar="N", help="Not the last attempt at a task, but this one."
 )
 @options.shared
 @click.pass_obj
-def log(common: Common, what: str | None, job: str | None, run_id: str | None, attempt: int | None) -> None:
-    """Show what a run did and why, or what a task printed.
+def log(
+    common: Common,
+    what: str | None,
+    job: str | None,
+    run_id: str | None,
+    attempt: int | None,
+    *,
+    only_lineage: bool,
+) -> None:
+    """Show what a run did and why, lineage, and what a task printed.
 
-    JOB shows the newest run of a workflow in a job: its tasks, and each attempt at them. JOB/TASK prints the
-    log of the last attempt at a task, or at a shard of one, and JOB/TASK@REVISION that of the attempt which
-    made a revision. With --job, TASK is enough.
+    JOB shows the newest run of a workflow in a job, with its tasks and each attempt at them, and the lineage
+    of the job's stages. JOB/STAGE prints the log of the last attempt at this task, or at a shard of one, and
+    JOB/STAGE@REVISION that of the attempt which made a revision; of a stage that no run made, and with
+    --lineage of any, it shows the lineage. With --job, STAGE is enough.
     """
-    job, task = _split(what, job)
-    runs = run_of(common.handles(job=job).job)
-    if task:
-        _print_log(common, runs, task, run_id or "", attempt)
-        return
-    if attempt is not None:
+    found = names.one_chosen(common, what, job=job)
+    task, runs = _task(found), run_of(found.job)
+    if only_lineage:
+        if run_id or attempt:
+            raise click.UsageError("--lineage is about stages, not about a run or an attempt")
+        _print_lineage(common, lineage_of(found.job, task))
+    elif task:
+        _print_task(common, found.job, task, run_id or "", attempt)
+    elif attempt is not None:
         raise click.UsageError("--attempt needs a task: JOB/TASK")
+    else:
+        _print_job(common, found.job, runs, run_id)
+
+
+def _print_job(common: Common, job: Job, runs: Runs, run_id: str | None) -> None:
+    """Print a run, and the lineage of the job's stages, unless one run was asked for."""
     ids = runs.list()
-    if not ids:
-        raise _no_runs(runs)
-    _print_run(common, runs, run_id or ids[-1], ids)
+    if run_id:
+        _print_run(common, runs, run_id, ids)
+        return
+    try:
+        made = lineage_of(job, "")
+    except JobNotFoundError:
+        if not ids:
+            raise
+        made = ([], 0)
+    if ids:
+        _print_run(common, runs, ids[-1], ids, made)
+    else:
+        _print_lineage(common, made, {"job": job.key, "run": None, "runs": []})
 
 
-def _split(what: str | None, job: str | None) -> tuple[str | None, str]:
-    """Return the job, where one is named, and the task."""
-    if what is None:
-        return job, ""
-    named, slash, task = what.partition("/")
-    if not slash:
-        return (job, what) if job is not None else (what, "")
-    if job is not None and job != named:
-        raise click.UsageError(f"{what!r} is of job {named}, and --job says {job}")
-    if not task:
-        raise click.UsageError(f"{what!r} names no task")
-    return named, task
+def _print_task(common: Common, job: Job, task: str, run_id: str, attempt: int | None) -> None:
+    """Print the log of a task; of a stage that was saved without a run, its lineage."""
+    try:
+        _print_log(common, run_of(job), task, run_id, attempt)
+    except NotFoundError:
+        if run_id or attempt:
+            raise
+        try:
+            made = lineage_of(job, task)
+        except NotFoundError:
+            made = None
+        if made is None:
+            raise
+        common.note(plain(f"no run made {job.key}/{task}: this is its lineage"))
+        _print_lineage(common, made)
 
 
-def _no_runs(runs: Runs) -> NotFoundError:
-    """Return the error for a job of which no run is known."""
-    from up42_state.stages.history import missing_job
+def _print_lineage(
+    common: Common, made: tuple[list[Ancestor], int], members: dict[str, Any] | None = None
+) -> None:
+    """Print revisions and what they stand on. Of a damaged one its row says so."""
+    found, _ = made
+    if not found:
+        common.note("there are no stages")
+    value = (members or {}) | {"lineage": [each.to_dict() for each in found]}
+    print_result(common, value, lineage_table(found))
+    _tell_left_out(common, made)
 
-    if not runs.store.bucket.holds(f"{runs.job}/"):
-        return missing_job(runs.store, runs.job)
-    return NotFoundError(
-        f"no run of a workflow is known in job {runs.job}",
-        advice=f"`up42-state stages --job {runs.job}` lists what is saved",
-    )
+
+def _tell_left_out(common: Common, made: tuple[list[Ancestor], int]) -> None:
+    if made[1]:
+        common.note(f"warning: the lineage goes on: {len(made[0])} revisions are shown, the nearest ones")
 
 
-def _print_run(common: Common, runs: Runs, run: str, ids: Sequence[str]) -> None:
+def _task(found: names.Chosen) -> str:
+    """Return the task as runs know it, with the revision of its stage where one is named; empty for a job."""
+    if found.stage is None:
+        return ""
+    name = found.stage.name
+    return name if found.revision is None else f"{name}@{found.revision}"
+
+
+def _print_run(
+    common: Common,
+    runs: Runs,
+    run: str,
+    ids: Sequence[str],
+    made: tuple[list[Ancestor], int] | None = None,
+) -> None:
     """Print one run: the run, its tasks, and the attempts at them.
 
+    :param made: the lineage that is shown after it.
     :raises IntegrityError: a record is damaged; the others are printed.
     """
     from msgspec.structs import replace
@@ -109,7 +164,12 @@ def _print_run(common: Common, runs: Runs, run: str, ids: Sequence[str]) -> None
     members["runs"] = list(ids)
     members["damaged"] = [item.to_dict() for item in damaged]
     rows = [(item.key, item.error.message) for item in damaged]
-    tables += [_attempt_table(sound), Table(columns=("damaged", "problem"), rows=rows)]
+    tables.append(_attempt_table(sound))
+    if made is not None:
+        members["lineage"] = [each.to_dict() for each in made[0]]
+        tables.append(lineage_table(made[0]))
+        _tell_left_out(common, made)
+    tables.append(Table(columns=("damaged", "problem"), rows=rows))
     print_result(common, members, *tables)
     if damaged:
         raise damaged[0].error

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from up42_state.cli import options
+from up42_state.cli import names, options
 from up42_state.cli.output import Table, facts, print_result
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ __all__ = ["propagate"]
 
 
 @click.command()
-@click.argument("stages", metavar="STAGE...", nargs=-1, required=True)
+@click.argument("stages", metavar="[JOB/]STAGE[@N]...", nargs=-1, required=True)
 @click.option(
     "--into",
     metavar="DIR",
@@ -46,7 +46,7 @@ def propagate(
     from up42_state.state import propagate as merge
 
     handles = common.handles(job=job)
-    earlier = handles.stages(stages)
+    earlier = names.current_stages(handles, stages)
     with common.progress("propagating") as progress:
         report = merge(into, earlier, progress=progress, **options.merging(handles.settings, **given))
     for warning in report.warnings:
@@ -61,7 +61,7 @@ def _summary(report: Report, into: Path) -> Table:
 
 def _outcomes(report: Report) -> Table:
     rows = [
-        (f"{stage.job}/{stage.stage}", stage.revision, outcome, count)
+        (names.written(f"{stage.job}/{stage.stage}", stage.revision), stage.revision, outcome, count)
         for stage in report.stages
         for outcome, count in stage.counts.items()
     ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from up42_state.cli import options
+from up42_state.cli import names, options
 from up42_state.cli.common import Common
 from up42_state.cli.output import print_result
 from up42_state.contract import INPUT, OUTPUT, QUICKLOOKS
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from up42_state.block.result import TaskResult
+    from up42_state.cli.common import Handles
 
 __all__ = ["exec"]
 
@@ -95,7 +96,7 @@ def exec(  # noqa: A001 - the verb's name
     with _told(common, result) as told:
         from up42_state.block.task import run_task
 
-        handles = common.handles(job=job, stage=stage, after=after, propagate=propagate)
+        handles = _handles(common, job, stage, after, propagate)
         told.exit_code = run_task(
             command,
             settings=handles.settings,
@@ -116,6 +117,21 @@ def exec(  # noqa: A001 - the verb's name
         if explain and not common.json:
             _print_standing(told, handles.settings.stage)
     return told.exit_code
+
+
+def _handles(
+    common: Common, job: str | None, stage: str | None, after: tuple[str, ...], propagate: tuple[str, ...]
+) -> Handles:
+    """Return the handles of a task, whose names are read as every verb reads them."""
+    handles = common.handles(job=job, stage=stage, after=after, propagate=propagate)
+    settings = handles.settings
+    if not (settings.url and settings.job and settings.stage):
+        return handles  # the library says what is missing
+    names.to_save(handles)
+    earlier = [names.current_names(handles, given) for given in (settings.after, settings.propagate)]
+    if earlier == [settings.after, settings.propagate]:
+        return handles
+    return common.handles(job=job, stage=stage, after=earlier[0], propagate=earlier[1])
 
 
 def _print_standing(result: TaskResult, stage: str | None) -> None:

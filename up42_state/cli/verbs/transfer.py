@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from up42_state.cli import options
+from up42_state.cli import names, options
 from up42_state.cli.commits import commit_facts, saved_value
 from up42_state.cli.output import Table, print_result
 from up42_state.contract import INPUT, OUTPUT
@@ -88,15 +88,17 @@ def save(
     if from_stac is None and stac_roots:
         raise click.UsageError("--stac-root is about --from-stac, and that is not given")
     handles = common.handles(job=job, stage=stage, after=after, propagate=propagate)
-    target = handles.stage()
-    earlier = options.propagations(handles.stages(handles.settings.propagate), handles.settings, **merging)
+    target = names.to_save(handles)
+    propagated = names.current_stages(handles, handles.settings.propagate)
+    earlier = options.propagations(propagated, handles.settings, **merging)
+    made_from = names.parents(handles, handles.settings.after)
     with (
         _output(directory, from_stac, stac_roots) as (output, taken),
         common.progress("saving") as progress,
     ):
         saved = target.save(
             output,
-            after=handles.stages(handles.settings.after),
+            after=made_from,
             propagate=earlier,
             if_exists=if_exists,
             expect=expect,
@@ -136,14 +138,14 @@ def _output(
 
 
 def _note_propagation(common: Common, report: Report) -> None:
-    stages = ", ".join(f"{stage.stage}@{stage.revision}" for stage in report.stages)
+    stages = ", ".join(f"{stage.job}/{stage.stage}@{stage.revision}" for stage in report.stages)
     common.note(f"propagated {stages}: {report.appended} features appended, {report.after} now")
     for warning in report.warnings:
         common.note(f"warning: {warning}")
 
 
 @click.command()
-@click.argument("stage")
+@click.argument("name", metavar="[JOB/]STAGE[@N]")
 @click.argument("directory", metavar="[DIR]", default=INPUT, type=options.DIRECTORY)
 @options.job
 @options.revision
@@ -161,7 +163,7 @@ def _note_propagation(common: Common, report: Report) -> None:
 def restore(
     common: Common,
     /,
-    stage: str,
+    name: str,
     directory: Path,
     job: str | None,
     revision: int | None,
@@ -176,7 +178,7 @@ def restore(
     STAGE goes into DIR (/tmp/input), every byte verified. Its quicklooks go into DIR/.quicklooks, or
     where --quicklooks says.
     """
-    source = common.handles(job=job).stage(stage)
+    source, revision = names.chosen_stage(common, name, job=job, revision=revision)
     with common.progress("restoring") as progress:
         restored = source.restore(
             directory,

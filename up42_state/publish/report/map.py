@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bokeh.core.properties import value
 from bokeh.embed import json_item
 from bokeh.models import ColumnDataSource, DataRange1d, HoverTool, TapTool
 from bokeh.plotting import figure
@@ -24,7 +25,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#3
 FATES = ("kept", "dropped", "returned")
 _LOOKS: dict[str, dict[str, Any]] = {
     "kept": {"fill_alpha": 0.16, "line_width": 1.2},
-    "dropped": {"fill_alpha": 0.05, "line_width": 1.8, "line_dash": [5, 4]},
+    "dropped": {"fill_alpha": 0.05, "line_width": 1.8, "line_dash": value([5, 4])},
     "returned": {
         "fill_alpha": 0.04,
         "line_width": 2.2,
@@ -118,7 +119,7 @@ def _glyphs(
     """Yield the kinds of glyphs that some features of one stage and fate have, each with its renderer."""
     fine = 1.0 if len(chosen) < _MANY else 0.7 if len(chosen) < _VERY_MANY else 0.4
     looks = _LOOKS[fate] | {"line_width": _LOOKS[fate]["line_width"] * fine}
-    strokes = {name: value for name, value in looks.items() if name.startswith("line")}
+    strokes = {name: look for name, look in looks.items() if name.startswith("line")}
     areas = [(row, each, _areas(each, view)) for row, each in chosen if each.shapes.areas]
     if areas:
         hatch = {"hatch_color": colour} if fate == "returned" else {}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from up42_state.errors import SettingsError
+from up42_state.machine.extras import install_command
 from up42_state.machine.paths import local_path
 from up42_state.publish.report.gather import gather
 
@@ -49,9 +50,9 @@ def write_report(job: Job, path: str | os.PathLike[str]) -> Report:
     """
     try:
         from up42_state.publish.report.page import page
-    except ModuleNotFoundError as error:  # an image may have been made smaller
+    except ModuleNotFoundError as error:
         raise SettingsError(
-            f"a report needs {error.name}, which is not installed", advice="pip install bokeh"
+            f"a report needs {error.name}, which is not installed", advice=install_command("report")
         ) from error
     target = local_path(path)
     view = gather(job)

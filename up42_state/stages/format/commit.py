@@ -34,7 +34,7 @@ __all__ = [
     "now",
 ]
 
-FORMAT = "1.1"
+FORMAT = "1.2"
 JobMode = Literal["DEFAULT", "DRY_RUN"]
 
 _DIGEST = b',"digest":"'
@@ -123,6 +123,8 @@ class Commit(_Record, frozen=True, kw_only=True):
     :param job_mode: the job mode that the block ran in.
     :param block: the block that made the output; ``None`` if unknown.
     :param parents: the revisions that the output was made from.
+    :param merged: the revisions that were merged into the output by propagation; none in a commit before
+        format 1.2.
     :param parameters: the block's parameters; values that look secret are replaced by a digest.
     :param fingerprint: the digest of what determines the output; empty if the block is unknown.
     :param components: what the fingerprint is the digest of; none where a caller gave the fingerprint, where
@@ -146,6 +148,7 @@ class Commit(_Record, frozen=True, kw_only=True):
     job_mode: JobMode = "DEFAULT"
     block: BlockInfo | None = None
     parents: tuple[Parent, ...] = ()
+    merged: tuple[Parent, ...] = ()
     parameters: dict[str, Any] = {}
     fingerprint: str = ""
     components: tuple[Component, ...] = ()

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from up42_state.buckets.base import ObjectInfo
     from up42_state.stages.store import Store
 
-__all__ = ["GRACE", "Pruned", "prune"]
+__all__ = ["GRACE", "Pruned", "check_prune", "prune"]
 
 GRACE = timedelta(hours=24)
 _LONGEST = timedelta(days=36_500)  # a hundred years
@@ -102,6 +102,22 @@ class _Job(msgspec.Struct):
     foreign: int = 0
 
 
+def check_prune(keep: int, grace: timedelta, *, no_writers: bool) -> None:
+    """Make sure that pruning may be asked for in this way.
+
+    :raises SettingsError: ``keep`` or ``grace`` is out of range.
+    """
+    if keep < 1:
+        raise SettingsError(f"keep is {keep}", advice="keep at least 1 revision; rm removes a stage")
+    if grace < MIN_GRACE and not no_writers:
+        raise SettingsError(
+            f"a grace of {grace} is too short beside savers",
+            advice="make it at least 1h, or say no_writers=True (--no-writers) when no save runs meanwhile",
+        )
+    if not timedelta() <= grace <= _LONGEST:
+        raise SettingsError(f"a grace of {grace} is out of range", advice=f"give 0 to {_LONGEST.days}d")
+
+
 def prune(
     store: Store,
     job: str,
@@ -121,15 +137,7 @@ def prune(
     :raises SettingsError: ``keep`` or ``grace`` is out of range.
     :raises IntegrityError: a commit that must be read is damaged; no object is deleted.
     """
-    if keep < 1:
-        raise SettingsError(f"keep is {keep}", advice="keep at least 1 revision; rm removes a stage")
-    if grace < MIN_GRACE and not no_writers:
-        raise SettingsError(
-            f"a grace of {grace} is too short beside savers",
-            advice="make it at least 1h, or say no_writers=True (--no-writers) when no save runs meanwhile",
-        )
-    if not timedelta() <= grace <= _LONGEST:
-        raise SettingsError(f"a grace of {grace} is out of range", advice=f"give 0 to {_LONGEST.days}d")
+    check_prune(keep, grace, no_writers=no_writers)
     ages = Ages(store.bucket, grace, everything=no_writers and not grace)
     uploads, busy = _end_uploads(store, job, ages, dry_run=dry_run)
     listed = _list(store, job)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from up42_state.errors import EngineError, SettingsError
 from up42_state.machine.budget import processors, total_memory
+from up42_state.machine.extras import install_command
 from up42_state.workflow.executors.pool import Pool
 from up42_state.workflow.executors.worker import GPU
 
@@ -41,7 +42,7 @@ def check_executor(executor: Any, url: str = "") -> bool:
         try:
             import distributed  # noqa: F401 - only whether it is there
         except ImportError as error:
-            raise SettingsError("Dask is not installed", advice="pip install 'up42_state[dask]'") from error
+            raise SettingsError("Dask is not installed", advice=install_command("dask")) from error
     elif not isinstance(executor, Executor) and not _is_client(executor):
         raise SettingsError(f"{type(executor).__name__} is no executor", advice=_NAMES)
     if url.startswith("memory:") and not isinstance(executor, ThreadPoolExecutor):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from up42_state.cli import options
+from up42_state.cli import names, options
 from up42_state.cli.output import Table, print_result
 from up42_state.cli.text import size
 
@@ -29,9 +29,7 @@ def report(common: Common, name: str | None, job: str | None, output: Path | Non
     The page opens from disk in any browser, without a network. It is written to JOB.html in the working
     directory, or to FILE, which is replaced.
     """
-    if name is not None and job is not None and name != job:
-        raise click.UsageError(f"JOB is {name}, but --job says {job}")
-    found = common.handles(job=name if name is not None else job).job
+    found = names.chosen_job(common, name, job=job)
     from up42_state.publish.report import write_report
 
     done = write_report(found, Path(f"{found.key}.html") if output is None else output)

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from up42_state.cli import options
+from up42_state.cli import names, options
 from up42_state.cli.output import facts, print_result, write_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import timedelta
     from pathlib import Path
 
-    from up42_state.cli.common import Common, Handles
+    from up42_state.cli.common import Common
+    from up42_state.cli.names import Chosen
     from up42_state.stage import Stage
 
 __all__ = ["stac"]
@@ -65,9 +67,8 @@ def stac(
         )
     from up42_state.publish import stac as documents
 
-    chosen, number = _chosen(
-        common.handles(job=job, stage=stage), (*stages, *([stage] if stage else [])), revision
-    )
+    found = names.chosen(common, stages, job=job, stage=stage, revision=revision)
+    chosen, number = _stages(found)
     make = documents.catalog if catalog else documents.item_collection
     made = make(chosen, revision=number, sign=sign)
     for warning in made.warnings:
@@ -84,23 +85,17 @@ def stac(
     print_result(common, value, facts(members | {"signed": "yes" if made.is_secret else ""}))
 
 
-def _chosen(handles: Handles, texts: tuple[str, ...], revision: int | None) -> tuple[list[Stage], int | None]:
+def _stages(found: Sequence[Chosen]) -> tuple[list[Stage], int | None]:
     """Return the stages that are named, and the revision where one is.
 
-    :raises click.UsageError: several stages, and a revision of one of them, or two revisions.
+    :raises click.UsageError: several stages, and a revision of one of them.
     """
     from up42_state.publish.stac import stages_of
 
-    found: list[Stage] = []
-    numbers = {revision} - {None}
-    for text in texts or (f"{handles.job.key}/",):
-        head, slash, rest = text.partition("/")
-        if not rest and (slash or handles.settings.job is None):
-            found += stages_of(handles.state.job(head))
-            continue
-        name, number = options.with_revision(text)
-        found.append(handles.stage(name))
-        numbers |= {number} - {None}
-    if len(numbers) > 1 or (numbers and len(found) > 1):
+    stages: list[Stage] = []
+    for each in found:
+        stages += stages_of(each.job) if each.stage is None else [each.stage]
+    numbers = {each.revision for each in found} - {None}
+    if numbers and len(stages) > 1:
         raise click.UsageError("a revision can be given for one stage alone: name one, and one revision")
-    return found, next(iter(numbers), None)
+    return stages, next(iter(numbers), None)

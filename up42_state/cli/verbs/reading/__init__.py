@@ -1,0 +1,1 @@
+"""The verbs that look into stages and outputs: nothing is restored or saved."""
