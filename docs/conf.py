@@ -42,9 +42,26 @@ autodoc_typehints_format = "short"
 autodoc_default_options = {"members": True}
 python_maximum_signature_line_length = 88
 
-# The documents of Python and of others are not at hand, so types of theirs are no links.
+# The documents of Python and of others are not at hand, so types of theirs are no links. Sphinx cuts types with "..."
+# in them where it should not.
 nitpick_ignore_regex = [
-    ("py:.*", r"(collections|concurrent|pathlib|typing|os|datetime|geojson|msgspec|pydantic|pytest|_pytest)\..*")
+    ("py:.*", r"(collections|concurrent|pathlib|typing|os|io|mmap|datetime|geojson|msgspec|pydantic\w*|_?pytest)\..*"),
+    ("py:class", r"(tuple|dict|list)\[.*"),
+]
+# What is no business of callers, though the type of an argument or member that is.
+nitpick_ignore = [
+    ("py:class", f"up42_state.{name}")
+    for name in (
+        "block.workspace.Workspace",
+        "stages.propagate.options.EarlierHistories",
+        "stages.revision.Contents",
+        "stages.store.Store",
+        "stages.write.standing.Standing",
+        "workflow.attempt.Attempt",
+        "workflow.blocks.opening.Blocks",
+        "workflow.executors.jobs.T",
+        "workflow.runs.RunWriter",
+    )
 ]
 
 

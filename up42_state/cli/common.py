@@ -95,7 +95,8 @@ class Common:
     def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
         """Show a bar if stderr is a terminal, and a line every ten seconds elsewhere (in logs).
 
-        :return: a function that takes bytes done and bytes in all.
+        :return: a function that takes bytes done and bytes in all, and has ``tell`` for a
+            :class:`~up42_state.stages.transfer.telling.Step`.
         """
         # JSON goes to stdout: a person who pipes it away still sees the bar, a program's log stays empty.
         if self.quiet or (self.json and not sys.stderr.isatty()):
