@@ -16,6 +16,8 @@ from up42_state.cli.signals import Ended
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from click.shell_completion import CompletionItem
+
 __all__ = ["root"]
 
 _VERBS = {
@@ -44,6 +46,7 @@ _VERBS = {
     "engine": "engine.steps",
     "doctor": "doctor",
     "demo": "demo",
+    "completion": "shell.completion",
 }
 
 
@@ -64,6 +67,13 @@ class Root(click.Group):
         command = getattr(import_module(f"up42_state.cli.verbs.{_VERBS[cmd_name]}"), cmd_name)
         assert isinstance(command, click.Command)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the verbs and options that an incomplete word may become; no verb's module is imported."""
+        from click.shell_completion import CompletionItem
+
+        verbs = [CompletionItem(name) for name in _VERBS if name.startswith(incomplete)]
+        return verbs + click.Command.shell_complete(self, ctx, incomplete)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
