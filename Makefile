@@ -90,7 +90,7 @@ format: $(VENV)/.dev  ## put the code into its format
 	$(BIN)/ruff format .
 
 docs: $(VENV)/.dev  ## build the site of docs/ into build/site; a link that leads nowhere is an error
-	$(BIN)/python -m sphinx --builder html -q -E -n -W --keep-going -d .cache/doctrees docs build/site
+	$(BIN)/python -m sphinx --builder html -q -E -n -W --keep-going --jobs 2 -d .cache/doctrees docs build/site
 
 dist: $(VENV)/.dev  ## build dist/: the sdist, and the wheel of it, checked as an index would
 	rm -rf dist

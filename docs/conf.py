@@ -45,8 +45,11 @@ python_maximum_signature_line_length = 88
 # The documents of Python and of others are not at hand, so types of theirs are no links. Sphinx cuts types with "..."
 # in them where it should not.
 nitpick_ignore_regex = [
-    ("py:.*", r"(collections|concurrent|pathlib|typing|os|io|mmap|datetime|geojson|msgspec|pydantic\w*|_?pytest)\..*"),
-    ("py:class", r"(tuple|dict|list)\[.*"),
+    (
+        "py:.*",
+        r"(collections|concurrent|pathlib|typing|os|io|mmap|datetime|geojson|msgspec|pydantic\w*|_?pytest)\..*",
+    ),
+    ("py:class", r"(tuple|dict|list)\[.*|Path|PathLike"),
 ]
 # What is no business of callers, though the type of an argument or member that is.
 nitpick_ignore = [
@@ -55,10 +58,13 @@ nitpick_ignore = [
         "block.workspace.Workspace",
         "stages.propagate.options.EarlierHistories",
         "stages.revision.Contents",
+        "stages.format.records.PackOrFile",
         "stages.store.Store",
         "stages.write.standing.Standing",
+        "stages.write.writers.Writer",
         "workflow.attempt.Attempt",
         "workflow.blocks.opening.Blocks",
+        "workflow.blocks.work.Ending",
         "workflow.executors.jobs.T",
         "workflow.runs.RunWriter",
     )
@@ -85,7 +91,11 @@ def _imports_for_types(name: str) -> bool:
     """Carry out a module's imports for type checkers, if what they need is there already."""
     module = sys.modules[name]
     tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
-    blocks = [node.body for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    blocks = [
+        node.body
+        for node in tree.body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
     try:
         for body in blocks:
             exec(compile(ast.Module(body, []), name, "exec"), vars(module))  # noqa: S102
@@ -106,7 +116,9 @@ class Links(SphinxTransform):
     def apply(self, **_: object) -> None:
         """Change the references of one page."""
         for literal in list(self.document.findall(nodes.literal)):
-            if re.fullmatch(r"docs/[\w./-]+\.md", literal.astext()) and not isinstance(literal.parent, nodes.reference):
+            if re.fullmatch(r"docs/[\w./-]+\.md", literal.astext()) and not isinstance(
+                literal.parent, nodes.reference
+            ):
                 page = literal.astext().removeprefix("docs/").removesuffix(".md")
                 reference = addnodes.pending_xref(
                     "", refdomain="std", reftype="doc", reftarget=f"/{page}", refexplicit=True, refwarn=True
