@@ -98,7 +98,7 @@ STANDS_ON: dict[str, set[str]] = {
     },
     "stages.propagate": {
         *("contract", "features.__init__", "features", "features.files", "features.merge"),
-        *("stages", "stages.format", "stages.local", "stages.read"),
+        *("stages", "stages.format", "stages.local", "stages.read", "stages.transfer"),
     },
     "stages.write": {
         *("buckets.__init__", "buckets", "buckets.base", "buckets.uploads"),
@@ -107,7 +107,7 @@ STANDS_ON: dict[str, set[str]] = {
     },
     "stages.upkeep": {
         *("buckets.__init__", "buckets", "buckets.base"),
-        *("stages", "stages.format", "stages.read", "stages.write"),
+        *("stages", "stages.format", "stages.read", "stages.transfer", "stages.write"),
     },
     # what people hold in their hands
     "propagation": {
@@ -229,8 +229,8 @@ STANDS_ON: dict[str, set[str]] = {
     "workflow.__init__": {"workflow", "workflow.runner"},
     "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
     "cli": {
-        *("__init__", "secrets", "settings", "stage", "stages", "stages.format", "stages.upkeep"),
-        *("state", "units", "workflow"),
+        *("__init__", "secrets", "settings", "stage", "stages", "stages.format", "stages.transfer"),
+        *("stages.upkeep", "state", "units", "workflow"),
     },
     "cli.watching": {"cli", "secrets", "units", "workflow"},
     "cli.verbs.engine": {"block", "cli", "contract", "workflow.steps"},

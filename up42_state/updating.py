@@ -21,6 +21,7 @@ import msgspec
 from up42_state.contract import DATA_JSON
 from up42_state.errors import RevisionNotFoundError, StageConflictError
 from up42_state.stages.history import History
+from up42_state.stages.revision import load_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -113,7 +114,7 @@ class Update(msgspec.Struct, frozen=True, kw_only=True):
         if newest is None or not self._is_current(newest):
             return feature_collection(b'{"type": "FeatureCollection", "features": []}'), {}
         with _others_told():
-            features = feature_collection(self.stage.data(newest.revision))
+            features = feature_collection(load_data(self._history.store, newest))
         marks = features.get(APPLIED)
         marks = marks if isinstance(marks, dict) else {}
         return features, {name: number for name, number in marks.items() if isinstance(number, int)}

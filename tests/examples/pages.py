@@ -2,8 +2,9 @@
 
 A page is a text with fenced blocks. What becomes of a block follows from how it stands on the page:
 
-- After a line that ends with a name in backticks and a colon it is a file of that name.
-- ``sh`` is run by the shell, and ``python`` is run as a program.
+- ``sh`` is run by the shell.
+- Any other is a file if the line before it ends with a name in backticks and a colon.
+- ``python`` without a name is run as a program.
 - ``text`` is what the block before it prints; ``…`` is any lines, and within a line any text.
 - All others (``console``, ``json``, ``yaml``, ``dockerfile`` …) are only shown.
 
@@ -150,9 +151,9 @@ def shows(shown: str, printed: str) -> bool:
 def _steps(page: str) -> Iterator[Step]:
     blocks = list(FENCED.finditer(page))
     for number, block in enumerate(blocks):
-        named = NAMED.search(page[: block.start()])
         language = block["language"]
-        if language == "text" or not (named or language in ("sh", "python")):
+        named = NAMED.search(page[: block.start()]) if language not in ("sh", "text") else None
+        if not (named or language in ("sh", "python")):
             continue
         after = blocks[number + 1] if number + 1 < len(blocks) else None
         yield Step(

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from manifest.examples import data_block, processing_block, text_of
 
 from up42_state.cli.root import root
+from up42_state.machine.extras import install_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +68,38 @@ def test_validate_as_json(good: Path, bad: Path) -> None:
     assert (result.exit_code, len(json.loads(result.stdout)["data"]["errors"])) == (5, 2)
 
 
+def test_validate_several(good: Path, bad: Path, tmp_path: Path) -> None:
+    """All defects of all files, each behind its file's name; a file that cannot be read hides no other."""
+    missing = tmp_path / "missing.json"
+    result = run("validate", bad, missing, good, "-", stdin="[]")
+    assert result.stdout.splitlines() == [
+        f"{bad}: #/name: expected type: String, found: Integer",
+        f"{bad}: #/machine/type: huge is not a valid enum value",
+        f"{bad}: not valid",
+        f"{missing}: not read: there is no file {missing}",
+        f"{good}: valid",
+        "-: #: expected type: JSONObject, found: JSONArray",
+        "-: not valid",
+    ]
+    assert (result.exit_code, result.stderr) == (5, "error: 2 of 4 manifests are not valid\n")
+
+
+def test_validate_several_as_json(good: Path, bad: Path, tmp_path: Path) -> None:
+    """A list with the documented envelope of each file, and its name."""
+    missing = tmp_path / "missing.json"
+    result = run("validate", good, bad, missing, "--json")
+    one, two, three = json.loads(result.stdout)
+    assert one == {"file": str(good), "error": None, "data": {"valid": True, "errors": []}}
+    assert (two["file"], len(two["data"]["errors"])) == (str(bad), 2)
+    assert three == {"file": str(missing), "error": f"there is no file {missing}", "data": None}
+
+
+def test_several_of_which_one_cannot_be_read(good: Path, tmp_path: Path) -> None:
+    """The exit code says what was in the way, where all that could be read are valid."""
+    result = run("validate", good, tmp_path / "missing.json", good)
+    assert (result.exit_code, result.stdout.count(": valid")) == (3, 2)
+
+
 def test_validate_standard_input(bad: Path) -> None:
     """``-`` reads the manifest from stdin."""
     assert run("validate", "-", stdin=text_of(processing_block())).exit_code == 0
@@ -98,7 +131,8 @@ def test_validate_an_image(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["validate"], ["validate", "x.json", "--image", "y"], ["validate", "--bad"]]
+    "arguments",
+    [["validate"], ["validate", "-", "-"], ["validate", "x.json", "--image", "y"], ["validate", "--bad"]],
 )
 def test_wrong_usage(arguments: list[str]) -> None:
     """Exit 2."""
@@ -298,4 +332,4 @@ def test_serve_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
         sys.modules, "up42_state.manifest.server.serving", raising=False
     )  # as in a new process
     result = run("serve")
-    assert (result.exit_code, "pip install 'up42_state[server]'" in result.stderr) == (2, True)
+    assert (result.exit_code, install_command("server") in result.stderr) == (2, True)

@@ -86,6 +86,17 @@ def test_another_writer_comes_first(running: Stage) -> None:
     assert names(running) == ["other", "mine"]
 
 
+def test_a_change_takes_few_requests(running: Stage, bucket: FaultyBucket) -> None:
+    """Of a stage without files; docs/howto/state-across-jobs.md gives the number."""
+    for name in ("a", "b", "c"):
+        bucket.operations.names.clear()
+        running.update(adding(name), mark=name)
+    assert len(bucket.operations) == 14
+    bucket.operations.names.clear()
+    assert running.update(adding("c"), mark="c").outcome == "kept"
+    assert len(bucket.operations) == 5
+
+
 def test_an_error_of_the_change_goes_its_way(running: Stage) -> None:
     """Once, also if it is one that another writer would bring about; nothing is saved."""
     tried = []

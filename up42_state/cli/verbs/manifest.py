@@ -6,16 +6,18 @@ import json
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from up42_state.cli import options
 from up42_state.cli.output import Table, print_result, write_text
 from up42_state.cli.text import plain
-from up42_state.errors import InvalidManifestError, InvalidWorkflowError, SettingsError
+from up42_state.errors import InvalidManifestError, InvalidWorkflowError, SettingsError, StateError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from up42_state.cli.common import Common
     from up42_state.manifest import Validation
 
@@ -29,7 +31,7 @@ def manifest() -> None:
 
 
 @manifest.command()
-@click.argument("file", required=False)
+@click.argument("files", metavar="[FILE]...", nargs=-1)
 @click.option(
     "--image",
     metavar="IMAGE",
@@ -38,22 +40,57 @@ def manifest() -> None:
 @click.option("--warnings", is_flag=True, help="Add the warnings to the JSON.")
 @options.shared
 @click.pass_obj
-def validate(common: Common, file: str | None, image: str | None, warnings: bool) -> None:
-    """Validate the manifest FILE (- for standard input).
+def validate(common: Common, files: tuple[str, ...], image: str | None, warnings: bool) -> None:
+    """Validate the manifest FILE (- for standard input), or several.
 
-    Prints every defect; the exit code is 5 if there is one.
+    Prints every defect of every file; the exit code is 5 if there is one.
     """
-    if (file is None) == (image is None):
+    if bool(files) == (image is not None):
         raise click.UsageError("give either FILE or --image")
-    found = _validate(file, image)
+    if files.count("-") > 1:
+        raise click.UsageError("standard input (-) can be read once")
+    if len(files) > 1:
+        _validate_several(common, files, warnings=warnings)
+        return
+    found = _validate(files[0] if files else None, image)
     for warning in found.warnings:
         common.note(f"warning: {plain(warning)}")
-    name = str(image or file)
-    verdict = f"{name}: {'valid' if found.valid else 'not valid'}"
-    rows = [[str(error)] for error in found.errors]
-    print_result(common, found.to_dict(warnings=warnings), Table(rows=[*rows, [verdict]]))
+    name = str(image or files[0])
+    rows = [*([str(error)] for error in found.errors), [_verdict(name, found)]]
+    print_result(common, found.to_dict(warnings=warnings), Table(rows=rows))
     if not found.valid:
         raise InvalidManifestError(f"the manifest {name} is not valid")
+
+
+def _validate_several(common: Common, files: Sequence[str], *, warnings: bool) -> None:
+    """Validate files one after the other; one that is not valid, or cannot be read, hides no other.
+
+    :raises InvalidManifestError: some are not valid.
+    :raises StateError: all that can be read are valid, and some cannot; that of the first is raised.
+    """
+    value: list[dict[str, Any]] = []
+    rows: list[list[str]] = []
+    unread: list[StateError] = []
+    invalid = 0
+    for name in files:
+        try:
+            found = _validate(name, None)
+        except StateError as error:
+            unread.append(error)
+            value.append({"file": name, "error": error.message, "data": None})
+            rows.append([f"{name}: not read: {error.message}"])
+            continue
+        invalid += not found.valid
+        for warning in found.warnings:
+            common.note(f"warning: {plain(name)}: {plain(warning)}")
+        value.append({"file": name, **found.to_dict(warnings=warnings)})
+        rows += [[f"{name}: {error}"] for error in found.errors]
+        rows.append([_verdict(name, found)])
+    print_result(common, value, Table(rows=rows))
+    if invalid:
+        raise InvalidManifestError(f"{invalid} of {len(files)} manifests are not valid")
+    if unread:
+        raise unread[0]
 
 
 def _validate(file: str | None, image: str | None) -> Validation:
@@ -64,6 +101,10 @@ def _validate(file: str | None, image: str | None) -> Validation:
     if image is not None:
         return validate_text(read_label(image))
     return validate_text(sys.stdin.buffer.read(MAX_BYTES + 1) if file == "-" else read_text(str(file)))
+
+
+def _verdict(name: str, found: Validation) -> str:
+    return f"{name}: {'valid' if found.valid else 'not valid'}"
 
 
 @manifest.command()

@@ -16,7 +16,7 @@ from up42_state.stages.format.records import stored_name
 from up42_state.stages.transfer.buffers import allocate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from up42_state.stages.transfer.pool import Transfers
 
@@ -45,31 +45,37 @@ class Source(File, frozen=True, kw_only=True, gc=False):
         return stored_name(self.kind, self.path)
 
 
-def hash_sources(transfers: Transfers, sources: Sequence[Source]) -> list[Source]:
+def hash_sources(
+    transfers: Transfers, sources: Sequence[Source], told: Callable[[int, int], None]
+) -> list[Source]:
     """Files with their SHA-256 known.
 
     A worker for each processor has its share of the files: more of them, or a task for each file, would wait
     for Python's lock more than they win.
 
+    :param told: called with bytes and files that were hashed since the last call, by any thread.
     :raises InvalidOutputError: one changed since the output was scanned.
     """
     ordered = sorted(sources, key=lambda source: source.size)
     workers = os.cpu_count() or 1
-    shares = transfers.map(_hash_share, [ordered[number::workers] for number in range(workers)])
+    parts = [ordered[number::workers] for number in range(workers)]
+    shares = transfers.map(lambda part: _hash_share(part, told), parts)
     digests = {name: sha256 for share in shares for name, sha256 in share}
     return [msgspec.structs.replace(source, sha256=digests[source.name]) for source in sources]
 
 
-def _hash_share(sources: Sequence[Source]) -> list[tuple[str, str]]:
+def _hash_share(sources: Sequence[Source], told: Callable[[int, int], None]) -> list[tuple[str, str]]:
     room = allocate(MIB)
-    return [(source.name, _hash(source, room)) for source in sources]
+    return [(source.name, _hash(source, room, told)) for source in sources]
 
 
-def _hash(source: Source, room: memoryview) -> str:
+def _hash(source: Source, room: memoryview, told: Callable[[int, int], None]) -> str:
     digest = hashlib.sha256()
     with open_source(source) as fd:
         while count := os.readv(fd, [room]):
             digest.update(room[:count])
+            told(count, 0)
+    told(0, 1)
     return digest.hexdigest()
 
 

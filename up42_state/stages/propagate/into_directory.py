@@ -16,6 +16,7 @@ from up42_state.stages.local.installation import ADDING, Installation, Plan
 from up42_state.stages.local.output import read_output
 from up42_state.stages.propagate.merged_output import Merging
 from up42_state.stages.read.download import fetch
+from up42_state.stages.transfer.telling import Telling, begin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -73,6 +74,7 @@ def materialise(
     ):
         installation.begin(plan)
         fetch_added(installation, merging.additions, progress)
+        begin(progress, "putting in place")
         installation.switch(plan)
     return reports
 
@@ -106,15 +108,11 @@ def fetch_added(
     :param progress: called with bytes done and bytes in all, over all stages.
     """
     stages = {file.name: file.stage for file in added}
-    total, before = sum(entry.size for entry in installation.wanted), 0
-
-    def advance(done: int, _total: int) -> None:
-        progress(before + done, total)
-
+    wanted = installation.wanted
+    telling = Telling(progress, "fetching", sum(entry.size for entry in wanted), len(wanted))
     for stage in {id(stage): stage for stage in stages.values()}.values():
-        entries = [entry for entry in installation.wanted if stages[entry.name] is stage]
-        fetch(stage.store, stage.contents, installation, entries, _refuse, advance)
-        before += sum(entry.size for entry in entries)
+        entries = [entry for entry in wanted if stages[entry.name] is stage]
+        fetch(stage.store, stage.contents, installation, entries, _refuse, telling)
 
 
 def _refuse(_entry: Entry, error: StateError) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from up42_state.stages.local.installation import Installation
     from up42_state.stages.revision import Listing
     from up42_state.stages.store import Store
+    from up42_state.stages.transfer.telling import Telling
 
 __all__ = ["Fetcher", "Run", "Segment", "Sink", "damaged_bytes", "fetch", "plan_runs", "plan_segments"]
 
@@ -107,8 +108,8 @@ class Fetcher(msgspec.Struct):
     :param job: whose objects the index names.
     :param index: the revision's index.
     :param sink: takes the bytes.
-    :param progress: called with bytes done and bytes in all.
     :param missing: called with a file that is damaged or missing, and why; raises to end the fetch.
+    :param telling: is told of bytes and files that were fetched.
     """
 
     store: Store
@@ -116,8 +117,8 @@ class Fetcher(msgspec.Struct):
     index: Index
     sink: Sink
     missing: Callable[[Entry, IntegrityError | ObjectNotFoundError], None]
-    progress: Callable[[int, int], None] = lambda _done, _total: None
-    _done: int = 0
+    telling: Telling
+    _left: dict[str, int] = msgspec.field(default_factory=dict)
     _buffers: Buffers[memoryview] = msgspec.field(default_factory=lambda: Buffers(allocate))
 
     def fetch(self, entries: Sequence[Entry], have: Callable[[Entry], Sequence[int]] = lambda _: ()) -> None:
@@ -125,34 +126,35 @@ class Fetcher(msgspec.Struct):
 
         :param have: the numbers of a large file's blocks that need not be fetched.
         """
-        total = sum(entry.size for entry in entries)
         small = [entry for entry in entries if not entry.blocks]
         with self.store.transfers() as transfers:
             for run in plan_runs(small):
                 wide = _widened(run, self.index.objects[run.object].size)
-                transfers.start(wide.length, self._fetch_run, wide, total)
+                transfers.start(wide.length, self._fetch_run, wide)
             for entry in entries:
                 if entry.blocks:
                     known = frozenset(have(entry))
                     wanted = [number for number in range(len(entry.blocks)) if number not in known]
-                    for segment in plan_segments(entry, wanted):
+                    segments = list(plan_segments(entry, wanted))
+                    self._left[entry.name] = len(segments)
+                    for segment in segments:
                         # Dearer than the block that it holds: more of them would wait for the file's lock.
-                        transfers.start(segment.length, self._fetch_segment, segment, total)
+                        transfers.start(segment.length, self._fetch_segment, segment)
 
     def _key(self, number: int) -> str:
         return f"{self.job}/{self.index.objects[number].key}"
 
-    def _fetch_run(self, run: Run, total: int) -> None:
+    def _fetch_run(self, run: Run) -> None:
         buffer = self._buffers.take(run.length)
         with self._told(run.entries):
             data = buffer[: sum(map(len, self._pieces(run.object, buffer, run.start, run.length)))]
             for entry in run.entries:
                 at = entry.offset - run.start
                 self._deliver(entry, 0, data[at : at + entry.size], entry.size, entry.sha256)
-                self._advance(entry.size, total)
+                self.telling.add(entry.size, 1)
         self._buffers.give(buffer)
 
-    def _fetch_segment(self, segment: Segment, total: int) -> None:
+    def _fetch_segment(self, segment: Segment) -> None:
         """Fetch a segment through a buffer of one block, which stays in the processor's cache."""
         entry, offset = segment.entry, segment.start
         end = segment.start + segment.length
@@ -161,10 +163,13 @@ class Fetcher(msgspec.Struct):
             for piece in self._pieces(entry.object, buffer, entry.offset + offset, segment.length):
                 size = min(BLOCK_BYTES, entry.size - offset)
                 self._deliver(entry, offset, piece, size, entry.blocks[offset // BLOCK_BYTES])
-                self._advance(size, total)
+                self.telling.add(size)
                 offset += size
             if offset < end:
                 self.missing(entry, damaged_bytes(self._key(entry.object), entry))
+        self._left[entry.name] -= 1
+        if not self._left[entry.name]:
+            self.telling.add(0, 1)
         self._buffers.give(buffer)
 
     def _pieces(self, number: int, buffer: memoryview, start: int, length: int) -> Iterator[memoryview]:
@@ -185,10 +190,6 @@ class Fetcher(msgspec.Struct):
         else:
             self.missing(entry, damaged_bytes(self._key(entry.object), entry))
 
-    def _advance(self, size: int, total: int) -> None:
-        self._done += size  # a lost update between threads only makes a progress bar lag
-        self.progress(self._done, total)
-
 
 def fetch(
     store: Store,
@@ -196,7 +197,7 @@ def fetch(
     installation: Installation,
     entries: Sequence[Entry],
     damaged: Callable[[Entry, StateError], None],
-    progress: Callable[[int, int], None],
+    telling: Telling,
 ) -> None:
     """Fetch files of a revision, but for the blocks that a killed call has staged.
 
@@ -215,7 +216,7 @@ def fetch(
             damaged(entry, cause)
 
     job = contents.commit.job
-    Fetcher(store, job, contents.index, installation, missing, progress).fetch(
+    Fetcher(store, job, contents.index, installation, missing, telling).fetch(
         entries, installation.known_blocks
     )
 

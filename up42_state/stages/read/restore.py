@@ -19,6 +19,7 @@ from up42_state.stages.local.directory import writing_to
 from up42_state.stages.local.installation import Installation, Plan
 from up42_state.stages.read.download import fetch
 from up42_state.stages.revision import Contents, load
+from up42_state.stages.transfer.telling import Telling, begin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -109,6 +110,7 @@ def restore(
     :raises IntegrityError: stored bytes are damaged; the target is untouched.
     """
     history = History(store, job, stage)
+    begin(progress, "reading")
     folder = None if quicklooks == target / QUICKLOOK_FOLDER else quicklooks
 
     def once() -> Restored:
@@ -150,7 +152,10 @@ def _install(
         damaged[entry.name] = error.message
 
     installation.begin(_plan(commit, chosen))
-    fetch(store, contents, installation, installation.wanted, leave_out, progress)
+    wanted = installation.wanted
+    telling = Telling(progress, "restoring", sum(entry.size for entry in wanted), len(wanted))
+    fetch(store, contents, installation, wanted, leave_out, telling)
+    begin(progress, "putting in place")
     if damaged and without is not None:
         chosen = without(chosen, set(damaged))
     installation.switch(_plan(commit, chosen))

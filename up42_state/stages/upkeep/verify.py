@@ -17,6 +17,7 @@ from up42_state.stages.format.packs import frame_digest
 from up42_state.stages.history import History, missing_job
 from up42_state.stages.read.download import Fetcher
 from up42_state.stages.revision import load_data, load_index
+from up42_state.stages.transfer.telling import Telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -136,7 +137,7 @@ def verify_job(
 
     :param store: the store that the job lies in.
     :param job: a checked job key.
-    :param progress: called with bytes done and bytes in all, of one stage's files outside packs.
+    :param progress: called with bytes done and bytes in all, for each stage from the start.
     :raises JobNotFoundError: there is no such job.
     """
     stages = store.stages(job)
@@ -222,11 +223,17 @@ def _verify_files(
             packed.setdefault(entry.object, []).append(entry)
         else:
             single.append(entry)
-    Fetcher(store, commit.job, index, _Nowhere(), missing, progress).fetch(single)
+    telling = Telling(progress, "verifying", sum(entry.size for entry in index.entries), len(index.entries))
+    Fetcher(store, commit.job, index, _Nowhere(), missing, telling).fetch(single)
+
+    def verify_pack(stored: PackOrFile, entries: list[Entry]) -> None:
+        _verify_pack(store, commit.job, stored, entries, report)
+        telling.add(sum(entry.size for entry in entries), len(entries))
+
     with store.transfers() as transfers:
         for number, entries in packed.items():
             stored = index.objects[number]
-            transfers.start(stored.size, _verify_pack, store, commit.job, stored, entries, report)
+            transfers.start(stored.size, verify_pack, stored, entries)
     return [
         Damage(key=key, problem=problem, files=tuple(sorted(files)))
         for (key, problem), files in sorted(problems.items())

@@ -26,6 +26,7 @@ from up42_state.stages.local.sources import hash_sources
 from up42_state.stages.propagate.into_directory import clean_up
 from up42_state.stages.propagate.merged_output import Merging, merged_parts
 from up42_state.stages.revision import Contents, Listing, load_index
+from up42_state.stages.transfer.telling import Telling, begin
 from up42_state.stages.write.by_reference import Borrowing
 from up42_state.stages.write.lease import References, StaleError
 from up42_state.stages.write.partial import numbered
@@ -144,6 +145,7 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         standing = self.precondition.settle(newest, self.recipe.job_mode)
         if standing is not None:
             return Saved(commit=standing, outcome="kept")
+        begin(self.progress, "checking")
         merged = self._read()
         output = merged.output
         reports = [merged.apply(propagation, self._current) for propagation in self.propagations]
@@ -153,8 +155,10 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         known = [*([previous] if previous else ()), *self._nearby(merged, references)]
         total = sum(source.size for source in output.sources)
         left = find_interrupted(self.store, self.job, self.stage, newest, total)
-        uploader = Uploader(self.store, self.job, self.stage, attempt.id, total, self.progress)
+        place = (self.store, self.job, self.stage, attempt.id)
+        uploader = Uploader(*place, total, len(output.sources), self.progress)
         stored = [*self._store(output.sources, known, left, uploader), *borrowed]
+        begin(self.progress, "publishing")
         index = _index(stored, merged.directories)
         if previous is None and newest is not None and not newest.removed:
             newest = replace(
@@ -234,8 +238,10 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
         familiar = [source for source in sources if source.size in sizes]
         reusable: dict[str, StoredFile] = {}
         if familiar:
+            size = sum(source.size for source in familiar)
+            telling = Telling(self.progress, "hashing", size, len(familiar), moves=False)
             with self.store.transfers() as transfers:
-                hashed = {source.name: source for source in hash_sources(transfers, familiar)}
+                hashed = {source.name: source for source in hash_sources(transfers, familiar, telling.add)}
             sources = [hashed.get(source.name, source) for source in sources]
             reusable = find_reusable(sources, known, self.store.pack_below)
             reusable = left.take_over(self.store, self.job, uploader, sources, reusable)

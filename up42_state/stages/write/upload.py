@@ -21,6 +21,7 @@ from up42_state.stages.format.packs import MAX_BYTES, PackWriter, cost, fill_pac
 from up42_state.stages.format.records import StoredFile
 from up42_state.stages.local.sources import Source, changed, fill, open_source
 from up42_state.stages.transfer.buffers import Buffers
+from up42_state.stages.transfer.telling import Telling
 from up42_state.stages.write.lease import StaleError
 from up42_state.stages.write.partial import Begun, Recorder, passing_over
 
@@ -56,6 +57,7 @@ class Uploader:
 
     :param stage: the stage that the attempt belongs to.
     :param total: bytes of all files of the output, those that are in the store already included.
+    :param files: how many files that are.
     :param progress: called with bytes done and bytes in all.
     """
 
@@ -66,6 +68,7 @@ class Uploader:
         stage: str,
         attempt: str,
         total: int,
+        files: int,
         progress: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> None:
         self._store = store
@@ -73,7 +76,8 @@ class Uploader:
         self.prefix = attempt_prefix(job, stage, attempt)
         self.relative = self.prefix.removeprefix(f"{job}/")
         self._progress = progress
-        self._done, self._total = 0, total
+        self._total, self._files = total, files
+        self._telling: Telling | None = None
         self.recorder = Recorder(store.bucket, self.prefix, total)
         self._uploads: list[Upload] = []
         self._left: Mapping[str, Begun] = {}
@@ -90,8 +94,9 @@ class Uploader:
         :raises StaleError: another save went on with an upload, or a prune discarded it.
         """
         there = self._total - sum(source.size for source in sources)
-        if there:
-            self._advance(there)
+        self._telling = Telling(self._progress, "uploading", self._total, self._files)
+        if there or len(sources) < self._files:
+            self._advance(there, self._files - len(sources))
         if not sources:
             return []
         self._left = left
@@ -197,7 +202,7 @@ class Uploader:
 
     def _note(self, stored: list[StoredFile]) -> list[StoredFile]:
         self.recorder.stored(stored)
-        self._advance(sum(item.entry.size for item in stored))
+        self._advance(sum(item.entry.size for item in stored), len(stored))
         return stored
 
     def _start_parts(self, transfers: Transfers, source: Source) -> _Parts:
@@ -249,6 +254,7 @@ class Uploader:
         target = PackOrFile(key=self.relative + parts.begun.name, size=parts.source.size)
         stored = _stored(parts.source, target, parts.sha256, blocks)
         self.recorder.stored([stored])
+        self._advance(0, 1)
         return stored
 
     def _put_part(
@@ -273,9 +279,9 @@ class Uploader:
             return f"files/{source.name}"
         return f"long/{hashlib.sha256(source.name.encode()).hexdigest()}"
 
-    def _advance(self, size: int) -> None:
-        self._done += size  # a lost update between threads only makes a progress bar lag
-        self._progress(self._done, self._total)
+    def _advance(self, size: int, files: int = 0) -> None:
+        assert self._telling is not None  # made when the upload begins
+        self._telling.add(size, files)
 
 
 def _kept(upload: Upload, number: int) -> bool:
