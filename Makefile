@@ -37,7 +37,7 @@ FUZZ_SECONDS ?= 80
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test test-long test-matrix test-lowest coverage check test-docker test-containers fuzz soak lint types format dist sbom bench localstack localstack-venv clean
+.PHONY: help venv demo test test-long test-matrix test-lowest coverage check test-docker test-containers fuzz soak lint types format docs dist sbom bench localstack localstack-venv clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,6 +97,9 @@ types: $(VENV)/.dev  ## mypy, strict
 format: $(VENV)/.dev  ## put the code into its format
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.dev  ## build the site of docs/ into build/site; a link that leads nowhere is an error
+	$(BIN)/python -m sphinx --builder html -q -E -n -W --keep-going --jobs 2 -d .cache/doctrees docs build/site
 
 dist: $(VENV)/.dev  ## build dist/: the sdist, and the wheel of it, checked as an index would
 	rm -rf dist

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from benchmarks.targets import Work
 
-PAGE = environment.ROOT / "docs" / "performance.md"
+PAGE = environment.ROOT / "docs" / "internals" / "performance.md"
 CHART = "performance-curves.svg"
 QUICK = 0.05  # of the sizes
 QUICKLY = "**A look at a twentieth of the sizes, one round each: the targets are those of the whole sizes.**"

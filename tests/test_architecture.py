@@ -251,7 +251,9 @@ STANDS_ON: dict[str, set[str]] = {
     },
     "cli.verbs.publishing": {"cli", "publish.report", "publish.stac.__init__"},
     "cli.verbs.reading": {"cli", "contract", "features", "stages", "stages.local", "stages.read"},
-    "cli.__init__": {"cli"},
+    "cli.completion": {"cli", "stages.format"},
+    "cli.verbs.shell": {"cli", "cli.completion"},
+    "cli.__init__": {"cli", "cli.completion"},
 }
 
 # What may be named in types besides: settings and handles that are given to a function.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "internals" / "performance.md").read_text(encoding="utf-8")
 MIB = 1024 * 1024
 
 
@@ -133,7 +133,7 @@ def test_every_target_has_a_line(bench: Any) -> None:
 
 
 def test_results_have_their_places_on_the_page() -> None:
-    """``docs/performance.md`` takes every part of a run, and takes it again."""
+    """``docs/internals/performance.md`` takes every part of a run, and takes it again."""
     from benchmarks import report
 
     parts = {name: f"What {name} came to.\n" for name in ("targets", "curves", "figures")}

@@ -155,7 +155,7 @@ class State:
         return self.job(found.job).stage(stage)
 
     def gdal_env(self) -> dict[str, str]:
-        """Return the GDAL configuration options with which paths of :meth:`Stage.vsi_path` can be opened.
+        """Return the GDAL configuration options with which paths of ``Stage.vsi_path`` can be opened.
 
         The options hold credentials. Call ``os.environ.update(state.gdal_env())`` before GDAL or rasterio
         opens a file (``rasterio.Env`` takes no credentials), or ``gdal.SetConfigOption`` for each option.

@@ -63,7 +63,7 @@ class Block(BlockView):
     :param manifest: the block's manifest, by which the parameters are checked; ``None`` for an
         ``UP42Manifest.json`` beside the running script or in the working directory, if there is one.
     :param command: the program and its arguments, if this process runs one that makes the output.
-    :param resume: look on entering whether the task is done: then :attr:`cached` is its commit, and the body
+    :param resume: look on entering whether the task is done: then ``cached`` is its commit, and the body
         decides. ``None`` takes ``UP42_STATE_RESUME``, by which the process ends where the task is done.
     :param input: the directory with the input's ``data.json``.
     :param output: the directory that the block writes ``data.json`` and files to.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import io
+import os
 import sys
 
 __all__ = ["main"]
@@ -21,6 +22,11 @@ def main() -> None:
     The process ends with an exit code of the table in ``docs/cli.md``.
     """
     gc.set_threshold(_MANY)
+    if os.environ.get("_UP42_STATE_COMPLETE"):
+        from up42_state.cli.completion.answers import answer
+        from up42_state.cli.root import root
+
+        answer(root, os.environ)
     from up42_state.cli.common import Common
     from up42_state.cli.root import root
     from up42_state.cli.signals import end_on_signals

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +15,8 @@ from up42_state.units import read_size, seconds
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from click.shell_completion import CompletionItem
+
     from up42_state import Propagation
     from up42_state.settings.model import Settings
     from up42_state.stage import Stage
@@ -24,6 +27,7 @@ __all__ = [
     "after",
     "byte_size",
     "chosen",
+    "completed",
     "duration",
     "job",
     "merging",
@@ -48,6 +52,15 @@ class _Directory(click.Path):
         if value == "":
             self.fail("it is empty; write . for the working directory", param, ctx)
         return super().convert(value, param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Have the shell complete directories."""
+        found = super().shell_complete(ctx, param, incomplete)
+        for item in found:
+            item.type = "dir"
+        return found
 
 
 DIRECTORY = _Directory(path_type=Path)
@@ -90,17 +103,40 @@ def _add(options: Sequence[Callable[[F], F]], function: F) -> F:
     return function
 
 
-job = click.option("--job", metavar="JOB", help="Job key.  [UP42_STATE_JOB]")
-stage = click.option("--stage", metavar="[JOB/]STAGE", help="Stage name.  [UP42_STATE_STAGE]")
+def completed(kind: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """Return what a shell is answered for a value: ``jobs``, ``stages``, ``names`` (both) or ``files``.
+
+    The module is imported when a shell asks.
+    """
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        values = import_module("up42_state.cli.completion.values")
+        found: list[CompletionItem] = getattr(values, kind)(ctx, param, incomplete)
+        return found
+
+    return complete
+
+
+job = click.option(
+    "--job", metavar="JOB", shell_complete=completed("jobs"), help="Job key.  [UP42_STATE_JOB]"
+)
+stage = click.option(
+    "--stage",
+    metavar="[JOB/]STAGE",
+    shell_complete=completed("stages"),
+    help="Stage name.  [UP42_STATE_STAGE]",
+)
 after = click.option(
     "--after",
     metavar="STAGE[@N]",
+    shell_complete=completed("stages"),
     multiple=True,
     help="Stage that the input comes from; repeat, or separate by commas.  [UP42_STATE_AFTER]",
 )
 propagated = click.option(
     "--propagate",
     metavar="STAGE[@N]",
+    shell_complete=completed("stages"),
     multiple=True,
     help="Earlier stage to merge into the output; repeat, or separate by commas.  [UP42_STATE_PROPAGATE]",
 )

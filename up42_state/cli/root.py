@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from up42_state import __version__
-from up42_state.cli.common import Common
+from up42_state.cli.common import Common, hushed
 from up42_state.cli.options import shared
 from up42_state.cli.signals import Ended
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["root"]
+    from click.shell_completion import CompletionItem
+
+__all__ = ["options_of", "root"]
 
 _VERBS = {
     "run": "run",
@@ -44,6 +46,7 @@ _VERBS = {
     "engine": "engine.steps",
     "doctor": "doctor",
     "demo": "demo",
+    "completion": "shell.completion",
 }
 
 
@@ -65,6 +68,13 @@ class Root(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the verbs and options that an incomplete word may become; no verb's module is imported."""
+        from click.shell_completion import CompletionItem
+
+        verbs = [CompletionItem(name) for name in _VERBS if name.startswith(incomplete)]
+        return verbs + click.Command.shell_complete(self, ctx, incomplete)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -84,12 +94,26 @@ class Root(click.Group):
         common.arguments = arguments
         try:
             _refuse_nul(arguments)
-            status = super().main(arguments, *rest, **extra | {"standalone_mode": False})
+            with hushed(arguments):
+                status = super().main(arguments, *rest, **extra | {"standalone_mode": False})
         except (Exception, Ended) as error:  # noqa: BLE001 - the outermost edge: all errors are reported here
             from up42_state.cli.errors import report
 
             status = report(error, common)
         sys.exit(status or 0)
+
+
+def options_of(arguments: Sequence[str]) -> set[str]:
+    """Return the options of the verb that a command line names, and of the verb in that."""
+    context = click.Context(root, obj=Common())
+    found: set[str] = set()
+    command: click.Command | None = root
+    for word in arguments:
+        inner = command.get_command(context, word) if isinstance(command, click.Group) else None
+        if inner is not None:
+            command = inner
+            found |= {name for each in inner.params for name in each.opts if name.startswith("--")}
+    return found
 
 
 def _refuse_nul(arguments: Sequence[str]) -> None:

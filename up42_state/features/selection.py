@@ -26,7 +26,7 @@ class Selection:
     """Which features are wanted; every condition that is given must hold.
 
     :param where: properties and their values, ``{"sensor": "SPOT"}``, or clauses, ``["cloud<=20"]``, of the
-        grammar in :mod:`up42_state.features.where`. A name may begin with ``properties.``, and may go into
+        grammar of ``--where`` in ``docs/cli.md``. A name may begin with ``properties.``, and may go into
         nested properties with dots.
     :param bbox: west, south, east, north in degrees, or ``"W,S,E,N"``; ``W > E`` crosses the antimeridian
         (RFC 7946 §5.2). A feature is wanted if the feature's ``bbox``, or else the geometry's, touches

@@ -32,7 +32,7 @@ _NAMED = 3  # failed shards in a note
 
 
 @click.command()
-@click.argument("what", metavar="[JOB[/STAGE]]", required=False)
+@click.argument("what", metavar="[JOB[/STAGE]]", required=False, shell_complete=options.completed("names"))
 @options.job
 @click.option("--lineage", "only_lineage", is_flag=True, help="What stages were made from, and no run.")
 @click.option("--run", "run_id", metavar="ID", help="Not the newest run, but this one.")

@@ -19,7 +19,13 @@ __all__ = ["propagate"]
 
 
 @click.command()
-@click.argument("stages", metavar="[JOB/]STAGE[@N]...", nargs=-1, required=True)
+@click.argument(
+    "stages",
+    metavar="[JOB/]STAGE[@N]...",
+    nargs=-1,
+    required=True,
+    shell_complete=options.completed("stages"),
+)
 @click.option(
     "--into",
     metavar="DIR",

@@ -68,7 +68,7 @@ def _print_names(common: Common, names: Sequence[str]) -> None:
 
 
 @click.command()
-@click.argument("name", metavar="[JOB]", required=False)
+@click.argument("name", metavar="[JOB]", required=False, shell_complete=options.completed("jobs"))
 @options.job
 @click.option("--shards", is_flag=True, help="List every shard of a task in shards, not how many there are.")
 @options.shared
@@ -106,7 +106,9 @@ def stages(common: Common, name: str | None, job: str | None, *, shards: bool) -
 
 
 @click.command()
-@click.argument("name", metavar="[[JOB/]STAGE[@N]]", required=False)
+@click.argument(
+    "name", metavar="[[JOB/]STAGE[@N]]", required=False, shell_complete=options.completed("stages")
+)
 @options.job
 @options.stage
 @options.revision
@@ -122,7 +124,7 @@ def show(common: Common, name: str | None, job: str | None, stage: str | None, r
 
 
 @click.command()
-@click.argument("name", metavar="[[JOB/]STAGE]", required=False)
+@click.argument("name", metavar="[[JOB/]STAGE]", required=False, shell_complete=options.completed("stages"))
 @options.job
 @options.stage
 @options.shared

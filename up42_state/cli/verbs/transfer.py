@@ -145,7 +145,7 @@ def _note_propagation(common: Common, report: Report) -> None:
 
 
 @click.command()
-@click.argument("name", metavar="[JOB/]STAGE[@N]")
+@click.argument("name", metavar="[JOB/]STAGE[@N]", shell_complete=options.completed("stages"))
 @click.argument("directory", metavar="[DIR]", default=INPUT, type=options.DIRECTORY)
 @options.job
 @options.revision

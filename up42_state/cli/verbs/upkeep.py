@@ -27,9 +27,16 @@ __all__ = ["prune", "rm", "verify"]
 
 
 @click.command()
-@click.argument("what", metavar="[[JOB/]STAGE[@N]|JOB[/]]...", nargs=-1)
+@click.argument(
+    "what", metavar="[[JOB/]STAGE[@N]|JOB[/]]...", nargs=-1, shell_complete=options.completed("names")
+)
 @options.job
-@click.option("--stage", metavar="[JOB/]STAGE", help="Only this stage; every stage of the job without it.")
+@click.option(
+    "--stage",
+    metavar="[JOB/]STAGE",
+    shell_complete=options.completed("stages"),
+    help="Only this stage; every stage of the job without it.",
+)
 @options.revision
 @options.shared
 @click.pass_obj
@@ -82,9 +89,16 @@ def _damage(verified: Sequence[Verified]) -> Table:
 
 
 @click.command()
-@click.argument("name", metavar="[[JOB/]STAGE|JOB/]", required=False)
+@click.argument(
+    "name", metavar="[[JOB/]STAGE|JOB/]", required=False, shell_complete=options.completed("stages")
+)
 @options.job
-@click.option("--stage", metavar="[JOB/]STAGE", help="Only this stage; the whole job without it.")
+@click.option(
+    "--stage",
+    metavar="[JOB/]STAGE",
+    shell_complete=options.completed("stages"),
+    help="Only this stage; the whole job without it.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @options.shared
@@ -195,7 +209,7 @@ def _to_remove(common: Common, name: str | None, job: str | None, stage: str | N
 
 
 @click.command()
-@click.argument("name", metavar="[JOB]", required=False)
+@click.argument("name", metavar="[JOB]", required=False, shell_complete=options.completed("jobs"))
 @options.job
 @click.option("--all", "every", is_flag=True, help="Every job of the store, not one.")
 @click.option(

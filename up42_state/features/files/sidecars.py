@@ -171,7 +171,7 @@ def sidecar_of(path: str, main: str) -> bool:
     """True if ``path`` is a sidecar of the file ``main``, by its name.
 
     ``B01.tif.aux.xml`` and any other ``<file>.<ext>`` is, ``roads.gpkg-wal`` is one of ``roads.gpkg``, and so
-    is what :data:`SIDECARS` and :data:`SCENES` list.
+    is what ``docs/data-json.md`` lists.
     """
     if path == main or path.rpartition("/")[0] != main.rpartition("/")[0]:
         return False

@@ -52,7 +52,7 @@ def scan(directory: str | os.PathLike[str], *, ignore: Iterable[str] = (".up42_s
     A link to something inside the directory counts as the file or directory that it names.
 
     :param ignore: names at the top of the directory that are not looked at. Neither are the file system's own
-        names (:mod:`up42_state.machine.lost_found`).
+        names.
     :raises NotADirectoryError, FileNotFoundError: there is no such directory.
     """
     return _Scanner(os.path.realpath(directory, strict=True), ignore).scan()

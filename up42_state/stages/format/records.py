@@ -54,7 +54,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     :param offset: the offset in that object, in bytes, at which the file begins.
     :param blocks: the SHA-256 of each 8 MiB of the file, in hex; empty for a file of at most 8 MiB.
     :param executable: True if the file has the executable bit.
-    :param member: the file's name inside its pack; empty if that is :func:`stored_name`.
+    :param member: the file's name inside its pack; empty if that is ``stored_name``.
     """
 
     path: str

@@ -18,7 +18,7 @@ __all__ = ["report"]
 
 
 @click.command()
-@click.argument("name", metavar="[JOB]", required=False)
+@click.argument("name", metavar="[JOB]", required=False, shell_complete=options.completed("jobs"))
 @options.job
 @click.option("-o", "--output", metavar="FILE", type=options.FILE, help="The page to write.  [JOB.html]")
 @options.shared

@@ -22,7 +22,9 @@ __all__ = ["stac"]
 
 
 @click.command()
-@click.argument("stages", metavar="[[JOB/]STAGE[@REVISION]]...", nargs=-1)
+@click.argument(
+    "stages", metavar="[[JOB/]STAGE[@REVISION]]...", nargs=-1, shell_complete=options.completed("names")
+)
 @options.job
 @options.stage
 @options.revision

@@ -24,8 +24,8 @@ DIFFERENT = 1  # as diff(1)
 
 
 @click.command()
-@click.argument("before", metavar="A")
-@click.argument("after", metavar="B")
+@click.argument("before", metavar="A", shell_complete=options.completed("stages"))
+@click.argument("after", metavar="B", shell_complete=options.completed("stages"))
 @options.job
 @click.option(
     "--match",

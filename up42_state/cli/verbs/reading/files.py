@@ -30,8 +30,8 @@ _CHUNK = 8 * 1024 * 1024  # bytes: what is verified at once
 
 
 @click.command()
-@click.argument("name", metavar="[JOB/]STAGE[@N]")
-@click.argument("pattern", required=False)
+@click.argument("name", metavar="[JOB/]STAGE[@N]", shell_complete=options.completed("stages"))
+@click.argument("pattern", required=False, shell_complete=options.completed("files"))
 @options.job
 @options.revision
 @click.option("--long", is_flag=True, help="With kind, size and SHA-256.")
@@ -80,8 +80,8 @@ def _matches(path: str, pattern: str) -> bool:
 
 
 @click.command()
-@click.argument("name", metavar="[JOB/]STAGE[@N]")
-@click.argument("path")
+@click.argument("name", metavar="[JOB/]STAGE[@N]", shell_complete=options.completed("stages"))
+@click.argument("path", shell_complete=options.completed("files"))
 @options.job
 @options.revision
 @options.shared

@@ -32,7 +32,7 @@ _OURS = {
     "allowPrivilegeEscalation": False,
     "capabilities": {"drop": ["ALL"]},
 }
-# What a save or a restore takes at most was measured (docs/performance.md): less than 400 MiB.
+# What a save or a restore takes at most was measured (docs/internals/performance.md): less than 400 MiB.
 _OUR_RESOURCES = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}}
 _NOWHERE = Path(HOME)  # parameters that would need a file are refused before
 # Characters that no name of a job has: they stand for references while the texts around them are escaped.
