@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import traceback
+from typing import TYPE_CHECKING
 
 import pytest
 from doubles.planted import PLANTED
@@ -12,6 +13,10 @@ from doubles.planted import PLANTED
 from up42_state.buckets import open_bucket
 from up42_state.errors import SettingsError
 from up42_state.settings.model import Settings
+from up42_state.state import State
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SETTINGS = Settings(aws_access_key_id="test", aws_secret_access_key="test")
 
@@ -48,7 +53,6 @@ def test_known_forms(url: str, kind: str, canonical: str) -> None:
     [
         "",
         "bucket/prefix",
-        "/tmp/store",
         "s3:bucket",
         "s3://",
         "s3:///prefix",
@@ -133,3 +137,45 @@ def test_loads_no_sdk(url: str | None) -> None:
     code = f"import sys\nfrom up42_state import buckets\n{opened}\nprint(*({heavy!r} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert found.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("./store", "{here}/store"),
+        ("store", "{here}/store"),
+        (".", "{here}"),
+        ("../store", "{above}/store"),
+        ("./my store", "{here}/my%20store"),
+        ("/data/store", "file:///data/store"),
+        (r"C:\x", "file:///C:/x"),
+    ],
+)
+@pytest.mark.parametrize("way", ["argument", "variable", "handle"])
+def test_path_in_place_of_a_url(
+    path: str, meant: str, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path gets the URL of the directory that it names, however it was given."""
+    (tmp_path / "store").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("UP42_STATE_URL", path)
+    expected = meant.format(here=tmp_path.as_uri(), above=tmp_path.parent.as_uri())
+    ways = {
+        "argument": lambda: open_bucket(path),
+        "variable": open_bucket,
+        "handle": lambda: State(path).jobs(),
+    }
+    with pytest.raises(SettingsError, match="it is not a URL") as raised:
+        ways[way]()
+    assert raised.value.advice == f"did you mean {expected}?"
+
+
+@pytest.mark.parametrize(
+    "text", ["hunter2", "no store", "/wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "/x9K/aB"]
+)
+def test_what_may_be_a_password_is_not_taken_for_a_path(text: str) -> None:
+    """What is neither a path nor a URL may be a secret in the wrong place, and is not quoted."""
+    with pytest.raises(SettingsError, match="it is not a URL") as raised:
+        open_bucket(text)
+    assert text not in str(raised.value)
+    assert "did you mean" not in raised.value.advice

@@ -76,8 +76,9 @@ def _run_here(script: str, store: Path, environment: dict[str, str]) -> subproce
     """Without a namespace, as in a container that may not make one."""
     assert not [place for place in PLACES if place.exists()], "other files are in the way"
     environment["UP42_STATE_URL"] = store.as_uri()
-    with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(ROOT / "examples", Path(folder, "examples"))
+    with tempfile.TemporaryDirectory() as parent:  # pages make folders beside the checkout
+        folder = Path(parent, "try")
+        shutil.copytree(ROOT / "examples", folder / "examples")
         command = ["bash", "-eu", "-s"]
         try:
             return subprocess.run(

@@ -32,7 +32,12 @@ def test_the_block_that_is_shown_is_the_file() -> None:
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "CHANGELOG.md", "docs/block.md", "docs/python.md", "docs/workflows.md", "docs/recipes.md"],
+    [
+        *("README.md", "CHANGELOG.md", "docs/block.md", "docs/python.md", "docs/workflows.md"),
+        *("docs/recipes.md", "docs/learn/tutorial.md", "docs/troubleshooting.md"),
+        *("docs/howto/fan-in.md", "docs/howto/from-boto3.md", "docs/howto/r2-and-minio.md"),
+        "docs/howto/resume.md",
+    ],
 )
 def test_files_that_a_page_names_are_there(page: str) -> None:
     """No link and no page in backticks leads nowhere."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from up42_state.buckets.addresses import mistaken
+from up42_state.buckets.addresses import meant_directory, mistaken
 from up42_state.buckets.base import Bucket, ObjectInfo
 from up42_state.buckets.keys import check_key
 from up42_state.buckets.unfinished import UNFINISHED
@@ -40,7 +40,9 @@ def open_bucket(url: str | None = None, settings: Settings | None = None) -> Buc
     scheme, separator, rest = url.partition("://")
     if not separator or not all(map(_SCHEME.fullmatch, scheme.split("::"))):
         # Not quoted: what is no URL may be a password that was put there.
-        raise address.refused("it is not a URL: it does not begin with a scheme and ://")
+        problem = "it is not a URL: it does not begin with a scheme and ://"
+        meant = meant_directory(url)
+        raise address.refused(problem, f"did you mean {meant}?") if meant else address.refused(problem)
     if wrong := mistaken(scheme.lower(), rest):
         raise address.refused(f"{address}: {wrong[0]}", wrong[1])
     if "::" in scheme or scheme.lower() not in {"s3", "gs", "gcs", "file", "memory"}:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path, PureWindowsPath
 
-__all__ = ["mistaken"]
+from up42_state.secrets.shapes import is_credential
+
+__all__ = ["meant_directory", "mistaken"]
+
+_BEGINS_A_PATH = re.compile(r"[/~]|\.{1,2}(?:/|$)")
+_WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]")
 
 _ACCESS_POINT = re.compile(r"arn:[\w-]+:s3[\w-]*:[\w-]*:\d*:(?:access|out)", re.IGNORECASE)
 _BUCKET_ARN = re.compile(r"arn:[\w-]+:s3:::([\w.-]+)(/.*)?", re.IGNORECASE)
@@ -41,3 +48,23 @@ def mistaken(scheme: str, rest: str) -> tuple[str, str] | None:
             )
             return "it is the address of the service's host", advice
     return None
+
+
+def _may_be_key(text: str) -> bool:
+    """Whether a text that begins like an absolute path may be a random key: base64 has slashes, too."""
+    if not text.startswith("/") or os.path.isdir(f"/{text.split('/')[1]}"):
+        return False
+    return all(any(map(test, text)) for test in (str.isupper, str.islower, str.isdigit))
+
+
+def meant_directory(text: str) -> str | None:
+    """Return the URL of the directory that a path names; ``None`` for what is most likely no path.
+
+    The text may as well be a password that was put there, and whatever may be one is not quoted.
+    """
+    if "://" in text or "\0" in text or is_credential(text) or _may_be_key(text):
+        return None
+    if _WINDOWS_PATH.match(text):
+        return PureWindowsPath(text).as_uri()
+    is_path = _BEGINS_A_PATH.match(text) is not None or os.path.isdir(text)
+    return Path(os.path.abspath(os.path.expanduser(text))).as_uri() if is_path else None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from up42_state.stage import Stage
     from up42_state.state import Job, State
 
-__all__ = ["Common", "Handles"]
+__all__ = ["Common", "Handles", "hushed"]
 
 
 @dataclass(kw_only=True)
@@ -110,6 +110,28 @@ class Common:
             from up42_state.cli.lines import Lines
 
             yield Lines(what, self.note)
+
+
+@contextmanager
+def hushed(arguments: Sequence[str]) -> Iterator[None]:
+    """For ``--quiet``, let neither warnings nor log records of libraries through until the block ends.
+
+    :param arguments: the command line; what follows ``--`` is another program's.
+    """
+    if "--quiet" not in (arguments[: arguments.index("--")] if "--" in arguments else arguments):
+        yield
+        return
+    import logging
+    import warnings
+
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 class Handles:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -63,7 +65,7 @@ def report(error: BaseException, common: Common) -> int:
     common.hide_misplaced()
     if common.debug:
         click.echo(without_credentials("".join(traceback.format_exception(error))), err=True)
-    failure = _failure(error)
+    failure = _in_words_of_the_command_line(_failure(error), common)
     # Where the command line could not even be parsed, it says by itself whether JSON was asked for.
     as_json = common.json or (isinstance(error, click.UsageError) and "--json" in common.arguments)
     click.echo(failure.json() if as_json else failure.text(), err=True)
@@ -71,6 +73,27 @@ def report(error: BaseException, common: Common) -> int:
         error.reported = True
         return failure.status
     return common.own_failure or failure.status
+
+
+# What the library advises in two languages: overwrite=True (--overwrite), on_conflict (--on-conflict).
+_BOTH = re.compile(r"\b[a-z_]+(?:=[^\s,;]+)? \((--[a-z-]+(?: [^)]*)?)\)")
+_COMMAND = re.compile(r"`(up42-state [^`]+)`")
+
+
+def _in_words_of_the_command_line(failure: Failure, common: Common) -> Failure:
+    """Return a failure whose advice has options where the verb has them, and commands that can be pasted."""
+    from up42_state.cli.root import options_of
+
+    known = options_of(common.arguments)
+
+    def option(match: re.Match[str]) -> str:
+        return match[1] if match[1].split()[0] in known else match[0]
+
+    def command(match: re.Match[str]) -> str:
+        words = f"{match[1]} --url {shlex.quote(common.url)}" if common.url else match[1]
+        return f"`{match[1] if '--url' in match[1] else words}`"
+
+    return replace(failure, advice=_COMMAND.sub(command, _BOTH.sub(option, failure.advice)))
 
 
 def _failure(error: BaseException) -> Failure:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from up42_state import __version__
-from up42_state.cli.common import Common
+from up42_state.cli.common import Common, hushed
 from up42_state.cli.options import shared
 from up42_state.cli.signals import Ended
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
-__all__ = ["root"]
+__all__ = ["options_of", "root"]
 
 _VERBS = {
     "run": "run",
@@ -94,12 +94,26 @@ class Root(click.Group):
         common.arguments = arguments
         try:
             _refuse_nul(arguments)
-            status = super().main(arguments, *rest, **extra | {"standalone_mode": False})
+            with hushed(arguments):
+                status = super().main(arguments, *rest, **extra | {"standalone_mode": False})
         except (Exception, Ended) as error:  # noqa: BLE001 - the outermost edge: all errors are reported here
             from up42_state.cli.errors import report
 
             status = report(error, common)
         sys.exit(status or 0)
+
+
+def options_of(arguments: Sequence[str]) -> set[str]:
+    """Return the options of the verb that a command line names, and of the verb in that."""
+    context = click.Context(root, obj=Common())
+    found: set[str] = set()
+    command: click.Command | None = root
+    for word in arguments:
+        inner = command.get_command(context, word) if isinstance(command, click.Group) else None
+        if inner is not None:
+            command = inner
+            found |= {name for each in inner.params for name in each.opts if name.startswith("--")}
+    return found
 
 
 def _refuse_nul(arguments: Sequence[str]) -> None:

@@ -301,7 +301,7 @@ def _stop(damaged: DamagedCommit) -> NoReturn:
     raise IntegrityError(
         f"{damaged.error.message}; as nobody knows what it refers to, nothing was deleted",
         advice=f"{damaged.error.advice}; else remove the stage, and prune when the grace is over "
-        "with a --keep that leaves this revision out: 1 keeps the newest alone",
+        "with keep=N (--keep N) so that this revision is left out: 1 keeps the newest alone",
     ) from damaged.error
 
 

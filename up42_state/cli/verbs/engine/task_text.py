@@ -35,5 +35,5 @@ def read_text(text: str) -> PortableTask:
         return read_task(Path(text[1:]).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
-            f"the task's text cannot be read: {error}", advice="check --task @FILE"
+            f"the task's text cannot be read: {error}", advice="look at --task @FILE"
         ) from error
