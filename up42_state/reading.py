@@ -149,7 +149,8 @@ class ReadableStage:
 
         :param path: the file's path below the output; quicklooks lie below ``.quicklooks/``.
         :param revision: a revision's number; ``None`` for the current revision.
-        :return: a binary file; reading damaged bytes from it raises :class:`~up42_state.IntegrityError`.
+        :return: a binary file; reading damaged bytes from it raises an
+            :class:`~up42_state.errors.IntegrityError`.
         :raises NotFoundError: there is no such stage or revision.
         :raises PathNotFoundError: the stage holds no such file.
         """
