@@ -23,7 +23,7 @@ SBOM_VENV := .cache/sbom-venv
 RUN_ON = $(MATRIX_VENVS)/$(1)/bin/python -P -m pytest -n $(TEST_WORKERS) --dist worksteal
 # Where tests with the marks docker and browser are (tests/release holds this list to them): to look
 # through all others for them takes ten seconds.
-IMAGE_TESTS := tests/docker tests/block tests/manifest tests/publish tests/stages
+IMAGE_TESTS := tests/docker tests/docs tests/block tests/manifest tests/publish tests/stages
 STANDS_ON_OTHERS := tests/settings tests/manifest tests/publish tests/test_filesystem.py tests/test_filesystem_readers.py \
 	$(addprefix tests/buckets/test_,s3.py gcs.py fsspec.py open_bucket.py s3_advice.py gcs_advice.py) \
 	$(addprefix tests/cli/test_,errors.py help.py output.py progress.py stages.py transfer.py upkeep.py)
