@@ -6,21 +6,26 @@ import ast
 import os
 import re
 import sys
-from importlib import import_module, metadata
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from docutils import nodes
 from pygments.lexers.shell import BashSessionLexer
 from sphinx import addnodes
-from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
+
+import up42_state
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 DOCS = Path(__file__).parent
 
 project = "up42-state"
 author = "The up42_state authors"
 copyright = author  # noqa: A001 - Sphinx's name
-version = release = metadata.version("up42_state")
+version = release = up42_state.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
 html_theme = "furo"
@@ -28,6 +33,7 @@ html_title = f"up42-state {version}"
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
+html_show_search_summary = False  # it is fetched, and from disk nothing can be
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 highlight_language = "text"
@@ -42,8 +48,8 @@ autodoc_typehints_format = "short"
 autodoc_default_options = {"members": True}
 python_maximum_signature_line_length = 88
 
-# The documents of Python and of others are not at hand, so types of theirs are no links. Sphinx cuts types with "..."
-# in them where it should not.
+# The documents of Python and of others are not at hand, so types of theirs are no links. Sphinx cuts types
+# with "..." in them where it should not.
 nitpick_ignore_regex = [
     (
         "py:.*",
@@ -72,7 +78,7 @@ nitpick_ignore = [
 
 
 def give_types_their_names() -> None:
-    """Carry out what modules import for type checkers alone: a signature is shown with what its types mean."""
+    """Carry out what modules import for type checkers alone, so that types in signatures are links."""
     for page in DOCS.glob("reference/*.md"):
         for line in page.read_text(encoding="utf-8").splitlines():
             if line.startswith(".. automodule:: "):
@@ -107,8 +113,8 @@ def _imports_for_types(name: str) -> bool:
 class Links(SphinxTransform):
     """What is a link for readers of the repository is one in the site, or fails.
 
-    A link to a file beyond ``docs/`` becomes a copy of that file. A page in backticks, as messages and docstrings
-    name it, becomes a link to that page.
+    A link to a file beyond ``docs/`` becomes one to a copy of it. A page in backticks, as docstrings name it,
+    becomes a link to that page.
     """
 
     default_priority = 5
@@ -116,16 +122,14 @@ class Links(SphinxTransform):
     def apply(self, **_: object) -> None:
         """Change the references of one page."""
         for literal in list(self.document.findall(nodes.literal)):
-            if re.fullmatch(r"docs/[\w./-]+\.md", literal.astext()) and not isinstance(
-                literal.parent, nodes.reference
-            ):
-                page = literal.astext().removeprefix("docs/").removesuffix(".md")
-                reference = addnodes.pending_xref(
-                    "", refdomain="std", reftype="doc", reftarget=f"/{page}", refexplicit=True, refwarn=True
+            named = re.fullmatch(r"docs/([\w./-]+)\.md", literal.astext())
+            if named and not isinstance(literal.parent, (nodes.reference, addnodes.pending_xref)):
+                page = addnodes.pending_xref(
+                    "", refdomain="std", reftype="doc", reftarget=f"/{named[1]}", refexplicit=True
                 )
-                reference["refdoc"] = self.env.docname
-                literal.replace_self(reference)
-                reference += literal
+                page["refwarn"], page["refdoc"] = True, self.env.docname
+                literal.replace_self(page)
+                page += literal
         for reference in list(self.document.findall(addnodes.pending_xref)):
             if reference.get("reftype") == "myst" and reference.get("refdomain") == "doc":
                 path = (DOCS / f"{reference['reftarget']}.md").resolve()
