@@ -20,10 +20,17 @@ COVERAGE ?=
 MATRIX_VENVS := .cache/matrix
 MATRIX := $(foreach python,3.11 3.12 3.13,$(python)-newest $(python)-lowest)
 SBOM_VENV := .cache/sbom-venv
+RUN_ON = $(MATRIX_VENVS)/$(1)/bin/python -P -m pytest -n $(TEST_WORKERS) --dist worksteal
+# Where tests with the marks docker and browser are (tests/release holds this list to them): to look
+# through all others for them takes ten seconds.
+IMAGE_TESTS := tests/docker tests/block tests/manifest tests/publish tests/stages
+STANDS_ON_OTHERS := tests/settings tests/manifest tests/publish tests/test_filesystem.py tests/test_filesystem_readers.py \
+	$(addprefix tests/buckets/test_,s3.py gcs.py fsspec.py open_bucket.py s3_advice.py gcs_advice.py) \
+	$(addprefix tests/cli/test_,errors.py help.py output.py progress.py stages.py transfer.py upkeep.py)
 # Pythons of pyenv are found also where its shims do not lead to them.
 UV = PATH="$(subst $() ,:,$(wildcard $(HOME)/.pyenv/versions/*/bin)):$$PATH" $(BIN)/uv --quiet --no-python-downloads
-# pandas 3 reads by fsspec 2025.7 and newer only. It is no dependency of ours.
-BESIDE_LOWEST := pandas<3
+# Tools whose newest releases want newer packages than ours: pandas fsspec 2025.7, check-jsonschema click 8.3.
+BESIDE_LOWEST := pandas<3 check-jsonschema<0.37
 # Atheris has few wheels, so it has an environment of its own as well.
 FUZZ_VENV := .cache/fuzz-venv
 FUZZ_SECONDS ?= 80
@@ -50,11 +57,12 @@ test-matrix: $(MATRIX:%=test-on-%)  ## make test on each Python, with the newest
 
 # For one: make test-on-3.12-lowest.
 test-on-%: $(MATRIX_VENVS)/%/.installed localstack-venv
-	$(MATRIX_VENVS)/$*/bin/python -P -m pytest -n $(TEST_WORKERS) --dist worksteal $(PYTEST_ARGS)
+	$(call RUN_ON,$*) $(PYTEST_ARGS)
 
-test-lowest: $(MATRIX_VENVS)/3.11-lowest/.installed localstack-venv  ## what stands on others' packages, and test-long, with the lowest of them
-	$(MATRIX_VENVS)/3.11-lowest/bin/python -P -m pytest -n $(TEST_WORKERS) --dist worksteal -m long $(PYTEST_ARGS)
-	$(MATRIX_VENVS)/3.11-lowest/bin/python -P -m pytest -n $(TEST_WORKERS) --dist worksteal $(STAND_ON_OTHERS) $(PYTEST_ARGS)
+# With the lowest packages: test-long, and of make test what stands on others' packages most.
+test-lowest: $(MATRIX_VENVS)/3.11-lowest/.installed localstack-venv  ## make test-long, and some of make test, on the lowest packages
+	$(call RUN_ON,3.11-lowest) -m long $(PYTEST_ARGS)
+	$(call RUN_ON,3.11-lowest) $(STANDS_ON_OTHERS) $(PYTEST_ARGS)
 
 coverage: $(WHEEL_VENV)/.installed localstack-venv  ## make test, with line and branch coverage
 	$(WHEEL_PYTHON) -m coverage erase
@@ -66,17 +74,18 @@ check: $(VENV)/.dev  ## the tests of make test against the source tree, for work
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 test-docker: $(WHEEL_VENV)/.installed  ## build the images with buildah, run the block in them, open reports in Chromium (as root)
-	$(WHEEL_PYTHON) -m pytest -m 'docker or browser' $(PYTEST_ARGS)
+	$(WHEEL_PYTHON) -m pytest -m 'docker or browser' $(IMAGE_TESTS) $(PYTEST_ARGS)
 
 test-containers: $(WHEEL_VENV)/.installed  ## run image blocks with docker and podman, both real (as root)
-	$(WHEEL_PYTHON) -m pytest -m containers -n $(TEST_WORKERS) --dist worksteal $(PYTEST_ARGS)
+	$(WHEEL_PYTHON) -m pytest -m containers tests/containers -n $(TEST_WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 fuzz: $(FUZZ_VENV)/.installed  ## fuzz what reads others' data, guided by coverage; FUZZ_SECONDS=600 for longer
 	$(FUZZ_VENV)/bin/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
 
 soak: $(VENV)/.dev  ## faults, kills, races and random programs SOAK=10 times over; prints what came out
 	UP42_STATE_SOAK=$(SOAK) UP42_STATE_EXAMPLES=100 $(BIN)/pytest tests/trust tests/stages/test_verify.py tests/features/test_laws.py \
-		-m 'not docker' -n $(TEST_WORKERS) --dist worksteal --timeout 7200 $(PYTEST_ARGS)
+		tests/workflow/executors/test_dask.py -m 'not docker' -n $(TEST_WORKERS) --dist worksteal --timeout 7200 $(PYTEST_ARGS)
+	UP42_STATE_EXAMPLES=100 $(BIN)/pytest -m hypothesis -n $(TEST_WORKERS) --dist worksteal --timeout 7200 $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev  ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -122,13 +131,12 @@ $(VENV)/.runtime: pyproject.toml
 	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'  # the first that knows --group
-	$(BIN)/python -m pip install --quiet --editable '.[report]'
+	$(BIN)/python -m pip install --quiet uv  # does as pip does, in a tenth of the time
+	$(UV) pip install --python $(BIN)/python --editable '.[report]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime
-	$(BIN)/python -m pip install --quiet uv  # installs the rest in a fifth of pip's time
-	$(UV) pip install --python $(BIN)/python --compile-bytecode --editable '.[report,server]' --group dev
+	$(UV) pip install --python $(BIN)/python --editable '.[report,server]' --group dev
 	touch $@
 
 # Its dependencies are those of .venv, found by a path file; the package itself is the wheel's.
@@ -145,11 +153,15 @@ $(WHEEL_VENV)/.installed: $(VENV)/.dev $(SOURCES)
 .PRECIOUS: $(MATRIX_VENVS)/%/.installed
 $(MATRIX_VENVS)/%/.installed: $(WHEEL_VENV)/.installed
 	rm -rf $(@D)
-	$(UV) venv --python $(firstword $(subst -, ,$*)) $(@D)
-	$(UV) pip compile pyproject.toml --all-extras --python $(@D)/bin/python --resolution $(if $(findstring lowest,$*),lowest-direct,highest) --output-file $(@D)/packages.txt >/dev/null
-	$(if $(findstring lowest,$*),echo '$(BESIDE_LOWEST)' >> $(@D)/packages.txt)
-	$(UV) pip install --python $(@D)/bin/python --constraint $(@D)/packages.txt --requirement $(@D)/packages.txt --group dev
+	$(UV) venv --seed --python $(firstword $(subst -, ,$*)) $(@D)
+	$(UV) pip compile pyproject.toml --all-extras --python $(@D)/bin/python \
+		--resolution $(if $(findstring lowest,$*),lowest-direct,highest) --output-file $(@D)/packages.txt >/dev/null
+	$(if $(findstring lowest,$*),printf '%s\n' $(BESIDE_LOWEST:%='%') >> $(@D)/packages.txt)
+	$(UV) pip install --python $(@D)/bin/python \
+		--constraint $(@D)/packages.txt --requirement $(@D)/packages.txt --group dev
 	$(UV) pip install --python $(@D)/bin/python --no-deps .cache/dist/*.whl
+	# Last on the path is the checkout: functions of tests that go to other processes are found there.
+	echo '$(CURDIR)' > "$$($(@D)/bin/python -P -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/checkout.pth"
 	$(@D)/bin/python -P -c 'import up42_state as u; assert "$(@D)" in u.__file__, u.__file__'
 	touch $@
 

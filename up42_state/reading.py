@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from up42_state.stages.format.commit import Commit, JobMode
     from up42_state.stages.format.index import Entry
     from up42_state.stages.history import DamagedCommit
+    from up42_state.stages.read.difference import Difference
     from up42_state.stages.store import Store
     from up42_state.stages.upkeep.verify import Verified
     from up42_state.state import Job
@@ -148,7 +149,8 @@ class ReadableStage:
 
         :param path: the file's path below the output; quicklooks lie below ``.quicklooks/``.
         :param revision: a revision's number; ``None`` for the current revision.
-        :return: a binary file; reading damaged bytes from it raises :class:`~up42_state.IntegrityError`.
+        :return: a binary file; reading damaged bytes from it raises an
+            :class:`~up42_state.errors.IntegrityError`.
         :raises NotFoundError: there is no such stage or revision.
         :raises PathNotFoundError: the stage holds no such file.
         """
@@ -189,6 +191,34 @@ class ReadableStage:
         return verify_stage(
             self._store, self.job.key, self.name, revision=revision, progress=progress or _silent
         )
+
+    def diff(
+        self,
+        other: ReadableStage,
+        *,
+        revision: int | None = None,
+        other_revision: int | None = None,
+        match: Sequence[tuple[str, str]] | None = None,
+    ) -> Difference:
+        """Tell what differs between a revision of this stage and a newer one, of this stage or of another.
+
+        Which feature of one is which of the other is told by the rules of a propagation.
+
+        :param other: the stage of the newer revision; it may be this one.
+        :param revision: the number of this stage's revision; ``None`` for the current revision.
+        :param other_revision: the number of the other's revision; ``None`` for the current revision.
+        :param match: pairs (member of the newer feature, of the older one) that tell the same feature, in
+            place of the rules.
+        :return: a ``Difference``: ``is_equal``; features ``added``, ``removed`` and ``changed``; names of
+            files in ``files_added``, ``files_removed`` and ``files_changed``.
+        :raises NotFoundError: there is no such stage or revision.
+        :raises PrunedError: the bytes of a revision were deleted.
+        :raises IntegrityError: an index or a ``data.json`` is missing or damaged.
+        """
+        from up42_state.stages.read.difference import compare_revisions
+
+        before, after = self._commit(revision), other._commit(other_revision)
+        return compare_revisions((self._store, before), (other._store, after), match)
 
     @property
     def _store(self) -> Store:

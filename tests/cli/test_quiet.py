@@ -49,6 +49,11 @@ CALLS: dict[str, tuple[str, ...]] = {
     "engine": ("look", "--task", "{}"),
     "doctor": (),
     "demo": ("demo",),
+    "ls": ("3f0c/scenes:1",),
+    "cat": ("3f0c/scenes:1", "a.tif"),
+    "check": ("warns",),
+    "diff": ("3f0c/scenes:1", "3f0c/scenes:1"),
+    "completion": ("bash",),
 }
 WORKFLOW = {"name": "w", "tasks": [{"name": "made:1", "command": ["true"], "block": "block"}]}
 
@@ -83,7 +88,7 @@ def test_nothing_but_errors(call: Call, verb: str) -> None:
 
 
 @pytest.mark.usefixtures("place")
-@pytest.mark.parametrize("verb", ["save", "restore", "log", "prune", "exec", "manifest"])
+@pytest.mark.parametrize("verb", ["save", "restore", "log", "prune", "exec", "manifest", "check"])
 def test_these_have_something_to_say(call: Call, verb: str) -> None:
     """Without ``--quiet`` the same calls succeed, and print messages."""
     result = call(verb, *CALLS[verb])

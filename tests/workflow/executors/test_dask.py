@@ -36,7 +36,11 @@ if TYPE_CHECKING:
 GIB = 1024**3
 
 
-def until(condition: object, seconds: float = 20.0) -> None:
+# In make soak 1,000.
+SHARDS = 1000 if "UP42_STATE_SOAK" in os.environ else 300
+
+
+def until(condition: object, seconds: float = 120.0) -> None:
     """Wait for something that another process does."""
     end = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
@@ -54,7 +58,7 @@ def blocks_in(folder: Path) -> list[int]:
     return found
 
 
-def kill_the_one_that_waits(client: Client, mark: Path, seconds: float = 20.0) -> None:
+def kill_the_one_that_waits(client: Client, mark: Path, seconds: float = 120.0) -> None:
     """Kill the worker on which a block waits, once that is all that is left to do."""
     until(lambda: mark.exists() and sum(map(len, client.processing().values())) == 1, seconds)
     (address,) = [address for address, keys in client.processing().items() if keys]
@@ -159,7 +163,7 @@ def test_a_worker_that_is_killed_costs_time_only(
     assert set(swept) == {"127.0.0.1"}
     spread.run("whole")
     assert spread.outcome("killed") == spread.outcome("whole")
-    client.wait_for_workers(2, timeout=20)
+    client.wait_for_workers(2, timeout=120)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +207,7 @@ def test_units_go_where_they_fit(
     spread = Spread.make(tmp_path, 2, waits="s1", mark=str(mark))
     spread = spread.changed("tiling:1", resources=Resources(cpus=2, gpus=1))
     with large_worker(cluster) as large:
-        client.wait_for_workers(3, timeout=20)
+        client.wait_for_workers(3, timeout=120)
         results = []
         thread = threading.Thread(target=lambda: results.append(spread.run(executor=client)))
         thread.start()
@@ -326,9 +330,9 @@ def test_enough_is_under_way() -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(900)  # a busy machine takes its time
-def test_a_thousand_shards_and_a_worker_killed(client: Client, tmp_path: Path) -> None:
-    """1,000 shards on two workers, one of them killed in the middle: exactly the features and bytes."""
-    spread = Spread.make(tmp_path, 1000)
+def test_very_many_shards_and_a_worker_killed(client: Client, tmp_path: Path) -> None:
+    """Many shards on two workers, one of them killed in the middle: exactly the features and bytes."""
+    spread = Spread.make(tmp_path, SHARDS)
     done: list[str] = []
     results = []
 
@@ -338,11 +342,11 @@ def test_a_thousand_shards_and_a_worker_killed(client: Client, tmp_path: Path) -
 
     thread = threading.Thread(target=lambda: results.append(spread.run("killed", client, tell=tell)))
     thread.start()
-    until(lambda: len(done) > 400, 400)
+    until(lambda: len(done) > SHARDS * 2 // 5, 400)
     os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
     thread.join(400)
     assert statuses(results[0]) == ["done"] * 3
-    assert results[0].tasks[1].shards == (1000, 1000)
+    assert results[0].tasks[1].shards == (SHARDS, SHARDS)
     spread.run("whole")
     assert spread.outcome("killed") == spread.outcome("whole")
-    client.wait_for_workers(2, timeout=20)
+    client.wait_for_workers(2, timeout=120)

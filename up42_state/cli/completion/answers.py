@@ -74,7 +74,7 @@ def _start(word: str, breaks: str) -> int:
     That is behind the last ``:`` or ``=``, but at an ``@``, which readline counts to what follows it.
     """
     found = (word.rfind(each) + (each != "@") for each in ":=@" if each in breaks)
-    return max([0, *found])
+    return max((0, *found))
 
 
 def _words(line: str) -> tuple[list[str], bool]:

@@ -53,6 +53,7 @@ fi
 
 _FISH = """\
 function _up42_state_completion
+    command -q up42-state; or return
     set -l line (commandline -cp | string collect)
     for answer in (_UP42_STATE_COMPLETE=fish _UP42_STATE_LINE="$line" up42-state 2>/dev/null)
         set -l found (string split -m 1 \\t -- $answer)

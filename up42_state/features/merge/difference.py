@@ -126,19 +126,30 @@ class _Comparing:
     ) -> FeatureDifference:
         were, are = _properties(older), _properties(newer)
         theirs, ours = data_paths(were, self._before.files), data_paths(are, self._files)
-        moved = {
+        equal = {
             name for name in theirs if name in ours and self._comparison.same_path(ours[name], theirs[name])
         }
-        members = [name for name in _different(older, newer) if name != "properties"]
-        if former_id(newer.get("id"), self._before.label, older.get("id")):
-            members.remove("id")
+        different = list(_different(were, are))
+        other_bytes = [name for name in theirs if name not in equal]
+        members = [name for name in _different(older, newer) if name != "properties" or not (were or are)]
+        is_forwarded = ORIGIN in (
+            newer.get("properties") or {}
+        )  # its files may have been moved, its id changed
+        if is_forwarded:
+            different = [name for name in different if name not in equal]
+            if former_id(newer.get("id"), self._before.label, older.get("id")):
+                members.remove("id")
         return FeatureDifference(
             id=self._after.ids[after],
             before=before,
             after=after,
-            properties=tuple(name for name in _different(were, are) if name not in moved),
+            properties=tuple(different),
             members=tuple(members),
-            files=tuple(path for name, path in ours.items() if name in theirs and name not in moved),
+            files=tuple(
+                ours.get(name, theirs[name])
+                for name in other_bytes
+                if name in ours or name not in different  # a path that was taken away is a changed property
+            ),
         )
 
 

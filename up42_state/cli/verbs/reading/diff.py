@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from up42_state.cli.common import Common
     from up42_state.features.merge.difference import FeatureDifference
-    from up42_state.stage import Stage
-    from up42_state.stages.format.commit import Commit
     from up42_state.stages.read.difference import Difference
 
 __all__ = ["diff"]
@@ -42,22 +40,15 @@ def diff(common: Common, before: str, after: str, job: str | None, match: tuple[
     A and B are written [JOB/]STAGE[@N]; @N alone as B is a revision of the stage of A. The exit code is 0 if
     they are equal, and 1 if they differ.
     """
-    from up42_state.stages.read.difference import compare_revisions
-
     first, number = names.chosen_stage(common, before, job=job)
     if after.startswith("@"):
         after = f"{first}{after}"
     second, other = names.chosen_stage(common, after, job=job)
-    store = first.job.state.store
-    found = compare_revisions((store, _commit(first, number)), (store, _commit(second, other)), match or None)
+    found = first.diff(second, revision=number, other_revision=other, match=match or None)
     print_result(common, found.to_dict(), *_tables(found))
     if found.is_equal:
         common.note(f"{found.before} and {found.after} are equal")
     return 0 if found.is_equal else DIFFERENT
-
-
-def _commit(stage: Stage, revision: int | None) -> Commit:
-    return stage.latest() if revision is None else stage.revision(revision)
 
 
 def _tables(found: Difference) -> Iterator[Table]:
