@@ -62,6 +62,7 @@ nitpick_ignore = [
     ("py:class", f"up42_state.{name}")
     for name in (
         "block.workspace.Workspace",
+        "reading.ReadableStage",
         "stages.propagate.options.EarlierHistories",
         "stages.revision.Contents",
         "stages.format.records.PackOrFile",
