@@ -58,6 +58,7 @@ class TestEqual:
         ways = [State.from_env(), State("s3://bucket/prefix/"), State(settings=given.settings)]
         assert all(way == given and hash(way) == hash(given) for way in ways)
         assert pickle.loads(pickle.dumps(given)) == given
+        assert repr(pickle.loads(pickle.dumps(given))) == repr(given)
         assert pickle.loads(pickle.dumps(given.job("a").stage("t:1"))) == given.job("a").stage("t:1")
 
     def test_another_server_is_another_store(self, monkeypatch: pytest.MonkeyPatch) -> None:

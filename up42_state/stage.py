@@ -226,7 +226,8 @@ class Stage(ReadableStage):
             real revision.
         :return: an ``Updated``: ``commit``, current in the end; ``outcome``; ``before``, the revision that
             the change was made to, also where it was made by an earlier call; ``warnings``.
-        :raises SettingsError: ``mark`` is neither text nor a stage, or ``job_mode`` is none of its choices.
+        :raises SettingsError: ``mark`` is neither text nor a stage, ``after`` holds something else than
+            names, stages and commits, or ``job_mode`` is none of its choices.
         :raises StageNotFoundError: a stage of ``after`` does not exist.
         :raises InvalidOutputError: what the change has made has defects; nothing is saved.
         :raises StageConflictError: others came first for ten minutes.
@@ -264,8 +265,18 @@ class Stage(ReadableStage):
 
     def _parents(self, after: Stage | Commit | Iterable[str | Stage | Commit], mode: JobMode) -> list[Commit]:
         """Return the commits of earlier stages: those that are given, and the current ones of the others."""
-        earlier = (self._sibling(stage) if isinstance(stage, str) else stage for stage in several(after))
-        return [each.latest(mode) if isinstance(each, ReadableStage) else each for each in earlier]
+        from up42_state.stages.format.commit import Commit
+
+        parents = []
+        for each in several(after):
+            earlier = self._sibling(each) if isinstance(each, str) else each
+            if not isinstance(earlier, (ReadableStage, Commit)):
+                raise SettingsError(
+                    f"after holds a value of type {type(earlier).__name__}",
+                    advice="give names, stages or commits",
+                )
+            parents.append(earlier.latest(mode) if isinstance(earlier, ReadableStage) else earlier)
+        return parents
 
     def _sibling(self, stage: str | Stage) -> Stage:
         return self.job.stage(stage) if isinstance(stage, str) else stage
