@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     PathLike = str | os.PathLike[str]
     Progress = Callable[[int, int], None]
 
-__all__ = ["Propagation", "checked_options", "propagate"]
+__all__ = ["Propagation", "checked_options", "given_options", "propagate"]
 
 _CHOICES = {
     "form": ("forward", "inherit"),
@@ -171,6 +171,7 @@ def propagate(
         say (``UP42_JOB_MODE``).
     :param progress: called with bytes done and bytes in all.
     :param options: how the stages are merged; :class:`~up42_state.Propagation` says what each option means.
+        One that is ``None`` counts as not given.
     :return: a ``Report``: what became of every feature.
     :raises UnknownOptionError: there is no option of this name.
     :raises SettingsError: ``into`` or ``quicklooks`` holds NUL, or one of these and the store of a stage lie
@@ -183,7 +184,7 @@ def propagate(
     check_options(propagate, options)
     from up42_state.stages.propagate.into_directory import materialise
 
-    propagation = Propagation(stages=tuple(several(stages)), **options)
+    propagation = Propagation(stages=tuple(several(stages)), **given_options(options))
     modes = [job_mode, *(stage.job.state.settings.job_mode for stage in propagation.stages)]
     roots = {stage.job.state.store.bucket.local_root for stage in propagation.stages}
     output_dir = local_path(into)
@@ -200,13 +201,18 @@ def propagate(
     return report
 
 
+def given_options(options: PropagationOptions | MergeOptions) -> dict[str, Any]:
+    """Return the options that are not ``None``: ``None`` counts as not given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
 def checked_options(options: MergeOptions) -> dict[str, Any]:
     """Check the options of a block's propagations, and return those that are not ``None``.
 
     :param options: options that can hold for several propagations.
     :raises SettingsError: an option is none of its choices.
     """
-    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    given = given_options(options)
     if "ids" in given and not isinstance(given["ids"], str):
         given["ids"] = tuple(given["ids"])  # several propagations read them, and a recipe
     _ = Propagation(stages=(), **given).selection

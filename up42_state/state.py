@@ -140,7 +140,7 @@ class State:
         :param besides: jobs that are not looked at, as keys or handles: usually the caller's own.
         :return: the handle of the stage in the job that was found.
         :raises InvalidNameError: ``stage`` is no stage name.
-        :raises SettingsError: ``before`` has no time zone.
+        :raises SettingsError: ``before`` is no time with a time zone.
         :raises StageNotFoundError: no job has such a stage; the error says which ones were passed over.
         """
         from up42_state.stages.newest import newest_current
@@ -186,7 +186,8 @@ class State:
         return _with_settings, (type(self), settings)
 
     def __repr__(self) -> str:
-        return f"State({public_url(self._given_url)!r})" if self._given_url else "State.from_env()"
+        url = self._given_url or (self._given_settings.url if self._given_settings else None)
+        return f"State({public_url(url)!r})" if url else "State.from_env()"
 
 
 def _with_settings(state_cls: type[State], settings: Settings) -> State:
