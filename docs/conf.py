@@ -141,7 +141,7 @@ class Links(SphinxTransform):
                     reference.replace_self(file)
 
 
-def mend_defaults(*described: object) -> tuple[str | None, object]:
+def mend_defaults(*described: object) -> tuple[object, object]:
     """Write a default that is made each time as in Python; else Sphinx cuts the signature at all commas."""
     *_, signature, returned = described
     return signature and str(signature).replace("<factory>", "..."), returned
