@@ -23,14 +23,14 @@ SBOM_VENV := .cache/sbom-venv
 RUN_ON = $(MATRIX_VENVS)/$(1)/bin/python -P -m pytest -n $(TEST_WORKERS) --dist worksteal
 # Where tests with the marks docker and browser are (tests/release holds this list to them): to look
 # through all others for them takes ten seconds.
-IMAGE_TESTS := tests/docker tests/block tests/manifest tests/publish tests/stages
+IMAGE_TESTS := tests/docker tests/docs tests/block tests/manifest tests/publish tests/stages
 STANDS_ON_OTHERS := tests/settings tests/manifest tests/publish tests/test_filesystem.py tests/test_filesystem_readers.py \
 	$(addprefix tests/buckets/test_,s3.py gcs.py fsspec.py open_bucket.py s3_advice.py gcs_advice.py) \
 	$(addprefix tests/cli/test_,errors.py help.py output.py progress.py stages.py transfer.py upkeep.py)
-# Pythons of pyenv are found also where its shims do not lead to them.
-UV = PATH="$(subst $() ,:,$(wildcard $(HOME)/.pyenv/versions/*/bin)):$$PATH" $(BIN)/uv --quiet --no-python-downloads
-# Tools whose newest releases want newer packages than ours: pandas fsspec 2025.7, check-jsonschema click 8.3.
-BESIDE_LOWEST := pandas<3 check-jsonschema<0.37
+# Python is left to compile what is imported: most of what is installed never is.
+PIP = $(BIN)/python -m pip $(if $(1),--python $(1)) install --quiet --no-compile
+# The interpreter of a version, such as 3.12: on the path, or pyenv's where no shim leads to it.
+python_of = $(or $(lastword $(wildcard $(HOME)/.pyenv/versions/$(1).*/bin/python$(1))),$(shell command -v python$(1)))
 # Atheris has few wheels, so it has an environment of its own as well.
 FUZZ_VENV := .cache/fuzz-venv
 FUZZ_SECONDS ?= 80
@@ -108,8 +108,8 @@ dist: $(VENV)/.dev  ## build dist/: the sdist, and the wheel of it, checked as a
 
 sbom: $(WHEEL_VENV)/.installed  ## write dist/sbom.json: all that comes with up42_state and its extras (CycloneDX)
 	rm -rf $(SBOM_VENV) && mkdir -p dist
-	$(UV) venv --python $(BIN)/python $(SBOM_VENV)
-	$(UV) pip install --python $(SBOM_VENV)/bin/python "$$(echo .cache/dist/*.whl)[dask,report,server]"
+	$(BIN)/python -m venv --without-pip $(SBOM_VENV)
+	$(call PIP,$(SBOM_VENV)/bin/python) "$$(echo .cache/dist/*.whl)[dask,report,server]"
 	sed 's/^dynamic = .*/version = "'"$$($(WHEEL_PYTHON) -c 'import up42_state; print(up42_state.__version__)')"'"/' \
 		pyproject.toml > $(SBOM_VENV)/pyproject.toml
 	$(BIN)/cyclonedx-py environment --pyproject $(SBOM_VENV)/pyproject.toml --mc-type library \
@@ -131,12 +131,12 @@ $(VENV)/.runtime: pyproject.toml
 	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet uv  # does as pip does, in a tenth of the time
-	$(UV) pip install --python $(BIN)/python --editable '.[report]'
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'  # the first that knows --group
+	$(PIP) --editable '.[report]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime
-	$(UV) pip install --python $(BIN)/python --editable '.[report,server]' --group dev
+	$(PIP) --editable '.[report,server]' --group dev
 	touch $@
 
 # Its dependencies are those of .venv, found by a path file; the package itself is the wheel's.
@@ -153,13 +153,11 @@ $(WHEEL_VENV)/.installed: $(VENV)/.dev $(SOURCES)
 .PRECIOUS: $(MATRIX_VENVS)/%/.installed
 $(MATRIX_VENVS)/%/.installed: $(WHEEL_VENV)/.installed
 	rm -rf $(@D)
-	$(UV) venv --seed --python $(firstword $(subst -, ,$*)) $(@D)
-	$(UV) pip compile pyproject.toml --all-extras --python $(@D)/bin/python \
-		--resolution $(if $(findstring lowest,$*),lowest-direct,highest) --output-file $(@D)/packages.txt >/dev/null
-	$(if $(findstring lowest,$*),printf '%s\n' $(BESIDE_LOWEST:%='%') >> $(@D)/packages.txt)
-	$(UV) pip install --python $(@D)/bin/python \
-		--constraint $(@D)/packages.txt --requirement $(@D)/packages.txt --group dev
-	$(UV) pip install --python $(@D)/bin/python --no-deps .cache/dist/*.whl
+	@test -n "$(call python_of,$(firstword $(subst -, ,$*)))" || { echo "there is no python$(firstword $(subst -, ,$*)) here" >&2; exit 1; }
+	$(call python_of,$(firstword $(subst -, ,$*))) -m venv $(@D)
+	$(if $(findstring lowest,$*),$(BIN)/python .ci/lowest.py,true) > $(@D)/constraints.txt
+	$(call PIP,$(@D)/bin/python) --constraint $(@D)/constraints.txt \
+		"$$(echo .cache/dist/*.whl)[dask,report,server]" --group dev
 	# Last on the path is the checkout: functions of tests that go to other processes are found there.
 	echo '$(CURDIR)' > "$$($(@D)/bin/python -P -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/checkout.pth"
 	$(@D)/bin/python -P -c 'import up42_state as u; assert "$(@D)" in u.__file__, u.__file__'

@@ -66,7 +66,7 @@ def gcs_emulator_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The endpoint of a Google Cloud Storage emulator of this test session that enforces preconditions.
 
     It asks for no credentials and holds no bucket. ``UP42_STATE_TEST_GCS`` names another one that runs
-    already (``docs/testing.md``).
+    already (``docs/internals/tests.md``).
     """
     if other := os.environ.get("UP42_STATE_TEST_GCS"):
         yield other

@@ -164,7 +164,7 @@ class ReadableStage:
     def vsi_path(self, path: str, revision: int | None = None) -> str:
         """Return the path under which GDAL and rasterio open a file or a directory in the store.
 
-        Nothing is downloaded first or verified. GDAL needs the options of :meth:`State.gdal_env`.
+        Nothing is downloaded first or verified. GDAL needs the options of ``State.gdal_env``.
 
         :param path: the path of the file or directory below the output.
         :param revision: a revision's number; ``None`` for the current revision.

@@ -160,6 +160,17 @@ class Terminal:
             assert time.monotonic() < last, screen
             time.sleep(0.05)
 
+    def tab(self, *expected: str) -> None:
+        """Press TAB until the screen shows texts: on a busy machine an answer may come too late."""
+        last = time.monotonic() + 40
+        while not all(text in self._screen() for text in expected):
+            assert time.monotonic() < last, self._screen()
+            self.type("Tab")
+            time.sleep(1)
+
+    def _screen(self) -> str:
+        return self._tmux("capture-pane", "-p").rstrip()
+
     def close(self) -> None:
         """End the shell and its terminal."""
         self._tmux("kill-server")
@@ -191,14 +202,15 @@ def bash(tmp_path: Path) -> Iterator[Terminal]:
 
 def test_in_a_terminal(bash: Terminal) -> None:
     """In bash, ``ti<TAB>`` becomes the stages of the job, colons and revisions included."""
-    bash.type("up42-state restore ti", "Tab")
-    bash.until("up42-state restore tiling:")
-    bash.type("Tab", "Tab")
-    bash.until("\n1  2\n")
-    bash.type("1@", "Tab", "Tab")
-    bash.until("@2  @1")
-    bash.type("2", "Tab", "--overwr", "Tab")
-    bash.until("up42-state restore tiling:1@2 --overwrite")
-    bash.type("C-u", "up42-state show sc", "Tab", "Enter")
+    bash.type("up42-state restore ti")
+    bash.tab("up42-state restore tiling:")
+    bash.tab("\n1  2\n")
+    bash.type("1@")
+    bash.tab("@2  @1")
+    bash.type("2 --overwr")
+    bash.tab("up42-state restore tiling:1@2 --overwrite")
+    bash.type("C-u", "up42-state show sc")
+    bash.tab("up42-state show scenes:1")
+    bash.type("Enter")
     screen = bash.until("3f0c/scenes:1", "features")
     assert "Traceback" not in screen

@@ -57,8 +57,9 @@ EXCEPTIONS = {
     ("docs/recipes.md", "docker build"): "needs a registry; compared with the documents by its test",
     ("docs/recipes.md", "kubectl create secret"): "needs a cluster; compared with the documents by its test",
     ("docs/report.md", "pip install"): "needs a package index",
+    ("docs/security.md", "python -c"): "needs the bill of materials, which make sbom fetches packages for",
     ("docs/testing.md", "make localstack"): "servers that stay; tests/test_servers.py starts LocalStack",
-    ("docs/testing.md", "UP42_STATE_TEST_GCS"): "needs Google's storage testbench",
+    ("docs/internals/tests.md", "UP42_STATE_TEST_GCS"): "needs Google's storage testbench",
     (
         "docs/workflow-dask.md",
         "dask scheduler",
@@ -129,4 +130,4 @@ def test_the_tests_of_a_block_as_the_page_has_them(pytester: pytest.Pytester) ->
     tests = [text for text in runnable(ROOT / "docs" / "testing.md") if "def test_" in text]
     block = (ROOT / "docker" / "block" / "block.py").read_text(encoding="utf-8")
     pytester.makepyfile(block=block, test_page="from block import process\n\n" + "\n\n".join(tests))
-    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
+    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)

@@ -168,11 +168,12 @@ def test_search_finds_a_page_and_opens_it(page: Page, told: list[str]) -> None:
 
 
 def test_a_name_of_the_library_is_found(page: Page, site: Path, told: list[str]) -> None:
-    """A search for a method leads to where it is described."""
+    """A search for a method leads to the page that describes it."""
     page.goto((site / "search.html").as_uri() + "?q=vsi_path")
     page.wait_for_selector("ul.search li a")
-    page.locator("ul.search li a[href*='up42_state.html#']").first.click()
-    page.wait_for_function("() => location.hash.includes('vsi_path')")
+    page.locator("ul.search li a[href*='reference/up42_state.html']").first.click()
+    page.wait_for_url("**/up42_state.html*")
+    assert "GDAL" in page.locator("dl:has(> dt[id='up42_state.Stage.vsi_path'])").inner_text()
     assert told == []
 
 

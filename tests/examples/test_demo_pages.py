@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
 from examples.container import ROOT, Example, examples, not_printed, run
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def of(language: str, page: list[Example]) -> list[Example]:
     return [example for example in page if example.language == language]
 
 
+@pytest.mark.timeout(900)  # many commands, one after the other: a busy machine takes its time
 def test_the_pages_print_what_they_show(tmp_path: Path) -> None:
     """All programs and commands run, and what they save is there in the end."""
     scripts = ["\n".join([f"(\necho '=== {page}'", *steps(page), ")\n"]) for page in PAGES]

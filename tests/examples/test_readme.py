@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 README = Page.read("README.md")
 
 
+@pytest.mark.timeout(900)  # many commands, one after the other: a busy machine takes its time
 def test_the_readme_twice_in_a_row(tmp_path: Path) -> None:
     """Everything that is shown comes out, both times, and the second time nothing new is saved."""
     printed = README.run(tmp_path, times=2)
