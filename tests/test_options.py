@@ -190,6 +190,10 @@ def test_an_option_that_is_none_counts_as_not_given(tmp_path: Path) -> None:
             SettingsError,
             "of type int – give names, stages",
         ),
+        (lambda job: job.prune(keep="1"), SettingsError, "keep is '1' – give a whole number"),
+        (lambda job: job.stage("a:1").save("out", parameters=["x"]), SettingsError, "of type list, no dict"),
+        (lambda job: Propagation(stages=(), match="a=b"), SettingsError, "match is 'a=b' – give pairs"),
+        (lambda job: Block(match=[("a", "b", "c")]), SettingsError, r"match is \[\('a', 'b', 'c'\)\] – give"),
     ],
 )
 def test_an_argument_of_the_wrong_kind_is_an_error_of_ours(

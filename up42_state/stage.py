@@ -99,7 +99,7 @@ class Stage(ReadableStage):
         :raises SettingsError: an argument is none of its choices, ``parameters`` are no JSON, a path holds
             NUL, or the store, the output and the quicklooks lie in one another.
         :raises PathNotFoundError: the directory that ``quicklooks`` names does not exist.
-        :raises StageNotFoundError: a stage of ``after`` or ``propagate`` does not exist.
+        :raises NotFoundError: a stage of ``after`` or ``propagate`` does not exist, or its job or store.
         :raises StageConflictError: ``if_exists`` or ``expect`` forbids a revision after the newest one.
         :raises StorageError: the store failed; the current revision stays.
         """
@@ -169,7 +169,7 @@ class Stage(ReadableStage):
         :return: a ``Restored``: ``commit``; ``features``, how many were restored; ``written`` and ``kept``,
             names of files that were fetched, and that were there; ``damaged``, names of files with what is
             wrong; ``quicklooks``, the directory that was filled; and ``warnings``.
-        :raises StageNotFoundError: there is no such stage.
+        :raises NotFoundError: there is no such stage (``StageNotFoundError``), job or store.
         :raises RevisionNotFoundError: the stage has no revision of this number.
         :raises PrunedError: the bytes of the revision were deleted.
         :raises SettingsError: ``target`` or ``quicklooks`` holds NUL, or one of these and the store lie in
@@ -228,7 +228,7 @@ class Stage(ReadableStage):
             the change was made to, also where it was made by an earlier call; ``warnings``.
         :raises SettingsError: ``mark`` is neither text nor a stage, ``after`` holds something else than
             names, stages and commits, or ``job_mode`` is none of its choices.
-        :raises StageNotFoundError: a stage of ``after`` does not exist.
+        :raises NotFoundError: a stage of ``after`` does not exist, or its job or store.
         :raises InvalidOutputError: what the change has made has defects; nothing is saved.
         :raises StageConflictError: others came first for ten minutes.
         :raises IntegrityError: the current revision is damaged.
@@ -257,7 +257,7 @@ class Stage(ReadableStage):
         tombstone counts as one. A stage whose newest commit is damaged can be removed, and be saved again.
 
         :return: the commit of the tombstone.
-        :raises StageNotFoundError: there is no such stage.
+        :raises NotFoundError: there is no such stage (``StageNotFoundError``), job or store.
         """
         from up42_state.stages.upkeep.remove import remove_stage
 
