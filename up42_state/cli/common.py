@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Common", "Handles", "hushed"]
 
+_LEAST_HALF = 12  # characters: shorter parts are names as well
+
 
 @dataclass(kw_only=True)
 class Common:
@@ -78,7 +80,10 @@ class Common:
     def hide_misplaced(self) -> None:
         """Take credentials on the command line out of every message: errors quote what they refuse."""
         found = credentials_among(self.arguments)
-        remember(self, found, "::".join(text for text in found if "://" in text))
+        # A key and its secret in one word look like JOB/STAGE, and an error may quote one of the two alone.
+        halves = [half for text in found if "://" not in text for half in text.split("/") if "/" in text]
+        addresses = "::".join(text for text in found if "://" in text)
+        remember(self, [*found, *(half for half in halves if len(half) >= _LEAST_HALF)], addresses)
 
     def note(self, text: str) -> None:
         """Print a message for people on stderr."""
