@@ -77,6 +77,15 @@ def test_words_that_bash_splits() -> None:
     assert texts("up42-state restore '3f0c/tiling:", BASH) == ["3f0c/tiling:1", "3f0c/tiling:2"]
 
 
+def test_stage_whose_name_ends_like_a_revision(saved: Callable[..., None]) -> None:
+    """What is completed means this stage: ``odd@2`` would be read as revision 2 of ``odd``."""
+    saved("odd@2", a=b"1")
+    assert texts("up42-state show 3f0c/o") == ["3f0c/odd@2@"]
+    assert texts("up42-state show 3f0c/odd@2") == ["3f0c/odd@2@"]
+    assert texts("up42-state show 3f0c/odd@2@") == ["3f0c/odd@2@1"]
+    assert texts("up42-state show --stage 3f0c/o") == ["3f0c/odd@2"]
+
+
 def test_directories_are_left_to_the_shell() -> None:
     """Where a directory or a file may stand, the shell completes it."""
     assert [kind for kind, _ in candidates(root, "up42-state restore 3f0c/scenes:1 ")] == ["dir"]

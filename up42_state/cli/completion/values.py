@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from click.shell_completion import CompletionItem
 
 from up42_state.cli.common import Common
 from up42_state.cli.names import with_revision
+from up42_state.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,10 +36,14 @@ def names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[C
     return [item for key in _jobs(handles) for item in _items([key, f"{key}/"], incomplete)]
 
 
-def stages(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete ``[JOB/]STAGE[@REVISION]``, after a comma as well: stages of the job, else jobs, revisions."""
+def stages(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete ``[JOB/]STAGE[@REVISION]``, after a comma as well: stages of the job, else jobs, revisions.
+
+    A stage ``odd@2`` becomes ``odd@2@``, to which a revision is added: as it is, the name would be read as
+    revision 2 of another stage. ``--stage`` alone takes names as they are.
+    """
     done, comma, incomplete = incomplete.rpartition(",")
-    found = _stages(_handles(ctx), incomplete)
+    found = _stages(_handles(ctx), incomplete, revisions=param.name != "stage")
     for item in found if comma else ():
         item.value = f"{done},{item.value}"
     return found
@@ -59,16 +65,20 @@ def files(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[
     return _items(parts, incomplete)
 
 
-def _stages(handles: Handles, incomplete: str) -> list[CompletionItem]:
+def _stages(handles: Handles, incomplete: str, *, revisions: bool) -> list[CompletionItem]:
     stem, at, _ = incomplete.rpartition("@")
     head, slash, _ = incomplete.rpartition("/")
     job = head if slash else handles.settings.job
     if at and job is not None:
-        stage = handles.stage(stem)
-        numbers = sorted((commit.revision for commit in stage.survey()), reverse=True)
+        numbers: list[int] = []
+        with suppress(NotFoundError):  # the @ is of the stage's own name
+            numbers = sorted((commit.revision for commit in handles.stage(stem).survey()), reverse=True)
         if numbers:
             return _items([f"{stem}@{number}" for number in numbers], incomplete)
-    found = _items(_stages_of(handles, job, head + slash), incomplete) if job is not None else []
+    there = _stages_of(handles, job, head + slash) if job is not None else []
+    if revisions:
+        there = [name if with_revision(name)[1] is None else f"{name}@" for name in there]
+    found = _items(there, incomplete)
     return found or (_items([f"{key}/" for key in _jobs(handles)], incomplete) if not slash else [])
 
 
@@ -91,4 +101,4 @@ def _handles(ctx: click.Context) -> Handles:
 
 def _items(texts: Iterable[str], incomplete: str) -> list[CompletionItem]:
     found = [text for text in texts if text.startswith(incomplete)][:_MOST]
-    return [CompletionItem(text, type="part" if text.endswith("/") else "plain") for text in found]
+    return [CompletionItem(text, type="part" if text.endswith(("/", "@")) else "plain") for text in found]
