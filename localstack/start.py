@@ -55,7 +55,8 @@ def install() -> None:
         print("Installing LocalStack (once; about a minute) …", file=sys.stderr)
         subprocess.run([_python(), "-m", "venv", "--clear", ENVIRONMENT], check=True)
         pip = [ENVIRONMENT / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "install", "--requirement", REQUIREMENTS], check=True, stdout=sys.stderr)
+        # Python compiles what is imported: most of it never is.
+        subprocess.run([*pip, "install", "--no-compile", "--requirement", REQUIREMENTS], check=True, stdout=sys.stderr)
         stamp.write_text(wanted)
 
 

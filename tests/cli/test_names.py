@@ -86,7 +86,7 @@ def test_jobs_are_read_back(ask: Ask) -> None:
     (job,) = (each["job"] for each in ask("jobs"))
     assert len(ask("stages", job)) == len(ask("verify", job)) == 3
     assert ask("prune", job, "--dry-run")["job"] == "3f0c"
-    assert ask("rm", f"{job}/")["job"] == "3f0c"
+    assert ask("rm", f"{job}/", "--yes")["job"] == "3f0c"
 
 
 @pytest.mark.usefixtures("job")
@@ -124,6 +124,7 @@ def test_revision_in_a_name(ask: Ask, call: Call, tmp_path: Path) -> None:
         (("history", "3f0c/scenes:1@1"), ("3f0c/scenes:1@1", "write 3f0c/scenes:1")),
         (("rm", "3f0c/scenes:1@1"), ("3f0c/scenes:1@1", "write 3f0c/scenes:1")),
         (("rm", "3f0c"), ("a job or a stage", "3f0c/ for the whole job")),
+        (("rm", "3f0c/"), ("3f0c/ is a whole job", "--yes")),
         (("prune", "3f0c/scenes:1"), ("names a stage", "write 3f0c")),
     ],
 )

@@ -114,8 +114,11 @@ def rm(
     found = _to_remove(common, name, job, stage)
     if found.stage is not None:
         _remove_stage(common, found.stage, yes=yes, dry_run=dry_run)
-    else:
-        _remove_job(common, found.job, yes=yes, dry_run=dry_run)
+        return
+    if name is not None and not (yes or dry_run or _is_answered()):
+        # Where STAGE is empty in "$JOB/$STAGE", a script names a job that it does not mean.
+        raise click.UsageError(f"{name} is a whole job, and there is nobody to ask: give --yes as well")
+    _remove_job(common, found.job, yes=yes, dry_run=dry_run)
 
 
 def _remove_stage(common: Common, stage: Stage, *, yes: bool, dry_run: bool) -> None:
@@ -168,11 +171,16 @@ def _asks(common: Common, *, yes: bool) -> bool:
 
     :raises click.UsageError: the person does not want to read anything.
     """
-    if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if yes or not _is_answered():
         return False
     if common.quiet:
         raise click.UsageError("--quiet leaves no room for a question: give --yes as well")
     return True
+
+
+def _is_answered() -> bool:
+    """Whether a person sits before a terminal, who can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _ask(question: str) -> None:
