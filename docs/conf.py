@@ -141,8 +141,15 @@ class Links(SphinxTransform):
                     reference.replace_self(file)
 
 
+def mend_defaults(*described: object) -> tuple[object, object]:
+    """Write a default that is made each time as in Python; else Sphinx cuts the signature at all commas."""
+    *_, signature, returned = described
+    return signature and str(signature).replace("<factory>", "..."), returned
+
+
 def setup(app: Sphinx) -> None:
     """Prepare what Sphinx does not know by itself."""
+    app.connect("autodoc-process-signature", mend_defaults)
     app.add_transform(Links)
     app.add_lexer("console-error", BashSessionLexer)
     give_types_their_names()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ from doubles.outputs import tiles, write_output
 
 from up42_state import Block, State, propagate
 from up42_state.errors import SettingsError
+from up42_state.features.objects import feature_collection
 from up42_state.tables import Rows, table
 from up42_state.workflow import RunResult, TaskOutcome
 
@@ -58,6 +60,7 @@ class TestEqual:
         ways = [State.from_env(), State("s3://bucket/prefix/"), State(settings=given.settings)]
         assert all(way == given and hash(way) == hash(given) for way in ways)
         assert pickle.loads(pickle.dumps(given)) == given
+        assert repr(pickle.loads(pickle.dumps(given))) == repr(given)
         assert pickle.loads(pickle.dumps(given.job("a").stage("t:1"))) == given.job("a").stage("t:1")
 
     def test_another_server_is_another_store(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,3 +189,26 @@ class TestTables:
         assert shown.count("<tr>") == 101
         assert shown.count("<th>") == 12
         assert "x" * 80 not in shown
+
+    def test_what_cannot_be_sent_or_seen_is_replaced(self) -> None:
+        """A lone surrogate, control characters, and those that turn the direction of text."""
+        shown = table([{"a": "x\ud800y\x00\x1b[31mz\u202eq", "b": "ä\xa0日本\u200d"}])
+        assert "<td>x\ufffdy\ufffd\ufffd[31mz\ufffdq</td><td>ä\xa0日本\u200d</td>" in shown
+        assert shown.encode()
+
+    def test_large_values_are_not_spelled_out(self) -> None:
+        """A hundred polygons of many points are shown in no time."""
+        rows = [{"polygon": [[number * 0.1, number] for number in range(20_000)], "small": [1, "a"]}] * 100
+        started = time.process_time()
+        shown = table(rows)
+        assert time.process_time() - started < 0.5
+        assert "[[0.0, 0], [0.1, 1]" in shown
+        assert "<td>[1, &#x27;a&#x27;]</td>" in shown
+
+    def test_a_collection_that_is_half_made_can_be_shown(self) -> None:
+        """While a person works on it, its features may be missing, or be something else."""
+        collection: Any = feature_collection(b'{"type": "FeatureCollection", "features": []}')
+        collection["features"] = [1, {"id": "a"}]
+        assert "<td>1</td>" in collection._repr_html_()
+        del collection["features"]
+        assert collection._repr_html_().startswith("<table>")

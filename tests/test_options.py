@@ -8,14 +8,16 @@ import pydoc
 import re
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from doubles.outputs import tiles, write_output
 
 from up42_state import Block, Propagation, Restored, Saved, Settings, State, propagate
-from up42_state.errors import SettingsError, UnknownOptionError
+from up42_state.errors import InvalidNameError, SettingsError, UnknownOptionError
 from up42_state.options import BlockOptions, MergeOptions, PropagationOptions, SettingsOptions
 from up42_state.updating import Updated
 
@@ -115,7 +117,8 @@ def test_options_are_those_of_the_classes() -> None:
     propagation = inspect.signature(Propagation).parameters
     assert list(PropagationOptions.__annotations__) == [name for name in propagation if name != "stages"]
     for name, annotation in PropagationOptions.__annotations__.items():
-        assert propagation[name].annotation == annotation.__forward_arg__
+        kind = annotation.__forward_arg__  # None stands for: not given
+        assert propagation[name].annotation in (kind, kind.removesuffix(" | None"))
     shared = {name: kind.__forward_arg__ for name, kind in MergeOptions.__annotations__.items()}
     assert list(shared) == [name for name in propagation if name in shared]
     assert all(kind.removesuffix(" | None") in propagation[name].annotation for name, kind in shared.items())
@@ -150,6 +153,55 @@ def test_a_misspelt_option_is_an_error_at_once(call: Callable[[Any], object], me
     assert isinstance(caught.value, SettingsError)
     assert f"there is no option {given[0]}" in str(caught.value)
     assert "s3cr3t" not in str(caught.value)
+
+
+def test_an_option_that_is_none_counts_as_not_given(tmp_path: Path) -> None:
+    """So every signature says, with its defaults; and None in the place of stages names none."""
+    output = write_output(tmp_path / "out", tiles(1))
+    stage = State((tmp_path / "store").as_uri()).job("3f0c").stage("a:1")
+    stage.save(output, after=None, propagate=None)  # type: ignore[arg-type]
+    none = dict.fromkeys(PropagationOptions.__annotations__)
+    assert len(propagate(output, stage, **none).stages) == 1  # type: ignore[arg-type]
+    block = Block(stage=stage, on_conflict="earlier", after=None)  # type: ignore[arg-type]
+    block.propagate("b:1", **none)  # type: ignore[arg-type]
+    assert block._propagations[0].on_conflict == "earlier"
+    assert block.restore_input() == []
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        (lambda job: job.state.job(None), InvalidNameError, "None is not a job key"),
+        (lambda job: job.stage(5), InvalidNameError, "5 is not a stage name"),
+        (lambda job: job.state.newest(job.stage("a:1")), InvalidNameError, "is not a stage name"),
+        (lambda job: job.state.newest("a:1", before="2026"), SettingsError, "before is 2026, no time with a"),
+        (
+            lambda job: job.state.newest("a:1", before=date(2026, 1, 1)),
+            SettingsError,
+            "before is 2026-01-01,",
+        ),
+        (
+            lambda job: job.stage("a:1").save("out", after=job),
+            SettingsError,
+            "after holds a value of type Job",
+        ),
+        (
+            lambda job: job.stage("a:1").save("out", after=[5]),
+            SettingsError,
+            "of type int – give names, stages",
+        ),
+        (lambda job: job.prune(keep="1"), SettingsError, "keep is '1' – give a whole number"),
+        (lambda job: job.stage("a:1").save("out", parameters=["x"]), SettingsError, "of type list, no dict"),
+        (lambda job: Propagation(stages=(), match="a=b"), SettingsError, "match is 'a=b' – give pairs"),
+        (lambda job: Block(match=[("a", "b", "c")]), SettingsError, r"match is \[\('a', 'b', 'c'\)\] – give"),
+    ],
+)
+def test_an_argument_of_the_wrong_kind_is_an_error_of_ours(
+    call: Callable[[Any], object], kind: type[Exception], message: str
+) -> None:
+    """Who runs without a type checker hears what to give."""
+    with pytest.raises(kind, match=message):
+        call(State("memory://").job("3f0c"))
 
 
 @pytest.mark.parametrize("kind", [Propagation, Saved, Restored, Updated, Block, State])

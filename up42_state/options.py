@@ -87,16 +87,19 @@ class MergeOptions(TypedDict, total=False):
 
 
 class PropagationOptions(TypedDict, total=False):
-    """The options of one propagation; :class:`~up42_state.Propagation` says what each option means."""
+    """The options of one propagation; :class:`~up42_state.Propagation` says what each option means.
 
-    form: Literal["forward", "inherit"]
+    An option that is ``None`` counts as not given.
+    """
+
+    form: Literal["forward", "inherit"] | None
     match: Sequence[tuple[str, str]] | None
-    on_conflict: Literal["current", "earlier", "both", "error"]
+    on_conflict: Literal["current", "earlier", "both", "error"] | None
     where: Mapping[str, Any] | Sequence[str] | None
     bbox: Sequence[float] | None
     ids: Iterable[str | int] | None
     path: str | None
-    missing: Literal["error", "skip"]
+    missing: Literal["error", "skip"] | None
     properties: Sequence[str] | None
     manifest: Manifest | None
 

@@ -6,6 +6,7 @@ out knows histories and no handles: :meth:`Propagation.resolve` stands between t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,7 +20,7 @@ from up42_state.stages.propagate.options import EarlierHistories
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Unpack
 
     from up42_state.features import Report, Selection
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     PathLike = str | os.PathLike[str]
     Progress = Callable[[int, int], None]
 
-__all__ = ["Propagation", "checked_options", "propagate"]
+__all__ = ["Propagation", "checked_options", "given_options", "propagate"]
 
 _CHOICES = {
     "form": ("forward", "inherit"),
@@ -89,6 +90,11 @@ class Propagation:
                     f"stages holds the name {stage!r}, which says nothing of its store",
                     advice="give stages themselves: state.job(JOB).stage(NAME)",
                 )
+        if self.match is not None and not _are_pairs(self.match):
+            raise SettingsError(
+                f"match is {self.match!r:.60}",
+                advice='give pairs of members, such as [("properties.scene_id", "id")]',
+            )
         if self.properties is not None and self.manifest is not None:
             raise SettingsError("both properties and manifest are given", advice="give one of them")
         # A save whose references vanish starts again, and reads the ids again: an iterator would be empty.
@@ -171,19 +177,20 @@ def propagate(
         say (``UP42_JOB_MODE``).
     :param progress: called with bytes done and bytes in all.
     :param options: how the stages are merged; :class:`~up42_state.Propagation` says what each option means.
+        One that is ``None`` counts as not given.
     :return: a ``Report``: what became of every feature.
     :raises UnknownOptionError: there is no option of this name.
     :raises SettingsError: ``into`` or ``quicklooks`` holds NUL, or one of these and the store of a stage lie
         in one another; or an option is none of its choices.
     :raises PathNotFoundError: the directory that ``quicklooks`` names does not exist.
-    :raises StageNotFoundError: a stage does not exist, and ``missing`` is ``error``.
+    :raises NotFoundError: a stage, its job or its store does not exist, and ``missing`` is ``error``.
     :raises InvalidOutputError: the current output has defects; the error lists all of them.
     :raises FeatureConflictError: features differ and ``on_conflict`` is ``error``.
     """
     check_options(propagate, options)
     from up42_state.stages.propagate.into_directory import materialise
 
-    propagation = Propagation(stages=tuple(several(stages)), **options)
+    propagation = Propagation(stages=tuple(several(stages)), **given_options(options))
     modes = [job_mode, *(stage.job.state.settings.job_mode for stage in propagation.stages)]
     roots = {stage.job.state.store.bucket.local_root for stage in propagation.stages}
     output_dir = local_path(into)
@@ -200,17 +207,29 @@ def propagate(
     return report
 
 
+def given_options(options: PropagationOptions | MergeOptions) -> dict[str, Any]:
+    """Return the options that are not ``None``: ``None`` counts as not given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
 def checked_options(options: MergeOptions) -> dict[str, Any]:
     """Check the options of a block's propagations, and return those that are not ``None``.
 
     :param options: options that can hold for several propagations.
     :raises SettingsError: an option is none of its choices.
     """
-    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    given = given_options(options)
     if "ids" in given and not isinstance(given["ids"], str):
         given["ids"] = tuple(given["ids"])  # several propagations read them, and a recipe
     _ = Propagation(stages=(), **given).selection
     return given
+
+
+def _are_pairs(match: object) -> bool:
+    return isinstance(match, Sequence) and all(
+        isinstance(pair, (tuple, list)) and len(pair) == 2 and all(isinstance(name, str) for name in pair)
+        for pair in match
+    )
 
 
 def _silent(_done: int, _total: int) -> None:

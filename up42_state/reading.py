@@ -57,7 +57,8 @@ class ReadableStage:
 
         :param job_mode: what a dry run saved is current in ``DRY_RUN`` alone; ``None`` takes
             ``UP42_JOB_MODE``.
-        :raises StageNotFoundError: the stage does not exist, was removed, or holds only a dry run.
+        :raises NotFoundError: the stage does not exist, was removed, or holds only a dry run
+            (``StageNotFoundError``); or there is no such job or store.
         :raises IntegrityError: the newest commit is damaged; an older one is never taken in its place.
         """
         return self._history.current(job_mode or self._job_mode)
@@ -66,7 +67,7 @@ class ReadableStage:
         """Return the commit of one revision.
 
         :param number: the revision's number, from 1.
-        :raises StageNotFoundError: there is no such stage.
+        :raises NotFoundError: there is no such stage (``StageNotFoundError``), job or store.
         :raises RevisionNotFoundError: the stage has no revision of this number, or was removed with it.
         :raises IntegrityError: the commit is damaged.
         """
@@ -75,7 +76,7 @@ class ReadableStage:
     def history(self) -> list[Commit]:
         """Return the commits of all revisions, newest first, tombstones included.
 
-        :raises StageNotFoundError: there is no such stage.
+        :raises NotFoundError: there is no such stage (``StageNotFoundError``), job or store.
         :raises IntegrityError: a commit is damaged (:meth:`survey` gives the others).
         """
         return Rows(readable(self._history.survey()), lambda commit: {"commit": commit.name, **commit.cells})
@@ -85,7 +86,7 @@ class ReadableStage:
 
         A ``DamagedCommit`` stands for a damaged commit: it has the revision, and why that cannot be read.
 
-        :raises StageNotFoundError: there is no such stage.
+        :raises NotFoundError: there is no such stage (``StageNotFoundError``), job or store.
         """
         return self._history.survey()
 

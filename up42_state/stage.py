@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from up42_state.contract import INPUT, OUTPUT, check_apart, check_there, quicklooks_in, quicklooks_of
+from up42_state.errors import SettingsError
 from up42_state.machine.paths import local_path
 from up42_state.reading import ReadableStage
 from up42_state.stages.format.names import several
@@ -98,7 +99,7 @@ class Stage(ReadableStage):
         :raises SettingsError: an argument is none of its choices, ``parameters`` are no JSON, a path holds
             NUL, or the store, the output and the quicklooks lie in one another.
         :raises PathNotFoundError: the directory that ``quicklooks`` names does not exist.
-        :raises StageNotFoundError: a stage of ``after`` or ``propagate`` does not exist.
+        :raises NotFoundError: a stage of ``after`` or ``propagate`` does not exist, or its job or store.
         :raises StageConflictError: ``if_exists`` or ``expect`` forbids a revision after the newest one.
         :raises StorageError: the store failed; the current revision stays.
         """
@@ -168,7 +169,7 @@ class Stage(ReadableStage):
         :return: a ``Restored``: ``commit``; ``features``, how many were restored; ``written`` and ``kept``,
             names of files that were fetched, and that were there; ``damaged``, names of files with what is
             wrong; ``quicklooks``, the directory that was filled; and ``warnings``.
-        :raises StageNotFoundError: there is no such stage.
+        :raises NotFoundError: there is no such stage (``StageNotFoundError``), job or store.
         :raises RevisionNotFoundError: the stage has no revision of this number.
         :raises PrunedError: the bytes of the revision were deleted.
         :raises SettingsError: ``target`` or ``quicklooks`` holds NUL, or one of these and the store lie in
@@ -202,7 +203,7 @@ class Stage(ReadableStage):
         self,
         change: Change,
         *,
-        mark: str | Stage = "",
+        mark: str | Stage | None = None,
         after: Stage | Commit | Iterable[str | Stage | Commit] = (),
         block: BlockInfo | None = None,
         job_mode: JobMode | None = None,
@@ -214,9 +215,10 @@ class Stage(ReadableStage):
         call is repeated: which marks a revision holds stands in its ``data.json`` (``up42.state.applied``).
 
         :param change: called with the current features (none at first) and a directory with the current
-            files. It returns the new collection; or ``None``, if it has changed the one that it got. It may
-            be called several times, and changes nothing else.
-        :param mark: tells this change from others, usually the stage of the job that makes it.
+            files (without ``data.json``). It returns the new collection; or ``None``, if it has changed the
+            one that it got. It may be called several times, and changes nothing else.
+        :param mark: tells this change from others, usually the stage of the job that makes it. Without one
+            the change is made each time.
         :param after: the stages that the change is made from, as names, handles or commits; they become the
             parents of the revision.
         :param block: the name and version of the block that makes the change.
@@ -224,18 +226,25 @@ class Stage(ReadableStage):
             real revision.
         :return: an ``Updated``: ``commit``, current in the end; ``outcome``; ``before``, the revision that
             the change was made to, also where it was made by an earlier call; ``warnings``.
-        :raises StageNotFoundError: a stage of ``after`` does not exist.
+        :raises SettingsError: ``mark`` is neither text nor a stage, ``after`` holds something else than
+            names, stages and commits, or ``job_mode`` is none of its choices.
+        :raises NotFoundError: a stage of ``after`` does not exist, or its job or store.
         :raises InvalidOutputError: what the change has made has defects; nothing is saved.
         :raises StageConflictError: others came first for ten minutes.
         :raises IntegrityError: the current revision is damaged.
         """
+        from up42_state.stages.format.commit import check_job_mode
         from up42_state.updating import Update
 
-        mode = job_mode or self._job_mode
+        if not isinstance(mark, (str, ReadableStage, type(None))):
+            kind = type(mark).__name__
+            advice = "give text, or the stage that makes the change"
+            raise SettingsError(f"mark is of type {kind}", advice=advice)
+        mode = check_job_mode(job_mode or self._job_mode)
         return Update(
             stage=self,
             change=change,
-            mark=str(mark),
+            mark=str(mark or ""),
             parents=self._parents(after, mode),
             block=block,
             job_mode=mode,
@@ -248,7 +257,7 @@ class Stage(ReadableStage):
         tombstone counts as one. A stage whose newest commit is damaged can be removed, and be saved again.
 
         :return: the commit of the tombstone.
-        :raises StageNotFoundError: there is no such stage.
+        :raises NotFoundError: there is no such stage (``StageNotFoundError``), job or store.
         """
         from up42_state.stages.upkeep.remove import remove_stage
 
@@ -256,8 +265,18 @@ class Stage(ReadableStage):
 
     def _parents(self, after: Stage | Commit | Iterable[str | Stage | Commit], mode: JobMode) -> list[Commit]:
         """Return the commits of earlier stages: those that are given, and the current ones of the others."""
-        earlier = (self._sibling(stage) if isinstance(stage, str) else stage for stage in several(after))
-        return [each.latest(mode) if isinstance(each, ReadableStage) else each for each in earlier]
+        from up42_state.stages.format.commit import Commit
+
+        parents = []
+        for each in several(after):
+            earlier = self._sibling(each) if isinstance(each, str) else each
+            if not isinstance(earlier, (ReadableStage, Commit)):
+                raise SettingsError(
+                    f"after holds a value of type {type(earlier).__name__}",
+                    advice="give names, stages or commits",
+                )
+            parents.append(earlier.latest(mode) if isinstance(earlier, ReadableStage) else earlier)
+        return parents
 
     def _sibling(self, stage: str | Stage) -> Stage:
         return self.job.stage(stage) if isinstance(stage, str) else stage

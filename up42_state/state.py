@@ -140,8 +140,9 @@ class State:
         :param besides: jobs that are not looked at, as keys or handles: usually the caller's own.
         :return: the handle of the stage in the job that was found.
         :raises InvalidNameError: ``stage`` is no stage name.
-        :raises SettingsError: ``before`` has no time zone.
+        :raises SettingsError: ``before`` is no time with a time zone.
         :raises StageNotFoundError: no job has such a stage; the error says which ones were passed over.
+        :raises BucketNotFoundError: there is no such store; the first save makes one in a directory.
         """
         from up42_state.stages.newest import newest_current
 
@@ -186,7 +187,8 @@ class State:
         return _with_settings, (type(self), settings)
 
     def __repr__(self) -> str:
-        return f"State({public_url(self._given_url)!r})" if self._given_url else "State.from_env()"
+        url = self._given_url or (self._given_settings.url if self._given_settings else None)
+        return f"State({public_url(url)!r})" if url else "State.from_env()"
 
 
 def _with_settings(state_cls: type[State], settings: Settings) -> State:
@@ -229,7 +231,7 @@ class Job:
     def stages(self) -> list[Stage]:
         """List the stages of the job that were not removed, sorted by name.
 
-        :raises JobNotFoundError: there is no such job.
+        :raises NotFoundError: there is no such job (``JobNotFoundError``) or store.
         :raises IntegrityError: the newest commit of a stage is damaged (:meth:`survey` gives the others).
         """
         commits = {commit.stage: commit for commit in self.commits()}
@@ -240,7 +242,7 @@ class Job:
     def commits(self) -> list[Commit]:
         """Return the newest commit of every stage that was not removed, sorted by the stages' names.
 
-        :raises JobNotFoundError: there is no such job.
+        :raises NotFoundError: there is no such job (``JobNotFoundError``) or store.
         :raises IntegrityError: the newest commit of a stage is damaged (:meth:`survey` gives the others).
         """
         return Rows(readable(self.survey()), lambda commit: {"commit": commit.name, **commit.cells})
@@ -250,7 +252,7 @@ class Job:
 
         A ``DamagedCommit`` stands for a damaged commit: it has the stage, and why that cannot be read.
 
-        :raises JobNotFoundError: there is no such job.
+        :raises NotFoundError: there is no such job (``JobNotFoundError``) or store.
         """
         from up42_state.stages.listing import newest_commits
 
@@ -262,7 +264,7 @@ class Job:
 
         :param progress: called with bytes done and bytes in all, for each stage from the start.
         :return: for each stage that was not removed what was found, as a ``Verified``.
-        :raises JobNotFoundError: there is no such job.
+        :raises NotFoundError: there is no such job (``JobNotFoundError``) or store.
         """
         from up42_state.stages.upkeep.verify import verify_job
 
@@ -285,7 +287,7 @@ class Job:
         :param dry_run: delete nothing, only report what would be deleted.
         :return: a ``Pruned``: what was deleted, or would be.
         :raises SettingsError: ``keep`` or ``grace`` is out of range.
-        :raises JobNotFoundError: there is no such job.
+        :raises NotFoundError: there is no such job (``JobNotFoundError``) or store.
         """
         from up42_state.stages.upkeep.prune import GRACE, prune
 
@@ -297,7 +299,7 @@ class Job:
         """Delete all objects of the job that this library wrote, and leave others' objects below its key.
 
         :return: a ``Removed``: how many objects were deleted, and which of others were left.
-        :raises JobNotFoundError: there is no such job.
+        :raises NotFoundError: there is no such job (``JobNotFoundError``) or store.
         """
         from up42_state.stages.upkeep.remove import remove_job
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
+from reprlib import Repr
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -15,6 +17,10 @@ T = TypeVar("T")
 _MOST_ROWS = 100
 _MOST_COLUMNS = 12
 _MOST_CHARACTERS = 80  # of a value
+
+# Control characters, which have no place in HTML, those that turn the direction of text around, and lone
+# surrogates, which have no bytes to be sent as.
+_UNSHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class Rows(list[T]):
@@ -64,5 +70,16 @@ def _line(kind: str, cells: Iterable[object]) -> str:
 
 
 def _text(value: object) -> str:
-    text = "" if value is None else str(value)
-    return escape(text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1]}…")
+    text = "" if value is None else _shown(value)
+    short = text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1]}…"
+    return escape(_UNSHOWN.sub("\N{REPLACEMENT CHARACTER}", short))
+
+
+def _shown(value: object) -> str:
+    """The text of a value; of a large list or object only what is shown, as the whole takes seconds."""
+    if not isinstance(value, (list, tuple, dict)):
+        return str(value)
+    short = Repr()
+    short.maxlist = short.maxtuple = short.maxdict = short.maxstring = short.maxother = _MOST_CHARACTERS
+    short.maxlevel = 4
+    return short.repr(value)

@@ -8,8 +8,10 @@ changes are never apart.
 
 from __future__ import annotations
 
+import os
 import random
 import time
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +21,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from up42_state.contract import DATA_JSON
-from up42_state.errors import RevisionNotFoundError, StageConflictError
+from up42_state.errors import Defect, InvalidOutputError, RevisionNotFoundError, StageConflictError
 from up42_state.stages.history import History
 from up42_state.stages.revision import load_data
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from up42_state.features.objects import FeatureCollection
     from up42_state.stage import Stage
@@ -117,7 +119,7 @@ class Update(msgspec.Struct, frozen=True, kw_only=True):
             features = feature_collection(load_data(self._history.store, newest))
         marks = features.get(APPLIED)
         marks = marks if isinstance(marks, dict) else {}
-        return features, {name: number for name, number in marks.items() if isinstance(number, int)}
+        return features, {name: number for name, number in marks.items() if _is_revision(number)}
 
     def _once(
         self,
@@ -132,9 +134,9 @@ class Update(msgspec.Struct, frozen=True, kw_only=True):
         if before is not None and before.totals.files:
             with _others_told():
                 self.stage.restore(folder, revision=before.revision)
-        changed = self.change(current, folder)
+            (folder / DATA_JSON).unlink()  # the change gets the features themselves
+        collection = self._changed(current, folder)
         number = newest.revision if newest else 0
-        collection = dict(current if changed is None else changed)
         if self.mark:
             marks = {**marks, self.mark: number + 1}
         if marks:
@@ -145,6 +147,23 @@ class Update(msgspec.Struct, frozen=True, kw_only=True):
                 folder, after=self.parents, expect=number, block=self.block, job_mode=self.job_mode
             )
         return Updated(commit=saved.commit, outcome=saved.outcome, before=before, warnings=saved.warnings)
+
+    def _changed(self, current: FeatureCollection, folder: Path) -> dict[str, Any]:
+        """Call the change, and return the collection that it has made.
+
+        :raises InvalidOutputError: it has made something else, which would be lost, or would not be a stage.
+        """
+        changed = self.change(current, folder)
+        if changed is not None and not isinstance(changed, Mapping):
+            problem = f"is of type {type(changed).__name__}, not a FeatureCollection"
+            advice = "return a FeatureCollection, or None for the one that the change got"
+            raise _refused(Defect("what the change returned", problem, advice))
+        if not folder.is_dir():
+            raise _refused(Defect("the directory", "is gone", "let the change remove files inside it alone"))
+        if os.path.lexists(folder / DATA_JSON):
+            advice = "return the collection, or change the one that the change got"
+            raise _refused(Defect(DATA_JSON, "was written by the change, and would be lost", advice))
+        return dict(current if changed is None else changed)
 
     def _made_before(self, newest: Commit, revision: int) -> Updated:
         """Return what this change did when it was made: the revision before is what it was made to."""
@@ -163,6 +182,14 @@ class Update(msgspec.Struct, frozen=True, kw_only=True):
             before=before if self._is_current(before) else None,
             warnings=warnings,
         )
+
+
+def _is_revision(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and number > 0
+
+
+def _refused(defect: Defect) -> InvalidOutputError:
+    return InvalidOutputError("the change has made no next revision", defects=[defect])
 
 
 class _CameFirstError(Exception):

@@ -173,7 +173,9 @@ def on_a_terminal(answer: str, *words: str) -> tuple[int, str]:
     return process.returncode, shown.decode()
 
 
-@pytest.mark.parametrize(("answer", "status", "left"), [("y\n", 0, 0), ("n\n", 1, 1), ("\n", 1, 1)])
+@pytest.mark.parametrize(
+    ("answer", "status", "left"), [("y\n", 0, 0), ("n\n", 1, 1), ("\n", 1, 1), ("\4", 1, 1)]
+)
 def test_a_job_is_removed_if_a_person_says_so(
     ask: Ask, saved: Saved, answer: str, status: int, left: int
 ) -> None:

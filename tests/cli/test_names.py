@@ -146,6 +146,26 @@ def test_stage_whose_name_ends_like_a_revision(call: Call, ask: Ask, tmp_path: P
 
 
 @pytest.mark.usefixtures("job")
+def test_advice_leads_to_no_other_stage(call: Call, ask: Ask, saved: Saved) -> None:
+    """``rm`` of a name as tables print it advises what removes this stage, not one whose name is its stem."""
+    saved("odd", a=b"1")
+    result = call("rm", "3f0c/odd@2@1")
+    assert "write --stage 3f0c/odd@2\n" in result.stderr
+    assert "write 3f0c/odd, or --stage 3f0c/odd@2 if that" in call("rm", "3f0c/odd@2").stderr
+    assert "write --stage 3f0c/odd@2\n" in call("history", "3f0c/odd@2@1").stderr
+    assert ask("rm", "--stage", "3f0c/odd@2")["stage"] == "odd@2"
+    assert "odd" in {commit["stage"] for commit in ask("stages", "3f0c")}
+
+
+@pytest.mark.usefixtures("job")
+def test_advice_about_a_parent_whose_name_ends_like_a_revision(call: Call, tmp_path: Path) -> None:
+    """A revision that is not current is answered with the name of the one that is."""
+    result = call("propagate", "3f0c/odd@2@7", "--into", tmp_path / "output-of-tiling:1")
+    assert result.exit_code == 2
+    assert "write 3f0c/odd@2@1, or restore" in result.stderr
+
+
+@pytest.mark.usefixtures("job")
 @pytest.mark.parametrize("verb", [("save", "output-of-tiling:1"), ("exec",)])
 def test_save_to_a_revision(
     call: Call, ask: Ask, verb: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -319,3 +319,40 @@ def test_files_are_copied_where_they_cannot_be_linked(
     stac.take_in(document, tmp_path / "output")
     shutil.rmtree(tmp_path / "in")
     assert (tmp_path / "output" / "a" / "a.tif").read_bytes() == b"1"
+
+
+@pytest.mark.parametrize("is_catalog", [False, True], ids=["items", "catalog"])
+def test_what_the_collection_says_comes_back(
+    tmp_path: Path, saved: Save, validate: Callable[[Any], None], is_catalog: bool
+) -> None:
+    """Marks of a running stage, say: without these, its changes would be made again."""
+    members = {"up42.state.applied": {"may/seen:1": 1}, "name": "baseline", "bbox": [0, 0, 1, 1]}
+    system = {"type": "name", "properties": {"name": "urn:ogc:def:crs:OGC:1.3:CRS84"}}
+    stage = saved([{"id": "a", "properties": {}, "type": "Feature"}], members=members | {"crs": system})
+    make = stac.catalog if is_catalog else stac.item_collection
+    document = make([stage])
+    for each in document.files.values():
+        validate(each)
+    path = stac.write(document, tmp_path / "document")
+    stac.take_in(path / "catalog.json" if is_catalog else path, tmp_path / "back")
+    back = json.loads((tmp_path / "back" / "data.json").read_text())
+    assert {name: back[name] for name in back if name not in ("type", "features")} == members
+
+
+def test_members_of_a_hostile_collection_replace_nothing(tmp_path: Path) -> None:
+    """Nor do they where they are no object."""
+    document = written(tmp_path / "in", item())
+    hostile = {"features": [], "type": "x", "crs": {"type": "name"}, "kept": 1}
+    for members, wanted in ((hostile, {"kept": 1}), ([1], {})):
+        document.write_text(json.dumps(json.loads(document.read_text()) | {"up42:members": members}))
+        stac.take_in(document, tmp_path / f"out-{len(wanted)}")
+        back = json.loads((tmp_path / f"out-{len(wanted)}" / "data.json").read_text())
+        assert len(back.pop("features")) == 1
+        assert back == {"type": "FeatureCollection"} | wanted
+
+
+def test_a_property_comes_back_that_says_what_the_document_says(tmp_path: Path, saved: Save) -> None:
+    """A datetime that is null, and a time that happens to be that of the commit."""
+    stage = saved([{"id": "a", "type": "Feature", "geometry": None, "properties": {"datetime": None}}])
+    stac.take_in(stac.write(stac.item_collection([stage]), tmp_path / "items.json"), tmp_path / "back")
+    assert features(tmp_path / "back")[0]["properties"] == {"datetime": None}

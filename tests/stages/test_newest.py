@@ -80,7 +80,7 @@ def test_saved_before_a_time(state: State, output: Path) -> None:
     assert state.newest(STAGE, before=later.time).job.key == "a"
     with pytest.raises(StageNotFoundError, match=f"no job with a stage {STAGE} that was saved before"):
         state.newest(STAGE, before=first.time)
-    with pytest.raises(SettingsError, match="without a time zone"):
+    with pytest.raises(SettingsError, match="no time with a time zone"):
         state.newest(STAGE, before=datetime(2026, 1, 1))  # noqa: DTZ001 - what is refused
 
 
@@ -143,3 +143,11 @@ def test_commits_of_one_second_are_ordered_by_their_own_times(
 
     monkeypatch.setattr(bucket, "list", in_seconds)
     assert state.newest(STAGE).job.key == "b"
+
+
+def test_any_time_can_be_before(state: State, output: Path) -> None:
+    """The last one that there is, too."""
+    state.job("a").stage(STAGE).save(output)
+    assert state.newest(STAGE, before=datetime.max.replace(tzinfo=UTC)) == state.job("a").stage(STAGE)
+    with pytest.raises(StageNotFoundError, match="no job with a stage"):
+        state.newest(STAGE, before=datetime.min.replace(tzinfo=UTC))

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from doubles.outputs import tiles, write_output
 
-from up42_state.errors import InvalidOutputError, StageConflictError, StageNotFoundError
+from up42_state.errors import (
+    InvalidOutputError,
+    SettingsError,
+    StageConflictError,
+    StageNotFoundError,
+)
 from up42_state.updating import APPLIED
 
 if TYPE_CHECKING:
@@ -197,3 +203,58 @@ def test_a_killed_update_is_made_once(running: Stage, bucket: FaultyBucket) -> N
             running.update(adding(name), mark=name)
             wanted.append(name)
             assert names(running) == wanted
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        ([1, 2], "is of type list, not a FeatureCollection"),
+        (5, "is of type int"),
+        ("text", "is of type str"),
+        (True, "is of type bool"),
+    ],
+)
+def test_a_change_that_returns_no_collection_is_refused(running: Stage, made: Any, message: str) -> None:
+    """With an error that says what to return; nothing is saved."""
+    with pytest.raises(InvalidOutputError, match=message):
+        running.update(lambda _current, _folder: made, mark="x")
+    assert not running.exists()
+
+
+def test_a_data_json_that_the_change_writes_is_refused(running: Stage, tmp_path: Path) -> None:
+    """It would be lost and the change marked all the same. The directory has none, with files or without."""
+    running.save(write_output(tmp_path / "out", tiles(1)))
+
+    def change(_current: Any, folder: Path) -> None:
+        assert [path.name for path in folder.iterdir()] == ["tile_0000.tif"]
+        (folder / "data.json").write_text('{"type": "FeatureCollection", "features": []}')
+
+    with pytest.raises(InvalidOutputError, match=r"data\.json: was written by the change, and would be lost"):
+        running.update(change, mark="x")
+    with pytest.raises(InvalidOutputError, match="the directory: is gone"):
+        running.update(lambda _current, folder: shutil.rmtree(folder), mark="x")
+    assert running.latest().revision == 1
+
+
+def test_a_mark_is_text_or_a_stage(running: Stage, job: Job) -> None:
+    """``None`` is no mark, so that two callers without one do not count as the same."""
+    running.update(adding("a"), mark=None)
+    running.update(adding("b"), mark=None)
+    assert names(running) == ["a", "b"]
+    assert APPLIED not in running.features()
+    with pytest.raises(SettingsError, match="mark is of type Job"):
+        running.update(adding("c"), mark=job)  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match="job_mode is 'DRY'"):
+        running.update(lambda _current, _folder: pytest.fail("called"), job_mode="DRY")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("number", ["true", "0", "-5", '"3"', "1.5"])
+def test_a_mark_with_no_number_of_a_revision_is_passed_over(
+    running: Stage, tmp_path: Path, number: str
+) -> None:
+    """It says of no revision that the change was made."""
+    folder = write_output(tmp_path / "out", {})
+    text = f'{{"type": "FeatureCollection", "features": [], "{APPLIED}": {{"x": {number}}}}}'
+    (folder / "data.json").write_text(text)
+    running.save(folder)
+    assert running.update(adding("a"), mark="x").outcome == "saved"

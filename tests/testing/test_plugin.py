@@ -119,6 +119,25 @@ def test_runs_a_block_in_three_lines(pytester, localstack_url, monkeypatch):
     pytester.runpytest_subprocess("--up42-state-url", "localstack").assert_outcomes(passed=1)
 
 
+def test_runs_a_block_of_several_jobs_in_one_test(pytester):
+    """``clear`` removes what the job before has left, and the input that is given anew stays."""
+    pytester.makepyfile("""
+        def run(block_dirs, job, path):
+            feature = {"type": "Feature", "geometry": None, "properties": {"up42.data_path": path}}
+            block_dirs.write_input([feature], files={path: b"bytes"})
+            with block_dirs.block(job=job, clear=True) as block:
+                (block.output_dir / path).write_bytes(b"result")
+                block.write(block.input)
+
+        def test_block(state_store, block_dirs):
+            run(block_dirs, "may", "may.tif")
+            run(block_dirs, "june", "june.tif")
+            june = state_store.job("june").stage("block:1")
+            assert [entry.path for entry in june.files()] == ["june.tif"]
+    """)
+    pytester.runpytest_inprocess().assert_outcomes(passed=1)
+
+
 def test_leaves_the_environment_as_it_was(pytester):
     """After the test no variable of a store or a task is set."""
     pytester.makepyfile("""

@@ -20,7 +20,7 @@ from up42_state.contract import INPUT, OUTPUT, QUICKLOOKS
 from up42_state.errors import SettingsError
 from up42_state.machine.paths import local_path
 from up42_state.options import BlockOptions, MergeOptions, PropagationOptions, check_options, spelled_out
-from up42_state.propagation import checked_options
+from up42_state.propagation import checked_options, given_options
 from up42_state.stages.format.commit import check_job_mode
 from up42_state.stages.format.names import several
 from up42_state.stages.format.recipe import Recipe
@@ -183,7 +183,7 @@ class Block(BlockView):
             self.steps.warn("stages to propagate are named too late for resume: name them before `with`")
         earlier = tuple(stage_for(name, self.stage) for name in stages)
         shared = {name: value for name, value in self._options.items() if name in ("match", "on_conflict")}
-        self._propagations.append(Propagation(stages=earlier, **shared | dict(options)))
+        self._propagations.append(Propagation(stages=earlier, **shared | given_options(options)))
 
     def update(self, stage: str | Stage, change: Change) -> Updated:
         """Change a stage that many jobs change, such as a running maximum; this task changes it once.

@@ -155,8 +155,11 @@ def refuse_revision(text: str | None, why: str) -> None:
     :raises click.UsageError: there is a revision.
     """
     name, number = with_revision(text or "")
-    if number is not None:
-        _refuse(f"{text} names revision {number}, and {why}: write {name}")
+    if number is None:
+        return
+    # What is advised is pasted: read as a name, odd@2 would be revision 2 of another stage.
+    meant = f"{name}, or --stage {text} if that is the whole name" if written(name, 1) == name else None
+    _refuse(f"{text} names revision {number}, and {why}: write {meant or f'--stage {name}'}")
 
 
 def to_save(handles: Handles) -> Stage:
@@ -221,7 +224,7 @@ def _current(handles: Handles, text: str) -> str:
         if newest != number:
             _refuse(
                 f"{text} is not the current revision of its stage, which is {newest}, and only that one is "
-                f"taken here: write {name}, or restore {text} and use what it holds"
+                f"taken here: write {written(name, newest)}, or restore {text} and use what it holds"
             )
     return name
 

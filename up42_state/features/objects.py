@@ -44,8 +44,9 @@ class FeatureCollection(geojson.FeatureCollection):
         """The first features as a table: the id, the kind of geometry, and the properties."""
         from up42_state.tables import table
 
-        features = self.features[:_SHOWN]
-        return table(list(map(_cells, features)), len(self.features))
+        features = self.get("features")  # a collection that is half made can be shown, too
+        features = features if isinstance(features, list) else []
+        return table(list(map(_cells, features[:_SHOWN])), len(features))
 
     def __dir__(self) -> list[str]:
         """The attributes, members included, so that a REPL completes them."""
@@ -70,7 +71,9 @@ _GEOMETRIES: dict[str, type[geojson.GeoJSON]] = {
 }
 
 
-def _cells(feature: dict[str, Any]) -> dict[str, object]:
+def _cells(feature: object) -> dict[str, object]:
+    if not isinstance(feature, dict):
+        return {"id": feature}
     geometry, properties = feature.get("geometry"), feature.get("properties")
     kind = geometry.get("type") if isinstance(geometry, dict) else geometry
     return {"id": feature.get("id"), "geometry": kind, **(properties if isinstance(properties, dict) else {})}

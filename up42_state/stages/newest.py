@@ -54,13 +54,15 @@ def newest_current(
     :param job_mode: what a dry run saved is current in ``DRY_RUN`` alone.
     :param before: only what was saved before this time.
     :param besides: keys of jobs that are not looked at.
-    :raises SettingsError: ``before`` has no time zone.
+    :raises SettingsError: ``before`` is no time with a time zone.
     :raises StageNotFoundError: no job has such a stage; the error says which ones were passed over.
     """
-    if before is not None and before.tzinfo is None:
-        raise SettingsError(f"before is {before}, without a time zone", advice="give one: datetime.now(UTC)")
+    if before is not None and getattr(before, "tzinfo", None) is None:
+        raise SettingsError(
+            f"before is {before!s:.40}, no time with a time zone", advice="give one: datetime.now(UTC)"
+        )
     passed_over = []
-    until = before + _SKEW if before else None
+    until = before.timestamp() + _SKEW.total_seconds() if before else float("inf")
     for found in _newest_first(store, stage, besides, until):
         why = _why_not(found, job_mode, before)
         if not isinstance(found, DamagedCommit) and not why:
@@ -88,18 +90,17 @@ def _why_not(found: Commit | DamagedCommit, job_mode: JobMode, before: datetime 
 
 
 def _newest_first(
-    store: Store, stage: str, besides: Container[str], until: datetime | None
+    store: Store, stage: str, besides: Container[str], until: float
 ) -> Iterator[Commit | DamagedCommit]:
     """Yield the newest commit that each job has of a stage, the commit that was written last first.
 
     The store's times in the listing put the jobs in order, so only the commits that the caller looks at are
     read. S3 tells whole seconds: commits of one second are read together, and ordered by their own times.
 
-    :param until: what was written later than this, by the store's clock, is left out unread.
+    :param until: what was written later than this, in seconds of the store's clock, is left out unread.
     :return: commits, tombstones and what a dry run saved included; of a damaged one why it cannot be read.
     """
-    last = float("inf") if until is None else until.timestamp()
-    found = [each for each in _found(store, stage, besides) if each.written <= last]
+    found = [each for each in _found(store, stage, besides) if each.written <= until]
     found.sort(key=lambda each: (-each.written, each.job))
     for _, together in groupby(found, key=lambda each: each.written):
         with store.transfers() as transfers:

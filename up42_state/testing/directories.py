@@ -41,17 +41,23 @@ class BlockDirs:
         """The directory in place of ``/tmp/quicklooks``."""
         return self.root / "quicklooks"
 
-    def block(self, **settings: Any) -> Block:
+    def block(self, *, clear: bool = False, **settings: Any) -> Block:
         """Return the block that the environment describes, working in these directories.
 
-        :param settings: settings that take precedence over the environment: ``after``, ``propagate``,
-            ``parameters``, ``job_mode`` and any other of :class:`~up42_state.settings.model.Settings`.
+        :param clear: first remove what an earlier block of the same test has left in them.
+        :param settings: settings that take precedence over the environment: ``job``, ``after``,
+            ``propagate``, ``parameters``, ``job_mode`` and any other of
+            :class:`~up42_state.settings.model.Settings`.
         """
         from up42_state.block.block import Block
         from up42_state.settings.model import Settings
 
         return Block.from_env(
-            Settings(**settings), input=self.input, output=self.output, quicklooks=self.quicklooks
+            Settings(**settings),
+            input=self.input,
+            output=self.output,
+            quicklooks=self.quicklooks,
+            clear=clear,
         )
 
     def write_input(

@@ -178,9 +178,14 @@ def _asks(common: Common, *, yes: bool) -> bool:
 def _ask(question: str) -> None:
     """Ask a person, on stderr.
 
-    :raises StateError: the answer is no.
+    :raises StateError: the answer is no, or there is none: the end of the input (Ctrl-D).
     """
-    if not click.confirm(plain(question), err=True):
+    try:
+        agreed = click.confirm(plain(question), err=True)
+    except click.Abort:
+        click.echo(err=True)  # the error stands on a line of its own
+        agreed = False
+    if not agreed:
         raise StateError("nothing was removed")
 
 

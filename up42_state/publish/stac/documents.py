@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from up42_state.publish.stac.fields import OURS
+from up42_state.publish.stac.fields import MEMBERS, OURS
 from up42_state.publish.stac.ids import Ids, folder_name
 from up42_state.publish.stac.items import COMMIT, VERSION, Notes, items_of, origins_of
 from up42_state.publish.stac.media import GEOJSON, JSON
@@ -77,12 +77,18 @@ def item_collection(
     value = {
         "type": "FeatureCollection",
         f"{OURS}stages": [source.commit.name for source in sources],
+        **(_members(sources[0]) if len(sources) == 1 else {}),
         **until,
         "features": features,
     }
     return Document(
         files={"items.json": value}, items=len(features), warnings=notes.warnings, is_secret=sign is not None
     )
+
+
+def _members(source: Source) -> dict[str, Any]:
+    members = source.members
+    return {MEMBERS: members} if members else {}
 
 
 def _until(sign: timedelta | None) -> dict[str, str]:
@@ -235,6 +241,7 @@ def _collection(part: _Part, collection_id: str, parts: Sequence[_Part]) -> dict
         "id": collection_id,
         "title": commit.name,
         "description": f"The features of {commit.name}",
+        **_members(part.source),
         "license": "other",  # nobody says what the data may be used for
         "extent": {
             "spatial": {"bbox": [_bounds([item["bbox"] for item in part.items if "bbox" in item])]},

@@ -14,10 +14,13 @@ from up42_state.publish.stac.times import TIMES
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["ASIDE", "OURS", "with_properties"]
+__all__ = ["ASIDE", "COLLECTION_MEMBERS", "MEMBERS", "OURS", "with_properties"]
 
 OURS = "up42:"  # what our own fields begin with, in properties, assets and documents
 ASIDE = "up42:properties"
+MEMBERS = "up42:members"  # other members of a feature, or of a collection
+# Members of a collection that a document has in a form of its own: each item names the reference system.
+COLLECTION_MEMBERS = frozenset(("type", "features", "crs"))
 
 _LICENSE = re.compile(r"[\w\-.+]+", re.ASCII)
 _ROLES = frozenset(("producer", "licensor", "processor", "host"))
@@ -48,10 +51,11 @@ def with_properties(
     aside: dict[str, Any] = {}
     for name, value in properties.items():
         if (
-            name in own
-            and not name.startswith(OURS)
+            name in TIMES
+            and name in own
             and type(own[name]) is type(value)
             and own[name] == value
+            and f"{OURS}time" not in own  # whose time the taking in of a document leaves out
         ):
             continue
         fits = name not in own and not name.startswith(prefixes) and _CHECKS.get(name, _anything)(value)

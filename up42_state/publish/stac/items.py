@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from up42_state.features import ORIGIN, Origin
 from up42_state.publish.stac.assets import ARCHIVE, assets_of
-from up42_state.publish.stac.fields import OURS, with_properties
+from up42_state.publish.stac.fields import MEMBERS, OURS, with_properties
 from up42_state.publish.stac.geometry import placed
 from up42_state.publish.stac.times import text_of, times_of
 
@@ -78,7 +78,7 @@ def _item(
             notes.add("had no id and got one that is made of its content")
     others = {name: member for name, member in value.items() if name not in _MEMBERS}
     if others:
-        own[f"{OURS}members"] = others
+        own[MEMBERS] = others
     extensions = [FILE, PROCESSING]
     place = _place(source, value, own, notes)
     if any(name.startswith("proj:") for name in own):

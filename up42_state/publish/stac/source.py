@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from up42_state.buckets.keys import join
 from up42_state.errors import SettingsError
 from up42_state.features import Collection, Files, data_paths
 from up42_state.features.crs import Crs
 from up42_state.features.merge.matching.provenance_keys import Keys
+from up42_state.publish.stac.fields import COLLECTION_MEMBERS
 from up42_state.stages.format.names import commit_key, shard_of
 from up42_state.stages.revision import load
 
@@ -50,6 +51,12 @@ class Source:
     def identity(self) -> str:
         """The stage as provenance names it, without its revision."""
         return f"{self.commit.job}/{self.commit.stage}"
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """What the collection says besides its features, such as marks of changes; the system stays aside."""
+        names = (name for name in self.collection.members if name not in COLLECTION_MEMBERS)
+        return {name: self.collection.member(name) for name in names}
 
     @cached_property
     def named_paths(self) -> frozenset[str]:

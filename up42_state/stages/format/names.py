@@ -74,7 +74,7 @@ _ALLOWED = (
 )
 
 
-def check_job(name: str) -> str:
+def check_job(name: object) -> str:
     """Return the job key that was given.
 
     :raises InvalidNameError: ``name`` is no job key; the error says which characters are allowed.
@@ -82,7 +82,7 @@ def check_job(name: str) -> str:
     return _check("job key", name)
 
 
-def check_stage(name: str) -> str:
+def check_stage(name: object) -> str:
     """Return the stage name that was given.
 
     :raises InvalidNameError: ``name`` is no stage name; the error says which characters are allowed.
@@ -95,8 +95,8 @@ def is_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def _check(what: str, name: str) -> str:
-    if not is_name(name):
+def _check(what: str, name: object) -> str:
+    if not isinstance(name, str) or not is_name(name):
         raise InvalidNameError(f"{name!r} is not a {what}", advice=f"use {_ALLOWED}")
     return name
 
@@ -115,14 +115,14 @@ def check_number(name: str, value: int) -> int:
         raise SettingsError(f"{name} is {value!r}", advice="give a whole number") from None
 
 
-def split_stage(text: str, job: str | None) -> tuple[str, str]:
+def split_stage(text: object, job: str | None) -> tuple[str, str]:
     """Split ``STAGE`` or ``JOB/STAGE`` into the job key and the stage name, and check both.
 
     :param text: a stage as people write it.
     :param job: the job of a stage that is written without a job; ``None`` if that is not allowed.
     :raises InvalidNameError: a name is not allowed, or the job is missing.
     """
-    head, slash, tail = text.partition("/")
+    head, slash, tail = text.partition("/") if isinstance(text, str) else ("", "", "")
     if slash:
         return check_job(head), check_stage(tail)
     if job is None:
@@ -133,8 +133,10 @@ def split_stage(text: str, job: str | None) -> tuple[str, str]:
 def several(stages: Any) -> Iterable[Any]:
     """Return the stages of an argument that takes one or several.
 
-    :param stages: names, handles or commits; or one of them.
+    :param stages: names, handles or commits; or one of them; ``None`` for none.
     """
+    if stages is None:
+        return ()
     # Text is iterable, too: "tiling:1" would be taken for eight stages of one letter each.
     one = isinstance(stages, str) or not hasattr(stages, "__iter__")
     return cast("Iterable[Any]", [stages] if one else stages)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,7 +13,7 @@ from up42_state.errors import SettingsError
 from up42_state.secrets.shapes import holds_credential, is_secret_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 __all__ = ["encoded", "mask_secrets", "secret_texts"]
 
@@ -28,6 +29,8 @@ def mask_secrets(parameters: Mapping[str, Any]) -> dict[str, Any]:
     :param parameters: the block's parameters.
     :raises SettingsError: the parameters cannot be written as JSON.
     """
+    if not isinstance(parameters, Mapping):  # whoever calls without a type checker may give anything
+        raise no_json(f"they are of type {type(parameters).__name__}, no dictionary")
     plain = msgspec.json.decode(encoded(dict(parameters)))
     try:
         return _masked_members(plain)

@@ -26,6 +26,7 @@ from up42_state.stages.format.commit import Commit
 from up42_state.stages.format.names import (
     attempt_prefix,
     attempts_prefix,
+    check_number,
     commit_key,
     commits_prefix,
     is_attempt,
@@ -107,7 +108,7 @@ def check_prune(keep: int, grace: timedelta, *, no_writers: bool) -> None:
 
     :raises SettingsError: ``keep`` or ``grace`` is out of range.
     """
-    if keep < 1:
+    if check_number("keep", keep) < 1:
         raise SettingsError(f"keep is {keep}", advice="keep at least 1 revision; rm removes a stage")
     if grace < MIN_GRACE and not no_writers:
         raise SettingsError(

@@ -13,7 +13,7 @@ from up42_state.errors import Defect, InvalidDataError, TargetConflictError
 from up42_state.features import DATA_PATH
 from up42_state.features.files.data_paths import EVERYTHING, is_data_property, normal_path
 from up42_state.machine.paths import local_path
-from up42_state.publish.stac.fields import ASIDE, OURS
+from up42_state.publish.stac.fields import ASIDE, COLLECTION_MEMBERS, MEMBERS, OURS
 from up42_state.publish.stac.ids import folder_name
 from up42_state.publish.stac.intake.copying import Copies
 from up42_state.publish.stac.intake.reading import Item, Places, document_path, items_in
@@ -23,7 +23,7 @@ from up42_state.secrets.redaction import without_credentials
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     PathLike = str | os.PathLike[str]
@@ -72,10 +72,16 @@ def take_in(source: PathLike, target: PathLike, *, roots: Iterable[PathLike] = (
         raise TargetConflictError(f"{directory} holds something already", advice="name an empty directory")
     places = Places(document, [local_path(root) for root in roots])
     copies, folders = Copies(directory, places), set[str]()
-    items = list(items_in(document, places))
+    collections: list[dict[str, Any]] = []
+    items = list(items_in(document, places, collections))
     crs = _crs(items)
     features = [_feature(item, folders, places, copies, has_crs=bool(crs)) for item in items]
-    value = {"type": "FeatureCollection", **crs, "features": [feature for feature, _ in features]}
+    value = {
+        "type": "FeatureCollection",
+        **_kept_members(collections),
+        **crs,
+        "features": [feature for feature, _ in features],
+    }
     (directory / DATA_JSON).write_bytes(rendered(value))
     remote = sum(count for _, count in features)
     warnings = list(copies.warnings)
@@ -85,6 +91,13 @@ def take_in(source: PathLike, target: PathLike, *, roots: Iterable[PathLike] = (
             f"and the property {_REMOTE} says where"
         )
     return Taken(features=len(features), files=copies.count, warnings=tuple(warnings))
+
+
+def _kept_members(collections: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the collection of one stage said besides its features, in documents of ours."""
+    members = collections[0].get(MEMBERS) if len(collections) == 1 else None
+    members = members if isinstance(members, dict) else {}
+    return {name: value for name, value in members.items() if name not in COLLECTION_MEMBERS}
 
 
 def _crs(items: Iterable[Item]) -> dict[str, Any]:
@@ -129,7 +142,7 @@ def _feature(
     feature["properties"] = _properties(properties, data, folder) | ({_REMOTE: remote} if remote else {})
     if has_crs:
         del feature["properties"][_SYSTEM]
-    members = properties.get(f"{OURS}members")
+    members = properties.get(MEMBERS)
     return (members if isinstance(members, dict) else {}) | feature, len(remote)
 
 

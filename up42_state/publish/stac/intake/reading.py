@@ -104,9 +104,10 @@ def document_path(source: str | os.PathLike[str]) -> Path:
     return local_path(path)
 
 
-def items_in(document: Path, places: Places) -> Iterator[Item]:
+def items_in(document: Path, places: Places, collections: list[dict[str, Any]]) -> Iterator[Item]:
     """Yield the items of a document and of those that it links to as child or item, each document once.
 
+    :param collections: gets the documents that are collections of items.
     :raises PathNotFoundError: a document is missing.
     :raises InvalidDataError: a document is none of STAC, or one that is linked lies elsewhere.
     """
@@ -119,6 +120,8 @@ def items_in(document: Path, places: Places) -> Iterator[Item]:
         seen.add(real)
         value = _read(path)
         kind = value.get("type")
+        if kind in ("FeatureCollection", "Collection"):
+            collections.append(value)
         if kind == "FeatureCollection":
             yield from _of_collection(value, path)
         elif kind == "Feature":
