@@ -57,7 +57,6 @@ EXCEPTIONS = {
     ("docs/recipes.md", "docker build"): "needs a registry; compared with the documents by its test",
     ("docs/recipes.md", "kubectl create secret"): "needs a cluster; compared with the documents by its test",
     ("docs/report.md", "pip install"): "needs a package index",
-    ("docs/security.md", "python -c"): "needs the bill of materials, which make sbom fetches packages for",
     ("docs/testing.md", "make localstack"): "servers that stay; tests/test_servers.py starts LocalStack",
     ("docs/internals/tests.md", "UP42_STATE_TEST_GCS"): "needs Google's storage testbench",
     (
