@@ -56,7 +56,9 @@ def install() -> None:
         subprocess.run([_python(), "-m", "venv", "--clear", ENVIRONMENT], check=True)
         pip = [ENVIRONMENT / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check"]
         # Python compiles what is imported: most of it never is.
-        subprocess.run([*pip, "install", "--no-compile", "--requirement", REQUIREMENTS], check=True, stdout=sys.stderr)
+        subprocess.run(
+            [*pip, "install", "--no-compile", "--requirement", REQUIREMENTS], check=True, stdout=sys.stderr
+        )
         stamp.write_text(wanted)
 
 
