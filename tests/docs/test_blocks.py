@@ -128,5 +128,6 @@ def test_the_tests_of_a_block_as_the_page_has_them(pytester: pytest.Pytester) ->
     """``docs/testing.md``: its tests pass, with the block of docker/block."""
     tests = [text for text in runnable(ROOT / "docs" / "testing.md") if "def test_" in text]
     block = (ROOT / "docker" / "block" / "block.py").read_text(encoding="utf-8")
-    pytester.makepyfile(block=block, test_page="from block import process\n\n" + "\n\n".join(tests))
+    # Not by the name "block": that is a folder of tests here, too.
+    pytester.makepyfile(the_block=block, test_page="from the_block import process\n\n" + "\n\n".join(tests))
     pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)

@@ -142,15 +142,30 @@ def _in_threads(
     """
     futures: list[Future[JobOutcome[T]]] = []
     try:
-        try:
-            futures += (pool.submit(_called, function, handle) for handle in handles)
-        except RuntimeError as error:
-            raise EngineError(f"the pool takes no job: {error}", advice="give a pool that is open") from error
+        for number, handle in enumerate(handles):
+            futures += [_submitted(function, handle, pool, is_first=number == 0)]
         return [_result(handle.key, future) for handle, future in zip(handles, futures, strict=True)]
     except BaseException:
         for future in futures:
             future.cancel()
         raise
+
+
+def _submitted(
+    function: Callable[[Job], T], handle: Job, pool: ThreadPoolExecutor, *, is_first: bool
+) -> Future[JobOutcome[T]]:
+    """Ask a pool for a call; of a pool that a job has shut down meanwhile, return a call that is cancelled.
+
+    :raises EngineError: the pool was shut down before.
+    """
+    try:
+        return pool.submit(_called, function, handle)
+    except RuntimeError as error:
+        if is_first:
+            raise EngineError(f"the pool takes no job: {error}", advice="give a pool that is open") from error
+        late: Future[JobOutcome[T]] = Future()
+        late.cancel()
+        return late
 
 
 def _result(job: str, future: Future[JobOutcome[T]]) -> JobOutcome[T]:
