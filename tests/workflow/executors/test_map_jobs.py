@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import threading
 import time
-from concurrent.futures import CancelledError, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -136,6 +136,21 @@ def test_a_pool_that_is_shut_down(state: State) -> None:
         map_jobs(facts, KEYS, state, executor=pool)
     pool = ThreadPoolExecutor(1)
     found = map_jobs(lambda _job: pool.shutdown(wait=False, cancel_futures=True), KEYS, state, executor=pool)
+    assert [type(each.error) for each in found] == [type(None), CancelledError, CancelledError]
+
+
+class ShutAtOnce(ThreadPoolExecutor):
+    """A pool that somebody shuts down as soon as it has taken one call."""
+
+    def submit(self, *given: Any, **named: Any) -> Future[Any]:
+        future = super().submit(*given, **named)
+        self.shutdown()
+        return future
+
+
+def test_a_pool_that_is_shut_down_while_jobs_are_handed_in(state: State) -> None:
+    """The jobs that it takes no more are cancelled ones; what the first gave is kept."""
+    found = map_jobs(facts, KEYS, state, executor=ShutAtOnce(1))
     assert [type(each.error) for each in found] == [type(None), CancelledError, CancelledError]
 
 

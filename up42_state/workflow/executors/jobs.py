@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import threading
 import time
-from concurrent.futures import CancelledError, Executor, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -19,7 +19,6 @@ from up42_state.workflow.executors.worker import check_versions, open_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from concurrent.futures import Future
 
     from up42_state.state import State
     from up42_state.workflow.executors.remote import Workers
