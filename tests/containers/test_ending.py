@@ -41,7 +41,7 @@ def during(lab: Lab, script: str, do: Callable[[str], None], work: Work) -> Endi
     thread.start()
     while b"begun" not in work.log.bytes() and thread.is_alive():
         time.sleep(0.02)
-    do(lab.running()[0])
+    do(next(iter(lab.running()), ""))  # none where it ended in the meantime: what needs one fails then
     thread.join()
     if isinstance(endings[0], EngineError):
         raise endings[0]
