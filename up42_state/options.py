@@ -86,20 +86,9 @@ class MergeOptions(TypedDict, total=False):
     missing: Literal["error", "skip"] | None
 
 
-class PropagationOptions(TypedDict, total=False):
-    """The options of one propagation; :class:`~up42_state.Propagation` says what each option means.
+class PropagationOptions(MergeOptions, total=False):
+    """The options of one propagation; :class:`~up42_state.Propagation` says what each option means."""
 
-    An option that is ``None`` counts as not given.
-    """
-
-    form: Literal["forward", "inherit"] | None
-    match: Sequence[tuple[str, str]] | None
-    on_conflict: Literal["current", "earlier", "both", "error"] | None
-    where: Mapping[str, Any] | Sequence[str] | None
-    bbox: Sequence[float] | None
-    ids: Iterable[str | int] | None
-    path: str | None
-    missing: Literal["error", "skip"] | None
     properties: Sequence[str] | None
     manifest: Manifest | None
 

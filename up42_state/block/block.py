@@ -13,7 +13,7 @@ from up42_state.block.inputs import Inputs, has_data, local_stores, stage_for
 from up42_state.block.outputs import Before, merge_here, write_output
 from up42_state.block.recipe.identity import Code, Identity
 from up42_state.block.recipe.standing import look
-from up42_state.block.steps import Steps, counted
+from up42_state.block.steps import Steps
 from up42_state.block.view import BlockView
 from up42_state.block.workspace import Workspace
 from up42_state.contract import INPUT, OUTPUT, QUICKLOOKS
@@ -254,7 +254,7 @@ class Block(BlockView):
             self._parents, self._merged = restored.commits, restored.reports
             self._reports = list(self._merged)
             for commit in restored.commits:
-                self.steps.done("restore", f"restored {commit.name} into {self.input_dir}: {counted(commit)}")
+                self.steps.done("restore", f"restored {commit.name} into {self.input_dir}: {commit.counted}")
             self.steps.merged("merged into the input", self._merged)
         return self._parents
 
@@ -377,7 +377,7 @@ class Block(BlockView):
             self._merged = present.reports if present else []
             self._reports = list(self._merged)
             for commit in self._parents:
-                self.steps.say(f"found {commit.name} in {self.input_dir}: {counted(commit)}")
+                self.steps.say(f"found {commit.name} in {self.input_dir}: {commit.counted}")
             self.steps.merged("merged into the input", self._merged)
         return self._parents
 

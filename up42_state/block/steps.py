@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from up42_state.features import Report
-    from up42_state.stages.format.commit import Commit, JobMode
+    from up42_state.stages.format.commit import JobMode
     from up42_state.stages.write.save import Saved
     from up42_state.stages.write.standing import Standing
     from up42_state.updating import Updated
 
-__all__ = ["Steps", "counted"]
+__all__ = ["Steps"]
 
 
 class Steps:
@@ -74,7 +74,7 @@ class Steps:
     def updated(self, updated: Updated) -> None:
         """Print what an update of a running stage did."""
         commit = updated.commit
-        self.done("update", f"updated {commit.name}: {updated.outcome}, {counted(commit)}")
+        self.done("update", f"updated {commit.name}: {updated.outcome}, {commit.counted}")
         for warning in updated.warnings:
             self.warn(warning)
 
@@ -88,12 +88,7 @@ class Steps:
             why = f"a dry run never supersedes real output, which is {commit.name}"
             self.done("save", f"nothing was saved: {why}")
         else:
-            self.done("save", f"{saved.outcome} {commit.name}: {counted(commit)}")
-
-
-def counted(commit: Commit) -> str:
-    """Return how many features, files and bytes a stage holds."""
-    return commit.counted
+            self.done("save", f"{saved.outcome} {commit.name}: {commit.counted}")
 
 
 def _to_stderr(text: str) -> None:

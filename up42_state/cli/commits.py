@@ -133,9 +133,7 @@ def saved_value(saved: Saved) -> dict[str, Any]:
 def _parents(commit: Commit, prefix: str) -> str:
     """Return the parents as a reader would name them: the commit's own job is left out as ``prefix`` says."""
     return ", ".join(
-        f"{prefix}{parent.stage}@{parent.revision}"
-        if parent.job == commit.job
-        else f"{parent.job}/{parent.stage}@{parent.revision}"
+        f"{prefix}{parent.stage}@{parent.revision}" if parent.job == commit.job else parent.name
         for parent in commit.parents
     )
 

@@ -15,11 +15,11 @@ from up42_state.cli.text import plain, width
 from up42_state.secrets.redaction import without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from up42_state.cli.common import Common
 
-__all__ = ["Table", "facts", "print_result", "write_text"]
+__all__ = ["Table", "facts", "print_result", "write_bytes", "write_text"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,5 +79,28 @@ def write_text(text: str) -> None:
     try:
         click.echo(without_secrets(text), nl=False)
     except BrokenPipeError:
-        # Python flushes stdout once more when it ends, and would complain then.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_stdout()
+
+
+def write_bytes(chunks: Iterable[bytes | memoryview]) -> None:
+    """Write bytes to stdout as they are; on a terminal without what would steer the terminal.
+
+    It is no error if the reader has gone.
+    """
+    try:
+        sys.stdout.flush()
+        for chunk in chunks:
+            sys.stdout.buffer.write(_harmless(chunk) if sys.stdout.isatty() else chunk)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+
+
+def _harmless(chunk: bytes | memoryview) -> bytes:
+    text = bytes(chunk).decode(errors="backslashreplace")
+    return "\n".join(plain(line.expandtabs()) for line in text.split("\n")).encode(errors="backslashreplace")
+
+
+def _forget_stdout() -> None:
+    """Lead stdout nowhere: Python flushes it once more when it ends, and would complain then."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

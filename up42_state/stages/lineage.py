@@ -47,7 +47,7 @@ class Ancestor(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def parents(self) -> tuple[str, ...]:
         """The revisions that this one was made from, as people write them."""
-        return tuple(map(_text, self.commit.parents)) if self.commit else ()
+        return tuple(each.name for each in self.commit.parents) if self.commit else ()
 
     @property
     def propagated(self) -> tuple[str, ...]:
@@ -55,7 +55,7 @@ class Ancestor(msgspec.Struct, frozen=True, kw_only=True):
         if self.commit is None:
             return ()
         if self.commit.merged:
-            return tuple(map(_text, self.commit.merged))
+            return tuple(each.name for each in self.commit.merged)
         return tuple(each.name for each in self.commit.components if each.kind == "propagated")
 
     def component(self, kind: str) -> str:
@@ -156,7 +156,3 @@ def _ordered(found: dict[Name, Ancestor]) -> list[Ancestor]:
             if not used[parent]:
                 free.append(parent)
     return ordered
-
-
-def _text(parent: Parent) -> str:
-    return f"{parent.job}/{parent.stage}@{parent.revision}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import click
 
 from up42_state.cli import names, options
 from up42_state.cli.commits import lineage_table
-from up42_state.cli.output import Table, facts, print_result
+from up42_state.cli.output import Table, facts, print_result, write_bytes
 from up42_state.cli.runs import lineage_of, run_of, tasks_of
 from up42_state.cli.text import moment, plain, size
 from up42_state.errors import JobNotFoundError, NotFoundError
@@ -246,7 +245,8 @@ def _print_log(common: Common, runs: Runs, task: str, run: str, attempt: int | N
         print_result(common, {"record": known, "log": data.decode(errors="replace")})
     else:
         _note(common, record, found, task, number)
-        _write(data)
+        text = without_secrets(data.decode(errors="surrogateescape"))
+        write_bytes([text.encode(errors="surrogateescape")])
     if isinstance(record, DamagedRecord):
         raise record.error
 
@@ -264,21 +264,3 @@ def _note(common: Common, record: AttemptRecord | DamagedRecord, run: str, task:
     failed = [shard.shard for shard in record.shards if shard.outcome == "failed"]
     for shard in failed[:_NAMED]:
         common.note(plain(f"of this shard alone: up42-state log {record.job}/{shard}"))
-
-
-def _write(data: bytes) -> None:
-    """Write a log to stdout: as it is, but on a terminal without what would steer the terminal."""
-    text = without_secrets(data.decode(errors="surrogateescape"))
-    if sys.stdout.isatty():
-        text = "".join(f"{plain(line.expandtabs())}\n" for line in text.splitlines())
-    try:
-        sys.stdout.flush()
-        click.echo(text.encode(errors="surrogateescape"), nl=False)
-    except BrokenPipeError:
-        _forget_stdout()
-
-
-def _forget_stdout() -> None:
-    import os
-
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -50,7 +50,7 @@ def _details(stage: StageView) -> Html:
     assert commit is not None
     parameters = json.dumps(commit.parameters, indent=2, ensure_ascii=False) if commit.parameters else ""
     rows = {
-        "made from": ", ".join(f"{p.job}/{p.stage}@{p.revision}" for p in commit.parents),
+        "made from": ", ".join(parent.name for parent in commit.parents),
         "merged in": ", ".join("/".join(name) for name in stage.propagated),
         "parameters": tag("pre", printable(without_credentials(parameters), 4000)) if parameters else "",
         "fingerprint": commit.fingerprint,

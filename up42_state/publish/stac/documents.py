@@ -108,8 +108,7 @@ def _lineage(source: Source, item: Mapping[str, Any]) -> Iterator[dict[str, Any]
         yield _link("derived_from", source.commit_address(parent), COMMIT, str(origin))
         return
     for parent in source.commit.parents:
-        title = f"{parent.job}/{parent.stage}@{parent.revision}"
-        yield _link("derived_from", source.commit_address(parent), COMMIT, title)
+        yield _link("derived_from", source.commit_address(parent), COMMIT, parent.name)
 
 
 def _link(rel: str, href: str, media: str, title: str = "") -> dict[str, Any]:
@@ -201,12 +200,11 @@ def _parents(source: Source, parts: Sequence[_Part], up: str) -> Iterator[dict[s
     """Links to the parents of a stage: their collections, or their commits in the store."""
     held = {(part.source.identity, part.source.commit.revision): part.folder for part in parts}
     for parent in source.commit.parents:
-        identity, title = f"{parent.job}/{parent.stage}", f"{parent.job}/{parent.stage}@{parent.revision}"
-        folder = held.get((identity, parent.revision))
+        folder = held.get((f"{parent.job}/{parent.stage}", parent.revision))
         if folder is not None:
-            yield _link("derived_from", f"{up}{folder}/collection.json", JSON, title)
+            yield _link("derived_from", f"{up}{folder}/collection.json", JSON, parent.name)
         else:
-            yield _link("derived_from", source.commit_address(parent), COMMIT, title)
+            yield _link("derived_from", source.commit_address(parent), COMMIT, parent.name)
 
 
 def _root(parts: Sequence[_Part], ids: Sequence[str], until: Mapping[str, str]) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def _of_commit(commit: Commit) -> dict[str, Any]:
 
 def _made(commit: Commit) -> dict[str, Any]:
     """How a feature came to be that the stage's own block made."""
-    parents = ", ".join(f"{parent.job}/{parent.stage}@{parent.revision}" for parent in commit.parents)
+    parents = ", ".join(parent.name for parent in commit.parents)
     made_by = f"by {commit.block.text}" if commit.block else "by a block that did not say what it is"
     lineage = f"{commit.name} was made {made_by}" + (f" from {parents}" if parents else "")
     own: dict[str, Any] = {"processing:datetime": text_of(commit.time), "processing:lineage": lineage}

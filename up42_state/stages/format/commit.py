@@ -84,6 +84,11 @@ class Parent(_Record, frozen=True, kw_only=True):
     attempt: str
     content: str
 
+    @property
+    def name(self) -> str:
+        """The revision as messages name it: ``<job>/<stage>@<revision>``."""
+        return f"{self.job}/{self.stage}@{self.revision}"
+
 
 class StoredObject(_Record, frozen=True, kw_only=True):
     """An object that a commit names: the index or ``data.json``.
@@ -179,7 +184,7 @@ class Commit(_Record, frozen=True, kw_only=True):
             "files": self.totals.files,
             "bytes": self.totals.bytes,
             "block": self.block.text if self.block else "",
-            "made from": ", ".join(f"{each.job}/{each.stage}@{each.revision}" for each in self.parents),
+            "made from": ", ".join(each.name for each in self.parents),
             "state": "removed" if self.removed else self.job_mode,
         }
 

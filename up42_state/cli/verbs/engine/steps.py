@@ -118,7 +118,7 @@ def stage_in(
         handed = fill(stored, input_, _part(shards, index))
         handed.write(handover)
     files = _sizes(input_)
-    parents = [f"{parent.job}/{parent.stage}@{parent.revision}" for parent in handed.parents]
+    parents = [parent.name for parent in handed.parents]
     value = {
         "task": handed.task,
         "stage": handed.shard.stage if handed.shard else handed.task,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from up42_state.cli import names, options
-from up42_state.cli.output import Table, print_result
-from up42_state.cli.text import plain, size
+from up42_state.cli.output import Table, print_result, write_bytes
+from up42_state.cli.text import size
 from up42_state.contract import DATA_JSON
 from up42_state.errors import PathNotFoundError
 
@@ -94,11 +92,7 @@ def cat(common: Common, name: str, path: str, job: str | None, revision: int | N
     """
     stage, revision = names.chosen_stage(common, name, job=job, revision=revision)
     chunks = _data(stage, revision) if path == DATA_JSON else _chunks(stage, path, revision)
-    try:
-        _write(chunks)
-    except BrokenPipeError:  # a reader that goes away (`| head`) is no error
-        # Python flushes stdout once more when it ends, and would complain then.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    write_bytes(chunks)
 
 
 def _data(stage: Stage, revision: int | None) -> Iterator[Bytes]:
@@ -116,18 +110,3 @@ def _chunks(stage: Stage, path: str, revision: int | None) -> Iterator[Bytes]:
     with stage.open(path, revision) as file:
         while chunk := file.read(_CHUNK):
             yield chunk
-
-
-def _write(chunks: Iterator[Bytes]) -> None:
-    """Write bytes to stdout as they are; on a terminal without what would steer the terminal."""
-    sys.stdout.flush()
-    binary = sys.stdout.buffer
-    as_text = sys.stdout.isatty()
-    for chunk in chunks:
-        binary.write(_harmless(chunk) if as_text else chunk)
-    binary.flush()
-
-
-def _harmless(chunk: Bytes) -> bytes:
-    text = bytes(chunk).decode(errors="backslashreplace")
-    return "\n".join(plain(line.expandtabs()) for line in text.split("\n")).encode(errors="backslashreplace")
