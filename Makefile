@@ -24,9 +24,10 @@ RUN_ON = $(MATRIX_VENVS)/$(1)/bin/python -P -m pytest -n $(TEST_WORKERS) --dist 
 # Where tests with the marks docker and browser are (tests/release holds this list to them): to look
 # through all others for them takes ten seconds.
 IMAGE_TESTS := tests/docker tests/docs tests/block tests/manifest tests/publish tests/stages
-STANDS_ON_OTHERS := tests/settings tests/manifest tests/publish tests/test_filesystem.py tests/test_filesystem_readers.py \
-	$(addprefix tests/buckets/test_,s3.py gcs.py fsspec.py open_bucket.py s3_advice.py gcs_advice.py) \
-	$(addprefix tests/cli/test_,errors.py help.py output.py progress.py stages.py transfer.py upkeep.py)
+STANDS_ON_OTHERS := tests/settings tests/publish/report tests/test_filesystem.py tests/test_filesystem_readers.py \
+	$(addprefix tests/manifest/test_,schema.py service.py) \
+	$(addprefix tests/buckets/test_,s3.py gcs.py fsspec.py open_bucket.py) \
+	$(addprefix tests/cli/test_,help.py output.py progress.py transfer.py)
 # Python is left to compile what is imported: most of what is installed never is.
 PIP = $(BIN)/python -m pip $(if $(1),--python $(1)) install --quiet --no-compile
 # The interpreter of a version, such as 3.12: on the path, or pyenv's where no shim leads to it.
@@ -85,6 +86,7 @@ fuzz: $(FUZZ_VENV)/.installed  ## fuzz what reads others' data, guided by covera
 soak: $(VENV)/.dev  ## faults, kills, races and random programs SOAK=10 times over; prints what came out
 	UP42_STATE_SOAK=$(SOAK) UP42_STATE_EXAMPLES=100 $(BIN)/pytest tests/trust tests/stages/test_verify.py tests/features/test_laws.py \
 		tests/workflow/executors/test_dask.py -m 'not docker' -n $(TEST_WORKERS) --dist worksteal --timeout 7200 $(PYTEST_ARGS)
+	$(BIN)/pytest -m soak -n $(TEST_WORKERS) --timeout 7200 $(PYTEST_ARGS)
 	UP42_STATE_EXAMPLES=100 $(BIN)/pytest -m hypothesis -n $(TEST_WORKERS) --dist worksteal --timeout 7200 $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev  ## ruff: rules and format

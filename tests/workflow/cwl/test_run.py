@@ -101,7 +101,7 @@ def test_a_run_and_a_document_go_on_with_each_others_work(tmp_path: Path, locals
     assert [(each.status, each.reasons) for each in planned] == [("cached", ())] * 2
 
 
-@pytest.mark.long
+@pytest.mark.soak  # in CI the images of tests/docker and tests/containers go through the same
 def test_a_whole_workflow_through_the_store(tmp_path: Path, localstack_url: str) -> None:
     """Fan-in, propagation and nasty parameters are cached for a run, and for the document where a run was."""
     staged = Staged(tmp_path, localstack_url, "cwl-whole")
