@@ -20,6 +20,8 @@ COVERAGE ?=
 MATRIX_VENVS := .cache/matrix
 MATRIX := $(foreach python,3.11 3.12 3.13,$(python)-newest $(python)-lowest)
 SBOM_VENV := .cache/sbom-venv
+# CycloneDX brings rfc3987-syntax, with which each import of jsonschema takes a second: not into .venv.
+CYCLONEDX_VENV := .cache/cyclonedx-venv
 RUN_ON = $(MATRIX_VENVS)/$(1)/bin/python -P -m pytest -n $(TEST_WORKERS) --dist worksteal
 # Where tests with the marks docker and browser are (tests/release holds this list to them): to look
 # through all others for them takes ten seconds.
@@ -60,9 +62,9 @@ test-matrix: $(MATRIX:%=test-on-%)  ## make test on each Python, with the newest
 test-on-%: $(MATRIX_VENVS)/%/.installed localstack-venv
 	$(call RUN_ON,$*) $(PYTEST_ARGS)
 
-# With the lowest packages: test-long, and of make test what stands on others' packages most.
+# With the lowest packages: test-long (THIRD=0, 1 or 2: a third of it), and of make test what stands on others' packages most.
 test-lowest: $(MATRIX_VENVS)/3.11-lowest/.installed localstack-venv  ## make test-long, and some of make test, on the lowest packages
-	$(call RUN_ON,3.11-lowest) -m long $(PYTEST_ARGS)
+	$(call RUN_ON,3.11-lowest) -m long $(if $(THIRD),--third $(THIRD)) $(PYTEST_ARGS)
 	$(call RUN_ON,3.11-lowest) $(STANDS_ON_OTHERS) $(PYTEST_ARGS)
 
 coverage: $(WHEEL_VENV)/.installed localstack-venv  ## make test, with line and branch coverage
@@ -108,13 +110,13 @@ dist: $(VENV)/.dev  ## build dist/: the sdist, and the wheel of it, checked as a
 	$(BIN)/python -m build --quiet --no-isolation --outdir dist .
 	$(BIN)/twine check --strict dist/*
 
-sbom: $(WHEEL_VENV)/.installed  ## write dist/sbom.json: all that comes with up42_state and its extras (CycloneDX)
+sbom: $(WHEEL_VENV)/.installed $(CYCLONEDX_VENV)/.installed  ## write dist/sbom.json: all that comes with up42_state and its extras (CycloneDX)
 	rm -rf $(SBOM_VENV) && mkdir -p dist
 	$(BIN)/python -m venv --without-pip $(SBOM_VENV)
 	$(call PIP,$(SBOM_VENV)/bin/python) "$$(echo .cache/dist/*.whl)[dask,report,server]"
 	sed 's/^dynamic = .*/version = "'"$$($(WHEEL_PYTHON) -c 'import up42_state; print(up42_state.__version__)')"'"/' \
 		pyproject.toml > $(SBOM_VENV)/pyproject.toml
-	$(BIN)/cyclonedx-py environment --pyproject $(SBOM_VENV)/pyproject.toml --mc-type library \
+	$(CYCLONEDX_VENV)/bin/cyclonedx-py environment --pyproject $(SBOM_VENV)/pyproject.toml --mc-type library \
 		--output-reproducible --validate --output-file dist/sbom.json $(SBOM_VENV)/bin/python
 
 bench: $(VENV)/.dev  ## measure ours beside the tools people use
@@ -163,6 +165,12 @@ $(MATRIX_VENVS)/%/.installed: $(WHEEL_VENV)/.installed
 	# Last on the path is the checkout: functions of tests that go to other processes are found there.
 	echo '$(CURDIR)' > "$$($(@D)/bin/python -P -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/checkout.pth"
 	$(@D)/bin/python -P -c 'import up42_state as u; assert "$(@D)" in u.__file__, u.__file__'
+	touch $@
+
+$(CYCLONEDX_VENV)/.installed: $(VENV)/.runtime
+	rm -rf $(CYCLONEDX_VENV)
+	$(BIN)/python -m venv --without-pip $(CYCLONEDX_VENV)
+	$(call PIP,$(CYCLONEDX_VENV)/bin/python) --group sbom
 	touch $@
 
 $(FUZZ_VENV)/.installed: $(VENV)/.dev tests/fuzz/requirements.txt
