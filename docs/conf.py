@@ -40,6 +40,7 @@ highlight_language = "text"
 myst_enable_extensions = ["attrs_inline", "deflist"]
 myst_heading_anchors = 4
 suppress_warnings = ["misc.highlighting_failure"]  # JSON with "…" in it
+copybutton_selector = "div:not(.highlight-text) > div.highlight > pre"  # what a program prints is no command
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 

@@ -6,7 +6,7 @@ out knows histories and no handles: :meth:`Propagation.resolve` stands between t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,7 +20,7 @@ from up42_state.stages.propagate.options import EarlierHistories
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from typing import Unpack
 
     from up42_state.features import Report, Selection
@@ -90,6 +90,11 @@ class Propagation:
                     f"stages holds the name {stage!r}, which says nothing of its store",
                     advice="give stages themselves: state.job(JOB).stage(NAME)",
                 )
+            if not hasattr(stage, "job"):
+                raise SettingsError(
+                    f"a value of type {type(stage).__name__} is given for an earlier stage",
+                    advice="give stages: state.job(JOB).stage(NAME)",
+                )
         if self.match is not None and not _are_pairs(self.match):
             raise SettingsError(
                 f"match is {self.match!r:.60}",
@@ -98,7 +103,7 @@ class Propagation:
         if self.properties is not None and self.manifest is not None:
             raise SettingsError("both properties and manifest are given", advice="give one of them")
         # A save whose references vanish starts again, and reads the ids again: an iterator would be empty.
-        if self.ids is not None and not isinstance(self.ids, str):
+        if isinstance(self.ids, Iterable) and not isinstance(self.ids, str):
             object.__setattr__(self, "ids", tuple(self.ids))
 
     @property
@@ -219,7 +224,7 @@ def checked_options(options: MergeOptions) -> dict[str, Any]:
     :raises SettingsError: an option is none of its choices.
     """
     given = given_options(options)
-    if "ids" in given and not isinstance(given["ids"], str):
+    if isinstance(given.get("ids"), Iterable) and not isinstance(given["ids"], str):
         given["ids"] = tuple(given["ids"])  # several propagations read them, and a recipe
     _ = Propagation(stages=(), **given).selection
     return given

@@ -6,6 +6,7 @@ modules that read.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from up42_state.stages.format.names import check_stage
@@ -143,7 +144,7 @@ class ReadableStage:
 
         return load_index(self._store, self._commit(revision)).entries
 
-    def open(self, path: str, revision: int | None = None) -> io.BufferedReader:
+    def open(self, path: str | os.PathLike[str], revision: int | None = None) -> io.BufferedReader:
         """Open one file for reading, without restoring it.
 
         The file is seekable. What is read is fetched by range requests, and verified.
@@ -159,9 +160,9 @@ class ReadableStage:
         from up42_state.stages.revision import load_index
 
         commit = self._commit(revision)
-        return open_entry(self._store, commit, load_index(self._store, commit), path)
+        return open_entry(self._store, commit, load_index(self._store, commit), os.fspath(path))
 
-    def vsi_path(self, path: str, revision: int | None = None) -> str:
+    def vsi_path(self, path: str | os.PathLike[str], revision: int | None = None) -> str:
         """Return the path under which GDAL and rasterio open a file or a directory in the store.
 
         Nothing is downloaded first or verified. GDAL needs the options of ``State.gdal_env``.
@@ -176,7 +177,7 @@ class ReadableStage:
         from up42_state.stages.revision import load_index
 
         commit = self._commit(revision)
-        return vsi_path(self._store, commit, load_index(self._store, commit), path)
+        return vsi_path(self._store, commit, load_index(self._store, commit), os.fspath(path))
 
     def verify(self, revision: int | None = None, progress: Progress | None = None) -> Verified:
         """Read every byte of a revision and compare all bytes with their digests.

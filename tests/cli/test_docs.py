@@ -14,7 +14,7 @@ from up42_state.cli.common import Common
 from up42_state.cli.root import root
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
-SECTIONS = dict(re.findall(r"^### (\w+)\n+```\n(up42-state .*)\n```$", PAGE, re.MULTILINE))
+SECTIONS = dict(re.findall(r"^### (\w+)\n+```sh\n(up42-state .*)\n```$", PAGE, re.MULTILINE))
 
 
 def _context() -> click.Context:

@@ -6,7 +6,7 @@ A page is a text with fenced blocks. What becomes of a block follows from how it
 - Any other is a file if the line before it ends with a name in backticks and a colon.
 - ``python`` without a name is run as a program.
 - ``text`` is what the block before it prints; ``…`` is any lines, and within a line any text.
-- All others (``console``, ``json``, ``yaml``, ``dockerfile`` …) are only shown.
+- All others (``bash``, ``console``, ``json``, ``yaml``, ``dockerfile`` …) are only shown.
 
 All blocks of a page run in one shell, in order. Times, dates and the space between columns need not be equal.
 """

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-import stat
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,7 @@ from up42_state import Block, State
 from up42_state.machine.lost_found import file_system_names
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -41,11 +42,16 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A place that all may enter; pytest closes its own to others whenever it starts, here or beside."""
+    with tempfile.TemporaryDirectory(prefix="up42-volume-") as place:
+        Path(place).chmod(0o755)
+        yield Path(place)
+
+
+@pytest.fixture
 def volume(tmp_path: Path) -> Path:
     """The top of a volume, as mke2fs makes it; its directory is the user's."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if not folder.stat().st_mode & stat.S_IXOTH:
-            folder.chmod(folder.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
     top = tmp_path / "volume"
     top.mkdir()
     (top / "lost+found").mkdir(mode=0o700)

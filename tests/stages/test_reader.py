@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,6 +77,12 @@ def test_a_revision_that_is_pruned_while_it_is_open(stage: Stage, tmp_path: Path
         stage.job.prune(keep=1, grace=timedelta(0), no_writers=True)
         with pytest.raises(PrunedError, match="3f0c/s:1@1 was pruned"):
             file.read(1)
+
+
+def test_a_path_as_pathlib_has_it(stage: Stage) -> None:
+    """A file is found by its path as text, and as a path."""
+    with stage.open(PurePosixPath("large.tif")) as file, stage.open("large.tif") as same:
+        assert file.read(9) == same.read(9)
 
 
 def test_data_json_is_no_file_of_a_stage(stage: Stage) -> None:

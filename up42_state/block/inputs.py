@@ -71,6 +71,11 @@ def stage_for(stage: str | Stage, own: Stage | None) -> Stage:
     :raises SettingsError: a name is given, and there is no stage to save.
     """
     if not isinstance(stage, str):
+        if not hasattr(stage, "job"):
+            raise SettingsError(
+                f"a value of type {type(stage).__name__} is given for an earlier stage",
+                advice="give names or stages",
+            )
         return stage
     if own is None:
         raise SettingsError(

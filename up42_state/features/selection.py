@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from up42_state.features.files.data_paths import DATA_PATH, is_data_property, no
 from up42_state.features.where import ABSENT, conditions, property_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Self
 
     from up42_state.features.collection import Collection
@@ -46,6 +47,10 @@ class Selection:
     ) -> None:
         self._conditions = conditions(where)
         self._bounds = None if bbox is None else _bounds(bbox)
+        if not isinstance(ids, Iterable | None):
+            raise SettingsError(f"ids is {ids!r:.60}", advice="give a list of ids")
+        if not isinstance(path, str | None):
+            raise SettingsError(f"path is {path!r:.60}", advice="give a glob, such as 'tiles/*.tif'")
         self._ids = None if ids is None else frozenset(map(_text, [ids] if isinstance(ids, str) else ids))
         self._path = path
 

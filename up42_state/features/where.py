@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -24,7 +24,7 @@ from up42_state.errors import SettingsError
 from up42_state.features.text.values import same_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 __all__ = ["ABSENT", "Condition", "conditions", "property_value"]
 
@@ -97,6 +97,8 @@ def conditions(where: Mapping[str, Any] | Iterable[str] | str | None) -> list[Co
         return []
     if isinstance(where, Mapping):
         return [_equality(name.removeprefix("properties."), value) for name, value in where.items()]
+    if not isinstance(where, Iterable):
+        raise SettingsError(f"where is {where!r:.60}", advice='give clauses, such as ["cloud<20"], or a dict')
     return [_condition(text) for text in ([where] if isinstance(where, str) else where)]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -17,12 +18,13 @@ import msgspec
 from up42_state.block.recipe.command import placeless
 from up42_state.block.recipe.manifest import FoundManifest
 from up42_state.block.recipe.scripts import scripts_of
+from up42_state.errors import SettingsError
 from up42_state.machine.digests import file_digest, folder_digest
 from up42_state.machine.paths import lies_in
 from up42_state.stages.format.commit import BlockInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 __all__ = ["Code", "Identity"]
 
@@ -59,7 +61,12 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         :param command: the command that is the block; empty for this process.
         :param manifest: the block's manifest, where it is known.
         :raises PathNotFoundError: there is no such manifest.
+        :raises SettingsError: the command is no list of words.
         """
+        if isinstance(command, str) or not isinstance(command, Sequence):
+            raise SettingsError(
+                f"command is {command!r:.60}", advice='give a list of words, such as ["python", "run.py"]'
+            )
         scripts = tuple(scripts_of(command) if command else _own_script())
         if manifest is None:
             found = FoundManifest.find([*(script.parent for script in scripts), Path.cwd()])
