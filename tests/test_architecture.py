@@ -29,7 +29,7 @@ STANDS_ON: dict[str, set[str]] = {
     "contract": {"machine"},
     "options": set(),
     "tables": set(),
-    "settings": {"options", "secrets", "units"},
+    "settings": {"options", "secrets"},
     # data.json
     "features.text": set(),
     "features.files": {"contract", "features.text", "machine"},
@@ -140,7 +140,7 @@ STANDS_ON: dict[str, set[str]] = {
     },
     "publish.stac.__init__": {"publish.stac", "publish.stac.intake"},
     "filesystem": {"contract", "stages", "stages.format", "stages.read", "state"},
-    "doctor": {"buckets.__init__", "buckets", "buckets.base", "secrets", "settings", "units"},
+    "doctor": {"buckets.__init__", "buckets", "buckets.base", "secrets", "settings"},
     "block.recipe": {
         *("contract", "machine", "manifest.__init__", "manifest", "manifest.matching", "secrets"),
         *("stages", "stages.format", "stages.write"),
@@ -164,20 +164,20 @@ STANDS_ON: dict[str, set[str]] = {
     "workflow.model": set(),
     "workflow.document": {
         *("contract", "machine", "manifest.__init__", "manifest", "manifest.matching", "propagation"),
-        *("units", "workflow.model"),
+        "workflow.model",
     },
     "workflow.document.__init__": {"workflow.document"},
     "workflow.blocks.sandbox": set(),
-    "workflow.blocks.logs": {"secrets", "units", "workflow.blocks.sandbox"},
+    "workflow.blocks.logs": {"secrets", "workflow.blocks.sandbox"},
     "workflow.blocks.work": {"workflow.blocks.logs", "workflow.model"},
-    "workflow.blocks.endings": {"units", "workflow.blocks.sandbox", "workflow.blocks.work"},
+    "workflow.blocks.endings": {"workflow.blocks.sandbox", "workflow.blocks.work"},
     "workflow.blocks.containers": {
-        *("contract", "machine", "units", "workflow.blocks.endings", "workflow.blocks.logs"),
+        *("contract", "machine", "workflow.blocks.endings", "workflow.blocks.logs"),
         *("workflow.blocks.work", "workflow.model"),
     },
     "workflow.blocks": {
         *("block", "contract", "features.__init__", "features", "features.files", "machine", "secrets"),
-        *("stages.local", "units", "workflow.blocks.containers", "workflow.blocks.endings"),
+        *("stages.local", "workflow.blocks.containers", "workflow.blocks.endings"),
         "workflow.blocks.logs",
         *("workflow.blocks.sandbox", "workflow.blocks.work", "workflow.model"),
     },
@@ -188,12 +188,12 @@ STANDS_ON: dict[str, set[str]] = {
     "workflow": {
         *("__init__", "block", "contract", "features.__init__", "features", "machine", "propagation"),
         *("secrets", "stages", "stages.format", "stages.local", "stages.propagate", "stages.write"),
-        *("block.recipe", "state", "units"),
+        *("block.recipe", "state"),
         *("workflow.blocks", "workflow.blocks.logs", "workflow.blocks.sandbox", "workflow.blocks.work"),
         *("workflow.model", "workflow.shards"),
     },
     "workflow.executors": {
-        *("__init__", "machine", "secrets", "stages.write", "state", "units"),
+        *("__init__", "machine", "secrets", "stages.write", "state"),
         *("workflow", "workflow.blocks", "workflow.model", "workflow.shards"),
     },
     "workflow.runner": {
@@ -220,7 +220,7 @@ STANDS_ON: dict[str, set[str]] = {
     # what is shown to others
     "publish.report": {
         *("__init__", "features.__init__", "features.text", "machine", "secrets", "stages", "stages.format"),
-        *("stages.read", "units", "workflow"),
+        *("stages.read", "workflow"),
     },
     "demo": {
         *("machine", "publish.report", "stages.format", "state"),
@@ -230,9 +230,9 @@ STANDS_ON: dict[str, set[str]] = {
     "testing": {"block", "contract", "buckets.__init__", "settings", "state"},
     "cli": {
         *("__init__", "secrets", "settings", "stage", "stages", "stages.format", "stages.transfer"),
-        *("stages.upkeep", "state", "units", "workflow"),
+        *("stages.upkeep", "state", "workflow"),
     },
-    "cli.watching": {"cli", "secrets", "units", "workflow"},
+    "cli.watching": {"cli", "secrets", "workflow"},
     "cli.verbs.engine": {"block", "cli", "contract", "workflow.steps"},
     "cli.verbs": {
         *("block", "cli", "cli.watching", "contract", "demo", "doctor", "machine", "stages", "state"),
@@ -246,7 +246,7 @@ STANDS_ON: dict[str, set[str]] = {
         ),
         "workflow.runner",
         *("manifest.__init__", "manifest", "manifest.matching", "manifest.server"),
-        *("publish.stac.__init__", "units"),
+        "publish.stac.__init__",
         *("workflow.document.__init__", "workflow.export", "workflow.steps"),
     },
     "cli.verbs.publishing": {"cli", "publish.report", "publish.stac.__init__"},
@@ -372,7 +372,7 @@ def test_arrows_run_one_way(module: str) -> None:
         if target.partition(".")[0] != "up42_state":
             continue
         allowed = (
-            {part, "errors"}
+            {part, "errors", "units"}
             | STANDS_ON[part]
             | (NAMES_IN_TYPES.get(part, set()) if found.in_types else set())
         )

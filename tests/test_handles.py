@@ -113,9 +113,9 @@ def test_results_are_one_line(job: Job, tmp_path: Path) -> None:
     output = write_output(tmp_path / "out", tiles(2))
     one, two = job.stage("one:1"), job.stage("two:1")
     saved = one.save(output, parameters={"token": "s3cr3t", "text": HOSTILE})
-    assert repr(saved) == "Saved(saved 3f0c/one:1@1: 2 features, 2 files, 4000 bytes)"
-    assert repr(saved.commit) == "Commit(3f0c/one:1@1: 2 features, 2 files, 4000 bytes)"
-    assert repr(one.save(output)) == "Saved(unchanged 3f0c/one:1@1: 2 features, 2 files, 4000 bytes)"
+    assert repr(saved) == "Saved(saved 3f0c/one:1@1: 2 features, 2 files, 3.9 KiB)"
+    assert repr(saved.commit) == "Commit(3f0c/one:1@1: 2 features, 2 files, 3.9 KiB)"
+    assert repr(one.save(output)) == "Saved(unchanged 3f0c/one:1@1: 2 features, 2 files, 3.9 KiB)"
     restored = one.restore(tmp_path / "in")
     assert repr(restored) == "Restored(3f0c/one:1@1: 2 features, 2 files written, 0 kept)"
     assert repr(one.verify()).startswith("Verified(3f0c/one:1@1: ok, 5 objects, ")

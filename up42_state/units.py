@@ -1,10 +1,10 @@
-"""Write numbers of bytes and lengths of time for people, and read what people write of bytes and times."""
+"""Write numbers of bytes and of things and lengths of time for people, and read what people write of them."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["lasting", "read_size", "seconds", "size"]
+__all__ = ["counted", "lasting", "read_size", "seconds", "size"]
 
 _KIB = 1024
 _MINUTE = 60  # seconds of it, and minutes of an hour
@@ -33,6 +33,11 @@ def size(count: int) -> str:
             return f"{count} B" if unit == "B" else f"{number:.1f} {unit}"
         number /= _KIB
     return f"{number:.1f} TiB"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number of things with the name of one of them: ``1 file``, ``1,000 files``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def seconds(text: str) -> int:

@@ -67,7 +67,7 @@ def test_a_task_changes_a_running_stage_once(
     made = job.stage("scenes:1").save(fill(folders.root / "a", [feature("x")]), quicklooks=False).commit
     _, first = run(folders, settings(after="scenes:1"))
     assert first.commit.parents == (made.as_parent(),)
-    assert "updated baseline/seen:1@1: saved, 1 features" in capsys.readouterr().err
+    assert "updated baseline/seen:1@1: saved, 1 feature," in capsys.readouterr().err
     _, other = run(folders, settings(job="other", after="3f0c/scenes:1"))
     assert other.before == first.commit
     block, again = run(folders, settings(after="scenes:1"))

@@ -220,7 +220,7 @@ class TestTold:
         lines = capsys.readouterr().err.splitlines()
         told = [line.removeprefix("up42-state: ").rpartition(" (")[0] or line for line in lines]
         assert any(line.startswith("restored 3f0c/one:1@1 into ") for line in told)
-        assert "saved 3f0c/report:1@1: 1 features, 0 files, 0 bytes" in told
+        assert "saved 3f0c/report:1@1: 1 feature, 0 files, 0 B" in told
         assert all(line.endswith(" s)") for line in lines if "running" not in line)
 
     def test_a_note_takes_it_instead(self, folders: Folders, settings: MakeSettings) -> None:

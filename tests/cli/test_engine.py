@@ -103,7 +103,7 @@ def test_people_are_told(
     filled = call("engine", "stage-in", "--input", places["in"], *part)
     assert filled.stdout == ""
     assert "with shard 1 (tiling:1+" in filled.stderr
-    assert "of 3f0c/scenes:1@1: 1 files, 3 bytes" in filled.stderr
+    assert "of 3f0c/scenes:1@1: 1 file, 3 B" in filled.stderr
     ran = call("engine", "block", "--input", places["in"], "--output", places["out"])
     assert "up42-state: ran tiling:1" in ran.stderr
     saved_shard = call("engine", "stage-out", "--output", places["out"], *part)

@@ -217,7 +217,7 @@ def test_what_it_does_is_told(
         ["up42-state:", sys.executable],
         ["up42-state:", "saved"],
     ]
-    assert "1 features, 1 files, 1 bytes (" in lines[0]
+    assert "1 feature, 1 file, 1 B (" in lines[0]
     _, stderr = start("exec", *TASK, "--quiet", "--clear", *directories, *writing).communicate(timeout=60)
     assert stderr == ""
 

@@ -181,7 +181,8 @@ def test_log_of_a_silent_attempt(call: Call, runs: Runs) -> None:
     ("words", "status", "says"),
     [
         (("log", "none"), 3, "has no job none"),
-        (("log", "none/x"), 3, "made no attempt at x"),
+        (("log", "none/x"), 3, "has no job none"),
+        (("log", "3f0c/x"), 3, "has no stage x"),
         (("log",), 2, "no job is given"),
         (("log", "3f0c/x", "--job", "other"), 2, "--job says other"),
         (("log", "3f0c", "--attempt", "1"), 2, "--attempt needs a task"),

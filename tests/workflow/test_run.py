@@ -146,12 +146,19 @@ def test_what_does_not_stand_on_a_failed_task(job: Job, keep_going: bool) -> Non
     """It runs if the run is to keep going."""
     flow = workflow(task("bad:1", "fail"), task("scenes:1", "slow"), task("next:1", "copy", "scenes:1"))
 
+    begun = threading.Event()
+
     def slow(work: Work) -> None:
+        begun.set()
         time.sleep(0.3)
         scenes(work)
 
+    def late(work: Work) -> Ending:
+        assert begun.wait(30)
+        return fail(work)
+
     options = Options(keep_going=keep_going, cpus=2)
-    result = run(flow, job, options, blocks=Bodies(fail=fail, slow=slow, copy=copy))
+    result = run(flow, job, options, blocks=Bodies(fail=late, slow=slow, copy=copy))
     expected = "done" if keep_going else "skipped"
     # What was running when the other failed is finished: its work is not lost.
     assert statuses(result) == {"bad:1": "failed", "scenes:1": "done", "next:1": expected}

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from up42_state.secrets.redaction import without_credentials
+from up42_state.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -62,7 +63,7 @@ class Steps:
         """
         for report in reports:
             names = ", ".join(f"{stage.stage}@{stage.revision}" for stage in report.stages)
-            self.say(f"{what} {names}: {report.appended} features appended, {report.after} now")
+            self.say(f"{what} {names}: {counted(report.appended, 'feature')} appended, {report.after} now")
             for warning in report.warnings:
                 self.warn(warning)
 

@@ -27,6 +27,7 @@ from up42_state.features.text.layout import skip
 from up42_state.features.text.members import elements, members
 from up42_state.features.text.syntax import first_error, property_place
 from up42_state.features.text.values import decode, head, properties_of
+from up42_state.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -112,9 +113,12 @@ def _features(raw: bytes, index: int, changes: list[Change]) -> list[bytes]:
     if texts is None:
         return [raw]
     kind = "a list" if raw[0] == _BRACKET else "a FeatureCollection"
-    count = "1 feature" if len(texts) == 1 else f"{len(texts):,} features"
     changes.append(
-        Change(place=f"features[{index}]", old=f"{kind} of {count}", new="the features themselves")
+        Change(
+            place=f"features[{index}]",
+            old=f"{kind} of {counted(len(texts), 'feature')}",
+            new="the features themselves",
+        )
     )
     return texts
 

@@ -98,6 +98,8 @@ def _print_task(common: Common, job: Job, task: str, run_id: str, attempt: int |
         try:
             made = lineage_of(job, task)
         except NotFoundError:
+            if not run_of(job).list():
+                raise  # by the name of what is missing: the store, the job or the stage
             made = None
         if made is None:
             raise

@@ -12,6 +12,7 @@ from up42_state.cli.output import Table, print_result
 from up42_state.cli.signals import stopped_by_signals
 from up42_state.cli.text import plain
 from up42_state.errors import BlockError
+from up42_state.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -177,10 +178,10 @@ def _check(result: RunResult) -> None:
     """
     failed = result.failed
     if failed:
-        what = "1 task" if len(failed) == 1 else f"{len(failed)} tasks"
+        names = ", ".join(task.task for task in failed)
         ran = [task.task for task in failed if task.last and task.last.log_end]
         log = f"up42-state log {result.job}/{ran[0]} shows what its block printed; " if ran else ""
         raise BlockError(
-            f"{what} of {len(result.tasks)} failed: {', '.join(task.task for task in failed)}",
+            f"{counted(len(failed), 'task')} of {len(result.tasks)} failed: {names}",
             advice=f"{log}the same command goes on with what is not done",
         )

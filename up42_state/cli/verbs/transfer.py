@@ -15,6 +15,7 @@ from up42_state.cli.commits import commit_facts, saved_value
 from up42_state.cli.output import Table, print_result
 from up42_state.contract import INPUT, OUTPUT
 from up42_state.errors import IntegrityError
+from up42_state.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,7 +140,7 @@ def _output(
 
 def _note_propagation(common: Common, report: Report) -> None:
     stages = ", ".join(f"{stage.job}/{stage.stage}@{stage.revision}" for stage in report.stages)
-    common.note(f"propagated {stages}: {report.appended} features appended, {report.after} now")
+    common.note(f"propagated {stages}: {counted(report.appended, 'feature')} appended, {report.after} now")
     for warning in report.warnings:
         common.note(f"warning: {warning}")
 

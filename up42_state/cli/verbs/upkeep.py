@@ -12,6 +12,7 @@ from up42_state.cli import names, options
 from up42_state.cli.output import Table, facts, print_result
 from up42_state.cli.text import plain, size
 from up42_state.errors import IntegrityError, SettingsError, StateError
+from up42_state.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -129,12 +130,12 @@ def _remove_stage(common: Common, stage: Stage, *, yes: bool, dry_run: bool) -> 
         with suppress(IntegrityError):  # a damaged stage can be removed, too
             stage.latest("DRY_RUN")
         taken = stage_usage(stage.job.state.store, stage.job.key, stage.name)
-        counted = f"{_count(taken.revisions, 'revision')}, {size(taken.bytes)}"
+        held = f"{counted(taken.revisions, 'revision')}, {size(taken.bytes)}"
         if dry_run:
-            would = facts({"would remove": stage, "which has": counted, "bytes": "stay until prune"})
+            would = facts({"would remove": stage, "which has": held, "bytes": "stay until prune"})
             print_result(common, taken.to_dict() | {"dry_run": True}, would)
             return
-        _ask(f"Remove stage {stage} ({counted}; the bytes stay until prune)?")
+        _ask(f"Remove stage {stage} ({held}; the bytes stay until prune)?")
     tombstone = stage.delete()
     removed = {"removed": f"{tombstone.job}/{tombstone.stage}", "revision": tombstone.revision}
     print_result(common, tombstone.to_dict(), facts(removed))
@@ -149,13 +150,13 @@ def _remove_job(common: Common, job: Job, *, yes: bool, dry_run: bool) -> None:
         (taken,) = usages(job.state.store, [job.key])
         if not taken.objects:
             raise missing_job(job.state.store, job.key)
-        stages, objects = _count(taken.stages, "stage"), _count(taken.objects, "object")
-        counted = f"{stages}, {objects}, {size(taken.bytes)}"
+        stages, objects = counted(taken.stages, "stage"), counted(taken.objects, "object")
+        held = f"{stages}, {objects}, {size(taken.bytes)}"
         if dry_run:
-            would = facts({"would remove": job.key, "which has": counted})
+            would = facts({"would remove": job.key, "which has": held})
             print_result(common, taken.to_dict() | {"dry_run": True}, would)
             return
-        _ask(f"Remove job {job.key} ({counted}), for good?")
+        _ask(f"Remove job {job.key} ({held}), for good?")
     gone = job.delete()
     if gone.foreign:
         common.note(
@@ -195,10 +196,6 @@ def _ask(question: str) -> None:
         agreed = False
     if not agreed:
         raise StateError("nothing was removed")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _to_remove(common: Common, name: str | None, job: str | None, stage: str | None) -> names.Chosen:
@@ -292,7 +289,7 @@ def _prune_all(common: Common, state: State, older_than: timedelta | None, how: 
         for warning in item.warnings:
             common.note(f"warning: {item.job}: {warning}")
     if skipped := len(found) - len(pruned) - len(failed):
-        common.note(f"{_count(skipped, 'job')} left: something was saved or run lately")
+        common.note(f"{counted(skipped, 'job')} left: something was saved or run lately")
     problems = [(item.job, item.error.message) for item in failed if item.error]
     tables = (_pruned_jobs(pruned, dry_run=how["dry_run"]), Table(columns=("job", "problem"), rows=problems))
     print_result(common, [item.to_dict() for item in found], *tables)
@@ -327,8 +324,9 @@ def _say_what_is_kept(common: Common, state: State) -> None:
 
 
 def _pruned(pruned: Pruned) -> tuple[Table, Table]:
+    done = "would delete" if pruned.dry_run else "deleted"
     summary = {
-        "would delete" if pruned.dry_run else "deleted": f"{pruned.objects} objects, {size(pruned.bytes)}",
+        done: f"{counted(pruned.objects, 'object')}, {size(pruned.bytes)}",
         "records of runs": len(pruned.runs) or "",
         "shards left by their tasks": len(pruned.shards) or "",
         "unfinished uploads": pruned.uploads,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from up42_state.cli.lines import EVERY
 from up42_state.cli.text import moment, plain, size
+from up42_state.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +87,7 @@ _WORDS = {
 def _facts(event: Event) -> str:
     facts = [
         f"{event.seconds:.1f} s" if event.seconds is not None else "",
-        f"{event.features} feature{'' if event.features == 1 else 's'}" if event.features is not None else "",
+        counted(event.features, "feature") if event.features is not None else "",
         size(event.bytes) if event.bytes is not None else "",
         f"{size(event.peak_memory)} of memory" if event.peak_memory is not None else "",
         event.stage,

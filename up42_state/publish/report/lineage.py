@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from up42_state.publish.report.html import Html, join, tag
 from up42_state.publish.report.map import COLOURS
-from up42_state.units import size
+from up42_state.units import counted, size
 
 if TYPE_CHECKING:
     from up42_state.publish.report.gather import JobView, StageView
@@ -121,8 +121,8 @@ def _box(
             kind, fact = "box bad", "damaged"
         else:
             totals = stage.commit.totals
-            features = f"{totals.features:,} feature{'' if totals.features == 1 else 's'}"
-            fact, more = features, f"revision {stage.commit.revision} · {size(totals.bytes)}"
+            fact = counted(totals.features, "feature")
+            more = f"revision {stage.commit.revision} · {size(totals.bytes)}"
     else:
         kind = "box other"
     x, y = place

@@ -21,7 +21,7 @@ from up42_state.publish.report.pictures import pictures_of
 from up42_state.publish.report.stages import notes_of, stage_tables
 from up42_state.publish.report.timeline import badge, moment, run_status, timeline
 from up42_state.secrets.redaction import public_url, without_secrets
-from up42_state.units import size
+from up42_state.units import counted, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,8 +109,9 @@ def _header(view: JobView, world: View) -> Html:
     """Return what a person sees first: which job it is, whether it is done, and where it is."""
     status, told = _standing(view)
     ends = [stage.commit for stage in view.ends if stage.commit]
+    results = [f"{each.stage} ({counted(each.totals.features, 'feature')})" for each in ends[:3]]
     facts: dict[str, object] = {
-        "Result": ", ".join(f"{each.stage} ({_count(each.totals.features)})" for each in ends[:3]),
+        "Result": ", ".join(results),
         "Stages": f"{len(view.stages):,}" + (f", and {view.shards:,} of shards" if view.shards else ""),
         "Stored": size(sum(stage.commit.totals.bytes - stage.commit.totals.referenced
                            for stage in view.stages if stage.commit)),
@@ -127,14 +128,10 @@ def _header(view: JobView, world: View) -> Html:
     return tag("header", about, None if world.empty else locator(world))
 
 
-def _count(features: int) -> str:
-    return "1 feature" if features == 1 else f"{features:,} features"
-
-
 def _standing(view: JobView) -> tuple[str, str]:
     damaged = [stage.name for stage in view.stages if stage.problem]
     if not view.runs:
-        count = f"{len(view.stages):,} stage{'' if len(view.stages) == 1 else 's'}"
+        count = counted(len(view.stages), "stage")
         return ("damaged", f"{', '.join(damaged[:5])} cannot be read") if damaged else ("saved", count)
     run = view.runs[0]
     status = run_status(run)

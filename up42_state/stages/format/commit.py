@@ -20,6 +20,7 @@ from up42_state.errors import SettingsError, UnsupportedFormatError
 from up42_state.stages.format.damage import damaged
 from up42_state.stages.format.names import attempts_prefix, commit_key
 from up42_state.stages.format.recipe import Component  # noqa: TC001 - msgspec reads the type
+from up42_state.units import counted, size
 
 __all__ = [
     "FORMAT",
@@ -190,9 +191,9 @@ class Commit(_Record, frozen=True, kw_only=True):
 
     @property
     def counted(self) -> str:
-        """How many features, files and bytes the revision holds, in words."""
+        """How many features and files the revision holds, and how large it is, in words."""
         totals = self.totals
-        return f"{totals.features} features, {totals.files} files, {totals.bytes} bytes"
+        return f"{counted(totals.features, 'feature')}, {counted(totals.files, 'file')}, {size(totals.bytes)}"
 
     def __repr__(self) -> str:
         return f"Commit({self.name}: {'removed' if self.removed else self.counted})"

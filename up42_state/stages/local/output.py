@@ -16,9 +16,9 @@ from up42_state.features.files.sidecars import ENDS
 from up42_state.features.repair import Change, repair
 from up42_state.stages.local.directory import OURS
 from up42_state.stages.local.sources import Source, changed
+from up42_state.units import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from up42_state.features import File, Tree
@@ -92,7 +92,9 @@ def read_output(root: Path, quicklooks: Path | None, *, dry_run: bool, mend: boo
         pictures.take(root, quicklooks)
     defects = found.defects + pictures.defects
     if defects or found.collection is None:
-        raise InvalidOutputError(f"the output in {root} has {_count(defects)}", defects=defects)
+        raise InvalidOutputError(
+            f"the output in {root} has {counted(len(defects), 'defect')}", defects=defects
+        )
     return Output(
         root=root,
         seen=seen,
@@ -220,8 +222,3 @@ def _stem(path: str, files: Files) -> str:
     double = path[-8:].lower() in (".aux.xml", ".shp.xml")  # sidecars' extensions of two parts
     end = len(path) - 8 if double else path.rfind(".", start)
     return path[:end] if end > 0 else path
-
-
-def _count(defects: Iterable[Defect]) -> str:
-    number = len(list(defects))
-    return "1 defect" if number == 1 else f"{number} defects"

@@ -20,6 +20,7 @@ from up42_state.stages.local.installation import Installation, Plan
 from up42_state.stages.read.download import fetch
 from up42_state.stages.revision import Contents, load
 from up42_state.stages.transfer.telling import Telling, begin
+from up42_state.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,9 +69,9 @@ class Restored:
     warnings: Sequence[str] = ()
 
     def __repr__(self) -> str:
-        files = f"{len(self.written)} files written, {len(self.kept)} kept"
+        files = f"{counted(len(self.written), 'file')} written, {len(self.kept)} kept"
         damaged = f", {len(self.damaged)} damaged" if self.damaged else ""
-        return f"Restored({self.commit.name}: {self.features} features, {files}{damaged})"
+        return f"Restored({self.commit.name}: {counted(self.features, 'feature')}, {files}{damaged})"
 
 
 def whole(contents: Contents) -> Chosen:

@@ -12,6 +12,7 @@ from up42_state.features.text.syntax import encoding_defect
 from up42_state.stages.format.index import stored_name
 from up42_state.stages.format.names import some_names
 from up42_state.stages.read.restore import Chosen, whole
+from up42_state.units import counted
 
 if TYPE_CHECKING:
     import mmap
@@ -62,10 +63,9 @@ def left_behind_warnings(commit: Commit, files: Sequence[File]) -> tuple[str, ..
     if not files:
         return ()
     names = some_names([stored_name(file.kind, file.path) for file in files])
-    count = "1 file" if len(files) == 1 else f"{len(files):,} files"
     belong = "belongs" if len(files) == 1 else "belong"
     stage = f"{commit.job}/{commit.stage}@{commit.revision}"
-    return (f"{count} of {stage} {belong} to no feature, and stayed behind: {names}",)
+    return (f"{counted(len(files), 'file')} of {stage} {belong} to no feature, and stayed behind: {names}",)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from up42_state.cli.text import plain
 from up42_state.cli.verbs.engine import directories
 from up42_state.cli.verbs.engine.task_text import read_text, task_text
 from up42_state.contract import INPUT, OUTPUT, quicklooks_of
+from up42_state.units import counted, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,7 +131,9 @@ def stage_in(
         "handover": str(handover),
     }
     what = f"shard {value['shard']} ({value['stage']}) of " if handed.shard else ""
-    done = f"filled {input_} with {what}{', '.join(parents)}: {len(files)} files, {sum(files)} bytes"
+    done = (
+        f"filled {input_} with {what}{', '.join(parents)}: {counted(len(files), 'file')}, {size(sum(files))}"
+    )
     steps.done("restore", done if parents else f"{input_} is empty: {handed.task} has no input")
     if common.json:
         print_result(common, value)

@@ -10,6 +10,7 @@ import click
 from up42_state.cli import names, options
 from up42_state.cli.output import Table, print_result
 from up42_state.cli.text import size
+from up42_state.units import counted
 
 if TYPE_CHECKING:
     from up42_state.cli.common import Common
@@ -44,6 +45,6 @@ def report(common: Common, name: str | None, job: str | None, output: Path | Non
         "left_out": done.left_out,
         "problems": done.problems,
     }
-    stages = "1 stage" if done.stages == 1 else f"{done.stages:,} stages"
-    shown = f"{done.features:,} features of {stages}, {size(done.size)}"
+    features, stages = counted(done.features, "feature"), counted(done.stages, "stage")
+    shown = f"{features} of {stages}, {size(done.size)}"
     print_result(common, value, Table(rows=[(str(done.path), shown)]))
