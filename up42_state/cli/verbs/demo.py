@@ -10,6 +10,7 @@ import click
 from up42_state.cli import options
 from up42_state.cli.output import Table, print_result
 from up42_state.machine.command import own_command, path_from_here
+from up42_state.units import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,13 +52,14 @@ def demo(common: Common, directory: Path | None) -> None:
 
 
 def _tasks(done: Demo) -> Table:
-    counts = ("revision", "features", "files", "bytes", "by reference")
+    counts = ("revision", "features", "files", "size", "by reference")
     rows = []
     for task, commit in zip(done.run.tasks, done.commits, strict=True):
         totals = commit.totals
         parents = ", ".join(parent.stage for parent in commit.parents)
-        numbers = (commit.revision, totals.features, totals.files, totals.bytes, totals.referenced)
-        rows.append((task.task, task.status, parents, *numbers))
+        counted = (commit.revision, totals.features, totals.files)
+        sizes = (size(totals.bytes), size(totals.referenced))
+        rows.append((task.task, task.status, parents, *counted, *sizes))
     return Table(columns=("task", "status", "made from", *counts), rows=rows, right=frozenset(counts))
 
 
@@ -70,7 +72,7 @@ def _story(done: Demo) -> Iterator[str]:
     dropped, back = len(done.dropped), len(done.returned)
     yield f"{tiles.stage} left out {dropped} of {made.totals.features} scenes, which have too many clouds."
     yield f"{last.stage} propagated {made.stage} and has {back} scenes again, files and quicklooks too,"
-    yield f"of which no byte was moved: {last.totals.referenced} bytes are by reference."
+    yield f"of which no byte was moved: {size(last.totals.referenced)} are by reference."
 
 
 def _plan(done: Demo) -> Table:
