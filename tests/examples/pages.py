@@ -37,6 +37,8 @@ MARK = "=== step {} ==="
 # pip has no index here, and needs none: an environment finds what the tests have, and gets the two commands.
 PRELUDE = """
 exec 2>&1
+# The lowest botocore warns on Python 3.12 and newer, and pytest counts that on the page.
+export PYTHONWARNINGS='ignore:datetime.datetime.utcnow:DeprecationWarning'
 start=$PWD
 python3() {
     case "$*" in
