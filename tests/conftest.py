@@ -47,9 +47,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     third = config.getoption("--third")
     if third is None:
         return
-    left_out = [item for item in items if zlib.crc32(item.nodeid.encode()) % 3 != third]
-    items[:] = [item for item in items if zlib.crc32(item.nodeid.encode()) % 3 == third]
-    config.hook.pytest_deselected(items=left_out)
+    thirds: tuple[list[pytest.Item], ...] = ([], [], [])
+    for item in items:
+        thirds[zlib.crc32(item.nodeid.encode()) % 3].append(item)
+    items[:] = thirds[third]
+    config.hook.pytest_deselected(items=[*thirds[third - 1], *thirds[third - 2]])
 
 
 @pytest.fixture(scope="session", autouse=True)

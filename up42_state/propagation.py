@@ -224,9 +224,10 @@ def checked_options(options: MergeOptions) -> dict[str, Any]:
     :raises SettingsError: an option is none of its choices.
     """
     given = given_options(options)
-    if isinstance(given.get("ids"), Iterable) and not isinstance(given["ids"], str):
-        given["ids"] = tuple(given["ids"])  # several propagations read them, and a recipe
-    _ = Propagation(stages=(), **given).selection
+    one = Propagation(stages=(), **given)
+    _ = one.selection
+    if "ids" in given:
+        given["ids"] = one.ids  # several propagations read them, and a recipe: an iterator would be empty
     return given
 
 

@@ -1,4 +1,4 @@
-"""Write numbers of bytes and of things and lengths of time for people, and read what people write of them."""
+"""Write sizes, counts and lengths of time for people, and read what people write of sizes and times."""
 
 from __future__ import annotations
 

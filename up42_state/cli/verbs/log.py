@@ -92,17 +92,15 @@ def _print_task(common: Common, job: Job, task: str, run_id: str, attempt: int |
     """Print the log of a task; of a stage that was saved without a run, its lineage."""
     try:
         _print_log(common, run_of(job), task, run_id, attempt)
-    except NotFoundError:
+    except NotFoundError as no_attempt:
         if run_id or attempt:
             raise
         try:
             made = lineage_of(job, task)
         except NotFoundError:
-            if not run_of(job).list():
-                raise  # by the name of what is missing: the store, the job or the stage
-            made = None
-        if made is None:
-            raise
+            if run_of(job).list():
+                raise no_attempt from None
+            raise  # by the name of what is missing: the store, the job or the stage
         common.note(plain(f"no run made {job.key}/{task}: this is its lineage"))
         _print_lineage(common, made)
 
